@@ -1,0 +1,15 @@
+//! PostgreSQL's on-disk JSONB, read in place and written, in safe Rust.
+//!
+//! The form is that of `src/include/utils/jsonb.h`: a container is a 32-bit header, one 32-bit
+//! entry for each child, and the children's bytes; an object's keys come first, sorted by length
+//! and then by bytes. The reader borrows, copies nothing and builds no tree; every offset is
+//! checked, so that a damaged value is an error ([`Malformed`]) and never a panic.
+//! Integers are in the machine's byte order, as PostgreSQL writes them.
+
+mod number;
+mod read;
+mod text;
+
+pub use number::Number;
+pub use read::{Array, ArrayIter, Malformed, Object, ObjectIter, Value};
+pub use text::{from_json, from_text, to_text};

@@ -1,0 +1,1 @@
+CREATE TABLE ingest.hello (x int);
