@@ -1,6 +1,32 @@
 //! The pure engine of ingest_ext: JSONB, profiles, validation. It knows no PostgreSQL.
 //!
-//! Start at [`jsonb`] (the reader and the writer of PostgreSQL's on-disk JSON).
+//! The way of a definition: [`jsonb`] bytes are read into a [`definition::Definition`], which
+//! [describes](definition::Definition::describe) itself as plain rows (a
+//! [`description::Description`]: what the catalog holds), which a [`schema::Schema`] compiles into
+//! a [`profile::Profile`].
+//!
+//! The way of a document: [`check`] walks a [`resource::Resource`] along a profile and puts what
+//! is wrong into an [`issue::Report`]; [`contained::complete`] then fills in contained ids.
+//! The engine does no I/O: what it lacks, it names ([`resource::Stop::Needs`]), and is called
+//! again.
 #![forbid(unsafe_code)]
 
+pub mod contained;
+pub mod definition;
+pub mod description;
+pub mod issue;
 pub mod jsonb;
+pub mod limits;
+pub mod profile;
+pub mod resource;
+pub mod schema;
+mod walk;
+
+pub use definition::Definition;
+pub use description::{Cardinality, Contained, Description, Kind, Property};
+pub use issue::{Code, Issue, Report, Severity, operation_outcome};
+pub use limits::Limits;
+pub use profile::Profile;
+pub use resource::{Checked, Need, Reference, Resource, Stop, id_is_valid};
+pub use schema::Schema;
+pub use walk::check;

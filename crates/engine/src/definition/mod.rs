@@ -1,0 +1,64 @@
+//! A native definition: read from JSONB, with all its mistakes, and described as catalog rows.
+
+use crate::description::{Description, Kind};
+use crate::issue::Issue;
+use crate::jsonb::Value;
+use crate::resource::Need;
+
+/// A name that a definition uses and does not define.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// What it must be.
+    pub need: Need,
+    /// Its name.
+    pub name: String,
+    /// Where in the definition: `contained.primaryPaymentMethod.types[0]`.
+    pub expression: String,
+}
+
+/// A definition that was read and holds no mistake that it alone can show.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    description: Description,
+    identities: Vec<Vec<String>>,
+    indexes: Vec<Vec<String>>,
+    uses: Vec<Use>,
+}
+
+impl Definition {
+    /// Reads the definition of a profile (`"type"` is `ROOT` or `CONTAINED`), or says everything
+    /// that is wrong with it; expressions are paths into the definition.
+    pub fn read(_name: &str, _definition: Value<'_>) -> Result<Self, Vec<Issue>> {
+        Err(Vec::new())
+    }
+
+    /// Reads the `properties` of a relationship definition, its other members being the caller's.
+    pub fn read_relationship(_name: &str, _properties: Value<'_>) -> Result<Self, Vec<Issue>> {
+        Err(Vec::new())
+    }
+
+    /// Root or contained.
+    pub fn kind(&self) -> Kind {
+        self.description.kind
+    }
+
+    /// The catalog rows.
+    pub fn describe(&self, version: i32) -> Description {
+        Description { version, ..self.description.clone() }
+    }
+
+    /// The unique keys, each a list of property paths (`address.city`).
+    pub fn identities(&self) -> &[Vec<String>] {
+        &self.identities
+    }
+
+    /// The indexes, each a list of property paths.
+    pub fn indexes(&self) -> &[Vec<String>] {
+        &self.indexes
+    }
+
+    /// The names that must be known for it to compile, in the order of the definition.
+    pub fn uses(&self) -> &[Use] {
+        &self.uses
+    }
+}

@@ -1,0 +1,116 @@
+//! What the catalog holds of a profile: rows of plain text, the compiler's only input.
+//!
+//! A native definition and a FHIR StructureDefinition both come down to this form.
+
+use std::fmt;
+
+/// What a described thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A profile with a table of its own (`"type": "ROOT"`).
+    Root,
+    /// A profile of contained resources (`"type": "CONTAINED"`).
+    Contained,
+    /// A named type that profiles share.
+    Type,
+    /// The properties of a relationship definition.
+    Relationship,
+}
+
+impl Kind {
+    /// As a definition spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "ROOT",
+            Self::Contained => "CONTAINED",
+            Self::Type => "TYPE",
+            Self::Relationship => "RELATIONSHIP",
+        }
+    }
+
+    /// Reads what [`Kind::as_str`] writes, in upper or lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Root, Self::Contained, Self::Type, Self::Relationship]
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// How many there may be: `0:1`, `1:1`, `0:*`, `1:*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cardinality {
+    /// At least one.
+    pub required: bool,
+    /// More than one.
+    pub many: bool,
+}
+
+impl Cardinality {
+    /// Reads the four spellings; `..` is accepted for the colon.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (low, high) = text.split_once(':').or_else(|| text.split_once(".."))?;
+        let required = match low {
+            "0" => false,
+            "1" => true,
+            _ => return None,
+        };
+        let many = match high {
+            "1" => false,
+            "*" => true,
+            _ => return None,
+        };
+        Some(Self { required, many })
+    }
+}
+
+impl fmt::Display for Cardinality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let low = if self.required { '1' } else { '0' };
+        let high = if self.many { '*' } else { '1' };
+        write!(f, "{low}:{high}")
+    }
+}
+
+/// One property of a profile: a row of `ingest.property`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// Where it stands: `address.city`; the elements of an array have `[]`: `specialities[]`,
+    /// `name[].given[]`.
+    pub path: String,
+    /// Its place among the profile's properties, from 0; a parent comes before its children.
+    pub ordinal: i32,
+    /// The name of its type (`symbol`, `array`, `HumanName`); `#path` for a content reference to
+    /// another property of the same profile.
+    pub kind: String,
+    /// Everything else of its definition, a JSON object in text:
+    /// `{"rules": [{"required": true}], "additionalProperties": true}`.
+    pub rules: String,
+}
+
+/// One key of `contained`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contained {
+    /// The key.
+    pub key: String,
+    /// The profiles that its items may have, at least one.
+    pub types: Vec<String>,
+    /// How many items.
+    pub cardinality: Cardinality,
+}
+
+/// One profile, named type or relationship, as the catalog holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Its name, the first segment of every expression.
+    pub name: String,
+    /// The version of the definition.
+    pub version: i32,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether the root may hold properties that are not named.
+    pub additional_properties: bool,
+    /// Its properties, by ordinal.
+    pub properties: Vec<Property>,
+    /// Its contained resources.
+    pub contained: Vec<Contained>,
+}

@@ -1,0 +1,217 @@
+//! What is wrong with a document or a definition, where, and how badly: as data.
+//!
+//! An issue never carries a value of the document; diagnostics say what is expected.
+
+use crate::limits::Limits;
+use serde_json::json;
+use std::fmt;
+
+/// How bad an issue is (FHIR R4 value set `issue-severity`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Said, and nothing more.
+    Information,
+    /// Accepted, but not as it should be: an unknown code under a preferred binding.
+    Warning,
+    /// Refused.
+    Error,
+    /// Refused, and nothing more could be said.
+    Fatal,
+}
+
+impl Severity {
+    /// The FHIR code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Information => "information",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+
+    /// Whether it refuses the document.
+    pub fn refuses(self) -> bool {
+        self >= Self::Error
+    }
+}
+
+/// What kind of issue it is (FHIR R4 value set `issue-type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The wrong JSON kind, or a property that the profile does not name.
+    Structure,
+    /// A required element is missing.
+    Required,
+    /// An element's value is not allowed where it stands.
+    Value,
+    /// The lexical form of a type is not kept; in a definition: a setting that makes no sense.
+    Invalid,
+    /// A code is not in its vocabulary.
+    CodeInvalid,
+    /// A relation between elements does not hold.
+    Invariant,
+    /// Two things claim the same identity.
+    Duplicate,
+    /// A name refers to nothing.
+    NotFound,
+    /// Nested too deep, or more issues than are reported.
+    TooCostly,
+    /// Nothing is wrong.
+    Informational,
+}
+
+impl Code {
+    /// The FHIR code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Structure => "structure",
+            Self::Required => "required",
+            Self::Value => "value",
+            Self::Invalid => "invalid",
+            Self::CodeInvalid => "code-invalid",
+            Self::Invariant => "invariant",
+            Self::Duplicate => "duplicate",
+            Self::NotFound => "not-found",
+            Self::TooCostly => "too-costly",
+            Self::Informational => "informational",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// How badly.
+    pub severity: Severity,
+    /// In what way.
+    pub code: Code,
+    /// Where: `Patient.name[0].given` in a document, `properties.name.rules[0].min` in a
+    /// definition; empty where it is the whole.
+    pub expression: String,
+    /// What is expected, in lower case and without any value of the document.
+    pub diagnostics: String,
+}
+
+impl Issue {
+    /// An issue of severity error.
+    pub fn error(code: Code, expression: impl Into<String>, diagnostics: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            expression: expression.into(),
+            diagnostics: diagnostics.into(),
+        }
+    }
+
+    /// The issue that a conforming document gives.
+    pub fn conforms() -> Self {
+        Self {
+            severity: Severity::Information,
+            code: Code::Informational,
+            expression: String::new(),
+            diagnostics: "conforms to its profile".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (severity, code) = (self.severity.as_str(), self.code.as_str());
+        write!(f, "{severity} {code} {}: {}", self.expression, self.diagnostics)
+    }
+}
+
+/// The issues as a FHIR R4 OperationOutcome, in JSON text. An issue without an expression has no
+/// member `expression`.
+pub fn operation_outcome(issues: &[Issue]) -> String {
+    let issues: Vec<_> = issues
+        .iter()
+        .map(|issue| {
+            let mut object = serde_json::Map::new();
+            object.insert("severity".into(), issue.severity.as_str().into());
+            object.insert("code".into(), issue.code.as_str().into());
+            if !issue.expression.is_empty() {
+                object.insert("expression".into(), json!([issue.expression]));
+            }
+            object.insert("diagnostics".into(), issue.diagnostics.as_str().into());
+            serde_json::Value::Object(object)
+        })
+        .collect();
+    json!({"resourceType": "OperationOutcome", "issue": issues}).to_string()
+}
+
+/// The issues of one document, in its order, at most as many as the limits allow and then one that
+/// says so.
+#[derive(Debug, Clone)]
+pub struct Report {
+    issues: Vec<Issue>,
+    max_issues: usize,
+    refused: bool,
+    truncated: bool,
+    too_deep: bool,
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            issues: Vec::new(),
+            max_issues: limits.max_issues,
+            refused: false,
+            truncated: false,
+            too_deep: false,
+        }
+    }
+
+    /// Adds an issue. Past the limit it is only counted as refusing or not.
+    pub fn push(&mut self, issue: Issue) {
+        self.refused |= issue.severity.refuses();
+        if self.issues.len() < self.max_issues {
+            self.issues.push(issue);
+        } else {
+            self.truncated = true;
+        }
+    }
+
+    /// Says that the document nests deeper than the limit, at `expression`.
+    pub fn push_too_deep(&mut self, expression: String, max_depth: usize) {
+        self.too_deep = true;
+        let diagnostics = format!("expected at most {max_depth} levels of nesting");
+        self.push(Issue::error(Code::TooCostly, expression, diagnostics));
+    }
+
+    /// Whether the document is refused: any issue of severity error or fatal, reported or not.
+    pub fn refuses(&self) -> bool {
+        self.refused
+    }
+
+    /// Whether it nests deeper than the limit (PT413 and not PT422).
+    pub fn is_too_deep(&self) -> bool {
+        self.too_deep
+    }
+
+    /// Whether nothing was found, not even a warning.
+    pub fn is_empty(&self) -> bool {
+        self.issues.is_empty() && !self.truncated
+    }
+
+    /// Whether another issue would change nothing: the walk may end.
+    pub fn is_complete(&self) -> bool {
+        self.truncated && self.refused
+    }
+
+    /// The issues, the one that tells of the others left out included.
+    pub fn into_issues(self) -> Vec<Issue> {
+        let mut issues = self.issues;
+        if self.truncated {
+            issues.push(Issue {
+                severity: if self.refused { Severity::Error } else { Severity::Warning },
+                code: Code::TooCostly,
+                expression: String::new(),
+                diagnostics: format!("more than {} issues; the rest is left out", self.max_issues),
+            });
+        }
+        issues
+    }
+}

@@ -1,0 +1,26 @@
+//! How far the engine goes.
+
+/// The deepest nesting that any setting can allow: what the engine's recursion is made for.
+pub const DEEPEST: usize = 1000;
+
+/// The limits of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Containers within each other; the root is the first. Never more than [`DEEPEST`].
+    pub max_depth: usize,
+    /// Issues in a report, before the one that says that there are more.
+    pub max_issues: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_depth: 64, max_issues: 100 }
+    }
+}
+
+impl Limits {
+    /// The depth that holds, whatever was set.
+    pub(crate) fn depth(self) -> usize {
+        self.max_depth.min(DEEPEST)
+    }
+}
