@@ -6,10 +6,14 @@
 //! checked, so that a damaged value is an error ([`Malformed`]) and never a panic.
 //! Integers are in the machine's byte order, as PostgreSQL writes them.
 
+mod layout;
 mod number;
+mod numeric;
 mod read;
 mod text;
+mod write;
 
 pub use number::Number;
 pub use read::{Array, ArrayIter, Malformed, Object, ObjectIter, Value};
-pub use text::{from_json, from_text, to_text};
+pub use text::{TextError, from_json, from_text, to_text};
+pub use write::{DEPTH_LIMIT, Item, Member, Unwritable, write, write_into};

@@ -54,7 +54,13 @@ impl<'a> Number<'a> {
         if !digits.len().is_multiple_of(2) {
             return Err(Malformed);
         }
-        Ok(Self { bytes, digits, weight, scale, negative })
+        Ok(Self {
+            bytes,
+            digits,
+            weight,
+            scale,
+            negative,
+        })
     }
 
     /// The digits after the point that it was written with: `1.00` has two.
@@ -105,8 +111,14 @@ impl<'a> Number<'a> {
     /// The base-10000 digit at `place`, counted from the most significant; zero past the end.
     #[inline]
     fn digit(&self, place: i64) -> u16 {
-        let Ok(place) = usize::try_from(place) else { return 0 };
-        match self.digits.get(place * 2..).and_then(<[u8]>::first_chunk::<2>) {
+        let Ok(place) = usize::try_from(place) else {
+            return 0;
+        };
+        match self
+            .digits
+            .get(place * 2..)
+            .and_then(<[u8]>::first_chunk::<2>)
+        {
             Some(digit) => u16::from_ne_bytes(*digit),
             None => 0,
         }
@@ -200,9 +212,15 @@ fn varlena_body(bytes: &[u8]) -> Result<&[u8], Malformed> {
     }
     let header = bytes.first_chunk::<4>().ok_or(Malformed)?;
     #[cfg(target_endian = "little")]
-    let (plain, len) = (first & 0x03 == 0, (u32::from_le_bytes(*header) >> 2) as usize);
+    let (plain, len) = (
+        first & 0x03 == 0,
+        (u32::from_le_bytes(*header) >> 2) as usize,
+    );
     #[cfg(target_endian = "big")]
-    let (plain, len) = (first & 0xC0 == 0, (u32::from_be_bytes(*header) & 0x3FFF_FFFF) as usize);
+    let (plain, len) = (
+        first & 0xC0 == 0,
+        (u32::from_be_bytes(*header) & 0x3FFF_FFFF) as usize,
+    );
     if !plain {
         return Err(Malformed);
     }

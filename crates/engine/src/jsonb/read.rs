@@ -1,5 +1,9 @@
 //! The reader: a borrowed view of a JSONB container.
 
+use super::layout::{
+    ARRAY, CONTAINER, COUNT, ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, FALSE, NULL, NUMERIC,
+    OBJECT, SCALAR, STRING, TRUE,
+};
 use super::number::Number;
 use thiserror::Error;
 
@@ -7,22 +11,6 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("malformed jsonb")]
 pub struct Malformed;
-
-const COUNT_MASK: u32 = 0x0FFF_FFFF;
-const FLAG_SCALAR: u32 = 0x1000_0000;
-const FLAG_OBJECT: u32 = 0x2000_0000;
-const FLAG_ARRAY: u32 = 0x4000_0000;
-
-const ENTRY_OFFLEN: u32 = 0x0FFF_FFFF;
-const ENTRY_TYPE: u32 = 0x7000_0000;
-const ENTRY_HAS_OFFSET: u32 = 0x8000_0000;
-
-const STRING: u32 = 0x0000_0000;
-const NUMERIC: u32 = 0x1000_0000;
-const FALSE: u32 = 0x2000_0000;
-const TRUE: u32 = 0x3000_0000;
-const NULL: u32 = 0x4000_0000;
-const CONTAINER: u32 = 0x5000_0000;
 
 /// One JSON value, borrowed from the bytes it stands in.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +34,7 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let header = word(bytes, 0)?;
-        if header & FLAG_SCALAR != 0 {
+        if header & SCALAR != 0 {
             let array = Array::read(bytes)?;
             let mut items = array.iter();
             let value = items.next().ok_or(Malformed)??;
@@ -61,7 +49,7 @@ impl<'a> Value<'a> {
     #[inline]
     fn container(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let header = word(bytes, 0)?;
-        if header & FLAG_OBJECT != 0 {
+        if header & OBJECT != 0 {
             Object::read(bytes).map(Value::Object)
         } else {
             Array::read(bytes).map(Value::Array)
@@ -97,12 +85,16 @@ impl<'a> Array<'a> {
     #[inline]
     fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let header = word(bytes, 0)?;
-        if header & FLAG_ARRAY == 0 {
+        if header & ARRAY == 0 {
             return Err(Malformed);
         }
-        let count = (header & COUNT_MASK) as usize;
+        let count = (header & COUNT) as usize;
         let (entries, data) = bytes[4..].split_at_checked(count * 4).ok_or(Malformed)?;
-        Ok(Self { bytes, entries, data })
+        Ok(Self {
+            bytes,
+            entries,
+            data,
+        })
     }
 
     /// The number of elements.
@@ -120,7 +112,11 @@ impl<'a> Array<'a> {
     /// The elements, in order.
     #[inline]
     pub fn iter(&self) -> ArrayIter<'a> {
-        ArrayIter { entries: self.entries, data: self.data, offset: 0 }
+        ArrayIter {
+            entries: self.entries,
+            data: self.data,
+            offset: 0,
+        }
     }
 
     /// The container's own bytes: what a writer copies to hold this array as it is.
@@ -171,10 +167,15 @@ impl<'a> Object<'a> {
     #[inline]
     fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let header = word(bytes, 0)?;
-        let count = (header & COUNT_MASK) as usize;
+        let count = (header & COUNT) as usize;
         let (keys, rest) = bytes[4..].split_at_checked(count * 4).ok_or(Malformed)?;
         let (values, data) = rest.split_at_checked(count * 4).ok_or(Malformed)?;
-        Ok(Self { bytes, keys, values, data })
+        Ok(Self {
+            bytes,
+            keys,
+            values,
+            data,
+        })
     }
 
     /// The number of members.
@@ -270,7 +271,11 @@ impl<'a> Iterator for ObjectIter<'a> {
 #[inline]
 fn end_of(entry: u32, start: usize) -> usize {
     let offlen = (entry & ENTRY_OFFLEN) as usize;
-    if entry & ENTRY_HAS_OFFSET != 0 { offlen } else { start.saturating_add(offlen) }
+    if entry & ENTRY_HAS_OFFSET != 0 {
+        offlen
+    } else {
+        start.saturating_add(offlen)
+    }
 }
 
 #[inline]
@@ -280,7 +285,10 @@ fn align(offset: usize) -> usize {
 
 #[inline]
 fn word(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
-    let word = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>).ok_or(Malformed)?;
+    let word = bytes
+        .get(at..)
+        .and_then(<[u8]>::first_chunk::<4>)
+        .ok_or(Malformed)?;
     Ok(u32::from_ne_bytes(*word))
 }
 

@@ -1,18 +1,121 @@
 //! JSON text to JSONB bytes and back, as `jsonb_in` and `jsonb_out` do it.
+//!
+//! The way in is serde_json's parser with its own limit of 128 levels; a deeper text is refused,
+//! as is an object that imitates serde_json's private spelling of a number.
 
-use super::{Malformed, Value};
+use super::write::{Item, Unwritable, write};
+use super::{ArrayIter, Malformed, ObjectIter, Value};
+use std::fmt::Write as _;
+use thiserror::Error;
+
+/// A text that has no JSONB form.
+#[derive(Debug, Error)]
+pub enum TextError {
+    /// It is not JSON, or nested too deep.
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    /// It is JSON, but not what PostgreSQL can hold.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
 
 /// The JSONB bytes (a root container, without varlena header) of a JSON text.
-pub fn from_text(text: &str) -> Result<Vec<u8>, serde_json::Error> {
-    from_json(&serde_json::from_str(text)?)
+pub fn from_text(text: &str) -> Result<Vec<u8>, TextError> {
+    Ok(from_json(&serde_json::from_str(text)?)?)
 }
 
 /// The JSONB bytes (a root container, without varlena header) of a parsed JSON value.
-pub fn from_json(_value: &serde_json::Value) -> Result<Vec<u8>, serde_json::Error> {
-    Ok(Vec::new())
+pub fn from_json(value: &serde_json::Value) -> Result<Vec<u8>, Unwritable> {
+    write(&Item::Json(value))
 }
 
 /// The text that `jsonb_out` prints: a space after each colon and comma.
-pub fn to_text(_value: Value<'_>) -> Result<String, Malformed> {
-    Ok(String::new())
+pub fn to_text(value: Value<'_>) -> Result<String, Malformed> {
+    let mut out = String::new();
+    // Containers that are open. A stack of our own: a value may be nested deeper than the thread's
+    // stack could follow.
+    let mut open = Vec::new();
+    put(&mut out, &mut open, value)?;
+    while let Some(level) = open.last_mut() {
+        let (next, first) = match level {
+            Level::Array(items, first) => (items.next().transpose()?, std::mem::take(first)),
+            Level::Object(members, first) => match members.next().transpose()? {
+                Some((key, value)) => {
+                    if !std::mem::take(first) {
+                        out.push_str(", ");
+                    }
+                    put_string(&mut out, key)?;
+                    out.push_str(": ");
+                    (Some(value), true)
+                }
+                None => (None, true),
+            },
+        };
+        match next {
+            Some(value) => {
+                if !first {
+                    out.push_str(", ");
+                }
+                put(&mut out, &mut open, value)?;
+            }
+            None => {
+                out.push(if matches!(level, Level::Array(..)) {
+                    ']'
+                } else {
+                    '}'
+                });
+                open.pop();
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// An open container, and whether its first child is still to come.
+enum Level<'a> {
+    Array(ArrayIter<'a>, bool),
+    Object(ObjectIter<'a>, bool),
+}
+
+/// Writes a scalar, or opens a container.
+fn put<'a>(out: &mut String, open: &mut Vec<Level<'a>>, value: Value<'a>) -> Result<(), Malformed> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Number(number) => write!(out, "{number}").map_err(|_| Malformed)?,
+        Value::String(bytes) => put_string(out, bytes)?,
+        Value::Array(array) => {
+            out.push('[');
+            open.push(Level::Array(array.iter(), true));
+        }
+        Value::Object(object) => {
+            out.push('{');
+            open.push(Level::Object(object.iter(), true));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a string as `escape_json` does: only quotes, backslashes and controls are escaped.
+fn put_string(out: &mut String, bytes: &[u8]) -> Result<(), Malformed> {
+    let mut rest = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
+    out.push('"');
+    while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x0C => out.push_str("\\f"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => write!(out, "\\u{control:04x}").map_err(|_| Malformed)?,
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+    Ok(())
 }
