@@ -6,14 +6,18 @@
 //! checked, so that a damaged value is an error ([`Malformed`]) and never a panic.
 //! Integers are in the machine's byte order, as PostgreSQL writes them.
 
+mod array;
 mod layout;
 mod number;
 mod numeric;
+mod object;
 mod read;
 mod text;
 mod write;
 
+pub use array::{Array, ArrayIter};
 pub use number::Number;
-pub use read::{Array, ArrayIter, Malformed, Object, ObjectIter, Value};
+pub use object::{Object, ObjectIter};
+pub use read::{Malformed, Value};
 pub use text::{TextError, from_json, from_text, to_text};
 pub use write::{DEPTH_LIMIT, Item, Member, Unwritable, write, write_into};

@@ -1,4 +1,8 @@
 //! Numbers: PostgreSQL's `numeric`, read from its base-10000 digits, never through a float.
+//!
+//! Refused as malformed: NaN and the infinities, which JSON cannot spell, and digits that
+//! PostgreSQL never writes: above 9999, zero groups at either end, or more of them than the scale
+//! shows. Equal values therefore have equal weights and digits.
 
 use super::read::Malformed;
 use std::cmp::Ordering;
@@ -15,25 +19,29 @@ const SHORT_SCALE_SHIFT: u16 = 7;
 const SHORT_WEIGHT_SIGN: u16 = 0x0040;
 const SHORT_WEIGHT_MASK: u16 = 0x003F;
 
-/// A finite decimal number: `±0.d₀d₁d₂… × 10000^(weight+1)`, with the scale it was written with.
+/// A finite decimal number: `±d₀.d₁d₂… × 10000^weight` in base-10000 digits, with the scale it was
+/// written with.
 #[derive(Debug, Clone, Copy)]
 pub struct Number<'a> {
     bytes: &'a [u8],
-    digits: &'a [u8],
     weight: i16,
     scale: u16,
     negative: bool,
+    body_at: u8,
+    digits_at: u8,
 }
 
 impl<'a> Number<'a> {
-    /// Reads a whole `numeric` datum, varlena header included. NaN and the infinities, which JSON
-    /// cannot spell, are malformed.
+    /// Reads a `numeric` datum, varlena header (of one or of four bytes) included; what stands
+    /// behind it in `bytes` is left alone.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let body = varlena_body(bytes)?;
+        let (body_at, end) = varlena_extent(bytes)?;
+        let bytes = bytes.get(..end).ok_or(Malformed)?;
+        let body = bytes.get(usize::from(body_at)..).ok_or(Malformed)?;
         let (header, rest) = body.split_first_chunk::<2>().ok_or(Malformed)?;
         let header = u16::from_ne_bytes(*header);
-        let (negative, scale, weight, digits) = match header & SIGN_MASK {
+        let (negative, scale, weight, digits_at, digits) = match header & SIGN_MASK {
             SHORT => {
                 let magnitude = (header & SHORT_WEIGHT_MASK) as i16;
                 let weight = if header & SHORT_WEIGHT_SIGN != 0 {
@@ -42,24 +50,42 @@ impl<'a> Number<'a> {
                     magnitude
                 };
                 let scale = (header & SHORT_SCALE_MASK) >> SHORT_SCALE_SHIFT;
-                (header & SHORT_SIGN != 0, scale, weight, rest)
+                (header & SHORT_SIGN != 0, scale, weight, body_at + 2, rest)
             }
             sign @ (POSITIVE | NEGATIVE) => {
                 let (weight, digits) = rest.split_first_chunk::<2>().ok_or(Malformed)?;
                 let weight = i16::from_ne_bytes(*weight);
-                (sign == NEGATIVE, header & LONG_SCALE_MASK, weight, digits)
+                (
+                    sign == NEGATIVE,
+                    header & LONG_SCALE_MASK,
+                    weight,
+                    body_at + 4,
+                    digits,
+                )
             }
             _ => return Err(Malformed),
         };
-        if !digits.len().is_multiple_of(2) {
+        let (digits, []) = digits.as_chunks::<2>() else {
             return Err(Malformed);
+        };
+        if digits.is_empty() {
+            return Ok(Self {
+                bytes,
+                weight: 0,
+                scale,
+                negative: false,
+                body_at,
+                digits_at,
+            });
         }
+        check_digits(digits, weight, scale)?;
         Ok(Self {
             bytes,
-            digits,
             weight,
             scale,
             negative,
+            body_at,
+            digits_at,
         })
     }
 
@@ -69,29 +95,26 @@ impl<'a> Number<'a> {
         self.scale
     }
 
-    /// Whether it is zero, of either sign.
+    /// Whether it is zero.
     #[inline]
     pub fn is_zero(&self) -> bool {
-        self.digits.is_empty()
+        self.bytes.len() == usize::from(self.digits_at)
     }
 
     /// Whether it is below zero.
     #[inline]
     pub fn is_negative(&self) -> bool {
-        self.negative && !self.is_zero()
+        self.negative
     }
 
     /// Whether its value is whole (`1`, `1.0`, `1e3`), however it is spelled.
     #[inline]
     pub fn is_whole(&self) -> bool {
-        self.digits.len() as i64 / 2 <= i64::from(self.weight) + 1
+        self.digits().len() as i64 <= i64::from(self.weight) + 1
     }
 
     /// The value as a 64-bit integer, where it is one.
     pub fn as_i64(&self) -> Option<i64> {
-        if self.is_zero() {
-            return Some(0);
-        }
         if !self.is_whole() || self.weight > 4 {
             return None;
         }
@@ -102,31 +125,41 @@ impl<'a> Number<'a> {
         i64::try_from(if self.negative { -value } else { value }).ok()
     }
 
-    /// The datum's own bytes, varlena header included: what a writer copies.
+    /// The datum's own bytes, varlena header included.
     #[inline]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The base-10000 digit at `place`, counted from the most significant; zero past the end.
+    /// The datum without its varlena header.
+    #[inline]
+    pub(super) fn body(&self) -> &'a [u8] {
+        self.bytes
+            .get(usize::from(self.body_at)..)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    fn digits(&self) -> &'a [[u8; 2]] {
+        self.bytes
+            .get(usize::from(self.digits_at)..)
+            .unwrap_or_default()
+            .as_chunks()
+            .0
+    }
+
+    /// The base-10000 digit at `place`, counted from the most significant; zero outside them.
     #[inline]
     fn digit(&self, place: i64) -> u16 {
-        let Ok(place) = usize::try_from(place) else {
-            return 0;
-        };
-        match self
-            .digits
-            .get(place * 2..)
-            .and_then(<[u8]>::first_chunk::<2>)
-        {
-            Some(digit) => u16::from_ne_bytes(*digit),
-            None => 0,
-        }
+        usize::try_from(place)
+            .ok()
+            .and_then(|place| self.digits().get(place))
+            .map_or(0, |digit| u16::from_ne_bytes(*digit))
     }
 
     /// Compares by value: `1`, `1.0` and `1.00` are equal.
     pub fn compare(&self, other: &Number<'_>) -> Ordering {
-        match (self.is_negative(), other.is_negative()) {
+        match (self.negative, other.negative) {
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
             (false, false) => self.compare_magnitude(other),
@@ -136,18 +169,21 @@ impl<'a> Number<'a> {
 
     fn compare_magnitude(&self, other: &Number<'_>) -> Ordering {
         match (self.is_zero(), other.is_zero()) {
-            (true, true) => return Ordering::Equal,
-            (true, false) => return Ordering::Less,
-            (false, true) => return Ordering::Greater,
-            (false, false) => {}
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            // There are no zero digits at either end: the weights decide, or the first digit that
+            // differs, or the one more digit that one of them has.
+            (false, false) => self.weight.cmp(&other.weight).then_with(|| {
+                let digits = self.digits().iter().map(|digit| u16::from_ne_bytes(*digit));
+                digits.cmp(
+                    other
+                        .digits()
+                        .iter()
+                        .map(|digit| u16::from_ne_bytes(*digit)),
+                )
+            }),
         }
-        self.weight.cmp(&other.weight).then_with(|| {
-            let places = self.digits.len().max(other.digits.len()) as i64 / 2;
-            (0..places)
-                .map(|place| self.digit(place).cmp(&other.digit(place)))
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
-        })
     }
 }
 
@@ -157,58 +193,102 @@ impl PartialEq for Number<'_> {
     }
 }
 
+impl Eq for Number<'_> {}
+
+impl PartialOrd for Number<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare(other)
+    }
+}
+
 impl fmt::Display for Number<'_> {
-    /// As `numeric_out` prints it: plain decimal notation, with its scale.
+    /// As `numeric_out` prints it: plain decimal notation, with its scale. A short datum can be a
+    /// long text: up to 131072 digits before the point and 16383 after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_negative() {
+        if self.negative {
             f.write_str("-")?;
         }
         if self.weight < 0 {
             f.write_str("0")?;
         }
         for place in 0..=i64::from(self.weight) {
-            match place {
-                0 => write!(f, "{}", self.digit(place))?,
-                _ => write!(f, "{:04}", self.digit(place))?,
-            }
+            let digits = decimal_digits(self.digit(place));
+            let blank = match place {
+                0 => digits
+                    .iter()
+                    .take(3)
+                    .take_while(|&&digit| digit == b'0')
+                    .count(),
+                _ => 0,
+            };
+            put_digits(f, &digits[blank..])?;
         }
         if self.scale > 0 {
             f.write_str(".")?;
-            let mut left = usize::from(self.scale);
-            let mut place = i64::from(self.weight) + 1;
-            if self.weight < 0 {
-                // Whole groups of zeros between the point and the first digit.
-                place = 0;
-                let mut zeros = (-1 - i64::from(self.weight)) as usize;
-                while zeros > 0 && left > 0 {
-                    let width = left.min(4);
-                    f.write_str(&"0000"[..width])?;
-                    left -= width;
-                    zeros -= 1;
-                }
-            }
-            while left > 0 {
-                let group = format!("{:04}", self.digit(place));
-                let width = left.min(4);
-                f.write_str(&group[..width])?;
-                left -= width;
-                place += 1;
-            }
+        }
+        // A negative place is a group of zeros between the point and the first digit.
+        let mut left = usize::from(self.scale);
+        let mut place = i64::from(self.weight) + 1;
+        while left > 0 {
+            let width = left.min(4);
+            put_digits(f, &decimal_digits(self.digit(place))[..width])?;
+            left -= width;
+            place += 1;
         }
         Ok(())
     }
 }
 
-/// What stands behind a varlena header of one or of four bytes.
+fn put_digits(f: &mut fmt::Formatter<'_>, digits: &[u8]) -> fmt::Result {
+    f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)
+}
+
+/// The four decimal digits of a base-10000 digit.
+fn decimal_digits(group: u16) -> [u8; 4] {
+    [group / 1000, group / 100 % 10, group / 10 % 10, group % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// What holds for all digits that PostgreSQL writes.
 #[inline]
-fn varlena_body(bytes: &[u8]) -> Result<&[u8], Malformed> {
+fn check_digits(digits: &[[u8; 2]], weight: i16, scale: u16) -> Result<(), Malformed> {
+    let digit = |digit: &[u8; 2]| u16::from_ne_bytes(*digit);
+    let first = digits.first().map_or(0, digit);
+    let last = digits.last().map_or(0, digit);
+    if first == 0 || last == 0 || digits.iter().any(|d| digit(d) > 9_999) {
+        return Err(Malformed);
+    }
+    // Decimal digits after the point, counted in whole groups, that the scale does not show.
+    let stored = (digits.len() as i64 - i64::from(weight) - 1) * 4;
+    let unshown = match stored - i64::from(scale) {
+        ..=0 => return Ok(()),
+        1 => 10,
+        2 => 100,
+        3 => 1_000,
+        _ => return Err(Malformed),
+    };
+    if last.is_multiple_of(unshown) {
+        Ok(())
+    } else {
+        Err(Malformed)
+    }
+}
+
+/// Where a datum's body starts and ends, by its varlena header of one or of four bytes.
+#[inline]
+fn varlena_extent(bytes: &[u8]) -> Result<(u8, usize), Malformed> {
     let first = *bytes.first().ok_or(Malformed)?;
     #[cfg(target_endian = "little")]
     let (short, short_len) = (first & 0x01 == 0x01, usize::from(first >> 1));
     #[cfg(target_endian = "big")]
     let (short, short_len) = (first & 0x80 == 0x80, usize::from(first & 0x7F));
     if short {
-        return bytes.get(1..short_len).ok_or(Malformed);
+        return Ok((1, short_len));
     }
     let header = bytes.first_chunk::<4>().ok_or(Malformed)?;
     #[cfg(target_endian = "little")]
@@ -221,8 +301,5 @@ fn varlena_body(bytes: &[u8]) -> Result<&[u8], Malformed> {
         first & 0xC0 == 0,
         (u32::from_be_bytes(*header) & 0x3FFF_FFFF) as usize,
     );
-    if !plain {
-        return Err(Malformed);
-    }
-    bytes.get(4..len).ok_or(Malformed)
+    if plain { Ok((4, len)) } else { Err(Malformed) }
 }

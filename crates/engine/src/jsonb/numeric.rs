@@ -4,6 +4,7 @@
 //! short header wherever scale and weight fit it, zero without a sign, an exponent spent on weight
 //! and scale. NaN, the infinities and what overflows `numeric` are refused.
 
+use super::Number;
 use super::write::Unwritable;
 
 const SHORT: u16 = 0x8000;
@@ -35,6 +36,13 @@ pub(super) fn put_int(out: &mut Vec<u8>, value: i64) {
     for group in &used[..last] {
         out.extend_from_slice(&group.to_ne_bytes());
     }
+}
+
+/// Appends a datum that is there already, which may have the varlena header of one byte.
+pub(super) fn put_numeric(out: &mut Vec<u8>, number: &Number<'_>) {
+    let body = number.body();
+    put_varlena(out, body.len());
+    out.extend_from_slice(body);
 }
 
 /// Appends the datum of a number in JSON's spelling.
@@ -72,12 +80,7 @@ pub(super) fn put_decimal(out: &mut Vec<u8>, text: &str) -> Result<(), Unwritabl
 
 fn put_header(out: &mut Vec<u8>, negative: bool, weight: i16, scale: u16, digits: usize) {
     let short = scale <= SHORT_SCALE_MAX && (-64..=63).contains(&weight);
-    let len = 4 + if short { 2 } else { 4 } + digits * 2;
-    #[cfg(target_endian = "little")]
-    let varlena = (len as u32) << 2;
-    #[cfg(target_endian = "big")]
-    let varlena = len as u32;
-    out.extend_from_slice(&varlena.to_ne_bytes());
+    put_varlena(out, if short { 2 } else { 4 } + digits * 2);
     if short {
         let sign = if negative { SHORT_NEGATIVE } else { 0 };
         let header = SHORT | sign | scale << SHORT_SCALE_SHIFT | weight as u16 & SHORT_WEIGHT_BITS;
@@ -87,6 +90,14 @@ fn put_header(out: &mut Vec<u8>, negative: bool, weight: i16, scale: u16, digits
         out.extend_from_slice(&(sign | scale).to_ne_bytes());
         out.extend_from_slice(&weight.to_ne_bytes());
     }
+}
+
+/// A varlena header of four bytes, which is what stands in a container, over a body of `len`.
+fn put_varlena(out: &mut Vec<u8>, len: usize) {
+    let len = len as u32 + 4;
+    #[cfg(target_endian = "little")]
+    let len = len << 2;
+    out.extend_from_slice(&len.to_ne_bytes());
 }
 
 /// A decimal text, taken apart.

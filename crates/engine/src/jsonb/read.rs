@@ -1,10 +1,16 @@
-//! The reader: a borrowed view of a JSONB container.
+//! The reader: one value, borrowed from the container that it stands in.
+//!
+//! A child is accepted only inside its parent and not before its elder sibling's end, so that no
+//! byte is reached twice: walking a value takes time in proportion to its bytes, whatever they
+//! are. Not checked, because nothing depends on it: that keys are sorted and distinct, that
+//! strings are UTF-8, that paddings are zero.
 
 use super::layout::{
     ARRAY, CONTAINER, COUNT, ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, FALSE, NULL, NUMERIC,
     OBJECT, SCALAR, STRING, TRUE,
 };
-use super::number::Number;
+use super::{Array, Item, Number, Object, write};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// The bytes are not what PostgreSQL writes: a damaged page, or not JSONB at all.
@@ -33,243 +39,76 @@ impl<'a> Value<'a> {
     /// Reads a root container: what stands behind the varlena header of a `jsonb` datum.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let header = word(bytes, 0)?;
-        if header & SCALAR != 0 {
-            let array = Array::read(bytes)?;
-            let mut items = array.iter();
-            let value = items.next().ok_or(Malformed)??;
-            return match value {
-                Value::Array(_) | Value::Object(_) => Err(Malformed),
-                scalar => Ok(scalar),
-            };
+        let (flags, count, rest) = header(bytes)?;
+        if flags != SCALAR | ARRAY {
+            return Self::container(bytes);
         }
-        Self::container(bytes)
+        match Array::new(bytes, count, rest)?.iter().next() {
+            Some(Ok(Value::Array(_) | Value::Object(_))) | None => Err(Malformed),
+            Some(_) if count != 1 => Err(Malformed),
+            Some(scalar) => scalar,
+        }
     }
 
     #[inline]
     fn container(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let header = word(bytes, 0)?;
-        if header & OBJECT != 0 {
-            Object::read(bytes).map(Value::Object)
-        } else {
-            Array::read(bytes).map(Value::Array)
-        }
-    }
-
-    #[inline]
-    fn child(entry: u32, data: &'a [u8], start: usize, end: usize) -> Result<Self, Malformed> {
-        match entry & ENTRY_TYPE {
-            STRING => data.get(start..end).map(Value::String).ok_or(Malformed),
-            NUMERIC => {
-                let bytes = data.get(align(start)..end).ok_or(Malformed)?;
-                Number::read(bytes).map(Value::Number)
-            }
-            FALSE => Ok(Value::Bool(false)),
-            TRUE => Ok(Value::Bool(true)),
-            NULL => Ok(Value::Null),
-            CONTAINER => Self::container(data.get(align(start)..end).ok_or(Malformed)?),
+        let (flags, count, rest) = header(bytes)?;
+        match flags {
+            OBJECT => Object::new(bytes, count, rest).map(Value::Object),
+            ARRAY => Array::new(bytes, count, rest).map(Value::Array),
             _ => Err(Malformed),
         }
     }
-}
 
-/// A JSON array.
-#[derive(Debug, Clone, Copy)]
-pub struct Array<'a> {
-    bytes: &'a [u8],
-    entries: &'a [u8],
-    data: &'a [u8],
-}
-
-impl<'a> Array<'a> {
+    /// The child that an entry describes, in `data` from `start` to `end`.
     #[inline]
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let header = word(bytes, 0)?;
-        if header & ARRAY == 0 {
-            return Err(Malformed);
-        }
-        let count = (header & COUNT) as usize;
-        let (entries, data) = bytes[4..].split_at_checked(count * 4).ok_or(Malformed)?;
-        Ok(Self {
-            bytes,
-            entries,
-            data,
-        })
-    }
-
-    /// The number of elements.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.entries.len() / 4
-    }
-
-    /// Whether there are none.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The elements, in order.
-    #[inline]
-    pub fn iter(&self) -> ArrayIter<'a> {
-        ArrayIter {
-            entries: self.entries,
-            data: self.data,
-            offset: 0,
+    pub(super) fn child(
+        entry: u32,
+        data: &'a [u8],
+        start: usize,
+        end: usize,
+    ) -> Result<Self, Malformed> {
+        // This is also what refuses an end that lies before its start.
+        let bytes = data.get(start..end).ok_or(Malformed)?;
+        match entry & ENTRY_TYPE {
+            STRING => Ok(Value::String(bytes)),
+            NUMERIC => Number::read(unpadded(bytes, start)?).map(Value::Number),
+            FALSE => Ok(Value::Bool(false)),
+            TRUE => Ok(Value::Bool(true)),
+            NULL => Ok(Value::Null),
+            CONTAINER => Self::container(unpadded(bytes, start)?),
+            _ => Err(Malformed),
         }
     }
 
-    /// The container's own bytes: what a writer copies to hold this array as it is.
-    #[inline]
-    pub fn as_bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-}
-
-/// The elements of an [`Array`].
-#[derive(Debug, Clone)]
-pub struct ArrayIter<'a> {
-    entries: &'a [u8],
-    data: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Iterator for ArrayIter<'a> {
-    type Item = Result<Value<'a>, Malformed>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (entry, rest) = take_word(self.entries)?;
-        self.entries = rest;
-        let start = self.offset;
-        let end = end_of(entry, start);
-        self.offset = end;
-        Some(Value::child(entry, self.data, start, end))
-    }
-
-    #[inline]
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = self.entries.len() / 4;
-        (len, Some(len))
-    }
-}
-
-/// A JSON object.
-#[derive(Debug, Clone, Copy)]
-pub struct Object<'a> {
-    bytes: &'a [u8],
-    keys: &'a [u8],
-    values: &'a [u8],
-    data: &'a [u8],
-}
-
-impl<'a> Object<'a> {
-    #[inline]
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let header = word(bytes, 0)?;
-        let count = (header & COUNT) as usize;
-        let (keys, rest) = bytes[4..].split_at_checked(count * 4).ok_or(Malformed)?;
-        let (values, data) = rest.split_at_checked(count * 4).ok_or(Malformed)?;
-        Ok(Self {
-            bytes,
-            keys,
-            values,
-            data,
-        })
-    }
-
-    /// The number of members.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.keys.len() / 4
-    }
-
-    /// Whether there are none.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The members, in stored order: by key length, then by the key's bytes.
-    #[inline]
-    pub fn iter(&self) -> ObjectIter<'a> {
-        let mut value_start = 0;
-        let mut rest = self.keys;
-        while let Some((entry, tail)) = take_word(rest) {
-            value_start = end_of(entry, value_start);
-            rest = tail;
-        }
-        ObjectIter {
-            keys: self.keys,
-            values: self.values,
-            data: self.data,
-            key_offset: 0,
-            value_offset: value_start,
+    /// The value as a `jsonb` of its own, without varlena header. A container's own bytes serve as
+    /// they are; a scalar is wrapped as PostgreSQL wraps it.
+    pub fn to_root(&self) -> Cow<'a, [u8]> {
+        match self {
+            Value::Array(array) => Cow::Borrowed(array.as_bytes()),
+            Value::Object(object) => Cow::Borrowed(object.as_bytes()),
+            // Only what is larger than an entry can say is refused, and this stood in one.
+            scalar => Cow::Owned(write(&Item::Copy(*scalar)).unwrap_or_default()),
         }
     }
-
-    /// The value of `key`, or `None`.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Value<'a>>, Malformed> {
-        for member in self.iter() {
-            let (name, value) = member?;
-            if name == key {
-                return Ok(Some(value));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The container's own bytes: what a writer copies to hold this object as it is.
-    #[inline]
-    pub fn as_bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
 }
 
-/// The members of an [`Object`].
-#[derive(Debug, Clone)]
-pub struct ObjectIter<'a> {
-    keys: &'a [u8],
-    values: &'a [u8],
-    data: &'a [u8],
-    key_offset: usize,
-    value_offset: usize,
+/// A container's flags and count, and what follows them.
+#[inline]
+fn header(bytes: &[u8]) -> Result<(u32, usize, &[u8]), Malformed> {
+    let (header, rest) = take_word(bytes).ok_or(Malformed)?;
+    Ok((header & !COUNT, (header & COUNT) as usize, rest))
 }
 
-impl<'a> Iterator for ObjectIter<'a> {
-    type Item = Result<(&'a [u8], Value<'a>), Malformed>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (key_entry, keys) = take_word(self.keys)?;
-        let (value_entry, values) = take_word(self.values)?;
-        self.keys = keys;
-        self.values = values;
-        let (key_start, value_start) = (self.key_offset, self.value_offset);
-        self.key_offset = end_of(key_entry, key_start);
-        self.value_offset = end_of(value_entry, value_start);
-        let Some(key) = self.data.get(key_start..self.key_offset) else {
-            return Some(Err(Malformed));
-        };
-        if key_entry & ENTRY_TYPE != STRING {
-            return Some(Err(Malformed));
-        }
-        Some(
-            Value::child(value_entry, self.data, value_start, self.value_offset)
-                .map(|value| (key, value)),
-        )
-    }
-
-    #[inline]
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = self.keys.len() / 4;
-        (len, Some(len))
-    }
+/// Numbers and containers are padded in front to a multiple of four, within the parent's data.
+#[inline]
+fn unpadded(bytes: &[u8], start: usize) -> Result<&[u8], Malformed> {
+    bytes.get(start.wrapping_neg() & 3..).ok_or(Malformed)
 }
 
 /// Where a child that starts at `start` ends: its entry holds either that end or a length.
 #[inline]
-fn end_of(entry: u32, start: usize) -> usize {
+pub(super) fn end_of(entry: u32, start: usize) -> usize {
     let offlen = (entry & ENTRY_OFFLEN) as usize;
     if entry & ENTRY_HAS_OFFSET != 0 {
         offlen
@@ -279,21 +118,7 @@ fn end_of(entry: u32, start: usize) -> usize {
 }
 
 #[inline]
-fn align(offset: usize) -> usize {
-    offset.saturating_add(3) & !3
-}
-
-#[inline]
-fn word(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
-    let word = bytes
-        .get(at..)
-        .and_then(<[u8]>::first_chunk::<4>)
-        .ok_or(Malformed)?;
-    Ok(u32::from_ne_bytes(*word))
-}
-
-#[inline]
-fn take_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
+pub(super) fn take_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (word, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_ne_bytes(*word), rest))
 }

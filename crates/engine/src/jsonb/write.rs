@@ -6,12 +6,12 @@
 //! `JsonbValueToJsonb` does, byte for byte; of members with the same key the last one stands.
 //! It refuses what PostgreSQL cannot hold ([`Unwritable`]).
 
+use super::Value;
 use super::layout::{
     ARRAY, CONTAINER, ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, FALSE, NULL, NUMERIC, OBJECT,
     OFFSET_STRIDE, SCALAR, STRING, TRUE,
 };
-use super::numeric::{put_decimal, put_int};
-use super::{Number, Value};
+use super::numeric::{put_decimal, put_int, put_numeric};
 use thiserror::Error;
 
 /// PostgreSQL has no JSONB form for it.
@@ -149,7 +149,7 @@ impl Writer<'_> {
     }
 
     fn copy(&mut self, value: Value<'_>) -> u32 {
-        let (kind, bytes) = match value {
+        let bytes = match value {
             Value::Null => return NULL,
             Value::Bool(false) => return FALSE,
             Value::Bool(true) => return TRUE,
@@ -157,13 +157,17 @@ impl Writer<'_> {
                 self.out.extend_from_slice(bytes);
                 return STRING;
             }
-            Value::Number(number) => (NUMERIC, Number::as_bytes(&number)),
-            Value::Array(array) => (CONTAINER, array.as_bytes()),
-            Value::Object(object) => (CONTAINER, object.as_bytes()),
+            Value::Number(number) => {
+                self.pad();
+                put_numeric(self.out, &number);
+                return NUMERIC;
+            }
+            Value::Array(array) => array.as_bytes(),
+            Value::Object(object) => object.as_bytes(),
         };
         self.pad();
         self.out.extend_from_slice(bytes);
-        kind
+        CONTAINER
     }
 
     fn json(&mut self, value: &serde_json::Value) -> Result<u32, Unwritable> {
