@@ -36,6 +36,17 @@ impl Kind {
     }
 }
 
+/// Whose types and whose JSON a description speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// The types of the native definitions; null counts as absent.
+    #[default]
+    Native,
+    /// The types of FHIR R4, and FHIR's JSON: primitive extensions, nulls only to align arrays,
+    /// nothing empty.
+    Fhir,
+}
+
 /// How many there may be: `0:1`, `1:1`, `0:*`, `1:*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cardinality {
@@ -107,6 +118,8 @@ pub struct Description {
     pub version: i32,
     /// What it is.
     pub kind: Kind,
+    /// Whose types and JSON it speaks of.
+    pub format: Format,
     /// Whether the root may hold properties that are not named.
     pub additional_properties: bool,
     /// Its properties, by ordinal.

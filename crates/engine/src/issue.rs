@@ -95,7 +95,11 @@ pub struct Issue {
 
 impl Issue {
     /// An issue of severity error.
-    pub fn error(code: Code, expression: impl Into<String>, diagnostics: impl Into<String>) -> Self {
+    pub fn error(
+        code: Code,
+        expression: impl Into<String>,
+        diagnostics: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -118,7 +122,11 @@ impl Issue {
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, code) = (self.severity.as_str(), self.code.as_str());
-        write!(f, "{severity} {code} {}: {}", self.expression, self.diagnostics)
+        write!(
+            f,
+            "{severity} {code} {}: {}",
+            self.expression, self.diagnostics
+        )
     }
 }
 
@@ -206,7 +214,11 @@ impl Report {
         let mut issues = self.issues;
         if self.truncated {
             issues.push(Issue {
-                severity: if self.refused { Severity::Error } else { Severity::Warning },
+                severity: if self.refused {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
                 code: Code::TooCostly,
                 expression: String::new(),
                 diagnostics: format!("more than {} issues; the rest is left out", self.max_issues),

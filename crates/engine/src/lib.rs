@@ -11,19 +11,29 @@
 //! again.
 #![forbid(unsafe_code)]
 
+mod base;
+mod compile;
 pub mod contained;
 pub mod definition;
+mod depth;
 pub mod description;
 pub mod issue;
 pub mod jsonb;
+mod judge;
+mod lexical;
 pub mod limits;
 pub mod profile;
 pub mod resource;
+mod rule;
 pub mod schema;
+mod slots;
+mod trail;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod walk;
 
 pub use definition::Definition;
-pub use description::{Cardinality, Contained, Description, Kind, Property};
+pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};
 pub use limits::Limits;
 pub use profile::Profile;

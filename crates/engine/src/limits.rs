@@ -14,7 +14,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_depth: 64, max_issues: 100 }
+        Self {
+            max_depth: 64,
+            max_issues: 100,
+        }
     }
 }
 

@@ -99,5 +99,7 @@ impl From<Malformed> for Stop {
 /// Whether `id` can be the id of a resource: 1 to 64 of `A-Z a-z 0-9 - . _`.
 pub fn id_is_valid(id: &str) -> bool {
     (1..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }

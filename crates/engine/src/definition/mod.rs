@@ -1,6 +1,14 @@
 //! A native definition: read from JSONB, with all its mistakes, and described as catalog rows.
+//!
+//! Null counts as absent. An `object` without `properties` accepts no property, unless it has
+//! `"additionalProperties": true`; an `array` without `items` accepts elements of any kind.
 
-use crate::description::{Description, Kind};
+pub(crate) mod expect;
+mod path;
+mod property;
+mod read;
+
+use crate::description::{Contained, Description, Kind};
 use crate::issue::Issue;
 use crate::jsonb::Value;
 use crate::resource::Need;
@@ -28,23 +36,37 @@ pub struct Definition {
 impl Definition {
     /// Reads the definition of a profile (`"type"` is `ROOT` or `CONTAINED`), or says everything
     /// that is wrong with it; expressions are paths into the definition.
-    pub fn read(_name: &str, _definition: Value<'_>) -> Result<Self, Vec<Issue>> {
-        Err(Vec::new())
+    pub fn read(name: &str, definition: Value<'_>) -> Result<Self, Vec<Issue>> {
+        read::profile(name, definition)
     }
 
     /// Reads the `properties` of a relationship definition, its other members being the caller's.
-    pub fn read_relationship(_name: &str, _properties: Value<'_>) -> Result<Self, Vec<Issue>> {
-        Err(Vec::new())
+    /// Expressions begin with `properties`.
+    pub fn read_relationship(name: &str, properties: Value<'_>) -> Result<Self, Vec<Issue>> {
+        read::relationship(name, properties)
     }
 
-    /// Root or contained.
+    /// The name that was given.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// The keys of contained resources.
+    pub fn contained(&self) -> &[Contained] {
+        &self.description.contained
+    }
+
+    /// Root, contained or relationship.
     pub fn kind(&self) -> Kind {
         self.description.kind
     }
 
     /// The catalog rows.
     pub fn describe(&self, version: i32) -> Description {
-        Description { version, ..self.description.clone() }
+        Description {
+            version,
+            ..self.description.clone()
+        }
     }
 
     /// The unique keys, each a list of property paths (`address.city`).
@@ -52,7 +74,7 @@ impl Definition {
         &self.identities
     }
 
-    /// The indexes, each a list of property paths.
+    /// The indexes, each a list of property paths; a path may lead through arrays.
     pub fn indexes(&self) -> &[Vec<String>] {
         &self.indexes
     }

@@ -1,0 +1,101 @@
+//! The names of types: what a property's `type` can be.
+
+use crate::description::Format;
+use crate::lexical::Lexical;
+
+/// What a property is made of, before its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// Any JSON value.
+    Any,
+    Boolean,
+    /// A whole number between two bounds, both included.
+    Integer(i64, i64),
+    Decimal,
+    Text(Lexical),
+    Array,
+    Object,
+    /// A reference to another resource.
+    Reference,
+    /// A resource, judged by its own `resourceType`.
+    Resource,
+    /// The type of another property of the same description, by its path.
+    Content(String),
+    /// A named type.
+    Named(String),
+}
+
+impl Base {
+    /// Reads a type's name. Any name that is not one of the format's own is a named type.
+    pub(crate) fn parse(format: Format, name: &str) -> Self {
+        if let Some(path) = name.strip_prefix('#') {
+            return Self::Content(path.to_owned());
+        }
+        let own = match format {
+            Format::Native => native(name),
+            Format::Fhir => fhir(name),
+        };
+        own.unwrap_or_else(|| Self::Named(name.to_owned()))
+    }
+
+    /// Whether its values hold no others.
+    pub(crate) fn is_primitive(&self) -> bool {
+        matches!(
+            self,
+            Self::Boolean | Self::Integer(..) | Self::Decimal | Self::Text(_)
+        )
+    }
+}
+
+fn native(name: &str) -> Option<Base> {
+    Some(match name {
+        "any" => Base::Any,
+        "boolean" => Base::Boolean,
+        "integer" => Base::Integer(i64::MIN, i64::MAX),
+        "decimal" => Base::Decimal,
+        "symbol" => Base::Text(Lexical::Symbol),
+        "code" => Base::Text(Lexical::Code),
+        "markdown" => Base::Text(Lexical::Markdown),
+        "xhtml" => Base::Text(Lexical::Xhtml),
+        "uri" => Base::Text(Lexical::Uri),
+        "url" => Base::Text(Lexical::Url),
+        "date" => Base::Text(Lexical::Date),
+        "datetime" => Base::Text(Lexical::Datetime),
+        "instant" => Base::Text(Lexical::Instant),
+        "time" => Base::Text(Lexical::Time),
+        "object" => Base::Object,
+        "array" => Base::Array,
+        "reference" => Base::Reference,
+        _ => return None,
+    })
+}
+
+fn fhir(name: &str) -> Option<Base> {
+    let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
+    Some(match name {
+        "any" => Base::Any,
+        "array" => Base::Array,
+        "object" => Base::Object,
+        "Resource" => Base::Resource,
+        "boolean" => Base::Boolean,
+        "integer" => Base::Integer(low, high),
+        "unsignedInt" => Base::Integer(0, high),
+        "positiveInt" => Base::Integer(1, high),
+        "decimal" => Base::Decimal,
+        "string" => Base::Text(Lexical::Symbol),
+        "code" => Base::Text(Lexical::Code),
+        "markdown" => Base::Text(Lexical::Markdown),
+        "xhtml" => Base::Text(Lexical::Xhtml),
+        "uri" => Base::Text(Lexical::Uri),
+        "url" | "canonical" => Base::Text(Lexical::Url),
+        "oid" => Base::Text(Lexical::Oid),
+        "uuid" => Base::Text(Lexical::Uuid),
+        "id" => Base::Text(Lexical::Id),
+        "base64Binary" => Base::Text(Lexical::Base64),
+        "date" => Base::Text(Lexical::Date),
+        "dateTime" => Base::Text(Lexical::Datetime),
+        "instant" => Base::Text(Lexical::Instant),
+        "time" => Base::Text(Lexical::Time),
+        _ => return None,
+    })
+}

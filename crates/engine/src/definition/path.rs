@@ -1,0 +1,91 @@
+//! The paths of `identities` and `indexes`.
+
+use super::expect::{self, mistake};
+use crate::base::Base;
+use crate::description::{Description, Format};
+use crate::issue::{Code, Report};
+use crate::jsonb::{Malformed, Value};
+use crate::trail::Trail;
+
+/// Reads a list of keys, each a list of paths to primitive properties; `through_arrays` also
+/// allows paths that meet an array.
+pub(super) fn read_paths(
+    value: Value<'_>,
+    through_arrays: bool,
+    at: &Trail<'_>,
+    description: &Description,
+    report: &mut Report,
+) -> Result<Vec<Vec<String>>, Malformed> {
+    let mut keys = Vec::new();
+    if matches!(value, Value::Null) {
+        return Ok(keys);
+    }
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(keys);
+    };
+    for (index, key) in array.iter().enumerate() {
+        let at = at.index(index);
+        let Some(paths) = expect::array(key?, &at, report) else {
+            continue;
+        };
+        if paths.is_empty() {
+            mistake(
+                report,
+                Code::Invalid,
+                &at,
+                "expected at least one property path",
+            );
+        }
+        let mut known: Vec<String> = Vec::new();
+        for (index, path) in paths.iter().enumerate() {
+            let at = at.index(index);
+            let Some(path) = expect::string(path?, &at, report)? else {
+                continue;
+            };
+            if known.iter().any(|other| other == path) {
+                mistake(report, Code::Duplicate, &at, "expected each path once");
+                continue;
+            }
+            match find(description, path) {
+                None => mistake(
+                    report,
+                    Code::NotFound,
+                    &at,
+                    "expected the path of a property",
+                ),
+                Some((_, false)) => {
+                    mistake(
+                        report,
+                        Code::Invalid,
+                        &at,
+                        "expected the path of a primitive property",
+                    );
+                }
+                Some((true, _)) if !through_arrays => {
+                    mistake(
+                        report,
+                        Code::Invalid,
+                        &at,
+                        "expected a path through no array",
+                    );
+                }
+                Some(_) => known.push(path.to_owned()),
+            }
+        }
+        keys.push(known);
+    }
+    Ok(keys)
+}
+
+/// The property of a path: whether the path meets an array, and whether it ends in a primitive.
+fn find(description: &Description, path: &str) -> Option<(bool, bool)> {
+    let found: Vec<_> = description
+        .properties
+        .iter()
+        .filter(|property| property.path.replace("[]", "") == path)
+        .collect();
+    let last = found.last()?;
+    let array = last.path.contains("[]");
+    let primitive = Base::parse(Format::Native, &last.kind).is_primitive();
+    Some((array, primitive))
+}

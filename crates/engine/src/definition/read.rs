@@ -1,0 +1,219 @@
+//! The top of a definition: its kind, its contained resources, its keys.
+
+use super::expect::{self, mistake};
+use super::path::read_paths;
+use super::property::{check_name, read_properties};
+use super::{Definition, Use};
+use crate::description::{Contained, Description, Format, Kind};
+use crate::issue::{Code, Issue, Report};
+use crate::jsonb::{Malformed, Object, Value};
+use crate::limits::Limits;
+use crate::resource::Need;
+use crate::rule::cardinality;
+use crate::trail::Trail;
+
+pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, Vec<Issue>> {
+    finish(|report| {
+        let root = Trail::root("");
+        match expect::object(definition, &root, report) {
+            Some(object) => read_profile(name, object, &root, report),
+            None => Ok(empty(name, Kind::Root)),
+        }
+    })
+}
+
+pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definition, Vec<Issue>> {
+    finish(|report| {
+        let mut definition = empty(name, Kind::Relationship);
+        if !matches!(properties, Value::Null) {
+            let root = Trail::root("");
+            read_properties(
+                properties,
+                &root.name(b"properties"),
+                &mut definition,
+                report,
+            )?;
+        }
+        Ok(definition)
+    })
+}
+
+/// Runs a reader: its definition if it reported nothing, else all it reported.
+fn finish(
+    read: impl FnOnce(&mut Report) -> Result<Definition, Malformed>,
+) -> Result<Definition, Vec<Issue>> {
+    let mut report = Report::new(Limits::default());
+    let definition = read(&mut report)
+        .map_err(|error| vec![Issue::error(Code::Structure, "", error.to_string())])?;
+    if report.refuses() {
+        return Err(report.into_issues());
+    }
+    Ok(definition)
+}
+
+fn empty(name: &str, kind: Kind) -> Definition {
+    Definition {
+        description: Description {
+            name: name.to_owned(),
+            version: 0,
+            kind,
+            format: Format::Native,
+            additional_properties: false,
+            properties: Vec::new(),
+            contained: Vec::new(),
+        },
+        identities: Vec::new(),
+        indexes: Vec::new(),
+        uses: Vec::new(),
+    }
+}
+
+fn read_profile(
+    name: &str,
+    object: Object<'_>,
+    root: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Definition, Malformed> {
+    let mut definition = empty(name, Kind::Root);
+    let (mut identities, mut indexes) = (Value::Null, Value::Null);
+    let mut kind = None;
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = root.name(key);
+        match (key, value) {
+            (_, Value::Null) => {}
+            (b"type", _) => {
+                kind = Some(Kind::Root);
+                if let Some(text) = expect::string(value, &at, report)? {
+                    kind = Kind::parse(text).or(kind);
+                    if !matches!(Kind::parse(text), Some(Kind::Root | Kind::Contained)) {
+                        mistake(report, Code::Invalid, &at, "expected ROOT or CONTAINED");
+                    }
+                }
+            }
+            (b"properties", _) => read_properties(value, &at, &mut definition, report)?,
+            (b"contained", _) => read_contained(value, &at, &mut definition, report)?,
+            (b"identities", _) => identities = value,
+            (b"indexes", _) => indexes = value,
+            (b"additionalProperties", _) => {
+                definition.description.additional_properties =
+                    expect::boolean(value, &at, report).unwrap_or_default();
+            }
+            (b"description", _) => drop(expect::string(value, &at, report)?),
+            _ => mistake(
+                report,
+                Code::Structure,
+                &at,
+                "expected type, properties, contained, identities, indexes, \
+                 additionalProperties or description",
+            ),
+        }
+    }
+    match kind {
+        Some(kind) => definition.description.kind = kind,
+        None => mistake(
+            report,
+            Code::Required,
+            &root.name(b"type"),
+            "expected ROOT or CONTAINED",
+        ),
+    }
+    let at = root.name(b"identities");
+    definition.identities = read_paths(identities, false, &at, &definition.description, report)?;
+    let at = root.name(b"indexes");
+    definition.indexes = read_paths(indexes, true, &at, &definition.description, report)?;
+    Ok(definition)
+}
+
+fn read_contained(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    definition: &mut Definition,
+    report: &mut Report,
+) -> Result<(), Malformed> {
+    let Some(keys) = expect::object(value, at, report) else {
+        return Ok(());
+    };
+    for member in keys.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        let name = check_name(key, &at, report)?;
+        let (Some(name), Some(object)) = (name, expect::object(value, &at, report)) else {
+            continue;
+        };
+        let mut contained = Contained {
+            key: name.to_owned(),
+            types: Vec::new(),
+            cardinality: crate::Cardinality {
+                required: false,
+                many: true,
+            },
+        };
+        let mut named = false;
+        for member in object.iter() {
+            let (setting, value) = member?;
+            let at = at.name(setting);
+            match (setting, value) {
+                (_, Value::Null) => {}
+                (b"types", _) => {
+                    named = true;
+                    contained.types = read_types(value, &at, &mut definition.uses, report)?;
+                }
+                (b"cardinality", _) => {
+                    if let Some(cardinality) = cardinality(value, &at, report)? {
+                        contained.cardinality = cardinality;
+                    }
+                }
+                (b"description", _) => drop(expect::string(value, &at, report)?),
+                _ => mistake(
+                    report,
+                    Code::Structure,
+                    &at,
+                    "expected types, cardinality or description",
+                ),
+            }
+        }
+        if !named {
+            mistake(
+                report,
+                Code::Required,
+                &at.name(b"types"),
+                "expected the profiles of the items",
+            );
+        }
+        definition.description.contained.push(contained);
+    }
+    Ok(())
+}
+
+fn read_types(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    uses: &mut Vec<Use>,
+    report: &mut Report,
+) -> Result<Vec<String>, Malformed> {
+    let mut types: Vec<String> = Vec::new();
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(types);
+    };
+    if array.is_empty() {
+        mistake(report, Code::Invalid, at, "expected at least one profile");
+    }
+    for (index, item) in array.iter().enumerate() {
+        let at = at.index(index);
+        let Some(name) = expect::string(item?, &at, report)? else {
+            continue;
+        };
+        if types.iter().any(|known| known == name) {
+            mistake(report, Code::Duplicate, &at, "expected each profile once");
+            continue;
+        }
+        uses.push(Use {
+            need: Need::Profile,
+            name: name.to_owned(),
+            expression: at.render(),
+        });
+        types.push(name.to_owned());
+    }
+    Ok(types)
+}

@@ -1,0 +1,127 @@
+//! A definition in the company of the others: are the names it uses known, and can a resource of
+//! it exist at all?
+
+use crate::definition::Definition;
+use crate::issue::{Code, Issue};
+use crate::resource::{Need, Stop};
+use crate::schema::Schema;
+
+/// What is wrong with a definition beside the profiles of its schema. A profile may contain itself.
+pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issue>, Stop> {
+    let mut issues = Vec::new();
+    for used in definition.uses() {
+        if used.need == Need::Profile && used.name == definition.name() {
+            continue;
+        }
+        let slot = schema.slot(used.need, &used.name);
+        match schema.resolve(slot) {
+            Some(Some(_)) => {}
+            Some(None) => issues.push(Issue::error(
+                Code::NotFound,
+                used.expression.clone(),
+                format!("expected a known {}", used.need.as_str()),
+            )),
+            None => return Err(schema.needs(slot)),
+        }
+    }
+    if issues.is_empty() {
+        report_endless(
+            &Company::gather(schema, definition)?,
+            definition,
+            &mut issues,
+        );
+    }
+    Ok(issues)
+}
+
+/// Reports each contained key that must be filled, and only could be by resources that contain
+/// each other for ever.
+fn report_endless(company: &Company, definition: &Definition, issues: &mut Vec<Issue>) {
+    let possible = company.possible();
+    for contained in definition.contained() {
+        let fillable = contained.types.iter().any(|name| {
+            let index = company.names.iter().position(|known| known == name);
+            index.is_some_and(|index| possible[index])
+        });
+        if contained.cardinality.required && !fillable {
+            issues.push(Issue::error(
+                Code::Invariant,
+                format!("contained.{}", contained.key),
+                "expected a profile that can be without this one, or cardinality 0:1 or 0:*",
+            ));
+        }
+    }
+}
+
+/// The profiles that a definition leads to by what must be contained, itself the first.
+#[derive(Default)]
+struct Company {
+    names: Vec<String>,
+    /// For each profile, for each key that must be filled, the profiles that can fill it.
+    demands: Vec<Vec<Vec<usize>>>,
+}
+
+impl Company {
+    fn gather(schema: &Schema, definition: &Definition) -> Result<Self, Stop> {
+        let mut company = Self::default();
+        company.index(definition.name());
+        let own = definition
+            .contained()
+            .iter()
+            .filter(|contained| contained.cardinality.required);
+        let own = own
+            .map(|contained| {
+                contained
+                    .types
+                    .iter()
+                    .map(|name| company.index(name))
+                    .collect()
+            })
+            .collect();
+        company.demands.push(own);
+        while let Some(name) = company.names.get(company.demands.len()) {
+            let slot = schema.slot(Need::Profile, name);
+            let profile = schema.resolve(slot).ok_or_else(|| schema.needs(slot))?;
+            let keys = profile.iter().flat_map(|profile| &profile.contained);
+            let demands = keys
+                .filter(|key| key.cardinality.required)
+                .map(|key| {
+                    key.types
+                        .iter()
+                        .map(|kind| company.index(&kind.name))
+                        .collect()
+                })
+                .collect();
+            company.demands.push(demands);
+        }
+        Ok(company)
+    }
+
+    fn index(&mut self, name: &str) -> usize {
+        let known = self.names.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        })
+    }
+
+    /// Which profiles have a resource of finite size: those whose demands such profiles can fill.
+    fn possible(&self) -> Vec<bool> {
+        let mut possible = vec![false; self.names.len()];
+        loop {
+            let more: Vec<usize> = (0..self.names.len())
+                .filter(|index| !possible[*index])
+                .filter(|index| {
+                    let filled = |types: &Vec<usize>| types.iter().any(|kind| possible[*kind]);
+                    self.demands[*index].iter().all(filled)
+                })
+                .collect();
+            if more.is_empty() {
+                return possible;
+            }
+            for index in more {
+                possible[index] = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The lexical rules of the primitive types that JSON writes as strings: FHIR R4, "Data Types",
+//! <https://hl7.org/fhir/R4/datatypes.html#primitive>.
+//!
+//! Each rule is a scan over bytes. None of them decodes UTF-8: bytes beyond ASCII are never
+//! whitespace and never controls here, as in the regexes of XML Schema that FHIR uses.
+
+mod binary;
+mod code;
+mod instant;
+mod name;
+mod text;
+mod uri;
+mod xhtml;
+
+pub(crate) use instant::{Moment, date, datetime, instant, time};
+
+/// A primitive type that is written as a JSON string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lexical {
+    Base64,
+    Code,
+    Date,
+    Datetime,
+    Id,
+    Instant,
+    Markdown,
+    Oid,
+    Symbol,
+    Time,
+    Uri,
+    Url,
+    Uuid,
+    Xhtml,
+}
+
+impl Lexical {
+    /// Whether the string is of this type.
+    #[inline]
+    pub(crate) fn accepts(self, text: &[u8]) -> bool {
+        match self {
+            Self::Base64 => binary::is_base64(text),
+            Self::Code => code::is_code(text),
+            Self::Date => date(text).is_some(),
+            Self::Datetime => datetime(text).is_some(),
+            Self::Id => name::is_id(text),
+            Self::Instant => instant(text).is_some(),
+            Self::Markdown | Self::Symbol => text::is_string(text),
+            Self::Oid => name::is_oid(text),
+            Self::Time => time(text).is_some(),
+            Self::Uri | Self::Url => uri::is_uri(text),
+            Self::Uuid => name::is_uuid(text),
+            Self::Xhtml => xhtml::is_xhtml(text),
+        }
+    }
+
+    /// What a string of this type looks like.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::Base64 => "expected base64",
+            Self::Code => "expected code: no whitespace but single spaces between words",
+            Self::Date => "expected date: YYYY, YYYY-MM or YYYY-MM-DD",
+            Self::Datetime => "expected datetime: a date, or YYYY-MM-DDThh:mm:ss with zone",
+            Self::Id => "expected id: 1 to 64 letters, digits, hyphens and points",
+            Self::Instant => "expected instant: YYYY-MM-DDThh:mm:ss with zone",
+            Self::Markdown => "expected markdown: at least one character, no controls",
+            Self::Oid => "expected oid: urn:oid: and digits with points",
+            Self::Symbol => "expected symbol: at least one character, no controls",
+            Self::Time => "expected time: hh:mm:ss",
+            Self::Uri => "expected uri: at least one character, no whitespace",
+            Self::Url => "expected url: at least one character, no whitespace",
+            Self::Uuid => "expected uuid: urn:uuid: and 32 hexadecimal digits in lower case",
+            Self::Xhtml => "expected xhtml: a div element",
+        }
+    }
+
+    /// Whether its values lie in time, and so compare as instants.
+    pub(crate) fn is_temporal(self) -> bool {
+        matches!(
+            self,
+            Self::Date | Self::Datetime | Self::Instant | Self::Time
+        )
+    }
+}
+
+/// The instants that a string of a temporal type can mean.
+pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment> {
+    match lexical {
+        Lexical::Date => date(text),
+        Lexical::Datetime => datetime(text),
+        Lexical::Instant => instant(text),
+        Lexical::Time => time(text),
+        _ => None,
+    }
+}

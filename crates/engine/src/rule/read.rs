@@ -1,0 +1,281 @@
+//! Reading the settings of a property: its rules and whatever else is neither its type nor its
+//! children. A native definition and a catalog row are read by the same functions.
+
+use super::{Bound, Decimal, Enumeration, Pattern, Rule, Rules};
+use crate::base::Base;
+use crate::definition::expect::{self, mistake};
+use crate::description::Cardinality;
+use crate::issue::{Code, Report};
+use crate::jsonb::{Malformed, Object, Value};
+use crate::lexical::moment;
+use crate::trail::Trail;
+
+/// What a property's definition says beyond its type and its children.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) rules: Rules,
+    /// An object accepts properties that it does not name.
+    pub(crate) additional: bool,
+}
+
+impl Settings {
+    /// Whether the property must be there, whatever else is.
+    pub(crate) fn required(&self) -> bool {
+        self.rules.entries.iter().any(|rule| rule.required)
+    }
+}
+
+/// Reads the settings of a property of type `base`; members named in `others` are the caller's.
+pub(crate) fn read_settings(
+    base: &Base,
+    object: Object<'_>,
+    others: &[&str],
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Settings, Malformed> {
+    let mut settings = Settings::default();
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        match (key, value) {
+            (_, Value::Null) => {}
+            (b"rules", _) => settings.rules = read_rules(base, value, &at, report)?,
+            (b"additionalProperties", _) if *base == Base::Object => {
+                settings.additional = expect::boolean(value, &at, report).unwrap_or_default();
+            }
+            (b"additionalProperties", _) => {
+                mistake(report, Code::Invalid, &at, "expected on an object only");
+            }
+            _ if others.iter().any(|other| other.as_bytes() == key) => {}
+            _ => mistake(report, Code::Structure, &at, "expected a known setting"),
+        }
+    }
+    Ok(settings)
+}
+
+fn read_rules(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Rules, Malformed> {
+    let mut entries = Vec::new();
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(Rules::default());
+    };
+    for (index, entry) in array.iter().enumerate() {
+        let at = at.index(index);
+        if let Some(object) = expect::object(entry?, &at, report) {
+            entries.push(read_rule(base, object, &at, report)?);
+        }
+    }
+    Ok(Rules {
+        entries: entries.into(),
+    })
+}
+
+fn read_rule(
+    base: &Base,
+    object: Object<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Rule, Malformed> {
+    let mut rule = Rule::default();
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        match (key, value) {
+            (_, Value::Null) => {}
+            (b"required", _) => {
+                rule.required |= expect::boolean(value, &at, report).unwrap_or_default();
+            }
+            (b"cardinality", _) => read_cardinality(&mut rule, base, value, &at, report)?,
+            (b"min", _) => rule.min = read_bound(base, value, &at, report)?.or(rule.min),
+            (b"max", _) => rule.max = read_bound(base, value, &at, report)?.or(rule.max),
+            (b"enum", _) => rule.enumeration = read_enumeration(base, value, &at, report)?,
+            (b"pattern", _) => rule.pattern = read_pattern(base, value, &at, report)?,
+            _ => mistake(
+                report,
+                Code::Structure,
+                &at,
+                "expected required, min, max, enum, pattern, when or cardinality",
+            ),
+        }
+    }
+    check_order(&rule, at, report)?;
+    Ok(rule)
+}
+
+/// `0:1 1:1 0:* 1:*`; on an array it counts elements.
+fn read_cardinality(
+    rule: &mut Rule,
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<(), Malformed> {
+    let Some(cardinality) = cardinality(value, at, report)? else {
+        return Ok(());
+    };
+    rule.required |= cardinality.required;
+    if *base == Base::Array {
+        if cardinality.required {
+            rule.min = rule.min.take().or(Some(Bound::Count(1)));
+        }
+        if !cardinality.many {
+            rule.max = rule.max.take().or(Some(Bound::Count(1)));
+        }
+    } else if cardinality.many {
+        mistake(
+            report,
+            Code::Invalid,
+            at,
+            "expected 0:1 or 1:1, or an array",
+        );
+    }
+    Ok(())
+}
+
+/// Reads `0:1 1:1 0:* 1:*`.
+pub(crate) fn cardinality(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Cardinality>, Malformed> {
+    let Some(text) = expect::string(value, at, report)? else {
+        return Ok(None);
+    };
+    let cardinality = Cardinality::parse(text);
+    if cardinality.is_none() {
+        mistake(report, Code::Invalid, at, "expected 0:1, 1:1, 0:* or 1:*");
+    }
+    Ok(cardinality)
+}
+
+fn read_bound(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Bound>, Malformed> {
+    Ok(match base {
+        Base::Integer(..) | Base::Decimal => match value {
+            Value::Number(number) => Some(Bound::Value(Decimal::new(number))),
+            _ => {
+                mistake(report, Code::Structure, at, "expected number");
+                None
+            }
+        },
+        Base::Text(lexical) if lexical.is_temporal() => {
+            let Some(text) = expect::string(value, at, report)? else {
+                return Ok(None);
+            };
+            let moment = moment(*lexical, text.as_bytes());
+            if moment.is_none() {
+                mistake(report, Code::Invalid, at, lexical.expected());
+            }
+            moment.map(|moment| Bound::Moment(moment, text.into()))
+        }
+        Base::Text(_) => expect::size(value, at, report).map(Bound::Length),
+        Base::Array => expect::size(value, at, report).map(Bound::Count),
+        _ => {
+            mistake(
+                report,
+                Code::Invalid,
+                at,
+                "expected on a number, a string or an array",
+            );
+            None
+        }
+    })
+}
+
+fn read_enumeration(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Enumeration>, Malformed> {
+    if !matches!(base, Base::Integer(..) | Base::Decimal | Base::Text(_)) {
+        mistake(
+            report,
+            Code::Invalid,
+            at,
+            "expected on a number or a string",
+        );
+        return Ok(None);
+    }
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(None);
+    };
+    if array.is_empty() {
+        mistake(report, Code::Invalid, at, "expected at least one value");
+        return Ok(None);
+    }
+    let (mut strings, mut numbers) = (Vec::new(), Vec::new());
+    for (index, item) in array.iter().enumerate() {
+        let at = at.index(index);
+        match (base, item?) {
+            (Base::Integer(low, high), Value::Number(number)) => match number.as_i64() {
+                Some(whole) if (low..=high).contains(&&whole) => numbers.push(Decimal::new(number)),
+                _ => mistake(report, Code::Invalid, &at, "expected integer"),
+            },
+            (Base::Decimal, Value::Number(number)) => numbers.push(Decimal::new(number)),
+            (Base::Text(lexical), Value::String(text)) if lexical.accepts(text) => {
+                strings.push(std::str::from_utf8(text).map_err(|_| Malformed)?.into());
+            }
+            (Base::Text(lexical), Value::String(_)) => {
+                mistake(report, Code::Invalid, &at, lexical.expected());
+            }
+            (Base::Text(_), _) => mistake(report, Code::Structure, &at, "expected string"),
+            _ => mistake(report, Code::Structure, &at, "expected number"),
+        }
+    }
+    Ok(Some(if matches!(base, Base::Text(_)) {
+        Enumeration::strings(strings)
+    } else {
+        Enumeration::Numbers(numbers.into())
+    }))
+}
+
+fn read_pattern(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Pattern>, Malformed> {
+    if !matches!(base, Base::Text(_)) {
+        mistake(report, Code::Invalid, at, "expected on a string");
+        return Ok(None);
+    }
+    let Some(source) = expect::string(value, at, report)? else {
+        return Ok(None);
+    };
+    Ok(match Pattern::new(source) {
+        Ok(pattern) => Some(pattern),
+        Err(expected) => {
+            mistake(report, Code::Invalid, at, expected);
+            None
+        }
+    })
+}
+
+/// Refuses a `min` above its `max`.
+fn check_order(rule: &Rule, at: &Trail<'_>, report: &mut Report) -> Result<(), Malformed> {
+    let crossed = match (&rule.min, &rule.max) {
+        (Some(Bound::Value(min)), Some(Bound::Value(max))) => max.order(&min.number()?)?.is_gt(),
+        (Some(Bound::Length(min)), Some(Bound::Length(max)))
+        | (Some(Bound::Count(min)), Some(Bound::Count(max))) => min > max,
+        (Some(Bound::Moment(min, _)), Some(Bound::Moment(max, _))) => min.from > max.to,
+        _ => false,
+    };
+    if crossed {
+        mistake(
+            report,
+            Code::Invalid,
+            &at.name(b"max"),
+            "expected at least min",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `min` and `max`: of a number's value, a string's length in characters, an array's count, an
+//! instant.
+
+use super::Subject;
+use crate::jsonb::{Malformed, Number, Value};
+use crate::lexical::Moment;
+use std::cmp::Ordering;
+
+/// A number of a definition, with all its digits.
+#[derive(Debug, Clone)]
+pub(crate) struct Decimal {
+    bytes: Box<[u8]>,
+    small: Option<i64>,
+}
+
+impl Decimal {
+    pub(crate) fn new(number: Number<'_>) -> Self {
+        Self {
+            bytes: number.as_bytes().into(),
+            small: number.as_i64(),
+        }
+    }
+
+    /// How a number of a document compares with this one.
+    pub(crate) fn order(&self, number: &Number<'_>) -> Result<Ordering, Malformed> {
+        match (number.as_i64(), self.small) {
+            (Some(left), Some(right)) => Ok(left.cmp(&right)),
+            _ => Ok(number.compare(&self.number()?)),
+        }
+    }
+
+    pub(crate) fn number(&self) -> Result<Number<'_>, Malformed> {
+        Number::read(&self.bytes)
+    }
+
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
+        self.number()
+            .map_or_else(|_| String::new(), |number| number.to_string())
+    }
+}
+
+/// One end of a range.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    /// Of a number.
+    Value(Decimal),
+    /// Of a string's length in characters.
+    Length(usize),
+    /// Of an array's elements.
+    Count(usize),
+    /// Of a date or a time, with its text.
+    Moment(Moment, Box<str>),
+}
+
+impl Bound {
+    /// How the subject lies to the bound; `None` where it cannot be told, because partial dates
+    /// overlap or the subject is of another kind.
+    pub(crate) fn compare(&self, subject: Subject<'_>) -> Result<Option<Ordering>, Malformed> {
+        Ok(match (self, subject) {
+            (Self::Value(bound), Subject::Value(Value::Number(number))) => {
+                Some(bound.order(&number)?)
+            }
+            (Self::Length(bound), Subject::Value(Value::String(text))) => {
+                Some(compare_length(text, *bound))
+            }
+            (Self::Count(bound), Subject::Count(count)) => Some(count.cmp(bound)),
+            (Self::Moment(bound, _), Subject::Moment(_, moment)) => {
+                if moment.to < bound.from {
+                    Some(Ordering::Less)
+                } else if moment.from > bound.to {
+                    Some(Ordering::Greater)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        })
+    }
+
+    /// The bound in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Value(bound) => bound.text(),
+            Self::Length(1) => "1 character".to_owned(),
+            Self::Length(length) => format!("{length} characters"),
+            Self::Count(1) => "1 element".to_owned(),
+            Self::Count(count) => format!("{count} elements"),
+            Self::Moment(_, text) => text.to_string(),
+        }
+    }
+}
+
+/// How the length of `text` in characters compares with `bound`; decodes nothing where the length
+/// in bytes settles it.
+fn compare_length(text: &[u8], bound: usize) -> Ordering {
+    if text.len() < bound {
+        return Ordering::Less;
+    }
+    if text.len().div_ceil(4) > bound {
+        return Ordering::Greater;
+    }
+    let continuation = |byte: &&u8| **byte & 0xC0 == 0x80;
+    let length = text.len() - text.iter().filter(continuation).count();
+    length.cmp(&bound)
+}

@@ -1,0 +1,72 @@
+//! Where the walk stands: a path whose segments are borrowed, rendered only for an issue.
+
+use std::fmt::Write;
+
+/// How many characters of a property name an expression shows.
+const NAME_LIMIT: usize = 64;
+
+/// One step of a path, and the steps before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trail<'a> {
+    parent: Option<&'a Trail<'a>>,
+    segment: Segment<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Segment<'a> {
+    Name(&'a [u8]),
+    Index(usize),
+}
+
+impl<'a> Trail<'a> {
+    /// The beginning: the name of a profile, or nothing (`""`) in a definition.
+    pub(crate) fn root(name: &'a str) -> Self {
+        Self {
+            parent: None,
+            segment: Segment::Name(name.as_bytes()),
+        }
+    }
+
+    /// A member of the object here.
+    #[inline]
+    pub(crate) fn name(&'a self, name: &'a [u8]) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Name(name),
+        }
+    }
+
+    /// An element of the array here.
+    #[inline]
+    pub(crate) fn index(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Index(index),
+        }
+    }
+
+    /// `Patient.name[0].given`
+    pub(crate) fn render(&self) -> String {
+        let mut steps = Vec::new();
+        let mut step = Some(self);
+        while let Some(trail) = step {
+            steps.push(trail.segment);
+            step = trail.parent;
+        }
+        let mut path = String::new();
+        for segment in steps.iter().rev() {
+            match segment {
+                Segment::Name(name) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    let name = String::from_utf8_lossy(name);
+                    path.extend(name.chars().take(NAME_LIMIT));
+                }
+                // Writing to a string cannot fail.
+                Segment::Index(index) => drop(write!(path, "[{index}]")),
+            }
+        }
+        path
+    }
+}
