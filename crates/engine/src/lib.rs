@@ -26,8 +26,6 @@ pub mod profile;
 pub mod resource;
 mod rule;
 pub mod schema;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod slots;
 mod trail;
 #[cfg(feature = "testing")]

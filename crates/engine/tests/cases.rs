@@ -1,0 +1,208 @@
+//! Runs the cases of `tests/cases/*.toml` through the engine; the same files run through SQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use ingest_engine::jsonb::{Value, from_text, to_text};
+use ingest_engine::{
+    Checked, Definition, Issue, Limits, Report, Resource, Schema, check, contained,
+};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// One file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    #[serde(default)]
+    profile: Vec<ProfileCase>,
+    #[serde(default)]
+    case: Vec<Case>,
+    #[serde(default)]
+    refusal: Vec<Refusal>,
+}
+
+/// A profile that the file's cases use.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileCase {
+    name: String,
+    definition: String,
+}
+
+/// A document, and the issues it must give, all of them and in this order.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    profile: String,
+    #[serde(default = "default_id")]
+    id: String,
+    data: String,
+    contained: Option<String>,
+    /// What was stored before, for the completion of ids.
+    old: Option<String>,
+    /// The contained resources with their ids completed; generated ids are `new-1`, `new-2`, ….
+    completed: Option<String>,
+    #[serde(default)]
+    issues: Vec<Expected>,
+}
+
+/// A definition that must be refused, beside the file's profiles.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    name: String,
+    definition: String,
+    issues: Vec<Expected>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    severity: String,
+    code: String,
+    #[serde(default)]
+    expression: String,
+    diagnostics: String,
+}
+
+fn default_id() -> String {
+    "r1".to_owned()
+}
+
+#[test]
+fn cases_run_by_engine_hold() {
+    // Every case of every file gives exactly its issues.
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases"));
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cases: Cases = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let schema = schema(&file, &cases.profile);
+        for case in &cases.case {
+            count += 1;
+            if let Err(why) = run(&schema, case) {
+                failures.push(format!("{file}: {}: {why}", case.name));
+            }
+        }
+        for refusal in &cases.refusal {
+            count += 1;
+            if let Err(why) = refuse(&schema, refusal) {
+                failures.push(format!("{file}: {}: {why}", refusal.name));
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {count}\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert!(count > 100);
+}
+
+fn schema(file: &str, profiles: &[ProfileCase]) -> Schema {
+    let schema = Schema::new();
+    let definitions: Vec<_> = profiles
+        .iter()
+        .map(|profile| {
+            let bytes = from_text(&profile.definition).unwrap();
+            Definition::read(&profile.name, Value::read(&bytes).unwrap())
+                .unwrap_or_else(|issues| panic!("{file}: {}: {issues:?}", profile.name))
+        })
+        .collect();
+    for definition in &definitions {
+        let described = schema.insert(&definition.describe(1));
+        described.unwrap_or_else(|issues| panic!("{file}: {}: {issues:?}", definition.name()));
+    }
+    for definition in &definitions {
+        assert_eq!(
+            schema.judge(definition).unwrap(),
+            [],
+            "{file}: {}",
+            definition.name()
+        );
+    }
+    schema
+}
+
+fn run(schema: &Schema, case: &Case) -> Result<(), String> {
+    let data = from_text(&case.data).map_err(|error| error.to_string())?;
+    let contained = case.contained.as_ref().map(|text| from_text(text).unwrap());
+    let old = case.old.as_ref().map(|text| from_text(text).unwrap());
+    let profile = schema.profile(&case.profile).ok_or("no such profile")?;
+    let resource = Resource {
+        id: &case.id,
+        data: Value::read(&data).unwrap(),
+        contained: contained.as_ref().map(|bytes| Value::read(bytes).unwrap()),
+    };
+    let limits = Limits::default();
+    let mut report = Report::new(limits);
+    let checked =
+        check(schema, &profile, &resource, limits, &mut report).map_err(|stop| stop.to_string())?;
+    let Checked { incomplete, .. } = checked;
+    same(&report.into_issues(), &case.issues)?;
+    if !case.issues.is_empty() {
+        return Ok(());
+    }
+    if incomplete != case.completed.is_some() {
+        return Err(format!("incomplete: {incomplete}"));
+    }
+    if let Some(completed) = &case.completed {
+        let mut count = 0;
+        let mut new_id = || {
+            count += 1;
+            format!("new-{count}")
+        };
+        let old = old.as_ref().map(|bytes| Value::read(bytes).unwrap());
+        let bytes = contained::complete(schema, &profile, &resource, old, limits, &mut new_id)
+            .map_err(|stop| stop.to_string())?;
+        let expected = from_text(completed).unwrap();
+        if bytes != expected {
+            return Err(to_text(Value::read(&bytes).unwrap()).unwrap());
+        }
+        let resource = Resource {
+            contained: Some(Value::read(&bytes).unwrap()),
+            ..resource
+        };
+        let mut report = Report::new(limits);
+        let again = check(schema, &profile, &resource, limits, &mut report).unwrap();
+        if again.incomplete || !report.is_empty() {
+            return Err("what was completed does not conform".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn refuse(schema: &Schema, refusal: &Refusal) -> Result<(), String> {
+    let bytes = from_text(&refusal.definition).map_err(|error| error.to_string())?;
+    let issues = match Definition::read("thing", Value::read(&bytes).unwrap()) {
+        Err(issues) => issues,
+        Ok(definition) => loop {
+            match schema.judge(&definition) {
+                Ok(issues) => break issues,
+                Err(ingest_engine::Stop::Needs { kind, name }) => schema.insert_absent(kind, &name),
+                Err(stop) => return Err(stop.to_string()),
+            }
+        },
+    };
+    same(&issues, &refusal.issues)
+}
+
+fn same(issues: &[Issue], expected: &[Expected]) -> Result<(), String> {
+    let found: Vec<_> = issues
+        .iter()
+        .map(|issue| Expected {
+            severity: issue.severity.as_str().to_owned(),
+            code: issue.code.as_str().to_owned(),
+            expression: issue.expression.clone(),
+            diagnostics: issue.diagnostics.clone(),
+        })
+        .collect();
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("found {found:#?}"))
+}
