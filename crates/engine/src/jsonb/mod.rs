@@ -7,6 +7,8 @@
 //! Integers are in the machine's byte order, as PostgreSQL writes them.
 
 mod array;
+mod decimal;
+mod encode;
 mod layout;
 mod number;
 mod numeric;

@@ -6,7 +6,6 @@
 
 use super::read::Malformed;
 use std::cmp::Ordering;
-use std::fmt;
 
 const SIGN_MASK: u16 = 0xC000;
 const POSITIVE: u16 = 0x0000;
@@ -131,6 +130,12 @@ impl<'a> Number<'a> {
         self.bytes
     }
 
+    /// The power of 10000 that the first digit stands for.
+    #[inline]
+    pub(super) fn weight(&self) -> i16 {
+        self.weight
+    }
+
     /// The datum without its varlena header.
     #[inline]
     pub(super) fn body(&self) -> &'a [u8] {
@@ -150,7 +155,7 @@ impl<'a> Number<'a> {
 
     /// The base-10000 digit at `place`, counted from the most significant; zero outside them.
     #[inline]
-    fn digit(&self, place: i64) -> u16 {
+    pub(super) fn digit(&self, place: i64) -> u16 {
         usize::try_from(place)
             .ok()
             .and_then(|place| self.digits().get(place))
@@ -205,53 +210,6 @@ impl Ord for Number<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.compare(other)
     }
-}
-
-impl fmt::Display for Number<'_> {
-    /// As `numeric_out` prints it: plain decimal notation, with its scale. A short datum can be a
-    /// long text: up to 131072 digits before the point and 16383 after it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.negative {
-            f.write_str("-")?;
-        }
-        if self.weight < 0 {
-            f.write_str("0")?;
-        }
-        for place in 0..=i64::from(self.weight) {
-            let digits = decimal_digits(self.digit(place));
-            let blank = match place {
-                0 => digits
-                    .iter()
-                    .take(3)
-                    .take_while(|&&digit| digit == b'0')
-                    .count(),
-                _ => 0,
-            };
-            put_digits(f, &digits[blank..])?;
-        }
-        if self.scale > 0 {
-            f.write_str(".")?;
-        }
-        // A negative place is a group of zeros between the point and the first digit.
-        let mut left = usize::from(self.scale);
-        let mut place = i64::from(self.weight) + 1;
-        while left > 0 {
-            let width = left.min(4);
-            put_digits(f, &decimal_digits(self.digit(place))[..width])?;
-            left -= width;
-            place += 1;
-        }
-        Ok(())
-    }
-}
-
-fn put_digits(f: &mut fmt::Formatter<'_>, digits: &[u8]) -> fmt::Result {
-    f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)
-}
-
-/// The four decimal digits of a base-10000 digit.
-fn decimal_digits(group: u16) -> [u8; 4] {
-    [group / 1000, group / 100 % 10, group / 10 % 10, group % 10].map(|digit| b'0' + digit as u8)
 }
 
 /// What holds for all digits that PostgreSQL writes.

@@ -1,0 +1,238 @@
+//! The encoder behind the writer: entries, paddings and offsets, laid out as
+//! `convertToJsonb` (`src/backend/utils/adt/jsonb_util.c`) lays them out.
+
+use super::Value;
+use super::decimal::put_decimal;
+use super::layout::{
+    ARRAY, CONTAINER, ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, FALSE, NULL, NUMERIC, OBJECT,
+    OFFSET_STRIDE, SCALAR, STRING, TRUE,
+};
+use super::numeric::{put_int, put_numeric};
+use super::write::{DEPTH_LIMIT, Item, Member, Unwritable};
+
+/// The entries of a container that is being written.
+struct Entries {
+    at: usize,
+    index: u32,
+    total: usize,
+}
+
+pub(super) struct Encoder<'o> {
+    out: &'o mut Vec<u8>,
+    base: usize,
+    depth: usize,
+}
+
+impl<'o> Encoder<'o> {
+    /// An encoder that appends to `out`, and aligns from there.
+    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
+        let base = out.len();
+        Self {
+            out,
+            base,
+            depth: 0,
+        }
+    }
+
+    /// Writes a whole value: a container, or a scalar in the array that PostgreSQL wraps it in.
+    pub(super) fn root(&mut self, item: &Item<'_>) -> Result<(), Unwritable> {
+        if item.is_container() {
+            return self.child(item).map(drop);
+        }
+        let mut entries = self.begin(SCALAR | ARRAY, 1, 1)?;
+        let entry = self.child(item)?;
+        self.enter(&mut entries, entry)
+    }
+
+    /// Writes one value and gives its entry: type and length, padding included.
+    fn child(&mut self, item: &Item<'_>) -> Result<u32, Unwritable> {
+        let start = self.out.len();
+        let kind = match item {
+            Item::Null => NULL,
+            Item::Bool(false) => FALSE,
+            Item::Bool(true) => TRUE,
+            Item::Int(value) => {
+                self.pad();
+                put_int(self.out, *value);
+                NUMERIC
+            }
+            Item::Decimal(text) => {
+                self.pad();
+                put_decimal(self.out, text)?;
+                NUMERIC
+            }
+            Item::Text(text) => self.text(text.as_bytes())?,
+            Item::Copy(value) => self.copy(*value),
+            Item::Json(value) => self.json(value)?,
+            Item::Array(items) => self.array(items, Self::child)?,
+            Item::Items(items) => self.array(items, Self::child)?,
+            Item::Object(members) => self.members(members)?,
+            Item::Members(members) => self.members(members)?,
+        };
+        entry(kind, self.out.len() - start)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Result<u32, Unwritable> {
+        if bytes.contains(&0) {
+            return Err(Unwritable::Nul);
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(STRING)
+    }
+
+    fn copy(&mut self, value: Value<'_>) -> u32 {
+        let bytes = match value {
+            Value::Null => return NULL,
+            Value::Bool(false) => return FALSE,
+            Value::Bool(true) => return TRUE,
+            Value::String(bytes) => {
+                self.out.extend_from_slice(bytes);
+                return STRING;
+            }
+            Value::Number(number) => {
+                self.pad();
+                put_numeric(self.out, &number);
+                return NUMERIC;
+            }
+            Value::Array(array) => array.as_bytes(),
+            Value::Object(object) => object.as_bytes(),
+        };
+        self.pad();
+        self.out.extend_from_slice(bytes);
+        CONTAINER
+    }
+
+    fn json(&mut self, value: &serde_json::Value) -> Result<u32, Unwritable> {
+        use serde_json::Value as Json;
+        Ok(match value {
+            Json::Null => NULL,
+            Json::Bool(false) => FALSE,
+            Json::Bool(true) => TRUE,
+            Json::Number(number) => {
+                self.pad();
+                match number.as_i64() {
+                    Some(value) => put_int(self.out, value),
+                    None => put_decimal(self.out, number.as_str())?,
+                }
+                NUMERIC
+            }
+            Json::String(text) => self.text(text.as_bytes())?,
+            Json::Array(items) => {
+                self.array(items, |encoder, item| encoder.child(&Item::Json(item)))?
+            }
+            Json::Object(map) => {
+                let mut members: Vec<_> = map
+                    .iter()
+                    .map(|(key, value)| (key.as_bytes(), value))
+                    .collect();
+                members.sort_unstable_by_key(|(key, _)| (key.len(), *key));
+                self.object(&members, |encoder, item| encoder.child(&Item::Json(item)))?
+            }
+        })
+    }
+
+    fn array<T>(
+        &mut self,
+        items: &[T],
+        child: impl Fn(&mut Self, &T) -> Result<u32, Unwritable>,
+    ) -> Result<u32, Unwritable> {
+        let mut entries = self.begin(ARRAY, items.len(), items.len())?;
+        for item in items {
+            let entry = child(self, item)?;
+            self.enter(&mut entries, entry)?;
+        }
+        self.depth -= 1;
+        Ok(CONTAINER)
+    }
+
+    fn members(&mut self, members: &[Member<'_>]) -> Result<u32, Unwritable> {
+        if members.is_sorted_by(|(a, _), (b, _)| key_before(a, b)) {
+            return self.object(members, Self::child);
+        }
+        let mut order: Vec<_> = members.iter().map(|(key, item)| (*key, item)).collect();
+        // The sort is stable: of equal keys the last one given stays last, and is the one kept.
+        order.sort_by_key(|(key, _)| (key.len(), *key));
+        let mut kept = 0;
+        for next in 0..order.len() {
+            if order
+                .get(next + 1)
+                .is_none_or(|after| after.0 != order[next].0)
+            {
+                order[kept] = order[next];
+                kept += 1;
+            }
+        }
+        self.object(&order[..kept], |encoder, item| encoder.child(item))
+    }
+
+    /// Writes an object of members that are sorted and distinct.
+    fn object<T>(
+        &mut self,
+        members: &[(&[u8], T)],
+        child: impl Fn(&mut Self, &T) -> Result<u32, Unwritable>,
+    ) -> Result<u32, Unwritable> {
+        let mut entries = self.begin(OBJECT, members.len(), members.len() * 2)?;
+        for (key, _) in members {
+            self.text(key)?;
+            self.enter(&mut entries, entry(STRING, key.len())?)?;
+        }
+        for (_, item) in members {
+            let entry = child(self, item)?;
+            self.enter(&mut entries, entry)?;
+        }
+        self.depth -= 1;
+        Ok(CONTAINER)
+    }
+
+    /// Writes a container's header and room for its entries.
+    fn begin(&mut self, flags: u32, count: usize, entries: usize) -> Result<Entries, Unwritable> {
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            return Err(Unwritable::TooDeep);
+        }
+        let header = entry(flags, count)?;
+        self.pad();
+        self.out.extend_from_slice(&header.to_ne_bytes());
+        let at = self.out.len();
+        self.out.resize(at + entries * 4, 0);
+        Ok(Entries {
+            at,
+            index: 0,
+            total: 0,
+        })
+    }
+
+    /// Sets the next entry: a length, but every 32nd holds the end's offset, so that a search
+    /// need not add up all that stands before.
+    fn enter(&mut self, entries: &mut Entries, mut word: u32) -> Result<(), Unwritable> {
+        entries.total += (word & ENTRY_OFFLEN) as usize;
+        let kind = word & ENTRY_TYPE;
+        let end = entry(kind, entries.total)?;
+        if entries.index.is_multiple_of(OFFSET_STRIDE) {
+            word = end | ENTRY_HAS_OFFSET;
+        }
+        if let Some(slot) = self.out.get_mut(entries.at..entries.at + 4) {
+            slot.copy_from_slice(&word.to_ne_bytes());
+        }
+        entries.at += 4;
+        entries.index += 1;
+        Ok(())
+    }
+
+    fn pad(&mut self) {
+        let len = self.out.len() - self.base;
+        self.out.resize(self.base + len.next_multiple_of(4), 0);
+    }
+}
+
+fn key_before(a: &[u8], b: &[u8]) -> bool {
+    (a.len(), a) < (b.len(), b)
+}
+
+/// Flags and a count, a length or an offset, in one word.
+fn entry(flags: u32, number: usize) -> Result<u32, Unwritable> {
+    match u32::try_from(number) {
+        Ok(number) if number <= ENTRY_OFFLEN => Ok(flags | number),
+        _ => Err(Unwritable::TooLarge),
+    }
+}
