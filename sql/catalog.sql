@@ -1,1 +1,178 @@
-CREATE TABLE ingest.hello (x int);
+-- The catalog: what the profiles are. Natural keys and no OIDs, so that a dump restores it.
+
+DO $$
+BEGIN
+    IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'ingest_ext needs a database with encoding UTF8'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Create the database with ENCODING ''UTF8'' and TEMPLATE template0.';
+    END IF;
+END
+$$;
+
+COMMENT ON SCHEMA ingest IS 'Guarded, versioned, profile-checked resources: the verbs and the catalog of ingest_ext';
+
+CREATE TABLE ingest.source (
+    source     text COLLATE "C" PRIMARY KEY,
+    format     text NOT NULL DEFAULT 'native' CHECK (format IN ('native', 'fhir')),
+    options    jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE ingest.source IS 'One row per source: a schema that holds profile tables and link tables';
+COMMENT ON COLUMN ingest.source.source IS 'The name of the schema';
+COMMENT ON COLUMN ingest.source.format IS 'native: bodies are {"data", "contained"}; fhir: bodies are FHIR JSON';
+COMMENT ON COLUMN ingest.source.options IS 'The options that source_create was given';
+COMMENT ON COLUMN ingest.source.created_at IS 'When the source was created';
+
+CREATE TABLE ingest.profile (
+    source                text COLLATE "C" NOT NULL REFERENCES ingest.source ON DELETE CASCADE,
+    profile               text COLLATE "C" NOT NULL,
+    version               integer NOT NULL CHECK (version > 0),
+    kind                  text NOT NULL CHECK (kind IN ('ROOT', 'CONTAINED', 'TYPE', 'RELATIONSHIP')),
+    additional_properties boolean NOT NULL DEFAULT false,
+    definition            jsonb NOT NULL,
+    defined_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (source, profile)
+);
+COMMENT ON TABLE ingest.profile IS 'One row per profile, named type or relationship: its current definition';
+COMMENT ON COLUMN ingest.profile.source IS 'The source it belongs to';
+COMMENT ON COLUMN ingest.profile.profile IS 'Its name, which is also the name of its table';
+COMMENT ON COLUMN ingest.profile.version IS 'The version of the definition, from 1';
+COMMENT ON COLUMN ingest.profile.kind IS 'ROOT: a table of its own; CONTAINED: only inside others; TYPE: shared by profiles; RELATIONSHIP: a link table';
+COMMENT ON COLUMN ingest.profile.additional_properties IS 'Whether data may hold properties that the definition does not name';
+COMMENT ON COLUMN ingest.profile.definition IS 'The definition as it was given';
+COMMENT ON COLUMN ingest.profile.defined_at IS 'When this version was defined';
+
+CREATE TABLE ingest.profile_version (
+    source     text COLLATE "C" NOT NULL,
+    profile    text COLLATE "C" NOT NULL,
+    version    integer NOT NULL,
+    definition jsonb NOT NULL,
+    defined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (source, profile, version),
+    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+);
+COMMENT ON TABLE ingest.profile_version IS 'Every version of every definition: what profile_version of a row refers to';
+COMMENT ON COLUMN ingest.profile_version.source IS 'The source of the profile';
+COMMENT ON COLUMN ingest.profile_version.profile IS 'The profile';
+COMMENT ON COLUMN ingest.profile_version.version IS 'The version of the definition, from 1';
+COMMENT ON COLUMN ingest.profile_version.definition IS 'The definition as it was given';
+COMMENT ON COLUMN ingest.profile_version.defined_at IS 'When this version was defined';
+
+CREATE TABLE ingest.property (
+    source  text COLLATE "C" NOT NULL,
+    profile text COLLATE "C" NOT NULL,
+    ordinal integer NOT NULL,
+    path    text COLLATE "C" NOT NULL,
+    type    text NOT NULL,
+    rules   jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (source, profile, path),
+    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+);
+COMMENT ON TABLE ingest.property IS 'The profile tables of the validator: one row per property path of a current definition';
+COMMENT ON COLUMN ingest.property.source IS 'The source of the profile';
+COMMENT ON COLUMN ingest.property.profile IS 'The profile';
+COMMENT ON COLUMN ingest.property.ordinal IS 'Its place in the definition, from 0; a parent comes before its children';
+COMMENT ON COLUMN ingest.property.path IS 'Where it stands in data: address.city; array elements have []: name[].given[]';
+COMMENT ON COLUMN ingest.property.type IS 'The name of its type';
+COMMENT ON COLUMN ingest.property.rules IS 'The rest of its definition: rules, cardinality, binding';
+
+CREATE TABLE ingest.contained (
+    source      text COLLATE "C" NOT NULL,
+    profile     text COLLATE "C" NOT NULL,
+    key         text COLLATE "C" NOT NULL,
+    types       text[] NOT NULL,
+    cardinality text NOT NULL CHECK (cardinality IN ('0:1', '1:1', '0:*', '1:*')),
+    PRIMARY KEY (source, profile, key),
+    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+);
+COMMENT ON TABLE ingest.contained IS 'What a profile may contain: one row per key of contained';
+COMMENT ON COLUMN ingest.contained.source IS 'The source of the profile';
+COMMENT ON COLUMN ingest.contained.profile IS 'The profile that contains';
+COMMENT ON COLUMN ingest.contained.key IS 'The key under contained';
+COMMENT ON COLUMN ingest.contained.types IS 'The profiles that its items may have';
+COMMENT ON COLUMN ingest.contained.cardinality IS 'How many items: 0:1, 1:1, 0:* or 1:*';
+
+CREATE TABLE ingest.relationship (
+    source           text COLLATE "C" NOT NULL,
+    relationship     text COLLATE "C" NOT NULL,
+    from_profile     text COLLATE "C" NOT NULL,
+    from_key         text,
+    from_cardinality text NOT NULL CHECK (from_cardinality IN ('0:1', '1:1', '0:*', '1:*')),
+    to_profile       text COLLATE "C" NOT NULL,
+    to_key           text,
+    to_cardinality   text NOT NULL CHECK (to_cardinality IN ('0:1', '1:1', '0:*', '1:*')),
+    description      text,
+    PRIMARY KEY (source, relationship),
+    FOREIGN KEY (source, relationship) REFERENCES ingest.profile (source, profile) ON DELETE CASCADE,
+    FOREIGN KEY (source, from_profile) REFERENCES ingest.profile (source, profile),
+    FOREIGN KEY (source, to_profile) REFERENCES ingest.profile (source, profile)
+);
+COMMENT ON TABLE ingest.relationship IS 'The two ends of each relationship; its version and properties stand in ingest.profile and ingest.property';
+COMMENT ON COLUMN ingest.relationship.source IS 'The source it belongs to';
+COMMENT ON COLUMN ingest.relationship.relationship IS 'Its name, which is also the name of its link table';
+COMMENT ON COLUMN ingest.relationship.from_profile IS 'The profile that a link goes from';
+COMMENT ON COLUMN ingest.relationship.from_key IS 'The key under which links are shown at the from end';
+COMMENT ON COLUMN ingest.relationship.from_cardinality IS 'How many links one resource at the from end may have';
+COMMENT ON COLUMN ingest.relationship.to_profile IS 'The profile that a link goes to';
+COMMENT ON COLUMN ingest.relationship.to_key IS 'The key under which links are shown at the to end';
+COMMENT ON COLUMN ingest.relationship.to_cardinality IS 'How many links one resource at the to end may have';
+COMMENT ON COLUMN ingest.relationship.description IS 'What the relationship means';
+
+CREATE TABLE ingest.vocabulary (
+    source     text COLLATE "C" NOT NULL REFERENCES ingest.source ON DELETE CASCADE,
+    vocabulary text COLLATE "C" NOT NULL,
+    concepts   jsonb NOT NULL,
+    defined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (source, vocabulary)
+);
+COMMENT ON TABLE ingest.vocabulary IS 'The code lists that properties are bound to';
+COMMENT ON COLUMN ingest.vocabulary.source IS 'The source it belongs to';
+COMMENT ON COLUMN ingest.vocabulary.vocabulary IS 'Its name';
+COMMENT ON COLUMN ingest.vocabulary.concepts IS 'Its concepts: an array of codes, or of {"code", "system"?, "display"?}';
+COMMENT ON COLUMN ingest.vocabulary.defined_at IS 'When it was last defined';
+
+SELECT pg_catalog.pg_extension_config_dump('ingest.source', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.profile', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.profile_version', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.property', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.contained', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.relationship', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.vocabulary', '');
+
+-- A change of the catalog makes every backend forget what it has compiled, at its next statement.
+-- ALWAYS, so that a replica that applies the catalog's changes hears of them too.
+CREATE FUNCTION ingest.catalog_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'catalog_changed_wrapper';
+COMMENT ON FUNCTION ingest.catalog_changed() IS 'Trigger function of the catalog tables: tells every backend to load profiles anew';
+
+DO $$
+DECLARE
+    part text;
+BEGIN
+    FOREACH part IN ARRAY ARRAY['source', 'profile', 'profile_version', 'property', 'contained',
+                                'relationship', 'vocabulary']
+    LOOP
+        EXECUTE pg_catalog.format(
+            'CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON ingest.%I
+                 FOR EACH ROW EXECUTE FUNCTION ingest.catalog_changed()', part);
+        EXECUTE pg_catalog.format(
+            'CREATE TRIGGER truncated AFTER TRUNCATE ON ingest.%I
+                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.catalog_changed()', part);
+        EXECUTE pg_catalog.format(
+            'ALTER TABLE ingest.%I ENABLE ALWAYS TRIGGER changed,
+                 ENABLE ALWAYS TRIGGER truncated', part);
+        -- Who may use the schema of a source may read what its profiles are; nobody but the
+        -- functions of this extension writes here.
+        EXECUTE pg_catalog.format('ALTER TABLE ingest.%I ENABLE ROW LEVEL SECURITY', part);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY usable ON ingest.%I FOR SELECT USING (EXISTS (
+                 SELECT FROM pg_catalog.pg_namespace AS n
+                 WHERE n.nspname = source
+                   AND pg_catalog.has_schema_privilege(n.oid, ''USAGE'')))', part);
+        EXECUTE pg_catalog.format('GRANT SELECT ON ingest.%I TO PUBLIC', part);
+    END LOOP;
+END
+$$;
+
+GRANT USAGE ON SCHEMA ingest TO PUBLIC;

@@ -1,4 +1,65 @@
 //! ingest_ext: guarded, versioned, profile-checked resources inside PostgreSQL.
+//!
+//! The layers, from the outside in (`docs/design.md` gives the reasons):
+//!
+//! * `sql/`: every SQL object, declared by hand; its C functions are those named below.
+//! * [`api`]: what each verb and each trigger function means. Start here.
+//! * [`store`]: all SQL text, the statements kept per backend, the cache of compiled profiles.
+//! * `ingest-engine`: the validator, which knows no PostgreSQL.
+//! * [`pg`]: the boundary to PostgreSQL, and the only unsafe code.
+#![allow(missing_docs)]
+
+mod api;
+mod pg;
+mod store;
 
 pgrx::pg_module_magic!();
+
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog");
+pgrx::extension_sql_file!("../sql/types.sql", name = "types", requires = ["catalog"]);
+pgrx::extension_sql_file!("../sql/gate.sql", name = "gate", requires = ["types"]);
+pgrx::extension_sql_file!(
+    "../sql/definitions.sql",
+    name = "definitions",
+    requires = ["gate"]
+);
+pgrx::extension_sql_file!(
+    "../sql/resources.sql",
+    name = "resources",
+    requires = ["definitions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/relationships.sql",
+    name = "relationships",
+    requires = ["resources"]
+);
+
+pg::sql_function! {
+    catalog_changed => api::gate::catalog_changed;
+    new_id => api::gate::new_id;
+    id_is_known_new => api::gate::id_is_known_new;
+    guard => api::guard::guard;
+    archive => api::archive::archive;
+    seal => api::archive::seal;
+    validate => api::gate::validate;
+
+    source_create => api::source::create;
+    source_drop => api::source::drop;
+    profile_define => api::profile::define;
+    profile_drop => api::profile::drop;
+    relationship_define => api::relationship::define;
+    relationship_drop => api::relationship::drop;
+
+    resource_create => api::resource::create;
+    resource_upsert => api::resource::upsert;
+    resource_create_if => api::resource::create_if;
+    resource_read => api::resource::read;
+    resource_history => api::resource::history;
+    resource_delete => api::resource::delete;
+    resource_validate => api::resource::validate;
+    resource_is_valid => api::resource::is_valid;
+
+    relationship_link => api::link::link;
+    relationship_read => api::link::read;
+    relationship_unlink => api::link::unlink;
+}

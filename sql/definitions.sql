@@ -1,0 +1,35 @@
+-- The verbs that define: sources, profiles, relationships.
+
+CREATE FUNCTION ingest.source_create(source text, options jsonb DEFAULT '{}') RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_create_wrapper';
+COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a schema of that name, owned by the caller. Options: {"format": "native"}. Errors: PT400 bad name or option, PT409 exists';
+
+CREATE FUNCTION ingest.source_drop(source text, cascade boolean DEFAULT false) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_drop_wrapper';
+COMMENT ON FUNCTION ingest.source_drop(text, boolean) IS 'Drops a source and its schema. Errors: PT404, PT409 while it holds rows, unless cascade';
+
+CREATE FUNCTION ingest.profile_define(source text, profile text, definition jsonb) RETURNS jsonb
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_define_wrapper';
+COMMENT ON FUNCTION ingest.profile_define(text, text, jsonb) IS 'Defines a profile and creates its table, or makes a changed definition the next version, without rewriting a row; the same definition changes nothing. Returns {"outcome", "source", "profile", "version"}. Errors: PT400 bad name, PT404 no such source, PT409 the name is taken, PT422 a wrong definition, with all its issues';
+
+CREATE FUNCTION ingest.profile_drop(source text, profile text, cascade boolean DEFAULT false) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_drop_wrapper';
+COMMENT ON FUNCTION ingest.profile_drop(text, text, boolean) IS 'Drops a profile, its table and its history. Errors: PT404, PT409 while it has rows or history or is used by other definitions; cascade drops rows, history and relationships';
+
+CREATE FUNCTION ingest.relationship_define(source text, relationship text, definition jsonb) RETURNS jsonb
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_define_wrapper';
+COMMENT ON FUNCTION ingest.relationship_define(text, text, jsonb) IS 'Defines a relationship {"from": {"profileKey", "includeKey"?, "includeCardinality"?}, "to": {…}, "description"?, "properties"?} and creates its link table. Returns {"outcome", "source", "relationship", "version"}. Errors: PT400, PT404, PT409, PT422';
+
+CREATE FUNCTION ingest.relationship_drop(source text, relationship text, cascade boolean DEFAULT false) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_drop_wrapper';
+COMMENT ON FUNCTION ingest.relationship_drop(text, text, boolean) IS 'Drops a relationship, its link table and its history. Errors: PT404, PT409 while it has links or history, unless cascade';
+
+-- Definitions are for those who are told so; what else they need is to own the source's schema.
+REVOKE EXECUTE ON FUNCTION
+    ingest.source_create(text, jsonb),
+    ingest.source_drop(text, boolean),
+    ingest.profile_define(text, text, jsonb),
+    ingest.profile_drop(text, text, boolean),
+    ingest.relationship_define(text, text, jsonb),
+    ingest.relationship_drop(text, text, boolean)
+FROM PUBLIC;

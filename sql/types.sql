@@ -1,0 +1,32 @@
+-- The types that the verbs return.
+
+CREATE TYPE ingest.outcome AS ENUM ('created', 'updated', 'unchanged', 'matched', 'deleted');
+COMMENT ON TYPE ingest.outcome IS 'What a verb did: created, updated, unchanged (the same content was there), matched (criteria found it), deleted';
+
+CREATE TYPE ingest.written AS (
+    outcome    ingest.outcome,
+    id         text,
+    version    integer,
+    updated_at timestamptz,
+    resource   jsonb
+);
+COMMENT ON TYPE ingest.written IS 'What a verb that writes returns';
+COMMENT ON COLUMN ingest.written.outcome IS 'What was done';
+COMMENT ON COLUMN ingest.written.id IS 'The id of the resource or of the link';
+COMMENT ON COLUMN ingest.written.version IS 'Its version now; of a delete, the version of the tombstone';
+COMMENT ON COLUMN ingest.written.updated_at IS 'The instant of that version';
+COMMENT ON COLUMN ingest.written.resource IS 'The resource as it is stored: {"id", "type", "data", "contained"?, "meta"}; NULL after a delete';
+
+CREATE TYPE ingest.revision AS (
+    outcome    ingest.outcome,
+    version    integer,
+    updated_at timestamptz,
+    ended_at   timestamptz,
+    resource   jsonb
+);
+COMMENT ON TYPE ingest.revision IS 'One version of a resource or link';
+COMMENT ON COLUMN ingest.revision.outcome IS 'What made it: created, updated or deleted';
+COMMENT ON COLUMN ingest.revision.version IS 'Its number, from 1, with no gap';
+COMMENT ON COLUMN ingest.revision.updated_at IS 'From when it was in force';
+COMMENT ON COLUMN ingest.revision.ended_at IS 'Until when it was in force; NULL for the newest';
+COMMENT ON COLUMN ingest.revision.resource IS 'The resource as it was; NULL for a tombstone';

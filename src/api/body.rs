@@ -1,0 +1,71 @@
+//! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, and nothing else.
+
+use crate::pg::{Error, Result, State};
+use ingest_engine::jsonb::{Item, Value, write};
+use std::borrow::Cow;
+
+/// The body of a native resource. What stands in it is not judged here: the gate does that.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// The id, where the body has one.
+    pub id: Option<&'a str>,
+    /// The data, whatever kind of value it is.
+    pub data: Value<'a>,
+    /// The contained resources, whatever kind of value they are.
+    pub contained: Option<Value<'a>>,
+}
+
+const SHAPE: &str = "A body is {\"data\": {...}, \"contained\"?: {...}, \"id\"?: \"...\"}.";
+
+impl<'a> Body<'a> {
+    /// Takes a body apart.
+    pub fn read(body: Value<'a>) -> Result<Self> {
+        let bad = |message: &str| Error::refuse(State::BadRequest, message).hint(SHAPE);
+        let Value::Object(object) = body else {
+            return Err(bad("body is not an object"));
+        };
+        let (mut id, mut data, mut contained) = (None, None, None);
+        for member in object.iter() {
+            let (key, value) = member?;
+            match (key, value) {
+                (b"id", Value::String(bytes)) => {
+                    id = Some(std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?);
+                }
+                (b"id", Value::Null) | (b"contained", Value::Null) => {}
+                (b"id", _) => return Err(bad("id in the body is not a string")),
+                (b"data", value) => data = Some(value),
+                (b"contained", value) => contained = Some(value),
+                _ => return Err(bad("body has a key other than data, contained and id")),
+            }
+        }
+        let data = data.ok_or_else(|| bad("body has no data"))?;
+        Ok(Self {
+            id,
+            data,
+            contained,
+        })
+    }
+
+    /// The id that is meant by an argument and by the body, which must not disagree.
+    pub fn id(&self, argument: Option<&'a str>) -> Result<Option<&'a str>> {
+        match (argument, self.id) {
+            (Some(argument), Some(id)) if argument != id => Err(Error::refuse(
+                State::BadRequest,
+                "the id in the body is not the id of the call",
+            )
+            .hint("Leave one of the two out.")),
+            (argument, id) => Ok(argument.or(id)),
+        }
+    }
+}
+
+/// The value as a root container of its own: a container is one already.
+pub fn root(value: Value<'_>) -> Result<Cow<'_, [u8]>> {
+    match value {
+        Value::Array(array) => Ok(Cow::Borrowed(array.as_bytes())),
+        Value::Object(object) => Ok(Cow::Borrowed(object.as_bytes())),
+        scalar => write(&Item::Copy(scalar))
+            .map(Cow::Owned)
+            .map_err(|_| Error::Bug("a scalar could not be written".into())),
+    }
+}

@@ -1,0 +1,71 @@
+//! The smaller functions of the gate: new ids, catalog changes, validation of a user's own column.
+
+use super::refusal;
+use crate::pg::{Answer, Call, Error, Event, Result, Session, State, datum_of_text, invalidate};
+use crate::store::catalog::Catalog;
+use crate::store::{find, id};
+use ingest_engine::Resource;
+
+/// `ingest.new_id()`
+pub fn new_id(_call: &mut Call<'_>) -> Result<Answer> {
+    datum_of_text(&id::generate())
+}
+
+/// `ingest.id_is_known_new(id)`
+pub fn id_is_known_new(call: &mut Call<'_>) -> Result<Answer> {
+    let known = call.text(0)?.is_some_and(id::is_known_new);
+    Ok(Answer::bool(known))
+}
+
+/// `ingest.catalog_changed()`, on the catalog tables.
+pub fn catalog_changed(call: &mut Call<'_>) -> Result<Answer> {
+    call.trigger()?;
+    let catalog = Session::open(Catalog::open)?;
+    invalidate(catalog.relation)?;
+    Ok(Answer::Null)
+}
+
+/// `ingest.validate('source', 'profile', 'column')`, on any table of the user's own.
+pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
+    let trigger = call.trigger()?;
+    let (Some(source), Some(profile), Some(column)) = (
+        trigger.argument(0),
+        trigger.argument(1),
+        trigger.argument(2),
+    ) else {
+        return Err(
+            Error::refuse(State::BadRequest, "ingest.validate needs three arguments")
+                .hint("EXECUTE FUNCTION ingest.validate('source', 'profile', 'column')"),
+        );
+    };
+    if !trigger.is_row() || !matches!(trigger.event(), Event::Insert | Event::Update) {
+        return Err(Error::refuse(
+            State::BadRequest,
+            "ingest.validate is for INSERT and UPDATE of rows",
+        )
+        .hint("CREATE TRIGGER … BEFORE INSERT OR UPDATE … FOR EACH ROW"));
+    }
+    let row = trigger.new_row()?;
+    let Some(number) = row.jsonb_column(column) else {
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!(
+                "{} has no jsonb column of the name that ingest.validate was given",
+                trigger.table()
+            ),
+        ));
+    };
+    if let Some(data) = row.json(number)? {
+        let guarded = find(source, profile)?;
+        let resource = Resource {
+            id: "",
+            data,
+            contained: None,
+        };
+        let (_, report) = guarded.check(&resource)?;
+        if report.refuses() {
+            return Err(refusal::of_report(&guarded, report));
+        }
+    }
+    Ok(row.answer())
+}

@@ -1,0 +1,125 @@
+//! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
+
+use super::definition::Defined;
+use super::refusal;
+use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::{Name, cache, ddl, definition, find, links, source};
+use ingest_engine::jsonb::Value;
+use ingest_engine::{Definition, Issue, Kind};
+
+/// Defines a profile: the first version makes its table, the next ones only new rules.
+pub fn define(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
+    let given = call.need_jsonb(2, "definition")?;
+    let (defined, version) = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        put(session, &source, &profile, given)
+    })?;
+    defined.answer(source.as_str(), "profile", profile.as_str(), version)
+}
+
+fn put(
+    session: &Session,
+    source: &Name,
+    profile: &Name,
+    given: Value<'_>,
+) -> Result<(Defined, i32)> {
+    let bytes = super::body::root(given)?;
+    let current = definition::current(session, source.as_str(), profile.as_str())?;
+    if let Some(current) = &current
+        && current.definition == *bytes
+    {
+        return Ok((Defined::Unchanged, current.version));
+    }
+    let read = Definition::read(profile.as_str(), given)
+        .map_err(|issues| refusal::of_definition(profile.as_str(), &issues))?;
+    let issues = cache::judge(source.as_str(), &read)?;
+    if issues.iter().any(|issue: &Issue| issue.severity.refuses()) {
+        return Err(refusal::of_definition(profile.as_str(), &issues));
+    }
+    if let Some(current) = &current
+        && current.kind != read.kind()
+    {
+        return Err(kind_changes(profile, current.kind));
+    }
+    let version = current.as_ref().map_or(0, |current| current.version) + 1;
+    if current.is_none() && read.kind() == Kind::Root {
+        ddl::create_resources(session, source, profile)?;
+    }
+    definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
+    let defined = if version == 1 {
+        Defined::Created
+    } else {
+        Defined::Updated
+    };
+    Ok((defined, version))
+}
+
+fn kind_changes(profile: &Name, kind: Kind) -> Error {
+    match kind {
+        Kind::Relationship => {
+            Error::refuse(State::Conflict, format!("{profile} is a relationship"))
+                .hint("A profile and a relationship cannot share a name: both name a table.")
+        }
+        kind => Error::refuse(
+            State::Conflict,
+            format!("{profile} is defined with type {}", kind.as_str()),
+        )
+        .hint("The type of a profile cannot change; drop it first, or choose another name."),
+    }
+}
+
+/// Drops a profile; while it holds rows or is used, only with cascade.
+pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = call.need_text(1, "profile")?;
+    let cascade = call.bool(2);
+    Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        if guarded.is_relationship() {
+            return Err(
+                Error::refuse(State::BadRequest, format!("{profile} is a relationship"))
+                    .hint("Drop it with ingest.relationship_drop."),
+            );
+        }
+        let containers = definition::containers(session, source.as_str(), profile)?;
+        if !containers.is_empty() {
+            return Err(in_use(profile, &containers.join(", ")));
+        }
+        let relationships = links::touching(session, source.as_str(), profile)?;
+        if !relationships.is_empty() && !cascade {
+            let names: Vec<_> = relationships
+                .iter()
+                .map(|at| at.relationship.as_str())
+                .collect();
+            return Err(in_use(profile, &names.join(", ")));
+        }
+        for at in &relationships {
+            super::relationship::drop_one(session, source.as_str(), &at.relationship, true)?;
+        }
+        if let Some(table) = &guarded.table {
+            if !cascade && ddl::holds_rows(session, table)? {
+                return Err(holds_rows(profile));
+            }
+            ddl::drop(session, table)?;
+        }
+        definition::remove(session, source.as_str(), profile)
+    })?;
+    Ok(Answer::Null)
+}
+
+fn in_use(profile: &str, by: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the profile {profile} is used by {by}"),
+    )
+    .hint("Change or drop those first; cascade => true drops relationships with their links.")
+}
+
+/// The refusal to drop what holds rows.
+pub fn holds_rows(name: &str) -> Error {
+    Error::refuse(State::Conflict, format!("{name} holds rows or history"))
+        .hint("cascade => true drops them for ever.")
+}

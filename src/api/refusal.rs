@@ -1,0 +1,137 @@
+//! The refusals that several verbs and the gate share, each worded once.
+
+use crate::pg::{Error, State};
+use crate::store::Guarded;
+use ingest_engine::{Issue, Report, operation_outcome};
+
+/// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
+pub fn of_report(guarded: &Guarded, report: Report) -> Error {
+    let name = guarded.name();
+    let too_deep = report.is_too_deep();
+    let issues = report.into_issues();
+    let outcome = operation_outcome(&issues);
+    if too_deep {
+        return Error::refuse(State::TooLarge, format!("{name} nests too deep"))
+            .detail(outcome)
+            .hint("The setting ingest.max_depth says how deep a resource may nest.");
+    }
+    let refused = issues
+        .iter()
+        .filter(|issue| issue.severity.refuses())
+        .count();
+    let issues = if refused == 1 { "issue" } else { "issues" };
+    Error::refuse(
+        State::Unprocessable,
+        format!("{name} does not conform to its profile: {refused} {issues}"),
+    )
+    .detail(outcome)
+    .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")
+}
+
+/// Issues of a definition.
+pub fn of_definition(name: &str, issues: &[Issue]) -> Error {
+    Error::refuse(
+        State::Unprocessable,
+        format!("the definition of {name} is not valid"),
+    )
+    .detail(operation_outcome(issues))
+    .hint("DETAIL lists the issues, each with its path into the definition.")
+}
+
+/// The id does not have the form of one.
+pub fn bad_id() -> Error {
+    Error::refuse(State::BadRequest, "not an id")
+        .hint("An id is 1 to 64 letters, digits, hyphens, dots and underscores (ASCII).")
+}
+
+/// There never was such a resource.
+pub fn not_found(guarded: &Guarded) -> Error {
+    let what = if guarded.is_relationship() {
+        "link"
+    } else {
+        "resource"
+    };
+    Error::refuse(
+        State::NotFound,
+        format!("no such {what} in {}", guarded.name()),
+    )
+}
+
+/// The resource was deleted.
+pub fn gone(guarded: &Guarded) -> Error {
+    let (what, done) = match guarded.is_relationship() {
+        true => ("link", "unlinked"),
+        false => ("resource", "deleted"),
+    };
+    Error::refuse(
+        State::Gone,
+        format!("the {what} in {} was {done}", guarded.name()),
+    )
+    .hint("Its versions are still in history.")
+}
+
+/// The version is not the one that the writer expects.
+pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
+    let name = guarded.name();
+    let is = match current {
+        0 => "there is none".to_owned(),
+        current => format!("it is {current}"),
+    };
+    Error::refuse(
+        State::PreconditionFailed,
+        format!("version {expected} of {name} is expected, but {is}"),
+    )
+    .hint("Read it again, and write with the version that was read.")
+}
+
+/// The id, or one of the identities, is there already.
+pub fn id_exists(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the id exists in {}", guarded.name()),
+    )
+    .hint("Use ingest.resource_upsert to replace it, or leave the id out to get a new one.")
+}
+
+/// Turns a unique violation (23505) on our own table into PT409. PostgreSQL's DETAIL would hold
+/// the values of the key; this has none.
+pub fn of_write(guarded: &Guarded, error: Error) -> Error {
+    if !error.is_postgres(b"23505") {
+        return error;
+    }
+    let Some((constraint, schema, table)) = error.constraint() else {
+        return error;
+    };
+    if schema != guarded.source_name() || table != guarded.name() {
+        return error;
+    }
+    if constraint == format!("{table}_pkey") {
+        return id_exists(guarded);
+    }
+    Error::refuse(State::Conflict, format!("an identity of {table} is taken")).hint(format!(
+        "The unique index {constraint} says which properties identify a resource."
+    ))
+}
+
+/// A trigger of the user's own took the row away.
+pub fn swallowed(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!(
+            "the write to {} was undone by a trigger or a policy",
+            guarded.name()
+        ),
+    )
+    .hint(
+        "A BEFORE trigger of the table returned NULL, or a policy hides the row that was written.",
+    )
+}
+
+/// There is no such version.
+pub fn no_version(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::NotFound,
+        format!("no such version in {}", guarded.name()),
+    )
+    .hint("ingest.resource_history lists the versions.")
+}

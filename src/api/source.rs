@@ -1,0 +1,75 @@
+//! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`
+
+use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::{Name, ddl, find, source};
+use ingest_engine::jsonb::{Item, Value, write};
+
+/// Creates the schema of a source.
+pub fn create(call: &mut Call<'_>) -> Result<Answer> {
+    let name = Name::new(call.need_text(0, "source")?, "source")?;
+    let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
+    let options = call.jsonb(1)?.unwrap_or(&empty);
+    let format = format_of(Value::read(options)?)?;
+    let created = Session::open(|session| source::create(session, &name, &format, options))?;
+    if !created {
+        return Err(
+            Error::refuse(State::Conflict, format!("the schema {name} exists"))
+                .hint("SELECT source FROM ingest.source lists the sources; choose another name."),
+        );
+    }
+    Ok(Answer::Null)
+}
+
+fn format_of(options: Value<'_>) -> Result<String> {
+    let bad = |message: &str| {
+        Error::refuse(State::BadRequest, message)
+            .hint("The only option is {\"format\": \"native\"}.")
+    };
+    let Value::Object(object) = options else {
+        return Err(bad("options are not an object"));
+    };
+    for member in object.iter() {
+        match member? {
+            (b"format", Value::String(b"native")) => {}
+            (b"format", _) => return Err(bad("the option format has a value that is not known")),
+            _ => return Err(bad("options have a key that is not known")),
+        }
+    }
+    Ok("native".to_owned())
+}
+
+/// Drops a source; while it holds rows or history, only with cascade.
+pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
+    let name = Name::new(call.need_text(0, "source")?, "source")?;
+    let cascade = call.bool(1);
+    Session::open(|session| {
+        match source::lock_for_definition(session, name.as_str()) {
+            // The schema may be gone already; then only the catalog is left to clean.
+            Err(Error::Refused(refusal)) if cascade && refusal.message.contains("is gone") => {}
+            other => drop_format(other)?,
+        }
+        if !cascade {
+            for guarded in source::guarded(session, name.as_str())?.iter().rev() {
+                let guarded = find(name.as_str(), guarded)?;
+                let table = guarded.table()?;
+                if ddl::holds_rows(session, table)? {
+                    return Err(Error::refuse(
+                        State::Conflict,
+                        format!(
+                            "the source {name} holds rows or history in {}",
+                            guarded.name()
+                        ),
+                    )
+                    .hint("ingest.source_drop(source, cascade => true) drops them for ever."));
+                }
+                ddl::drop(session, table)?;
+            }
+        }
+        source::drop(session, &name, cascade)
+    })?;
+    Ok(Answer::Null)
+}
+
+fn drop_format(format: Result<String>) -> Result<()> {
+    format.map(|_| ())
+}

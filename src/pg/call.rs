@@ -1,0 +1,132 @@
+//! `Call`: the arguments of a SQL function, read in place.
+
+use super::catch::guard;
+use super::error::{Error, Result, State};
+use super::trigger::TriggerCall;
+use super::{Instant, ffi, varlena};
+use ingest_engine::jsonb::Value;
+use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, TriggerData};
+
+/// One call of one of our SQL functions.
+pub struct Call<'a> {
+    info: &'a mut FunctionCallInfoBaseData,
+    context: MemoryContext,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(info: &'a mut FunctionCallInfoBaseData) -> Self {
+        // SAFETY: a backend variable that is always set while a function runs.
+        Self {
+            info,
+            context: unsafe { ffi::CurrentMemoryContext },
+        }
+    }
+
+    pub(super) fn info(&mut self) -> &mut FunctionCallInfoBaseData {
+        self.info
+    }
+
+    /// The function's own OID, which names it across the backend's caches.
+    pub fn function(&self) -> Oid {
+        // SAFETY: PostgreSQL sets flinfo for every call of a function by its manager.
+        unsafe { (*self.info.flinfo).fn_oid }
+    }
+
+    /// The argument at `place`, or `None` for SQL NULL (and for one that is not there, as after a
+    /// binary update with the old signatures still in the catalog).
+    pub fn datum(&self, place: usize) -> Option<Datum> {
+        if place >= usize::try_from(self.info.nargs).unwrap_or(0) {
+            return None;
+        }
+        // SAFETY: `args` holds `nargs` entries.
+        let argument = unsafe { &*self.info.args.as_ptr().add(place) };
+        (!argument.isnull).then_some(argument.value)
+    }
+
+    /// The bytes of a varlena argument. They are fetched into the call's own memory context, so
+    /// they live as long as the call, whatever SPI session they are asked for in.
+    fn bytes(&self, place: usize) -> Result<Option<&'a [u8]>> {
+        let Some(datum) = self.datum(place) else {
+            return Ok(None);
+        };
+        let context = self.context;
+        // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
+        let before =
+            unsafe { std::mem::replace(&mut *(&raw mut ffi::CurrentMemoryContext), context) };
+        // SAFETY: only varlena-typed arguments are asked for, and the context outlives `'a`.
+        let bytes = unsafe { varlena::bytes(datum) };
+        // SAFETY: as above.
+        unsafe { ffi::CurrentMemoryContext = before };
+        bytes.map(Some)
+    }
+
+    /// A text argument.
+    pub fn text(&self, place: usize) -> Result<Option<&'a str>> {
+        match self.bytes(place)? {
+            Some(bytes) => std::str::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| Error::Corrupt),
+            None => Ok(None),
+        }
+    }
+
+    /// A text argument that must be there; `name` is the parameter's name.
+    pub fn need_text(&self, place: usize, name: &str) -> Result<&'a str> {
+        self.text(place)?.ok_or_else(|| missing(name))
+    }
+
+    /// The root container of a jsonb argument.
+    pub fn jsonb(&self, place: usize) -> Result<Option<&'a [u8]>> {
+        self.bytes(place)
+    }
+
+    /// A jsonb argument that must be there, read.
+    pub fn need_jsonb(&self, place: usize, name: &str) -> Result<Value<'a>> {
+        let bytes = self.bytes(place)?.ok_or_else(|| missing(name))?;
+        Ok(Value::read(bytes)?)
+    }
+
+    /// An integer argument.
+    pub fn int4(&self, place: usize) -> Option<i32> {
+        self.datum(place).map(|datum| datum.value() as i32)
+    }
+
+    /// A boolean argument; NULL is `false`.
+    pub fn bool(&self, place: usize) -> bool {
+        self.datum(place)
+            .is_some_and(|datum| datum.value() & 1 == 1)
+    }
+
+    /// A timestamptz argument.
+    pub fn instant(&self, place: usize) -> Option<Instant> {
+        self.datum(place).map(|datum| datum.value() as i64)
+    }
+
+    /// The trigger that calls, or a bug report when the function was called as a plain one.
+    pub fn trigger(&self) -> Result<TriggerCall<'a>> {
+        let context = self.info.context;
+        // SAFETY: a non-null context is a node, and every node begins with its tag.
+        let is_trigger =
+            !context.is_null() && unsafe { (*context).type_ } == pg_sys::NodeTag::T_TriggerData;
+        if !is_trigger {
+            return Err(Error::refuse(
+                State::BadRequest,
+                "this function is a trigger function and cannot be called by itself",
+            ));
+        }
+        // SAFETY: the tag says that the node is a TriggerData; it lives for the call.
+        Ok(TriggerCall::new(unsafe { &*context.cast::<TriggerData>() }))
+    }
+
+    /// Begins the answer of a set-returning function and hands rows to it.
+    pub fn materialize(&mut self) -> Result<super::composite::RowSink> {
+        let info: *mut FunctionCallInfoBaseData = self.info();
+        // SAFETY: the closure holds only the call; PostgreSQL made `info`.
+        unsafe { guard(|| ffi::InitMaterializedSRF(info, 0)) }?;
+        super::composite::RowSink::new(self)
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::refuse(State::BadRequest, format!("{name} must not be null"))
+}

@@ -1,0 +1,227 @@
+//! `entry`: where PostgreSQL calls in, and the one frame from which an error is thrown.
+
+use super::call::Call;
+use super::error::{Error, Refusal, Result, encode};
+use super::{ffi, varlena};
+use core::ffi::{c_char, c_int};
+use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, Pg_finfo_record};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a SQL function returns.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer {
+    /// SQL NULL; also what a set-returning function says after it has filled its tuple store.
+    Null,
+    /// A value.
+    Value(Datum),
+}
+
+impl Answer {
+    /// A boolean.
+    pub fn bool(value: bool) -> Self {
+        Self::Value(Datum::from(value))
+    }
+}
+
+/// An error made ready: it owns nothing that Rust would have to drop.
+enum Thrown {
+    Own {
+        code: i32,
+        message: *const c_char,
+        detail: *const c_char,
+        hint: *const c_char,
+    },
+    Postgres(*mut ErrorData),
+}
+
+/// Runs the body of a SQL function; on an error, drops all that Rust owns and then throws.
+///
+/// # Safety
+/// `fcinfo` must be what PostgreSQL handed to the V1 function that calls this.
+pub unsafe fn entry(fcinfo: FunctionCallInfo, body: fn(&mut Call<'_>) -> Result<Answer>) -> Datum {
+    // SAFETY: the caller vouches for `fcinfo`, which lives for the whole call.
+    match run(unsafe { &mut *fcinfo }, body) {
+        Ok(datum) => datum,
+        Err(Thrown::Postgres(error)) => {
+            // SAFETY: the data is CopyErrorData's, and this frame owns nothing to drop.
+            unsafe { ffi::ReThrowError(error) }
+        }
+        Err(Thrown::Own {
+            code,
+            message,
+            detail,
+            hint,
+        }) => {
+            // SAFETY: palloc'd C strings, and this frame owns nothing to drop.
+            unsafe { throw(code, message, detail, hint) }
+        }
+    }
+}
+
+fn run(
+    fcinfo: &mut pgrx::pg_sys::FunctionCallInfoBaseData,
+    body: fn(&mut Call<'_>) -> Result<Answer>,
+) -> std::result::Result<Datum, Thrown> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut Call::new(fcinfo))));
+    let error = match outcome {
+        Ok(Ok(Answer::Value(datum))) => {
+            fcinfo.isnull = false;
+            return Ok(datum);
+        }
+        Ok(Ok(Answer::Null)) => {
+            fcinfo.isnull = true;
+            return Ok(Datum::null());
+        }
+        Ok(Err(error)) => error,
+        Err(payload) => {
+            // The payload may hold values; only the place of the panic is told.
+            drop(payload);
+            Error::Bug(
+                PANIC
+                    .take()
+                    .unwrap_or_else(|| "at an unknown place".to_owned())
+                    .into(),
+            )
+        }
+    };
+    Err(prepare(error))
+}
+
+/// Moves an error out of Rust's memory into PostgreSQL's, so that nothing is left to drop.
+fn prepare(error: Error) -> Thrown {
+    let (code, message, detail, hint) = match &error {
+        Error::Postgres(_) => (0, "", None, None),
+        Error::Refused(refusal) => {
+            let Refusal {
+                state,
+                message,
+                detail,
+                hint,
+            } = refusal.as_ref();
+            (
+                encode(state.sqlstate()),
+                message.as_str(),
+                detail.as_deref(),
+                hint.as_deref(),
+            )
+        }
+        Error::Bug(place) => (
+            encode(b"XX000"),
+            "internal error in ingest_ext",
+            Some(place.as_ref()),
+            Some(
+                "This is a bug in ingest_ext; the transaction was rolled back and no data is lost.",
+            ),
+        ),
+        Error::Corrupt => (
+            encode(b"XX001"),
+            "stored jsonb is not well-formed",
+            None,
+            Some("Check the table with amcheck, and the storage under it."),
+        ),
+    };
+    let copied = varlena::c_string(Some(message)).and_then(|message| {
+        Ok((
+            message,
+            varlena::c_string(detail)?,
+            varlena::c_string(hint)?,
+        ))
+    });
+    match (error, copied) {
+        (Error::Postgres(caught), _) | (_, Err(Error::Postgres(caught))) => {
+            Thrown::Postgres(caught.into_raw())
+        }
+        (_, Ok((message, detail, hint))) => Thrown::Own {
+            code,
+            message,
+            detail,
+            hint,
+        },
+        (_, Err(_)) => Thrown::Own {
+            code: encode(b"XX000"),
+            message: c"internal error in ingest_ext".as_ptr(),
+            detail: core::ptr::null(),
+            hint: core::ptr::null(),
+        },
+    }
+}
+
+/// # Safety
+/// The strings are null or C strings in PostgreSQL's memory; no caller up to PostgreSQL may own
+/// anything that has a destructor, because this leaves by `longjmp`.
+unsafe fn throw(
+    code: c_int,
+    message: *const c_char,
+    detail: *const c_char,
+    hint: *const c_char,
+) -> ! {
+    // SAFETY: the sequence is ereport(ERROR, …) written out; "%s" takes exactly one C string.
+    unsafe {
+        ffi::errstart(
+            pgrx::pg_sys::elog::PgLogLevel::ERROR as c_int,
+            core::ptr::null(),
+        );
+        ffi::errcode(code);
+        ffi::errmsg_internal(c"%s".as_ptr(), message);
+        if !detail.is_null() {
+            ffi::errdetail_internal(c"%s".as_ptr(), detail);
+        }
+        if !hint.is_null() {
+            ffi::errhint(c"%s".as_ptr(), hint);
+        }
+        ffi::errfinish(c"ingest_ext".as_ptr(), 0, c"entry".as_ptr());
+    }
+    // errfinish(ERROR) does not return.
+    std::process::abort()
+}
+
+thread_local! {
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Makes a panic leave its place, and nothing else: the default hook prints the payload to the
+/// server's log, and a payload can hold a document's values.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map(|at| format!("at {}:{}", at.file(), at.line()));
+        PANIC.with(|panic| *panic.borrow_mut() = place);
+    }));
+}
+
+/// The record that tells PostgreSQL a function is called by the version 1 convention.
+pub const V1: Pg_finfo_record = Pg_finfo_record { api_version: 1 };
+
+/// Exports a Rust function to SQL, under the C name `<name>_wrapper`.
+macro_rules! sql_function {
+    ($($name:ident => $body:path;)*) => {$(
+        // The body is the boundary's own; only the names come from outside of it.
+        #[allow(unsafe_code)]
+        const _: () = {
+            #[unsafe(export_name = concat!("pg_finfo_", stringify!($name), "_wrapper"))]
+            extern "C" fn finfo() -> *const ::pgrx::pg_sys::Pg_finfo_record {
+                &const { $crate::pg::V1 }
+            }
+
+            #[unsafe(export_name = concat!(stringify!($name), "_wrapper"))]
+            extern "C-unwind" fn wrapper(
+                fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
+            ) -> ::pgrx::pg_sys::Datum {
+                // SAFETY: PostgreSQL is the only caller of this symbol.
+                unsafe { $crate::pg::entry(fcinfo, $body) }
+            }
+        };
+    )*};
+}
+pub(crate) use sql_function;
+
+/// Called by PostgreSQL once, when it loads the library.
+#[unsafe(no_mangle)]
+extern "C-unwind" fn _PG_init() {
+    install_panic_hook();
+    // SAFETY: registration may raise an ERROR, which this frame, owning nothing, lets pass.
+    unsafe { super::settings::register() };
+    super::invalidation::register();
+}

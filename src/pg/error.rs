@@ -1,0 +1,182 @@
+//! What can go wrong, as values: our own refusals, and PostgreSQL's errors passed through whole.
+
+use core::ffi::{CStr, c_char};
+use pgrx::pg_sys::ErrorData;
+use std::borrow::Cow;
+use std::ptr::NonNull;
+
+/// The result of everything that may end a statement.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a statement ends. An `Error` that reaches [`super::entry`] is thrown; none is swallowed,
+/// because after a PostgreSQL error nothing but the throw may follow without a subtransaction.
+#[derive(Debug)]
+pub enum Error {
+    /// This extension refuses, with one of its SQLSTATEs.
+    Refused(Box<Refusal>),
+    /// PostgreSQL raised it; it goes on as it is.
+    Postgres(Caught),
+    /// A bug in this extension (XX000).
+    Bug(Cow<'static, str>),
+    /// Stored bytes that PostgreSQL cannot have written (XX001).
+    Corrupt,
+}
+
+/// A refusal, as the client sees it. No field ever holds a payload value.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Decides the SQLSTATE.
+    pub state: State,
+    /// One line, lower case, ASCII: PostgREST makes it the HTTP reason phrase.
+    pub message: String,
+    /// An OperationOutcome as JSON, where there are issues to list.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// The conditions this extension raises. `docs/errors.md` has the same table; a test compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The call is malformed.
+    BadRequest,
+    /// What is named does not exist.
+    NotFound,
+    /// It clashes with what is stored.
+    Conflict,
+    /// It was deleted.
+    Gone,
+    /// The version is not the expected one, or criteria match several.
+    PreconditionFailed,
+    /// Too deep or too large.
+    TooLarge,
+    /// It does not conform to its profile.
+    Unprocessable,
+    /// The caller may not do this (PostgreSQL's own code).
+    InsufficientPrivilege,
+    /// A concurrent transaction won and a retry cures it (PostgreSQL's own code).
+    SerializationFailure,
+}
+
+impl State {
+    /// The SQLSTATE.
+    pub const fn sqlstate(self) -> &'static [u8; 5] {
+        match self {
+            State::BadRequest => b"PT400",
+            State::NotFound => b"PT404",
+            State::Conflict => b"PT409",
+            State::Gone => b"PT410",
+            State::PreconditionFailed => b"PT412",
+            State::TooLarge => b"PT413",
+            State::Unprocessable => b"PT422",
+            State::InsufficientPrivilege => b"42501",
+            State::SerializationFailure => b"40001",
+        }
+    }
+}
+
+impl Error {
+    /// A refusal with a message alone; [`Error::hint`] and [`Error::detail`] add to it.
+    pub fn refuse(state: State, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Error::Refused(Box::new(Refusal {
+            state,
+            message,
+            detail: None,
+            hint: None,
+        }))
+    }
+
+    /// Adds what the reader can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Error::Refused(refusal) = &mut self {
+            refusal.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// Adds the issues, as data.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        if let Error::Refused(refusal) = &mut self {
+            refusal.detail = Some(detail.into());
+        }
+        self
+    }
+
+    /// Whether PostgreSQL raised exactly this SQLSTATE.
+    pub fn is_postgres(&self, sqlstate: &[u8; 5]) -> bool {
+        matches!(self, Error::Postgres(caught) if caught.sqlerrcode() == encode(sqlstate))
+    }
+
+    /// The constraint, schema and table that a PostgreSQL error names.
+    pub fn constraint(&self) -> Option<(&str, &str, &str)> {
+        match self {
+            Error::Postgres(caught) => {
+                Some((caught.constraint()?, caught.schema()?, caught.table()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<ingest_engine::jsonb::Malformed> for Error {
+    fn from(_: ingest_engine::jsonb::Malformed) -> Self {
+        Error::Corrupt
+    }
+}
+
+/// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
+#[derive(Debug)]
+pub struct Caught(NonNull<ErrorData>);
+
+impl Caught {
+    pub(super) fn new(error: NonNull<ErrorData>) -> Self {
+        Self(error)
+    }
+
+    pub(super) fn into_raw(self) -> *mut ErrorData {
+        self.0.as_ptr()
+    }
+
+    fn error(&self) -> &ErrorData {
+        // SAFETY: CopyErrorData made it, and it lives in a memory context that outlives the call.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn sqlerrcode(&self) -> i32 {
+        self.error().sqlerrcode
+    }
+
+    fn constraint(&self) -> Option<&str> {
+        text(self.error().constraint_name)
+    }
+
+    fn schema(&self) -> Option<&str> {
+        text(self.error().schema_name)
+    }
+
+    fn table(&self) -> Option<&str> {
+        text(self.error().table_name)
+    }
+}
+
+fn text<'a>(pointer: *const c_char) -> Option<&'a str> {
+    if pointer.is_null() {
+        return None;
+    }
+    // SAFETY: a non-null string field of ErrorData is a C string that lives as long as it does.
+    unsafe { CStr::from_ptr(pointer) }.to_str().ok()
+}
+
+/// `MAKE_SQLSTATE`: six bits a character, the first lowest.
+pub(super) const fn encode(sqlstate: &[u8; 5]) -> i32 {
+    let mut code = 0;
+    let mut place = 0;
+    while place < 5 {
+        code |= (((sqlstate[place] - b'0') & 0x3F) as i32) << (6 * place);
+        place += 1;
+    }
+    code
+}

@@ -1,0 +1,143 @@
+//! PostgreSQL's functions as this extension calls them: declared here by hand, because pgrx's own
+//! declarations turn an ERROR into a Rust panic and lose its SQLSTATE and its fields.
+//!
+//! Whatever can raise an ERROR is called inside [`super::catch::guard`] and nowhere else.
+
+use core::ffi::{c_char, c_int, c_long, c_void};
+use pgrx::pg_sys::{
+    Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, MemoryContext, Oid,
+    RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TupleDesc, Tuplestorestate, varlena,
+};
+
+unsafe extern "C-unwind" {
+    // elog.h
+    pub fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub fn errcode(sqlerrcode: c_int) -> c_int;
+    pub fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub fn errhint(format: *const c_char, ...) -> c_int;
+    pub fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
+    pub fn CopyErrorData() -> *mut ErrorData;
+    pub fn FlushErrorState();
+    pub fn ReThrowError(error: *mut ErrorData) -> !;
+
+    // palloc.h, fmgr.h
+    pub fn palloc(size: usize) -> *mut c_void;
+    pub fn pg_detoast_datum_packed(datum: *mut varlena) -> *mut varlena;
+
+    // spi.h
+    pub fn SPI_connect() -> c_int;
+    pub fn SPI_finish() -> c_int;
+    pub fn SPI_prepare_cursor(
+        sql: *const c_char,
+        count: c_int,
+        types: *mut Oid,
+        options: c_int,
+    ) -> SPIPlanPtr;
+    pub fn SPI_keepplan(plan: SPIPlanPtr) -> c_int;
+    pub fn SPI_freeplan(plan: SPIPlanPtr) -> c_int;
+    pub fn SPI_execute(sql: *const c_char, read_only: bool, limit: c_long) -> c_int;
+    pub fn SPI_execute_plan(
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        read_only: bool,
+        limit: c_long,
+    ) -> c_int;
+    pub fn SPI_execute_snapshot(
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        snapshot: Snapshot,
+        crosscheck: Snapshot,
+        read_only: bool,
+        fire_triggers: bool,
+        limit: c_long,
+    ) -> c_int;
+    pub fn SPI_getbinval(
+        tuple: HeapTuple,
+        shape: TupleDesc,
+        column: c_int,
+        is_null: *mut bool,
+    ) -> Datum;
+    pub fn SPI_gettypeid(shape: TupleDesc, column: c_int) -> Oid;
+    pub fn SPI_fnumber(shape: TupleDesc, name: *const c_char) -> c_int;
+
+    // htup_details.h, funcapi.h, tuplestore.h
+    pub fn heap_modify_tuple_by_cols(
+        tuple: HeapTuple,
+        shape: TupleDesc,
+        count: c_int,
+        columns: *mut c_int,
+        values: *mut Datum,
+        nulls: *mut bool,
+    ) -> HeapTuple;
+    pub fn heap_form_tuple(shape: TupleDesc, values: *mut Datum, nulls: *mut bool) -> HeapTuple;
+    pub fn HeapTupleHeaderGetDatum(header: HeapTupleHeader) -> Datum;
+    pub fn get_call_result_type(
+        call: FunctionCallInfo,
+        type_id: *mut Oid,
+        shape: *mut TupleDesc,
+    ) -> c_int;
+    pub fn CreateTupleDescCopy(shape: TupleDesc) -> TupleDesc;
+    pub fn BlessTupleDesc(shape: TupleDesc) -> TupleDesc;
+    pub fn InitMaterializedSRF(call: FunctionCallInfo, flags: u32);
+    pub fn tuplestore_putvalues(
+        store: *mut Tuplestorestate,
+        shape: TupleDesc,
+        values: *mut Datum,
+        nulls: *mut bool,
+    );
+
+    // miscadmin.h, snapmgr.h, timestamp.h
+    pub fn GetUserIdAndSecContext(user: *mut Oid, context: *mut c_int);
+    pub fn SetUserIdAndSecContext(user: Oid, context: c_int);
+    pub fn GetLatestSnapshot() -> Snapshot;
+    pub fn GetCurrentTimestamp() -> i64;
+    pub fn GetCurrentStatementStartTimestamp() -> i64;
+    pub fn ProcessInterrupts();
+
+    // inval.h
+    pub fn AcceptInvalidationMessages();
+    pub fn CacheRegisterRelcacheCallback(function: RelcacheCallbackFunction, argument: Datum);
+    pub fn CacheInvalidateRelcacheByRelid(relation: Oid);
+
+    // arrayfns
+    pub fn construct_array(
+        elements: *mut Datum,
+        count: c_int,
+        element_type: Oid,
+        length: c_int,
+        by_value: bool,
+        align: c_char,
+    ) -> *mut c_void;
+
+    // json.h
+    pub fn JsonEncodeDateTime(
+        buffer: *mut c_char,
+        value: Datum,
+        type_id: Oid,
+        zone: *const c_int,
+    ) -> *mut c_char;
+
+    // guc.h
+    pub fn DefineCustomIntVariable(
+        name: *const c_char,
+        short: *const c_char,
+        long: *const c_char,
+        value: *mut c_int,
+        boot: c_int,
+        min: c_int,
+        max: c_int,
+        context: u32,
+        flags: c_int,
+        check: *const c_void,
+        assign: *const c_void,
+        show: *const c_void,
+    );
+}
+
+unsafe extern "C" {
+    /// The context that `palloc` uses now.
+    pub static mut CurrentMemoryContext: MemoryContext;
+}

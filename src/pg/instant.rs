@@ -1,0 +1,20 @@
+//! Instants as text, by PostgreSQL's own function for JSON.
+
+use super::catch::guard;
+use super::error::Result;
+use super::{Instant, ffi};
+use core::ffi::{CStr, c_char};
+use pgrx::pg_sys::{Datum, TIMESTAMPTZOID};
+
+/// ISO 8601 in UTC, as a FHIR instant: `2026-11-22T01:11:46.123456+00:00`.
+pub fn iso(instant: Instant) -> Result<String> {
+    // MAXDATELEN is 128, and one for the terminator.
+    let mut buffer = [0 as c_char; 129];
+    let utc = 0;
+    let (text, zone) = (buffer.as_mut_ptr(), &raw const utc);
+    // SAFETY: the buffer is as long as the function demands; a null answer is not made.
+    unsafe { guard(|| ffi::JsonEncodeDateTime(text, Datum::from(instant), TIMESTAMPTZOID, zone)) }?;
+    // SAFETY: the function ends what it writes with a NUL.
+    let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
+    Ok(text.to_string_lossy().into_owned())
+}

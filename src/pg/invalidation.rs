@@ -1,0 +1,51 @@
+//! Knowing that the catalog of profiles has changed, here or in another backend.
+//!
+//! A change of the catalog sends a relcache invalidation of one catalog table; PostgreSQL delivers
+//! it to every backend at commit, to this one at the next command, and to this one again when the
+//! change is rolled back. The callback only counts; whoever keeps something compares the count.
+
+use super::catch::guard;
+use super::error::Result;
+use super::ffi;
+use pgrx::pg_sys::{Datum, Oid};
+use std::cell::Cell;
+
+thread_local! {
+    static GENERATION: Cell<u64> = const { Cell::new(1) };
+    static WATCHED: Cell<Oid> = const { Cell::new(Oid::INVALID) };
+}
+
+/// The number of catalog changes this backend has heard of.
+pub fn generation() -> u64 {
+    GENERATION.get()
+}
+
+/// Says which table's invalidations count: the catalog table that the catalog triggers name.
+pub fn watch(relation: Oid) {
+    WATCHED.set(relation);
+}
+
+/// Tells every backend that the catalog has changed, once this transaction commits.
+pub fn invalidate(relation: Oid) -> Result<()> {
+    // SAFETY: the closure holds only the call.
+    unsafe { guard(|| ffi::CacheInvalidateRelcacheByRelid(relation)) }
+}
+
+/// Hears of what other backends have committed by now.
+pub fn accept_invalidations() -> Result<()> {
+    // SAFETY: the closure holds only the call.
+    unsafe { guard(|| ffi::AcceptInvalidationMessages()) }
+}
+
+unsafe extern "C-unwind" fn on_invalidation(_argument: Datum, relation: Oid) {
+    // InvalidOid is a reset: everything may have changed.
+    if relation == Oid::INVALID || WATCHED.get() == Oid::INVALID || relation == WATCHED.get() {
+        GENERATION.set(GENERATION.get() + 1);
+    }
+}
+
+/// Called once, when the library is loaded: PostgreSQL has room for a fixed number of callbacks.
+pub(super) fn register() {
+    // SAFETY: called from _PG_init, whose frames own nothing, so an ERROR may pass.
+    unsafe { ffi::CacheRegisterRelcacheCallback(Some(on_invalidation), Datum::null()) };
+}

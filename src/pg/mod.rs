@@ -1,0 +1,72 @@
+//! The boundary to PostgreSQL: the only folder with `unsafe` in it.
+//!
+//! pgrx gives the bindings, the module magic and the build; its error path is not used (see
+//! `docs/design.md`). Errors are values here: [`entry`] is where a SQL function begins and where
+//! an [`Error`] is thrown, [`guard`] is how PostgreSQL is called, and between the two there are
+//! only `Result`s. The rest are small safe doors to what the store and the verbs need.
+#![allow(unsafe_code)]
+
+mod call;
+mod catch;
+mod composite;
+mod entry;
+mod error;
+mod ffi;
+mod instant;
+mod invalidation;
+mod notice;
+mod owner;
+mod rows;
+mod settings;
+mod spi;
+mod trigger;
+mod varlena;
+
+pub use call::Call;
+pub use composite::{RowSink, Shape};
+pub(crate) use entry::sql_function;
+pub use entry::{Answer, V1, entry};
+pub use error::{Error, Result, State};
+pub use instant::iso;
+pub use invalidation::{accept_invalidations, generation, invalidate, watch};
+pub use notice::notice;
+pub use owner::as_owner;
+pub use pgrx::pg_sys::Oid;
+pub use rows::{Row, Rows};
+pub use settings::limits;
+pub use spi::{Arg, Reading, Session, Statement, kind};
+pub use trigger::{Event, TriggerCall, Tuple};
+pub use varlena::{datum_of_jsonb, datum_of_text};
+
+/// Microseconds since 2000-01-01 00:00 UTC, as a `timestamptz` holds them.
+pub type Instant = i64;
+
+/// The wall clock now, as `clock_timestamp()` gives it.
+pub fn now() -> Instant {
+    // SAFETY: GetCurrentTimestamp only reads the clock; it cannot raise an error.
+    unsafe { ffi::GetCurrentTimestamp() }
+}
+
+/// When the client's current statement began: the same value for all that runs within it.
+pub fn statement_start() -> Instant {
+    // SAFETY: returns a backend variable; it cannot raise an error.
+    unsafe { ffi::GetCurrentStatementStartTimestamp() }
+}
+
+/// Answers a pending cancel or terminate; call it in every loop that may run long.
+pub fn check_for_interrupts() -> Result<()> {
+    // SAFETY: a volatile flag that a signal handler sets; any value is a valid bool-like int.
+    let pending = unsafe { core::ptr::read_volatile(&raw const pgrx::pg_sys::InterruptPending) };
+    if pending == 0 {
+        return Ok(());
+    }
+    // SAFETY: the closure holds only the call.
+    unsafe { catch::guard(|| ffi::ProcessInterrupts()) }
+}
+
+/// Whether the transaction keeps one snapshot (REPEATABLE READ, SERIALIZABLE), so that its
+/// statements do not see what was committed since.
+pub fn snapshot_is_old() -> bool {
+    // SAFETY: a backend variable that is set when the transaction begins.
+    unsafe { pgrx::pg_sys::XactIsoLevel >= pgrx::pg_sys::XACT_REPEATABLE_READ as i32 }
+}

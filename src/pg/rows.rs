@@ -1,0 +1,135 @@
+//! The rows that a statement returned, read in place.
+
+use super::error::Result;
+use super::spi::Session;
+use super::{Instant, ffi, varlena};
+use ingest_engine::jsonb::Value;
+use pgrx::pg_sys::{Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
+use std::marker::PhantomData;
+
+/// The rows of one execution. They live as long as their session.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'s> {
+    table: *mut SPITupleTable,
+    processed: u64,
+    session: PhantomData<&'s Session>,
+}
+
+impl<'s> Rows<'s> {
+    /// Takes what the execution that has just ended left in SPI's variables.
+    pub(super) fn taken(_session: &'s Session) -> Self {
+        // SAFETY: set by the execution; nothing ran since.
+        let (table, processed) = unsafe { (SPI_tuptable, SPI_processed) };
+        Self {
+            table,
+            processed,
+            session: PhantomData,
+        }
+    }
+
+    /// The rows affected, or the rows returned.
+    pub fn count(&self) -> u64 {
+        self.processed
+    }
+
+    /// The first row, if there is one.
+    pub fn first(&self) -> Option<Row<'s>> {
+        self.iter().next()
+    }
+
+    /// The rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Row<'s>> + use<'s> {
+        let table = self.table;
+        let count = if table.is_null() {
+            0
+        } else {
+            // SAFETY: a non-null tuple table lives until its session ends.
+            unsafe { (*table).numvals }
+        };
+        (0..count as usize).map(move |place| {
+            // SAFETY: `vals` has `numvals` entries.
+            let tuple = unsafe { *(*table).vals.add(place) };
+            Row {
+                table,
+                tuple,
+                session: PhantomData,
+            }
+        })
+    }
+}
+
+/// One row; columns count from 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'s> {
+    table: *mut SPITupleTable,
+    tuple: HeapTuple,
+    session: PhantomData<&'s Session>,
+}
+
+impl<'s> Row<'s> {
+    /// The column's datum, or `None` for NULL. By reference types live as long as the session.
+    pub fn datum(&self, column: i32) -> Option<Datum> {
+        let mut is_null = true;
+        // SAFETY: tuple and shape belong together; SPI_getbinval raises nothing (a wrong column
+        // number only sets SPI_result and answers null).
+        let datum = unsafe {
+            ffi::SPI_getbinval(self.tuple, (*self.table).tupdesc, column, &raw mut is_null)
+        };
+        (!is_null).then_some(datum)
+    }
+
+    /// A text column.
+    pub fn text(&self, column: i32) -> Result<Option<&'s str>> {
+        // SAFETY: asked for text columns only; the session's memory outlives `'s`.
+        self.datum(column)
+            .map(|datum| unsafe { varlena::text(datum) })
+            .transpose()
+    }
+
+    /// A text column that is NOT NULL; empty if it is null all the same.
+    pub fn string(&self, column: i32) -> Result<String> {
+        Ok(self.text(column)?.unwrap_or_default().to_owned())
+    }
+
+    /// The root container of a jsonb column.
+    pub fn jsonb(&self, column: i32) -> Result<Option<&'s [u8]>> {
+        // SAFETY: asked for jsonb columns only; the session's memory outlives `'s`.
+        self.datum(column)
+            .map(|datum| unsafe { varlena::bytes(datum) })
+            .transpose()
+    }
+
+    /// A jsonb column, read.
+    pub fn json(&self, column: i32) -> Result<Option<Value<'s>>> {
+        self.jsonb(column)?
+            .map(|bytes| Value::read(bytes).map_err(Into::into))
+            .transpose()
+    }
+
+    /// An int4 column; 0 for NULL.
+    pub fn int4(&self, column: i32) -> i32 {
+        self.datum(column).map_or(0, |datum| datum.value() as i32)
+    }
+
+    /// An int8 column; 0 for NULL.
+    pub fn int8(&self, column: i32) -> i64 {
+        self.datum(column).map_or(0, |datum| datum.value() as i64)
+    }
+
+    /// A boolean column; false for NULL.
+    pub fn bool(&self, column: i32) -> bool {
+        self.datum(column)
+            .is_some_and(|datum| datum.value() & 1 == 1)
+    }
+
+    /// A timestamptz column; `None` for NULL.
+    pub fn instant(&self, column: i32) -> Option<Instant> {
+        self.datum(column).map(|datum| datum.value() as i64)
+    }
+
+    /// An oid column.
+    pub fn oid(&self, column: i32) -> Oid {
+        self.datum(column)
+            .map_or(Oid::INVALID, |datum| Oid::from(datum.value() as u32))
+    }
+}

@@ -1,0 +1,278 @@
+//! SQL from inside: a session, statements that are planned once a backend, and their arguments.
+
+use super::catch::guard;
+use super::error::{Error, Result};
+use super::rows::Rows;
+use super::{Instant, ffi, varlena};
+use core::ffi::{c_char, c_int, c_long};
+use pgrx::pg_sys::{self, Datum, Oid, SPIPlanPtr};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+/// The types of statement parameters, by OID.
+pub mod kind {
+    use pgrx::pg_sys::{self, Oid};
+    /// `text`
+    pub const TEXT: Oid = pg_sys::TEXTOID;
+    /// `text[]`
+    pub const TEXTS: Oid = pg_sys::TEXTARRAYOID;
+    /// `int4`
+    pub const INT4: Oid = pg_sys::INT4OID;
+    /// `int8`
+    pub const INT8: Oid = pg_sys::INT8OID;
+    /// `bool`
+    pub const BOOL: Oid = pg_sys::BOOLOID;
+    /// `jsonb`
+    pub const JSONB: Oid = pg_sys::JSONBOID;
+    /// `timestamptz`
+    pub const INSTANT: Oid = pg_sys::TIMESTAMPTZOID;
+    /// `oid`
+    pub const OID: Oid = pg_sys::OIDOID;
+}
+
+/// The value of a statement parameter.
+#[derive(Debug, Clone, Copy)]
+pub enum Arg<'a> {
+    /// SQL NULL
+    Null,
+    /// `text`
+    Text(&'a str),
+    /// `text[]`
+    Texts(&'a [&'a str]),
+    /// `int4`
+    Int4(i32),
+    /// `int8`
+    Int8(i64),
+    /// `bool`
+    Bool(bool),
+    /// `jsonb`: a root container
+    Jsonb(&'a [u8]),
+    /// `timestamptz`
+    Instant(Instant),
+    /// `oid`
+    Oid(Oid),
+    /// A datum that lives at least as long as the execution.
+    Datum(Datum),
+}
+
+impl<'a> Arg<'a> {
+    /// The value, or NULL.
+    pub fn text(value: Option<&'a str>) -> Self {
+        value.map_or(Arg::Null, Arg::Text)
+    }
+
+    /// The value, or NULL.
+    pub fn jsonb(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Arg::Null, Arg::Jsonb)
+    }
+
+    pub(super) fn fits(&self) -> Result<()> {
+        match self {
+            Arg::Text(text) => varlena::fits(text.as_bytes()),
+            Arg::Jsonb(bytes) => varlena::fits(bytes),
+            Arg::Texts(items) => items
+                .iter()
+                .try_for_each(|item| varlena::fits(item.as_bytes())),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Safety
+    /// Must be called inside `guard`, after [`Arg::fits`].
+    pub(super) unsafe fn datum(&self) -> Option<Datum> {
+        Some(match self {
+            Arg::Null => return None,
+            // SAFETY: the caller is inside guard and has checked the size.
+            Arg::Text(text) => unsafe { varlena::put(text.as_bytes()) },
+            // SAFETY: as above.
+            Arg::Texts(items) => unsafe { varlena::put_text_array(items) },
+            Arg::Int4(value) => Datum::from(*value),
+            Arg::Int8(value) | Arg::Instant(value) => Datum::from(*value),
+            Arg::Bool(value) => Datum::from(*value),
+            // SAFETY: as above.
+            Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },
+            Arg::Oid(oid) => Datum::from(*oid),
+            Arg::Datum(datum) => *datum,
+        })
+    }
+}
+
+/// What a statement sees and may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The caller's snapshot, no writes: for functions that are STABLE.
+    Caller,
+    /// A snapshot of its own, as each statement of a VOLATILE function takes; may write.
+    Fresh,
+    /// The newest committed state even in a transaction with an old snapshot, as the checks of
+    /// foreign keys read it.
+    Latest,
+}
+
+/// How the planner treats the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Planning {
+    /// One plan for all values: for what goes by a key.
+    Generic,
+    /// A plan for each execution's values: for criteria, where a generic plan scans the table.
+    Custom,
+}
+
+/// A statement that is parsed and planned once a backend, at its first use.
+#[derive(Debug)]
+pub struct Statement {
+    sql: Cow<'static, str>,
+    types: &'static [Oid],
+    planning: Planning,
+    plan: Cell<SPIPlanPtr>,
+}
+
+impl Statement {
+    /// A statement that goes by a key: one plan serves all values.
+    pub fn by_key(sql: impl Into<Cow<'static, str>>, types: &'static [Oid]) -> Self {
+        Self::new(sql.into(), types, Planning::Generic)
+    }
+
+    /// As [`Statement::by_key`], for a `const`.
+    pub const fn keyed(sql: &'static str, types: &'static [Oid]) -> Self {
+        Self::new(Cow::Borrowed(sql), types, Planning::Generic)
+    }
+
+    /// A statement that searches: planned for the values of each execution.
+    pub fn by_values(sql: impl Into<Cow<'static, str>>, types: &'static [Oid]) -> Self {
+        Self::new(sql.into(), types, Planning::Custom)
+    }
+
+    const fn new(sql: Cow<'static, str>, types: &'static [Oid], planning: Planning) -> Self {
+        Self {
+            sql,
+            types,
+            planning,
+            plan: Cell::new(core::ptr::null_mut()),
+        }
+    }
+
+    fn plan(&self) -> Result<SPIPlanPtr> {
+        if !self.plan.get().is_null() {
+            return Ok(self.plan.get());
+        }
+        let sql = CString::new(self.sql.as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        let sql = sql.as_ptr();
+        let options = match self.planning {
+            Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN,
+            Planning::Custom => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
+        } as c_int;
+        let (count, types) = (self.types.len() as c_int, self.types.as_ptr().cast_mut());
+        // SAFETY: SPI is connected (plans are asked for by a Session only); the arrays live.
+        let plan = unsafe {
+            guard(|| {
+                let plan = ffi::SPI_prepare_cursor(sql, count, types, options);
+                if !plan.is_null() {
+                    ffi::SPI_keepplan(plan);
+                }
+                plan
+            })
+        }?;
+        if plan.is_null() {
+            return Err(Error::Bug("a statement could not be prepared".into()));
+        }
+        self.plan.set(plan);
+        Ok(plan)
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        let plan = self.plan.get();
+        if !plan.is_null() {
+            // SAFETY: the plan was kept by us and is used by nobody else; an ERROR here would
+            // only leak it.
+            let _ = unsafe { guard(|| ffi::SPI_freeplan(plan)) };
+        }
+    }
+}
+
+/// A connection to the server programming interface.
+#[derive(Debug)]
+pub struct Session(PhantomData<*mut ()>);
+
+impl Session {
+    /// Connects, runs `body`, and disconnects. After an error it does not disconnect: the error is
+    /// about to be thrown, and the abort that follows cleans the stack of sessions.
+    pub fn open<T>(body: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
+        // SAFETY: the closure holds only the call.
+        let code = unsafe { guard(|| ffi::SPI_connect()) }?;
+        if code != pg_sys::SPI_OK_CONNECT as c_int {
+            return Err(Error::Bug("SPI_connect failed".into()));
+        }
+        let result = body(&Session(PhantomData))?;
+        // SAFETY: the closure holds only the call.
+        unsafe { guard(|| ffi::SPI_finish()) }?;
+        Ok(result)
+    }
+
+    /// Runs a statement; at most `limit` rows, 0 for all.
+    pub fn run<'s>(
+        &'s self,
+        statement: &Statement,
+        arguments: &[Arg<'_>],
+        reading: Reading,
+        limit: c_long,
+    ) -> Result<Rows<'s>> {
+        const MOST: usize = 16;
+        let plan = statement.plan()?;
+        if arguments.len() != statement.types.len() || arguments.len() > MOST {
+            return Err(Error::Bug(
+                "a statement got a wrong number of arguments".into(),
+            ));
+        }
+        arguments.iter().try_for_each(Arg::fits)?;
+        let mut values = [Datum::null(); MOST];
+        let mut nulls = [b' ' as c_char; MOST];
+        let (values, nulls) = (&mut values, &mut nulls);
+        // SAFETY: the closure owns nothing; the arrays are longer than the argument list.
+        let code = unsafe {
+            guard(|| {
+                for (place, argument) in arguments.iter().enumerate() {
+                    match argument.datum() {
+                        Some(datum) => values[place] = datum,
+                        None => nulls[place] = b'n' as c_char,
+                    }
+                }
+                let (values, nulls) = (values.as_mut_ptr(), nulls.as_ptr());
+                match reading {
+                    Reading::Caller => ffi::SPI_execute_plan(plan, values, nulls, true, limit),
+                    Reading::Fresh => ffi::SPI_execute_plan(plan, values, nulls, false, limit),
+                    Reading::Latest => ffi::SPI_execute_snapshot(
+                        plan,
+                        values,
+                        nulls,
+                        ffi::GetLatestSnapshot(),
+                        core::ptr::null_mut(),
+                        true,
+                        true,
+                        limit,
+                    ),
+                }
+            })
+        }?;
+        if code < 0 {
+            return Err(Error::Bug(format!("SPI answered {code}").into()));
+        }
+        Ok(Rows::taken(self))
+    }
+
+    /// Runs one statement of a definition (DDL), which is never kept.
+    pub fn execute(&self, sql: &str) -> Result<()> {
+        let sql = CString::new(sql).map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        let sql = sql.as_ptr();
+        // SAFETY: the closure holds only the call; `sql` lives until after it.
+        let code = unsafe { guard(|| ffi::SPI_execute(sql, false, 0)) }?;
+        if code < 0 {
+            return Err(Error::Bug(format!("SPI answered {code}").into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! `TriggerCall`: what fired, on which row, and the row that goes on.
+
+use super::catch::guard;
+use super::error::{Error, Result};
+use super::{Answer, Arg, Instant, ffi, varlena};
+use core::ffi::{CStr, c_int};
+use ingest_engine::jsonb::Value;
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+/// What fired the trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// INSERT (and COPY, and the insert half of MERGE)
+    Insert,
+    /// UPDATE
+    Update,
+    /// DELETE
+    Delete,
+    /// TRUNCATE
+    Truncate,
+}
+
+/// One firing of a trigger.
+#[derive(Debug, Clone, Copy)]
+pub struct TriggerCall<'a> {
+    data: &'a TriggerData,
+}
+
+impl<'a> TriggerCall<'a> {
+    pub(super) fn new(data: &'a TriggerData) -> Self {
+        Self { data }
+    }
+
+    /// What fired.
+    pub fn event(&self) -> Event {
+        match self.data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Event::Insert,
+            pg_sys::TRIGGER_EVENT_UPDATE => Event::Update,
+            pg_sys::TRIGGER_EVENT_DELETE => Event::Delete,
+            _ => Event::Truncate,
+        }
+    }
+
+    /// Whether it fires once a row.
+    pub fn is_row(&self) -> bool {
+        self.data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0
+    }
+
+    /// Whether it fires before the change, so that the row can still be another.
+    pub fn is_before(&self) -> bool {
+        self.data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_BEFORE
+    }
+
+    /// The argument at `place` of `CREATE TRIGGER … EXECUTE FUNCTION f(…)`.
+    pub fn argument(&self, place: usize) -> Option<&'a str> {
+        // SAFETY: PostgreSQL sets tg_trigger, and it lives for the call.
+        let trigger = unsafe { &*self.data.tg_trigger };
+        if place >= usize::try_from(trigger.tgnargs).unwrap_or(0) {
+            return None;
+        }
+        // SAFETY: `tgargs` has `tgnargs` C strings, which live as long as the trigger's record.
+        unsafe { CStr::from_ptr(*trigger.tgargs.add(place)) }
+            .to_str()
+            .ok()
+    }
+
+    /// The table's owner.
+    pub fn owner(&self) -> Oid {
+        // SAFETY: the relation is open and locked for the whole call.
+        unsafe { (*(*self.data.tg_relation).rd_rel).relowner }
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &'a str {
+        // SAFETY: as above; relname is a NUL-terminated name.
+        let name =
+            unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) };
+        name.to_str().unwrap_or("?")
+    }
+
+    fn tuple(&self, tuple: HeapTuple) -> Option<Tuple<'a>> {
+        if tuple.is_null() {
+            return None;
+        }
+        // SAFETY: the relation is open for the call.
+        let shape = unsafe { (*self.data.tg_relation).rd_att };
+        Some(Tuple {
+            tuple,
+            shape,
+            call: PhantomData,
+        })
+    }
+
+    /// The row before: of an UPDATE or a DELETE.
+    pub fn old(&self) -> Result<Tuple<'a>> {
+        self.tuple(self.data.tg_trigtuple).ok_or_else(no_row)
+    }
+
+    /// The row after: of an INSERT or an UPDATE.
+    pub fn new_row(&self) -> Result<Tuple<'a>> {
+        match self.event() {
+            Event::Update => self.tuple(self.data.tg_newtuple),
+            _ => self.tuple(self.data.tg_trigtuple),
+        }
+        .ok_or_else(no_row)
+    }
+}
+
+fn no_row() -> Error {
+    Error::Bug("a trigger fired without its row".into())
+}
+
+/// A row of the table that fired.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuple<'a> {
+    tuple: HeapTuple,
+    shape: TupleDesc,
+    call: PhantomData<&'a TriggerData>,
+}
+
+impl<'a> Tuple<'a> {
+    /// The number of the column called `name`, or `None`.
+    pub fn column(&self, name: &CStr) -> Option<c_int> {
+        // SAFETY: a loop of name comparisons; it raises nothing.
+        let number = unsafe { ffi::SPI_fnumber(self.shape, name.as_ptr()) };
+        (number > 0).then_some(number)
+    }
+
+    /// The number of the jsonb column called `name`, or `None`.
+    pub fn jsonb_column(&self, name: &str) -> Option<c_int> {
+        let name = CString::new(name).ok()?;
+        let number = self.column(&name)?;
+        // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
+        let of_jsonb = unsafe { ffi::SPI_gettypeid(self.shape, number) } == pg_sys::JSONBOID;
+        of_jsonb.then_some(number)
+    }
+
+    /// The column's datum, or `None` for NULL.
+    pub fn datum(&self, column: c_int) -> Option<Datum> {
+        let mut is_null = true;
+        // SAFETY: tuple and shape belong together; a wrong number answers null.
+        let datum = unsafe { ffi::SPI_getbinval(self.tuple, self.shape, column, &raw mut is_null) };
+        (!is_null).then_some(datum)
+    }
+
+    /// A text column.
+    pub fn text(&self, column: c_int) -> Result<Option<&'a str>> {
+        // SAFETY: asked for text columns only; trigger functions ask outside SPI sessions, so a
+        // fetched copy lives in the call's own context.
+        self.datum(column)
+            .map(|datum| unsafe { varlena::text(datum) })
+            .transpose()
+    }
+
+    /// The root container of a jsonb column.
+    pub fn jsonb(&self, column: c_int) -> Result<Option<&'a [u8]>> {
+        // SAFETY: as for `text`.
+        self.datum(column)
+            .map(|datum| unsafe { varlena::bytes(datum) })
+            .transpose()
+    }
+
+    /// A jsonb column, read.
+    pub fn json(&self, column: c_int) -> Result<Option<Value<'a>>> {
+        self.jsonb(column)?
+            .map(|bytes| Value::read(bytes).map_err(Into::into))
+            .transpose()
+    }
+
+    /// An int4 column.
+    pub fn int4(&self, column: c_int) -> Option<i32> {
+        self.datum(column).map(|datum| datum.value() as i32)
+    }
+
+    /// A timestamptz column.
+    pub fn instant(&self, column: c_int) -> Option<Instant> {
+        self.datum(column).map(|datum| datum.value() as i64)
+    }
+
+    /// The answer of a BEFORE trigger that lets this row go on as it is.
+    pub fn answer(&self) -> Answer {
+        Answer::Value(Datum::from(self.tuple))
+    }
+
+    /// The answer of a BEFORE trigger that lets the row go on with these columns changed.
+    pub fn answer_with(&self, changes: &[(c_int, Arg<'_>)]) -> Result<Answer> {
+        const MOST: usize = 8;
+        if changes.len() > MOST {
+            return Err(Error::Bug("a trigger changes too many columns".into()));
+        }
+        for (_, value) in changes {
+            value.fits()?;
+        }
+        let mut columns = [0 as c_int; MOST];
+        let mut values = [Datum::null(); MOST];
+        let mut nulls = [false; MOST];
+        let (tuple, shape) = (self.tuple, self.shape);
+        let (columns, values, nulls) = (&mut columns, &mut values, &mut nulls);
+        // SAFETY: the closure owns nothing; the arrays are longer than `changes`.
+        let tuple = unsafe {
+            guard(|| {
+                for (place, (column, value)) in changes.iter().enumerate() {
+                    columns[place] = *column;
+                    match value.datum() {
+                        Some(datum) => values[place] = datum,
+                        None => nulls[place] = true,
+                    }
+                }
+                ffi::heap_modify_tuple_by_cols(
+                    tuple,
+                    shape,
+                    changes.len() as c_int,
+                    columns.as_mut_ptr(),
+                    values.as_mut_ptr(),
+                    nulls.as_mut_ptr(),
+                )
+            })
+        }?;
+        Ok(Answer::Value(Datum::from(tuple)))
+    }
+}

@@ -1,0 +1,149 @@
+//! Text, jsonb and arrays as PostgreSQL holds them: a length word and bytes.
+
+use super::catch::guard;
+use super::entry::Answer;
+use super::error::{Error, Result, State};
+use super::ffi;
+use core::ffi::c_char;
+use pgrx::pg_sys::{self, Datum, varlena};
+
+const HEADER: usize = 4;
+/// `MaxAllocSize`: what palloc refuses to go beyond.
+const MAX: usize = 0x3FFF_FFFF;
+
+/// The bytes of a varlena datum, decompressed and fetched if need be; borrowed where it is plain.
+///
+/// # Safety
+/// `datum` must be a non-null varlena that lives for `'a`, in a memory context that does too.
+pub(super) unsafe fn bytes<'a>(datum: Datum) -> Result<&'a [u8]> {
+    let pointer = datum.cast_mut_ptr::<varlena>();
+    // SAFETY: a varlena has at least its first header byte.
+    let first = unsafe { pointer.cast::<u8>().read() };
+    let plain = if cfg!(target_endian = "little") {
+        first & 3 == 0
+    } else {
+        first & 0xC0 == 0
+    };
+    let pointer = if plain {
+        pointer
+    } else {
+        // SAFETY: the closure holds only the call.
+        unsafe { guard(|| ffi::pg_detoast_datum_packed(pointer)) }?
+    };
+    // SAFETY: detoasted, so it is one length word (of one or four bytes) and that many bytes.
+    Ok(unsafe {
+        std::slice::from_raw_parts(
+            pgrx::vardata_any(pointer).cast::<u8>(),
+            pgrx::varsize_any_exhdr(pointer),
+        )
+    })
+}
+
+/// Room for a varlena with `len` bytes of content, its header set.
+///
+/// # Safety
+/// Must be called inside `guard`; `len` must have passed [`fits`].
+pub(super) unsafe fn alloc(len: usize) -> *mut u8 {
+    let size = HEADER + len;
+    // SAFETY: palloc returns aligned room of `size` bytes or raises.
+    unsafe {
+        let pointer = ffi::palloc(size).cast::<u8>();
+        let header = (size as u32) << if cfg!(target_endian = "little") { 2 } else { 0 };
+        pointer.cast::<u32>().write(header);
+        pointer
+    }
+}
+
+/// A copy of `bytes` as a varlena in the current memory context.
+///
+/// # Safety
+/// Must be called inside `guard`; `bytes` must have passed [`fits`].
+#[inline]
+pub(super) unsafe fn put(bytes: &[u8]) -> Datum {
+    // SAFETY: the room was allocated for just these bytes.
+    unsafe {
+        let pointer = alloc(bytes.len());
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer.add(HEADER), bytes.len());
+        Datum::from(pointer)
+    }
+}
+
+/// Refuses what no varlena can hold.
+#[inline]
+pub(super) fn fits(bytes: &[u8]) -> Result<()> {
+    if bytes.len() > MAX - HEADER {
+        return Err(Error::refuse(
+            State::TooLarge,
+            "value is larger than one gigabyte",
+        ));
+    }
+    Ok(())
+}
+
+/// A text, as the answer of a function.
+pub fn datum_of_text(text: &str) -> Result<Answer> {
+    datum(text.as_bytes())
+}
+
+/// A jsonb root container, as the answer of a function.
+pub fn datum_of_jsonb(container: &[u8]) -> Result<Answer> {
+    datum(container)
+}
+
+fn datum(bytes: &[u8]) -> Result<Answer> {
+    fits(bytes)?;
+    // SAFETY: inside guard, size checked.
+    unsafe { guard(|| put(bytes)) }.map(Answer::Value)
+}
+
+/// A palloc'd C string, or null for `None`. A NUL inside ends it early.
+pub(super) fn c_string(text: Option<&str>) -> Result<*const c_char> {
+    let Some(text) = text else {
+        return Ok(core::ptr::null());
+    };
+    let bytes = text.as_bytes();
+    // SAFETY: the room is one byte longer than the text, and the last byte is the terminator.
+    unsafe {
+        guard(|| {
+            let pointer = ffi::palloc(bytes.len() + 1).cast::<u8>();
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len());
+            pointer.add(bytes.len()).write(0);
+            pointer.cast::<c_char>().cast_const()
+        })
+    }
+}
+
+/// The text of a text datum. Databases are UTF-8 (the install script refuses others), so bytes
+/// that are not can only be damage.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(super) unsafe fn text<'a>(datum: Datum) -> Result<&'a str> {
+    // SAFETY: the caller's promise is handed on.
+    let bytes = unsafe { bytes(datum) }?;
+    std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)
+}
+
+/// A `text[]` datum.
+///
+/// # Safety
+/// Must be called inside `guard`; every element must have passed [`fits`].
+pub(super) unsafe fn put_text_array(items: &[&str]) -> Datum {
+    // SAFETY: `elements` has room for one Datum per item, and each is written before it is read.
+    unsafe {
+        let elements =
+            ffi::palloc(std::mem::size_of::<Datum>() * items.len().max(1)).cast::<Datum>();
+        for (place, item) in items.iter().enumerate() {
+            elements.add(place).write(put(item.as_bytes()));
+        }
+        let array = ffi::construct_array(
+            elements,
+            items.len() as i32,
+            pg_sys::TEXTOID,
+            -1,
+            false,
+            b'i' as c_char,
+        );
+        Datum::from(array.cast::<u8>())
+    }
+}

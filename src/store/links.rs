@@ -1,0 +1,192 @@
+//! The rows of link tables, as the verbs read and write them: with the caller's rights.
+
+use super::catalog::Catalog;
+use super::table::Table;
+use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, as_owner, kind};
+use std::mem::ManuallyDrop;
+
+/// One link.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// `<from-type>.<from-id>,<to-type>.<to-id>`
+    pub id: String,
+    /// The version.
+    pub version: i32,
+    /// When it was first linked.
+    pub created_at: Instant,
+    /// When this version was made.
+    pub updated_at: Instant,
+    /// The version of the definition it conforms to.
+    pub profile_version: i32,
+    /// The link's own data, a root container; none in a tombstone.
+    pub data: Option<Vec<u8>>,
+    /// The id at the from end.
+    pub from: String,
+    /// The id at the to end.
+    pub to: String,
+}
+
+impl Link {
+    fn of(row: &Row<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.string(1)?,
+            version: row.int4(2),
+            created_at: row.instant(3).unwrap_or_default(),
+            updated_at: row.instant(4).unwrap_or_default(),
+            profile_version: row.int4(5),
+            data: row.jsonb(6)?.map(<[u8]>::to_vec),
+            from: row.string(7)?,
+            to: row.string(8)?,
+        })
+    }
+}
+
+/// The two ends of a link, as ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// The id at the from end.
+    pub from: &'a str,
+    /// The id at the to end.
+    pub to: &'a str,
+}
+
+impl<'a> Pair<'a> {
+    fn args(self) -> [Arg<'a>; 2] {
+        [Arg::Text(self.from), Arg::Text(self.to)]
+    }
+}
+
+/// Links two resources, or answers `None` where they are linked already. A missing end is
+/// PostgreSQL's 23503, too many links its 23505; both name the constraint.
+pub fn insert(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    data: &[u8],
+) -> Result<Option<Link>> {
+    let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
+    first(
+        session
+            .run(&table.insert_unless, &args, Reading::Fresh, 0)?
+            .first(),
+    )
+}
+
+/// Reads a link.
+pub fn read(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    reading: Reading,
+) -> Result<Option<Link>> {
+    first(session.run(&table.read, &pair.args(), reading, 1)?.first())
+}
+
+/// Reads a link and holds it for a write, until the transaction ends.
+pub fn lock(session: &Session, table: &Table, pair: Pair<'_>) -> Result<Option<Link>> {
+    first(
+        session
+            .run(&table.lock, &pair.args(), Reading::Fresh, 1)?
+            .first(),
+    )
+}
+
+/// Deletes a link; says whether there was one.
+pub fn delete(session: &Session, table: &Table, pair: Pair<'_>) -> Result<bool> {
+    Ok(session
+        .run(&table.delete, &pair.args(), Reading::Fresh, 0)?
+        .count()
+        > 0)
+}
+
+/// The tombstone of a link that was deleted: its number and instant.
+pub fn tombstone(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    reading: Reading,
+) -> Result<Option<(i32, Instant)>> {
+    let rows = session.run(&table.last_archived, &pair.args(), reading, 1)?;
+    Ok(rows
+        .first()
+        .filter(|row| row.bool(3))
+        .map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
+}
+
+const TOUCHING: &str = "SELECT relationship, from_profile = $2, to_profile = $2 \
+     FROM ingest.relationship WHERE source = $1 AND (from_profile = $2 OR to_profile = $2) \
+     ORDER BY relationship";
+
+thread_local! {
+    static TOUCHING_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(TOUCHING, &[kind::TEXT, kind::TEXT])) };
+}
+
+/// A relationship that a profile takes part in.
+#[derive(Debug, Clone)]
+pub struct Touching {
+    /// Its name.
+    pub relationship: String,
+    /// Whether the profile stands at the from end.
+    pub from: bool,
+    /// Whether the profile stands at the to end.
+    pub to: bool,
+}
+
+/// The relationships that a profile takes part in.
+pub fn touching(session: &Session, source: &str, profile: &str) -> Result<Vec<Touching>> {
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || {
+        let args = [Arg::Text(source), Arg::Text(profile)];
+        let rows = TOUCHING_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        rows.iter()
+            .map(|row| {
+                Ok(Touching {
+                    relationship: row.string(1)?,
+                    from: row.bool(2),
+                    to: row.bool(3),
+                })
+            })
+            .collect()
+    })
+}
+
+fn touching_condition(touching: &Touching) -> &'static str {
+    match (touching.from, touching.to) {
+        (true, true) => "from_id = $1 OR to_id = $1",
+        (true, false) => "from_id = $1",
+        _ => "to_id = $1",
+    }
+}
+
+/// How many links of a resource the caller can see in a relationship.
+pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<i64> {
+    let condition = touching_condition(touching);
+    let count = table.search(&format!("count {condition}"), || {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE {condition}",
+            table.quoted
+        );
+        Statement::by_key(sql, &[kind::TEXT])
+    });
+    let rows = session.run(&count, &[Arg::Text(id)], Reading::Fresh, 1)?;
+    Ok(rows.first().map_or(0, |row| row.int8(1)))
+}
+
+/// Deletes the links of a resource in a relationship.
+pub fn delete_all(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<u64> {
+    let condition = touching_condition(touching);
+    let delete = table.search(&format!("delete {condition}"), || {
+        Statement::by_key(
+            format!("DELETE FROM {} WHERE {condition}", table.quoted),
+            &[kind::TEXT],
+        )
+    });
+    Ok(session
+        .run(&delete, &[Arg::Text(id)], Reading::Fresh, 0)?
+        .count())
+}
+
+fn first(row: Option<Row<'_>>) -> Result<Option<Link>> {
+    row.map(|row| Link::of(&row)).transpose()
+}

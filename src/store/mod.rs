@@ -1,0 +1,22 @@
+//! The store: everything that holds SQL text, the statements kept per backend, and the cache of
+//! compiled profiles. It knows rows and names; what a verb means is said in `src/api`.
+
+pub mod cache;
+pub mod catalog;
+pub mod criteria;
+pub mod ddl;
+pub mod definition;
+pub mod history;
+pub mod id;
+pub mod layout;
+pub mod links;
+pub mod name;
+pub mod outcome;
+pub mod resources;
+pub mod source;
+pub mod table;
+
+pub use cache::{Guarded, find};
+pub use name::Name;
+pub use outcome::Outcome;
+pub use table::Table;

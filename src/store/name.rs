@@ -1,0 +1,51 @@
+//! `Name`: what a source, a profile or a relationship may be called.
+
+use crate::pg::{Error, Result, State};
+use std::fmt;
+
+/// A name that was checked: 1 to 54 of `A-Z a-z 0-9 _ -`, so that it can be quoted by putting it
+/// between quotation marks, and so that `<name>_history` and its constraints fit in 63 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+/// How long a name may be: 63 bytes less what its table's own objects add to it.
+const LONGEST: usize = 54;
+
+impl Name {
+    /// Checks a name; `what` says whose name it is.
+    pub fn new(name: &str, what: &str) -> Result<Self> {
+        let fits = (1..=LONGEST).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if !fits {
+            return Err(
+                Error::refuse(State::BadRequest, format!("not a name for a {what}"))
+                    .hint("A name is 1 to 54 letters, digits, hyphens and underscores (ASCII)."),
+            );
+        }
+        if name.ends_with("_history") {
+            return Err(
+                Error::refuse(State::BadRequest, format!("not a name for a {what}"))
+                    .hint("Names that end in _history are those of history tables."),
+            );
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As an identifier in SQL.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,60 @@
+//! `Outcome`: what a verb did, and the enum values that say so in SQL.
+
+use crate::pg::{Call, Error, Oid, Reading, Result, Session, Statement};
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::ManuallyDrop;
+
+/// What a verb did: the values of `ingest.outcome`, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A new resource or link, or one that was deleted before.
+    Created,
+    /// A new version.
+    Updated,
+    /// The same content was stored: no new version.
+    Unchanged,
+    /// Criteria found it.
+    Matched,
+    /// Deleted: a tombstone.
+    Deleted,
+}
+
+const OUTCOMES: &str = "SELECT e.oid FROM pg_catalog.pg_enum AS e \
+     WHERE e.enumtypid = 'ingest.outcome'::pg_catalog.regtype ORDER BY e.enumsortorder";
+
+thread_local! {
+    static VALUES: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(OUTCOMES, &[])) };
+    /// By the function that asks: an extension that was created anew has new functions.
+    static KNOWN: RefCell<HashMap<Oid, [Oid; 5]>> = RefCell::new(HashMap::new());
+}
+
+impl Outcome {
+    /// The enum value, for what `call` returns.
+    pub fn value(self, call: &Call<'_>) -> Result<Oid> {
+        let function = call.function();
+        let known = KNOWN.with_borrow(|known| known.get(&function).copied());
+        let values = match known {
+            Some(values) => values,
+            None => {
+                let values = Session::open(|session| {
+                    let rows = VALUES.with(|sql| session.run(sql, &[], Reading::Caller, 0))?;
+                    let mut values = [Oid::INVALID; 5];
+                    for (value, row) in values.iter_mut().zip(rows.iter()) {
+                        *value = row.oid(1);
+                    }
+                    Ok(values)
+                })?;
+                KNOWN.with_borrow_mut(|known| known.insert(function, values));
+                values
+            }
+        };
+        values
+            .get(self as usize)
+            .copied()
+            .filter(|value| *value != Oid::INVALID)
+            .ok_or(Error::Bug("ingest.outcome lacks a value".into()))
+    }
+}

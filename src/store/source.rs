@@ -1,0 +1,115 @@
+//! Sources: their catalog rows and their schemas.
+
+use super::catalog::Catalog;
+use super::name::Name;
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, as_owner, kind};
+use std::mem::ManuallyDrop;
+
+const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') \
+     FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
+const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
+     ON CONFLICT DO NOTHING";
+const LOCK: &str = "SELECT format FROM ingest.source WHERE source = $1 FOR UPDATE";
+const DELETE: &str = "DELETE FROM ingest.relationship WHERE source = $1";
+const DELETE_SOURCE: &str = "DELETE FROM ingest.source WHERE source = $1";
+const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
+     WHERE source = $1 AND kind IN ('ROOT', 'RELATIONSHIP') ORDER BY kind, profile";
+
+thread_local! {
+    static SCHEMA_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
+    static INSERT_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(INSERT, &[kind::TEXT, kind::TEXT, kind::JSONB])) };
+    static LOCK_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(LOCK, &[kind::TEXT])) };
+    static DELETE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(DELETE, &[kind::TEXT])) };
+    static DELETE_SOURCE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(DELETE_SOURCE, &[kind::TEXT])) };
+    static GUARDED_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT])) };
+}
+
+/// Creates the schema as the caller, and the catalog's row. Says whether the name was free.
+pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<bool> {
+    let catalog = Catalog::open(session)?;
+    let name = [Arg::Text(source.as_str())];
+    let exists = SCHEMA_SQL
+        .with(|sql| session.run(sql, &name, Reading::Fresh, 1))?
+        .count()
+        > 0;
+    if exists || catalog.has_source(session, source.as_str())? {
+        return Ok(false);
+    }
+    session.execute(&format!("CREATE SCHEMA {}", source.quoted()))?;
+    as_owner(catalog.owner, || {
+        let args = [
+            Arg::Text(source.as_str()),
+            Arg::Text(format),
+            Arg::Jsonb(options),
+        ];
+        let rows = INSERT_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(rows.count() > 0)
+    })
+}
+
+/// Makes sure that the source exists and is the caller's to define, and holds its catalog row, so
+/// that its definitions change one after the other. Gives its format.
+pub fn lock_for_definition(session: &Session, source: &str) -> Result<String> {
+    let catalog = Catalog::open(session)?;
+    let name = [Arg::Text(source)];
+    let format = as_owner(catalog.owner, || {
+        let rows = LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+        rows.first().map(|row| row.string(1)).transpose()
+    })?;
+    let Some(format) = format else {
+        return Err(Error::refuse(State::NotFound, "no such source")
+            .hint("Create it with ingest.source_create."));
+    };
+    let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+    match rows.first() {
+        None => Err(
+            Error::refuse(State::NotFound, "the schema of the source is gone").hint(
+                "ingest.source_drop(source, cascade => true) removes what the catalog still holds.",
+            ),
+        ),
+        Some(row) if !row.bool(1) => Err(Error::refuse(
+            State::InsufficientPrivilege,
+            "must be owner of the source to define in it",
+        )
+        .hint("Call as the role that owns the schema, or as a member of it.")),
+        Some(_) => Ok(format),
+    }
+}
+
+/// The names of what has a table in the source: relationships last, so that tables can be dropped
+/// from the end.
+pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || {
+        let args = [Arg::Text(source)];
+        let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        let mut names = rows
+            .iter()
+            .map(|row| Ok((row.text(2)? == Some("RELATIONSHIP"), row.string(1)?)))
+            .collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names.into_iter().map(|(_, name)| name).collect())
+    })
+}
+
+/// Drops the schema as the caller, and the catalog's rows.
+pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
+    let behavior = if cascade { "CASCADE" } else { "RESTRICT" };
+    session.execute(&format!(
+        "DROP SCHEMA IF EXISTS {} {behavior}",
+        source.quoted()
+    ))?;
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || {
+        let args = [Arg::Text(source.as_str())];
+        DELETE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        DELETE_SOURCE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(())
+    })
+}

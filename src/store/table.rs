@@ -1,0 +1,210 @@
+//! `Table`: the statements of one guarded table and of its history, built from its names once.
+
+use super::name::Name;
+use crate::pg::{Result, Statement, kind};
+use ingest_engine::Kind;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The columns of a profile table that the verbs read, in the order of [`super::resources`].
+const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
+/// Those of a link table; `contained` is not there, and its place is taken by the ends.
+const LINK: &str = "id, version, created_at, updated_at, profile_version, data, from_id, to_id";
+
+/// The statements of one guarded table.
+#[derive(Debug)]
+pub struct Table {
+    kind: Kind,
+    /// `"source"."profile"`
+    pub quoted: String,
+    /// `"source"."profile_history"`
+    pub history: String,
+    /// Creates a row; a clash is PostgreSQL's 23505.
+    pub insert: Statement,
+    /// Creates a row unless its key or an identity is there: then no row comes back.
+    pub insert_unless: Statement,
+    /// Reads a row by its key.
+    pub read: Statement,
+    /// Reads a row by its key and holds it for a write.
+    pub lock: Statement,
+    /// Reads a row's key and holds it against deletion: also waits for a delete under way.
+    pub hold: Statement,
+    /// Replaces a row's content.
+    pub update: Statement,
+    /// Deletes a row.
+    pub delete: Statement,
+    /// The last version in history, by key.
+    pub last_archived: Statement,
+    /// Archives the row before.
+    pub archive: Statement,
+    /// One version from history.
+    pub read_archived: Statement,
+    /// All versions, newest first.
+    pub versions: Statement,
+    /// Searches, by the number of conditions.
+    searches: RefCell<HashMap<String, Rc<Statement>>>,
+}
+
+impl Table {
+    /// The statements of `"source"."name"`.
+    pub fn new(source: &str, name: &str, kind: Kind) -> Result<Self> {
+        let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
+        let table = format!("{}.{}", source.quoted(), name.quoted());
+        let history = format!("{}.\"{name}_history\"", source.quoted());
+        Ok(match kind {
+            Kind::Relationship => Self::links(table, history),
+            _ => Self::resources(table, history),
+        })
+    }
+
+    fn resources(table: String, history: String) -> Self {
+        use kind::{INSTANT, INT4, JSONB, TEXT};
+        let insert = format!("INSERT INTO {table} (id, data, contained) VALUES ($1, $2, $3)");
+        let key = format!("FROM {table} WHERE id = $1");
+        Self {
+            kind: Kind::Root,
+            insert: Statement::by_key(
+                format!("{insert} RETURNING {RESOURCE}"),
+                &[TEXT, JSONB, JSONB],
+            ),
+            insert_unless: Statement::by_key(
+                format!("{insert} ON CONFLICT DO NOTHING RETURNING {RESOURCE}"),
+                &[TEXT, JSONB, JSONB],
+            ),
+            read: Statement::by_key(format!("SELECT {RESOURCE} {key}"), &[TEXT]),
+            lock: Statement::by_key(
+                format!("SELECT {RESOURCE} {key} FOR NO KEY UPDATE"),
+                &[TEXT],
+            ),
+            hold: Statement::by_key(
+                format!(
+                    "SELECT version, created_at, updated_at, profile_version {key} FOR KEY SHARE"
+                ),
+                &[TEXT],
+            ),
+            update: Statement::by_key(
+                format!(
+                    "UPDATE {table} SET data = $2, contained = $3 WHERE id = $1 \
+                     RETURNING {RESOURCE}"
+                ),
+                &[TEXT, JSONB, JSONB],
+            ),
+            delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT]),
+            last_archived: Statement::by_key(
+                format!(
+                    "SELECT version, updated_at, data IS NULL FROM {history} WHERE id = $1 \
+                     ORDER BY version DESC LIMIT 1"
+                ),
+                &[TEXT],
+            ),
+            archive: Statement::by_key(
+                format!(
+                    "INSERT INTO {history} \
+                     (id, version, created_at, updated_at, profile_version, data, contained, ended_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                ),
+                &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, JSONB, INSTANT],
+            ),
+            read_archived: Statement::by_key(
+                format!("SELECT {RESOURCE} FROM {history} WHERE id = $1 AND version = $2"),
+                &[TEXT, INT4],
+            ),
+            versions: Statement::by_key(
+                format!(
+                    "SELECT {RESOURCE}, NULL::timestamptz AS ended_at {key} \
+                     UNION ALL \
+                     SELECT {RESOURCE}, ended_at FROM {history} WHERE id = $1 \
+                     ORDER BY version DESC"
+                ),
+                &[TEXT],
+            ),
+            searches: RefCell::new(HashMap::new()),
+            quoted: table,
+            history,
+        }
+    }
+
+    fn links(table: String, history: String) -> Self {
+        use kind::{INSTANT, INT4, JSONB, TEXT};
+        let insert = format!("INSERT INTO {table} (from_id, to_id, data) VALUES ($1, $2, $3)");
+        let key = format!("FROM {table} WHERE from_id = $1 AND to_id = $2");
+        let archived = format!("FROM {history} WHERE from_id = $1 AND to_id = $2");
+        Self {
+            kind: Kind::Relationship,
+            insert: Statement::by_key(format!("{insert} RETURNING {LINK}"), &[TEXT, TEXT, JSONB]),
+            insert_unless: Statement::by_key(
+                format!("{insert} ON CONFLICT (from_id, to_id) DO NOTHING RETURNING {LINK}"),
+                &[TEXT, TEXT, JSONB],
+            ),
+            read: Statement::by_key(format!("SELECT {LINK} {key}"), &[TEXT, TEXT]),
+            lock: Statement::by_key(
+                format!("SELECT {LINK} {key} FOR NO KEY UPDATE"),
+                &[TEXT, TEXT],
+            ),
+            hold: Statement::by_key(
+                format!(
+                    "SELECT version, created_at, updated_at, profile_version {key} FOR KEY SHARE"
+                ),
+                &[TEXT, TEXT],
+            ),
+            update: Statement::by_key(
+                format!(
+                    "UPDATE {table} SET data = $3 WHERE from_id = $1 AND to_id = $2 \
+                     RETURNING {LINK}"
+                ),
+                &[TEXT, TEXT, JSONB],
+            ),
+            delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT, TEXT]),
+            last_archived: Statement::by_key(
+                format!(
+                    "SELECT version, updated_at, data IS NULL {archived} \
+                     ORDER BY version DESC LIMIT 1"
+                ),
+                &[TEXT, TEXT],
+            ),
+            archive: Statement::by_key(
+                format!(
+                    "INSERT INTO {history} \
+                     (from_id, to_id, id, version, created_at, updated_at, profile_version, data, ended_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+                ),
+                &[
+                    TEXT, TEXT, TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, INSTANT,
+                ],
+            ),
+            read_archived: Statement::by_key(
+                format!("SELECT {LINK} {archived} AND version = $3"),
+                &[TEXT, TEXT, INT4],
+            ),
+            versions: Statement::by_key(
+                format!(
+                    "SELECT {LINK}, NULL::timestamptz AS ended_at {key} \
+                     UNION ALL SELECT {LINK}, ended_at {archived} ORDER BY version DESC"
+                ),
+                &[TEXT, TEXT],
+            ),
+            searches: RefCell::new(HashMap::new()),
+            quoted: table,
+            history,
+        }
+    }
+
+    /// A profile table or a link table.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The kept search with this `WHERE`, which is written by the store from a definition's own
+    /// paths and holds no value.
+    pub fn search(&self, condition: &str, make: impl FnOnce() -> Statement) -> Rc<Statement> {
+        if let Some(known) = self.searches.borrow().get(condition) {
+            return known.clone();
+        }
+        let statement = Rc::new(make());
+        self.searches
+            .borrow_mut()
+            .insert(condition.to_owned(), statement.clone());
+        statement
+    }
+}
