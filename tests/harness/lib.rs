@@ -1,0 +1,22 @@
+//! What a test needs of the outside world: a server, a database of its own, real clients.
+//!
+//! * [`server`]: the scratch server that `make test` starts; its log and its processes
+//! * [`database`]: a fresh database per test, copied from one that has the extension
+//! * [`refusal`]: what an expected error says, down to the issues in its detail
+//! * [`psql`]: the real psql
+//! * [`postgrest`]: a real PostgREST in front of a database
+//! * [`markdown`]: the SQL in the documentation
+//!
+//! A test that cannot get what it needs panics: it has no other way to say so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod database;
+pub mod markdown;
+pub mod postgrest;
+pub mod psql;
+pub mod refusal;
+pub mod server;
+
+pub use database::Database;
+pub use postgrest::PostgRest;
+pub use refusal::expect_sqlstate;

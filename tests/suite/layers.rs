@@ -1,0 +1,171 @@
+//! The layers are what the design says: no edge goes up or sideways.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// `unsafe` code is in `src/pg` alone.
+#[test]
+fn unsafe_outside_pg_is_absent() {
+    refuse(
+        &rust_under(&["src", "crates", "tests"]),
+        &["src/pg/"],
+        r"\bunsafe\b",
+    );
+}
+
+/// SQL text is in `sql/` and `src/store` alone.
+#[test]
+fn sql_outside_store_is_absent() {
+    let statement = r"\b(SELECT|INSERT INTO|DELETE FROM|TRUNCATE|MERGE INTO|LOCK TABLE)\b|\bUPDATE\b.*\bSET\b|\b(CREATE|ALTER|DROP) (TABLE|SCHEMA|INDEX|TRIGGER|FUNCTION|TYPE|VIEW)\b";
+    refuse(&rust_under(&["src", "crates"]), &["src/store/"], statement);
+}
+
+/// What a verb means is said without PostgreSQL's or pgrx's interfaces.
+#[test]
+fn pgrx_and_spi_in_api_are_absent() {
+    refuse(&rust_under(&["src/api"]), &[], r"pgrx|pg_sys|\bSpi|\bSPI_");
+}
+
+/// Lower layers know nothing of higher ones.
+#[test]
+fn edges_from_pg_and_store_upwards_are_absent() {
+    let files = rust_under(&["src/pg", "src/store"]);
+    refuse(&files, &[], r"crate::api|crate::\{[^}]*\bapi\b");
+    refuse(
+        &rust_under(&["src/pg"]),
+        &[],
+        r"crate::store|crate::\{[^}]*\bstore\b",
+    );
+}
+
+/// The engine is pure: no PostgreSQL, not even in its tests.
+#[test]
+fn engine_without_postgres_depends_on_nothing_of_it() {
+    refuse(
+        &rust_under(&["crates/engine"]),
+        &[],
+        r"pgrx|pg_sys|postgres::",
+    );
+    let manifest = fs::read_to_string(root().join("crates/engine/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    for (table, dependencies) in manifest {
+        if !table.ends_with("dependencies") {
+            continue;
+        }
+        for name in dependencies.as_table().unwrap().keys() {
+            let server = ["pgrx", "postgres", "tokio"]
+                .iter()
+                .any(|it| name.starts_with(it));
+            assert!(!server, "crates/engine depends on {name}");
+        }
+    }
+}
+
+/// A lock file names no host, so that each checkout uses the registry that it is set up for.
+#[test]
+fn lock_files_without_hosts_name_no_registry() {
+    let npm = fs::read_to_string(root().join("tests/npm/package-lock.json")).unwrap();
+    assert!(
+        !npm.contains("://"),
+        "strip the `resolved` fields: --omit-lockfile-registry-resolved"
+    );
+    let cargo = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+    for line in cargo.lines().filter(|line| line.starts_with("source")) {
+        assert_eq!(line, public);
+    }
+}
+
+/// Nothing in the checkout knows where one machine keeps it.
+#[test]
+fn paths_of_one_machine_are_absent() {
+    let everything = files_under(&["."], |_| true);
+    assert!(everything.len() > 20, "{} files", everything.len());
+    refuse(&everything, &[], "(^|[^a-z0-9.])/(work|home/[a-z]+)/");
+}
+
+/// Fails with every line of code that matches, outside the exceptions.
+#[track_caller]
+fn refuse(files: &[PathBuf], exceptions: &[&str], pattern: &str) {
+    let pattern = Regex::new(pattern).unwrap();
+    let mut found = Vec::new();
+    for file in files {
+        let name = file
+            .strip_prefix(root())
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        if exceptions
+            .iter()
+            .any(|exception| name.starts_with(exception))
+        {
+            continue;
+        }
+        // Not text: nothing to read.
+        let Ok(text) = fs::read_to_string(file) else {
+            continue;
+        };
+        let rust = name.ends_with(".rs");
+        for (number, line) in text.lines().enumerate() {
+            let code = if rust { without_comment(line) } else { line };
+            if pattern.is_match(code) {
+                found.push(format!("{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Good enough for a rule of thumb: `//` in a string ends the line too, unless it is a URL.
+fn without_comment(line: &str) -> &str {
+    static COMMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new("(^|[^:])//").unwrap());
+    COMMENT
+        .find(line)
+        .map_or(line, |comment| &line[..comment.start()])
+}
+
+fn rust_under(directories: &[&str]) -> Vec<PathBuf> {
+    let this = Path::new(file!()).file_name();
+    files_under(directories, |file| {
+        file.extension().is_some_and(|it| it == "rs") && file.file_name() != this
+    })
+}
+
+fn files_under(directories: &[&str], wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut pending: Vec<PathBuf> = directories.iter().map(|name| root().join(name)).collect();
+    let mut files = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path());
+            pending.extend(entries.filter(|entry| !is_output(entry)));
+        } else if path.exists() && wanted(&path) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What git does not track.
+fn is_output(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| {
+        [".git", "target", "node_modules"]
+            .iter()
+            .any(|it| name == *it)
+    })
+}
+
+fn root() -> &'static Path {
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap()
+            .to_owned()
+    });
+    &ROOT
+}

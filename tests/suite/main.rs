@@ -1,0 +1,10 @@
+//! The suite: what the extension promises, asked of a real server by real clients.
+//!
+//! One module per noun. Every test opens with one sentence of intent, works in a database of its
+//! own, and is named `subject_condition_outcome`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cases;
+mod layers;
+mod readme;
+mod smoke;
