@@ -1,13 +1,41 @@
 //! Dates and times: real calendar days, leap seconds (`:60`) and zones as FHIR R4 has them.
 
-/// What a value of a temporal type can mean, as an interval: a partial date is all of its seconds,
-/// and a date without a zone is that day in any zone.
+use std::cmp::Ordering;
+
+/// What a value of a temporal type can mean, as an interval: a partial date is all of its seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// The first nanosecond, counted from 0001-01-01T00:00:00Z; of a time, from midnight.
-    pub(crate) from: i128,
+    /// The first nanosecond, counted from 0001-01-01T00:00:00; of a time, from midnight.
+    from: i128,
     /// The last nanosecond.
-    pub(crate) to: i128,
+    to: i128,
+    /// Whether it is counted in UTC, and not in a zone that is not told.
+    zoned: bool,
+}
+
+impl Moment {
+    /// How two moments lie to each other; `None` where they overlap. A date is that day in any
+    /// zone where it meets an instant.
+    pub(crate) fn compare(&self, other: &Self) -> Option<Ordering> {
+        let (left, right) = (self.beside(other), other.beside(self));
+        if left.1 < right.0 {
+            Some(Ordering::Less)
+        } else if left.0 > right.1 {
+            Some(Ordering::Greater)
+        } else {
+            None
+        }
+    }
+
+    /// Its first and last nanosecond for a comparison with another.
+    fn beside(&self, other: &Self) -> (i128, i128) {
+        if self.zoned || !other.zoned {
+            (self.from, self.to)
+        } else {
+            let (east, west) = (i128::from(EASTERNMOST), i128::from(WESTERNMOST));
+            (self.from - east * SECOND, self.to + west * SECOND)
+        }
+    }
 }
 
 const SECOND: i128 = 1_000_000_000;
@@ -21,11 +49,10 @@ const WESTERNMOST: i64 = 12 * HOUR;
 /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`
 pub(crate) fn date(text: &[u8]) -> Option<Moment> {
     let (first, days) = days(text)?;
-    let from = first * DAY - EASTERNMOST;
-    let to = (first + days) * DAY + WESTERNMOST;
     Some(Moment {
-        from: i128::from(from) * SECOND,
-        to: i128::from(to) * SECOND - 1,
+        from: i128::from(first * DAY) * SECOND,
+        to: i128::from((first + days) * DAY) * SECOND - 1,
+        zoned: false,
     })
 }
 
@@ -49,6 +76,7 @@ pub(crate) fn instant(text: &[u8]) -> Option<Moment> {
     Some(Moment {
         from,
         to: from + width - 1,
+        zoned: true,
     })
 }
 
@@ -59,6 +87,7 @@ pub(crate) fn time(text: &[u8]) -> Option<Moment> {
     Some(Moment {
         from,
         to: from + width - 1,
+        zoned: false,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::moment;
 use crate::trail::Trail;
+use std::cmp::Ordering;
 
 /// What a property's definition says beyond its type and its children.
 #[derive(Debug, Default)]
@@ -266,7 +267,9 @@ fn check_order(rule: &Rule, at: &Trail<'_>, report: &mut Report) -> Result<(), M
         (Some(Bound::Value(min)), Some(Bound::Value(max))) => max.order(&min.number()?)?.is_gt(),
         (Some(Bound::Length(min)), Some(Bound::Length(max)))
         | (Some(Bound::Count(min)), Some(Bound::Count(max))) => min > max,
-        (Some(Bound::Moment(min, _)), Some(Bound::Moment(max, _))) => min.from > max.to,
+        (Some(Bound::Moment(min, _)), Some(Bound::Moment(max, _))) => {
+            min.compare(max) == Some(Ordering::Greater)
+        }
         _ => false,
     };
     if crossed {

@@ -65,15 +65,7 @@ impl Bound {
                 Some(compare_length(text, *bound))
             }
             (Self::Count(bound), Subject::Count(count)) => Some(count.cmp(bound)),
-            (Self::Moment(bound, _), Subject::Moment(_, moment)) => {
-                if moment.to < bound.from {
-                    Some(Ordering::Less)
-                } else if moment.from > bound.to {
-                    Some(Ordering::Greater)
-                } else {
-                    None
-                }
-            }
+            (Self::Moment(bound, _), Subject::Moment(_, moment)) => moment.compare(bound),
             _ => None,
         })
     }
