@@ -56,14 +56,14 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
         }
         Event::Truncate => {}
     }
-    Ok(Answer::Null)
+    Ok(Answer::Done)
 }
 
 /// `ingest.seal()`, on history tables.
 pub fn seal(call: &mut Call<'_>) -> Result<Answer> {
     let trigger = call.trigger()?;
     if history::is_archiving() {
-        return Ok(Answer::Null);
+        return Ok(Answer::Done);
     }
     Err(Error::refuse(
         State::InsufficientPrivilege,

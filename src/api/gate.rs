@@ -22,7 +22,7 @@ pub fn catalog_changed(call: &mut Call<'_>) -> Result<Answer> {
     call.trigger()?;
     let catalog = Session::open(Catalog::open)?;
     invalidate(catalog.relation)?;
-    Ok(Answer::Null)
+    Ok(Answer::Done)
 }
 
 /// `ingest.validate('source', 'profile', 'column')`, on any table of the user's own.

@@ -43,10 +43,10 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     let cascade = call.bool(1);
     Session::open(|session| {
-        match source::lock_for_definition(session, name.as_str()) {
-            // The schema may be gone already; then only the catalog is left to clean.
-            Err(Error::Refused(refusal)) if cascade && refusal.message.contains("is gone") => {}
-            other => drop_format(other)?,
+        if !cascade {
+            source::lock_for_definition(session, name.as_str())?;
+        } else {
+            source::standing(session, name.as_str())?;
         }
         if !cascade {
             for guarded in source::guarded(session, name.as_str())?.iter().rev() {
@@ -68,8 +68,4 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
         source::drop(session, &name, cascade)
     })?;
     Ok(Answer::Null)
-}
-
-fn drop_format(format: Result<String>) -> Result<()> {
-    format.map(|_| ())
 }

@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub enum Answer {
     /// SQL NULL; also what a set-returning function says after it has filled its tuple store.
     Null,
+    /// What an AFTER or a statement trigger returns: a null pointer that is not SQL NULL.
+    Done,
     /// A value.
     Value(Datum),
 }
@@ -68,6 +70,10 @@ fn run(
         Ok(Ok(Answer::Value(datum))) => {
             fcinfo.isnull = false;
             return Ok(datum);
+        }
+        Ok(Ok(Answer::Done)) => {
+            fcinfo.isnull = false;
+            return Ok(Datum::null());
         }
         Ok(Ok(Answer::Null)) => {
             fcinfo.isnull = true;

@@ -23,7 +23,7 @@ mod trigger;
 mod varlena;
 
 pub use call::Call;
-pub use composite::{RowSink, Shape};
+pub use composite::Shape;
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
@@ -32,7 +32,7 @@ pub use invalidation::{accept_invalidations, generation, invalidate, watch};
 pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;
-pub use rows::{Row, Rows};
+pub use rows::Row;
 pub use settings::limits;
 pub use spi::{Arg, Reading, Session, Statement, kind};
 pub use trigger::{Event, TriggerCall, Tuple};

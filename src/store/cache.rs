@@ -6,6 +6,7 @@
 //! plans them anew when it must.
 
 use super::catalog::{Catalog, Ends};
+use super::name::Name;
 use super::table::Table;
 use crate::pg::{self, Error, Result, Session, State, accept_invalidations, generation, watch};
 use ingest_engine::jsonb::Value;
@@ -158,6 +159,11 @@ fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
     let table = Rc::new(Table::new(&key.0, &key.1, kind)?);
     TABLES.with(|tables| tables.borrow_mut().insert(key, table.clone()));
     Ok(table)
+}
+
+/// A name for a message, if it can be a name at all: input can be anything.
+fn called(name: &str) -> String {
+    Name::new(name, "source").map_or_else(|_| String::new(), |name| format!(": {name}"))
 }
 
 fn broken_catalog() -> Error {

@@ -159,6 +159,11 @@ fn create_triggers(session: &Session, source: &Name, name: &Name, when: &str) ->
     Ok(())
 }
 
+/// A text of ours as a SQL literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 fn comment(
     session: &Session,
     source: &Name,
@@ -174,10 +179,14 @@ fn comment(
             format!("{about}: the versions that have ended, and tombstones (data is null)"),
         ),
     ] {
-        session.execute(&format!("COMMENT ON TABLE {schema}.{table} IS '{about}'"))?;
+        session.execute(&format!(
+            "COMMENT ON TABLE {schema}.{table} IS {}",
+            literal(&about)
+        ))?;
         for (column, about) in BOOKKEEPING_COMMENTS.iter().chain(columns) {
             session.execute(&format!(
-                "COMMENT ON COLUMN {schema}.{table}.{column} IS '{about}'"
+                "COMMENT ON COLUMN {schema}.{table}.{column} IS {}",
+                literal(about)
             ))?;
         }
     }

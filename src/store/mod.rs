@@ -19,4 +19,3 @@ pub mod table;
 pub use cache::{Guarded, find};
 pub use name::Name;
 pub use outcome::Outcome;
-pub use table::Table;

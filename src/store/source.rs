@@ -53,32 +53,49 @@ pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) ->
     })
 }
 
+/// What a source that the catalog knows has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its schema is there, and the caller's to define in.
+    Owned,
+    /// Somebody dropped the schema by hand.
+    SchemaGone,
+}
+
 /// Makes sure that the source exists and is the caller's to define, and holds its catalog row, so
-/// that its definitions change one after the other. Gives its format.
-pub fn lock_for_definition(session: &Session, source: &str) -> Result<String> {
+/// that its definitions change one after the other.
+pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
+    match standing(session, source)? {
+        Standing::Owned => Ok(()),
+        Standing::SchemaGone => Err(Error::refuse(
+            State::NotFound,
+            "the schema of the source is gone",
+        )
+        .hint("ingest.source_drop(source, cascade => true) removes what the catalog still holds.")),
+    }
+}
+
+/// As [`lock_for_definition`], for who can do with a schema that is gone.
+pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     let catalog = Catalog::open(session)?;
     let name = [Arg::Text(source)];
-    let format = as_owner(catalog.owner, || {
+    let known = as_owner(catalog.owner, || {
         let rows = LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
-        rows.first().map(|row| row.string(1)).transpose()
+        Ok(rows.count() > 0)
     })?;
-    let Some(format) = format else {
+    if !known {
         return Err(Error::refuse(State::NotFound, "no such source")
             .hint("Create it with ingest.source_create."));
-    };
+    }
     let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
     match rows.first() {
-        None => Err(
-            Error::refuse(State::NotFound, "the schema of the source is gone").hint(
-                "ingest.source_drop(source, cascade => true) removes what the catalog still holds.",
-            ),
-        ),
-        Some(row) if !row.bool(1) => Err(Error::refuse(
+        None => Ok(Standing::SchemaGone),
+        Some(row) if row.bool(1) => Ok(Standing::Owned),
+        Some(_) => Err(Error::refuse(
             State::InsufficientPrivilege,
             "must be owner of the source to define in it",
         )
         .hint("Call as the role that owns the schema, or as a member of it.")),
-        Some(_) => Ok(format),
     }
 }
 
