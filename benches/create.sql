@@ -1,0 +1,1 @@
+SELECT * FROM ingest.resource_create('bench', 'provider', :body);

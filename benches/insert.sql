@@ -1,0 +1,1 @@
+INSERT INTO bench.provider (data) VALUES (:data);

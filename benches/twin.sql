@@ -1,0 +1,1 @@
+INSERT INTO public.twin (data) VALUES (:data);
