@@ -127,37 +127,37 @@ impl fmt::Display for Number<'_> {
     /// As `numeric_out` prints it: plain decimal notation, with its scale. A short datum can be a
     /// long text: up to 131072 digits before the point and 16383 after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before_point = i64::from(self.weight()) + 1;
+        let groups = self.digits();
+        let (whole, fraction) = groups.split_at(groups.len().min(before_point.max(0) as usize));
         if self.is_negative() {
             f.write_str("-")?;
         }
-        if self.weight() < 0 {
-            f.write_str("0")?;
+        match whole.split_first() {
+            None => f.write_str("0")?,
+            Some((first, rest)) => {
+                let digits = decimal_digits(*first);
+                let blank = digits.iter().take_while(|&&digit| digit == b'0').count();
+                put_digits(f, &digits[blank..])?;
+                rest.iter()
+                    .try_for_each(|group| put_digits(f, &decimal_digits(*group)))?;
+                put_zeros(f, (before_point as usize - whole.len()) * 4)?;
+            }
         }
-        for place in 0..=i64::from(self.weight()) {
-            let digits = decimal_digits(self.digit(place));
-            let blank = match place {
-                0 => digits
-                    .iter()
-                    .take(3)
-                    .take_while(|&&digit| digit == b'0')
-                    .count(),
-                _ => 0,
-            };
-            put_digits(f, &digits[blank..])?;
-        }
-        if self.scale() > 0 {
-            f.write_str(".")?;
-        }
-        // A negative place is a group of zeros between the point and the first digit.
         let mut left = usize::from(self.scale());
-        let mut place = i64::from(self.weight()) + 1;
-        while left > 0 {
-            let width = left.min(4);
-            put_digits(f, &decimal_digits(self.digit(place))[..width])?;
-            left -= width;
-            place += 1;
+        if left == 0 {
+            return Ok(());
         }
-        Ok(())
+        f.write_str(".")?;
+        let zeros = left.min((-before_point).max(0) as usize * 4);
+        put_zeros(f, zeros)?;
+        left -= zeros;
+        for group in fraction {
+            let shown = left.min(4);
+            put_digits(f, &decimal_digits(*group)[..shown])?;
+            left -= shown;
+        }
+        put_zeros(f, left)
     }
 }
 
@@ -165,7 +165,24 @@ fn put_digits(f: &mut fmt::Formatter<'_>, digits: &[u8]) -> fmt::Result {
     f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)
 }
 
+fn put_zeros(f: &mut fmt::Formatter<'_>, mut count: usize) -> fmt::Result {
+    const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+    while count > 0 {
+        let run = count.min(ZEROS.len());
+        f.write_str(&ZEROS[..run])?;
+        count -= run;
+    }
+    Ok(())
+}
+
 /// The four decimal digits of a base-10000 digit.
-fn decimal_digits(group: u16) -> [u8; 4] {
-    [group / 1000, group / 100 % 10, group / 10 % 10, group % 10].map(|digit| b'0' + digit as u8)
+fn decimal_digits(group: [u8; 2]) -> [u8; 4] {
+    let group = u16::from_ne_bytes(group);
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    [
+        digit(group / 1000),
+        digit(group / 100),
+        digit(group / 10),
+        digit(group),
+    ]
 }

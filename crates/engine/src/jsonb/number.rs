@@ -117,10 +117,14 @@ impl<'a> Number<'a> {
         if !self.is_whole() || self.weight > 4 {
             return None;
         }
-        let mut value: i128 = 0;
-        for place in 0..=i64::from(self.weight) {
-            value = value * 10_000 + i128::from(self.digit(place));
-        }
+        let places = i32::from(self.weight) + 1;
+        let mut digits = self.digits().iter();
+        let value = (0..places).fold(0_i128, |value, _| {
+            value * 10_000
+                + digits
+                    .next()
+                    .map_or(0, |digit| u16::from_ne_bytes(*digit).into())
+        });
         i64::try_from(if self.negative { -value } else { value }).ok()
     }
 
@@ -144,22 +148,14 @@ impl<'a> Number<'a> {
             .unwrap_or_default()
     }
 
+    /// The base-10000 digits, most significant first; none for zero.
     #[inline]
-    fn digits(&self) -> &'a [[u8; 2]] {
+    pub(super) fn digits(&self) -> &'a [[u8; 2]] {
         self.bytes
             .get(usize::from(self.digits_at)..)
             .unwrap_or_default()
             .as_chunks()
             .0
-    }
-
-    /// The base-10000 digit at `place`, counted from the most significant; zero outside them.
-    #[inline]
-    pub(super) fn digit(&self, place: i64) -> u16 {
-        usize::try_from(place)
-            .ok()
-            .and_then(|place| self.digits().get(place))
-            .map_or(0, |digit| u16::from_ne_bytes(*digit))
     }
 
     /// Compares by value: `1`, `1.0` and `1.00` are equal.

@@ -29,7 +29,11 @@ pub fn from_json(value: &serde_json::Value) -> Result<Vec<u8>, Unwritable> {
     write(&Item::Json(value))
 }
 
-/// The text that `jsonb_out` prints: a space after each colon and comma.
+/// The longest text of PostgreSQL (`MaxAllocSize`). A number of 12 bytes can print as 131072 digits.
+const LONGEST_TEXT: usize = 0x3FFF_FFFF;
+
+/// The text that `jsonb_out` prints: a space after each colon and comma. A text that would be
+/// longer than 1 GB, which PostgreSQL cannot print either, is refused as well.
 pub fn to_text(value: Value<'_>) -> Result<String, Malformed> {
     let mut out = String::new();
     // Containers that are open. A stack of our own: a value may be nested deeper than the thread's
@@ -37,6 +41,9 @@ pub fn to_text(value: Value<'_>) -> Result<String, Malformed> {
     let mut open = Vec::new();
     put(&mut out, &mut open, value)?;
     while let Some(level) = open.last_mut() {
+        if out.len() > LONGEST_TEXT {
+            return Err(Malformed);
+        }
         let (next, first) = match level {
             Level::Array(items, first) => (items.next().transpose()?, std::mem::take(first)),
             Level::Object(members, first) => match members.next().transpose()? {
@@ -101,7 +108,10 @@ fn put<'a>(out: &mut String, open: &mut Vec<Level<'a>>, value: Value<'a>) -> Res
 fn put_string(out: &mut String, bytes: &[u8]) -> Result<(), Malformed> {
     let mut rest = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
     out.push('"');
-    while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),

@@ -1,20 +1,16 @@
-//! For tests: random JSON texts, the same ones for the same seed.
+//! Random JSON texts.
 //!
 //! Every text is one that PostgreSQL's `jsonb_in` takes, and all that JSONB treats specially
 //! turns up: duplicate keys, keys that differ only by length, more than 32 and 64 members, deep
 //! nesting, numbers of every length, scale and exponent, escapes, empty and large values, blanks.
 //! It makes no text that must be refused.
 
-pub use fastrand::Rng;
+use fastrand::Rng;
 use std::fmt::Write as _;
 
 /// A JSON text.
 pub fn random_json(rng: &mut Rng) -> String {
-    let mut text = Text {
-        rng,
-        out: String::new(),
-        left: 0,
-    };
+    let mut text = Text::new(rng);
     text.left = match text.rng.u8(..8) {
         0 => 1,
         1 => 300,
@@ -30,25 +26,22 @@ pub fn random_json(rng: &mut Rng) -> String {
     text.out
 }
 
-/// A number in JSON's spelling, within the limits of `numeric`.
-pub fn random_number(rng: &mut Rng) -> String {
-    let mut text = Text {
-        rng,
-        out: String::new(),
-        left: 0,
-    };
-    text.number();
-    text.out
-}
-
-struct Text<'r> {
-    rng: &'r mut Rng,
-    out: String,
+pub(super) struct Text<'r> {
+    pub(super) rng: &'r mut Rng,
+    pub(super) out: String,
     /// How many values may still be made.
     left: usize,
 }
 
-impl Text<'_> {
+impl<'r> Text<'r> {
+    pub(super) fn new(rng: &'r mut Rng) -> Self {
+        Self {
+            rng,
+            out: String::new(),
+            left: 0,
+        }
+    }
+
     fn value(&mut self) {
         self.left = self.left.saturating_sub(1);
         self.blank();
@@ -121,84 +114,6 @@ impl Text<'_> {
                 self.put(format_args!("\"{number}\""));
             }
             _ => self.string(),
-        }
-    }
-
-    fn number(&mut self) {
-        if self.rng.u8(..3) == 0 {
-            self.out.push('-');
-        }
-        match self.rng.u8(..12) {
-            0 => self.out.push('0'),
-            1 => {
-                let whole = self.rng.u16(..1000);
-                self.put(format_args!("{whole}"));
-            }
-            2 => {
-                let whole = *self.pick(&[
-                    9_999,
-                    10_000,
-                    99_999_999,
-                    100_000_000,
-                    i64::MAX as u64,
-                    i64::MAX as u64 + 1,
-                    u64::MAX,
-                ]);
-                self.put(format_args!("{whole}"));
-            }
-            3 => {
-                // Weights about 63, and scales about 63: where the short form ends.
-                let exponent = self.rng.i32(-70..=265);
-                self.put(format_args!("1e{exponent}"));
-            }
-            4 => {
-                let (sign, limit) = *self.pick(&[("", 131_060), ("+", 131_060), ("-", 16_370)]);
-                let exponent = self.rng.u32(..limit);
-                let letter = *self.pick(&['e', 'E']);
-                let digit = self.rng.u8(..10);
-                self.put(format_args!("{digit}.5{letter}{sign}{exponent}"));
-            }
-            5 => {
-                let len = self.rng.usize(1..300);
-                self.digits(len);
-            }
-            _ => {
-                let len = self.rng.usize(1..=24);
-                self.digits(len);
-                if self.rng.bool() {
-                    let len = self.rng.usize(1..=70);
-                    self.out.push('.');
-                    self.decimals(len);
-                }
-                if self.rng.u8(..4) == 0 {
-                    let exponent = self.rng.i32(-40..40);
-                    self.put(format_args!("e{exponent}"));
-                }
-            }
-        }
-    }
-
-    /// The digits before a point: no zero in front.
-    fn digits(&mut self, len: usize) {
-        let first = self.rng.u8(b'1'..=b'9');
-        self.out.push(char::from(first));
-        self.decimals(len - 1);
-    }
-
-    /// Digits with runs of zeros and nines, which make empty and full groups of four.
-    fn decimals(&mut self, mut len: usize) {
-        while len > 0 {
-            let run = self.rng.usize(1..=len.min(9));
-            let digit = match self.rng.u8(..4) {
-                0 => Some('0'),
-                1 => Some('9'),
-                _ => None,
-            };
-            for _ in 0..run {
-                let digit = digit.unwrap_or_else(|| char::from(self.rng.u8(b'0'..=b'9')));
-                self.out.push(digit);
-            }
-            len -= run;
         }
     }
 
@@ -286,11 +201,11 @@ impl Text<'_> {
         }
     }
 
-    fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
+    pub(super) fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
         &from[self.rng.usize(..from.len())]
     }
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+    pub(super) fn put(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
         let _ = self.out.write_fmt(text);
     }
