@@ -4,17 +4,13 @@ CREATE FUNCTION ingest.new_id() RETURNS text
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'new_id_wrapper';
 COMMENT ON FUNCTION ingest.new_id() IS 'A new id: a UUID version 7 (RFC 9562), so that ids grow with time and the index at its right edge';
 
-CREATE FUNCTION ingest.id_is_known_new(id text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'id_is_known_new_wrapper';
-COMMENT ON FUNCTION ingest.id_is_known_new(text) IS 'Whether the row that has just passed the guard has an id that was generated for it, so that it can have no history';
-
 CREATE FUNCTION ingest.guard() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'guard_wrapper';
 COMMENT ON FUNCTION ingest.guard() IS 'Trigger function: the gate of a profile table or link table. Arguments: source, profile. BEFORE INSERT OR UPDATE FOR EACH ROW, BEFORE TRUNCATE FOR EACH STATEMENT. Errors: PT400 bad id, PT412 stale version, PT413 too deep, PT422 does not conform';
 
 CREATE FUNCTION ingest.archive() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'archive_wrapper';
-COMMENT ON FUNCTION ingest.archive() IS 'Trigger function: writes the history of a guarded table. Arguments: source, profile. AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW';
+COMMENT ON FUNCTION ingest.archive() IS 'Trigger function: writes the history of a guarded table. Arguments: source, profile. AFTER UPDATE OR DELETE FOR EACH ROW; AFTER INSERT FOR EACH STATEMENT, to confirm that callers'' own ids got the next version (else 40001)';
 
 CREATE FUNCTION ingest.seal() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'seal_wrapper';

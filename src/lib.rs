@@ -37,7 +37,6 @@ pgrx::extension_sql_file!(
 pg::sql_function! {
     catalog_changed => api::gate::catalog_changed;
     new_id => api::gate::new_id;
-    id_is_known_new => api::gate::id_is_known_new;
     guard => api::guard::guard;
     archive => api::archive::archive;
     seal => api::archive::seal;
@@ -62,4 +61,9 @@ pg::sql_function! {
     relationship_link => api::link::link;
     relationship_read => api::link::read;
     relationship_unlink => api::link::unlink;
+}
+
+#[cfg(feature = "testing")]
+pg::sql_function! {
+    test_panic => api::testing::panic;
 }

@@ -1,10 +1,10 @@
 //! The archive: the versions that have ended, written by a trigger and by nobody else.
 
 use super::guard::after;
-use crate::pg::{Answer, Call, Error, Event, Result, State, Tuple};
+use crate::pg::{Answer, Call, Error, Event, Result, State};
 use crate::store::find;
-use crate::store::history::{self, RowKey};
-use crate::store::layout::{Key, Layout};
+use crate::store::layout::Layout;
+use crate::store::{confirm, history};
 
 /// `ingest.archive('source', 'profile')`
 pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
@@ -15,10 +15,10 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
                 .hint("EXECUTE FUNCTION ingest.archive('source', 'profile')"),
         );
     };
-    if !trigger.is_row() || trigger.is_before() {
+    if trigger.is_before() || trigger.is_row() == (trigger.event() == Event::Insert) {
         return Err(Error::refuse(
             State::BadRequest,
-            "ingest.archive is an AFTER ROW trigger",
+            "ingest.archive is an AFTER trigger, for each row of UPDATE and DELETE, for each statement of INSERT",
         ));
     }
     let guarded = find(source, profile)?;
@@ -39,17 +39,10 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             history::archive(table, owner, &old, &layout, ended_at, true)?;
         }
         Event::Insert => {
-            // Between the guard's look at history and the insert, another transaction may have
-            // created and deleted the same id: then this version is not the next one. A retry
-            // finds that history, so this is a serialization failure and nothing worse.
-            let new = trigger.new_row()?;
-            let layout = Layout::of(&new)?;
-            let last = history::last_archived(table, owner, key_of(&new, &layout)?)?;
-            let version = new.int4(layout.version).unwrap_or_default();
-            if last.is_some_and(|last| last.version >= version) {
+            if confirm::clashes(table, trigger.relation(), owner)? {
                 return Err(Error::refuse(
                     State::SerializationFailure,
-                    format!("the id in {profile} was created and deleted by another transaction"),
+                    format!("an id in {profile} was created and deleted by another transaction"),
                 )
                 .hint("Try again."));
             }
@@ -70,12 +63,4 @@ pub fn seal(call: &mut Call<'_>) -> Result<Answer> {
         format!("{} is written by the archive only", trigger.table()),
     )
     .hint("History is a record; change the resource, and the archive adds to its history."))
-}
-
-fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<RowKey<'a>> {
-    let text = |column: i32| Ok::<_, Error>(row.text(column)?.unwrap_or_default());
-    Ok(match layout.key {
-        Key::Id(id) => RowKey::Id(text(id)?),
-        Key::Ends(from, to, _) => RowKey::Ends(text(from)?, text(to)?),
-    })
 }

@@ -11,12 +11,6 @@ pub fn new_id(_call: &mut Call<'_>) -> Result<Answer> {
     datum_of_text(&id::generate())
 }
 
-/// `ingest.id_is_known_new(id)`
-pub fn id_is_known_new(call: &mut Call<'_>) -> Result<Answer> {
-    let known = call.text(0)?.is_some_and(id::is_known_new);
-    Ok(Answer::bool(known))
-}
-
 /// `ingest.catalog_changed()`, on the catalog tables.
 pub fn catalog_changed(call: &mut Call<'_>) -> Result<Answer> {
     call.trigger()?;

@@ -7,7 +7,7 @@ use super::refusal;
 use crate::pg::{Answer, Arg, Call, Error, Event, Instant, Result, State, TriggerCall, Tuple, now};
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
-use crate::store::{Guarded, find, id};
+use crate::store::{Guarded, confirm, find, id};
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Resource, id_is_valid};
 
@@ -49,20 +49,21 @@ struct Verdict {
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let row = trigger.new_row()?;
     let layout = Layout::of(&row)?;
-    let generated;
+    let new_id;
     let (key, fresh_id) = match key_of(&row, &layout)? {
         Some(key) => (key, None),
         None => {
-            generated = id::generate();
-            (RowKey::Id(&generated), Some(generated.as_str()))
+            new_id = id::generate();
+            (RowKey::Id(&new_id), Some(new_id.as_str()))
         }
     };
     check_key(key)?;
     let contained = judge(guarded, &row, &layout, key, None)?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
-    let before = match key {
-        RowKey::Id(id) if id::take_generated(id) => Before::Nothing,
-        _ => history::before(guarded.table()?, trigger.owner(), key)?,
+    let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
+    let before = match generated {
+        true => Before::Nothing,
+        false => history::before(guarded.table()?, trigger.owner(), key)?,
     };
     let first = |version: i32, instant: Instant| Verdict {
         version,
@@ -91,7 +92,21 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         (Before::Nothing, None) => first(1, now()),
         (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
     };
+    if !generated && !matches!(before, Before::Living { .. }) {
+        confirm::remember(trigger.relation(), row_id(guarded, key), verdict.version);
+    }
     answer(&row, &layout, &verdict, fresh_id, contained)
+}
+
+/// The id that the row will have: of a link, the one that its generated column makes.
+fn row_id(guarded: &Guarded, key: RowKey<'_>) -> String {
+    match (key, &guarded.ends) {
+        (RowKey::Ends(from, to), Some(ends)) => {
+            format!("{}.{from},{}.{to}", ends.from, ends.to)
+        }
+        (RowKey::Ends(from, to), None) => format!("{from},{to}"),
+        (RowKey::Id(id), _) => id.to_owned(),
+    }
 }
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {

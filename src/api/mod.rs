@@ -16,3 +16,5 @@ pub mod relationship;
 mod render;
 pub mod resource;
 pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;

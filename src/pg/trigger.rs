@@ -72,6 +72,12 @@ impl<'a> TriggerCall<'a> {
         unsafe { (*(*self.data.tg_relation).rd_rel).relowner }
     }
 
+    /// The table, within this transaction.
+    pub fn relation(&self) -> Oid {
+        // SAFETY: as above.
+        unsafe { (*self.data.tg_relation).rd_id }
+    }
+
     /// The table's name.
     pub fn table(&self) -> &'a str {
         // SAFETY: as above; relname is a NUL-terminated name.

@@ -116,13 +116,17 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Guarded> {
     watch(catalog.relation);
     let Some(description) = catalog.describe(session, &source.name, name)? else {
         if catalog.has_source(session, &source.name)? {
-            return Err(
-                Error::refuse(State::NotFound, "no such profile or relationship")
-                    .hint("SELECT source, profile FROM ingest.profile lists those you may use."),
-            );
+            return Err(Error::refuse(
+                State::NotFound,
+                format!("no such profile or relationship{}", called(name)),
+            )
+            .hint("SELECT source, profile FROM ingest.profile lists those you may use."));
         }
-        return Err(Error::refuse(State::NotFound, "no such source")
-            .hint("SELECT source FROM ingest.source lists those you may use."));
+        return Err(Error::refuse(
+            State::NotFound,
+            format!("no such source{}", called(&source.name)),
+        )
+        .hint("SELECT source FROM ingest.source lists those you may use."));
     };
     let need = Need::from(description.kind);
     source

@@ -63,12 +63,7 @@ pub fn create_resources(session: &Session, source: &Name, profile: &Name) -> Res
             ),
         ],
     )?;
-    create_triggers(
-        session,
-        source,
-        profile,
-        "WHEN (NOT ingest.id_is_known_new(NEW.id))",
-    )
+    create_triggers(session, source, profile)
 }
 
 /// Creates the link table of a relationship, its history and their triggers.
@@ -125,10 +120,10 @@ pub fn create_links(
             ),
         ],
     )?;
-    create_triggers(session, source, relationship, "")
+    create_triggers(session, source, relationship)
 }
 
-fn create_triggers(session: &Session, source: &Name, name: &Name, when: &str) -> Result<()> {
+fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> {
     let (schema, table) = (source.quoted(), name.quoted());
     // PostgreSQL fires the triggers of one event by name; the tilde comes after every letter, so
     // the guard sees what all the others have made of the row.
@@ -145,8 +140,7 @@ fn create_triggers(session: &Session, source: &Name, name: &Name, when: &str) ->
             "\"~ingest_archive\" AFTER UPDATE OR DELETE ON {schema}.{table} FOR EACH ROW {archive}"
         ),
         format!(
-            "\"~ingest_confirm\" AFTER INSERT ON {schema}.{table} FOR EACH ROW \
-             {when} {archive}"
+            "\"~ingest_confirm\" AFTER INSERT ON {schema}.{table} FOR EACH STATEMENT {archive}"
         ),
         format!(
             "\"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \

@@ -66,16 +66,6 @@ pub fn before(table: &Table, owner: Oid, key: RowKey<'_>) -> Result<Before> {
     })
 }
 
-/// The last archived version of a row, by the newest snapshot there is.
-pub fn last_archived(table: &Table, owner: Oid, key: RowKey<'_>) -> Result<Option<Last>> {
-    as_owner(owner, || {
-        Session::open(|session| {
-            let (args, count) = key_args(key);
-            last_of(session, table, &args[..count])
-        })
-    })
-}
-
 fn last_of(session: &Session, table: &Table, args: &[Arg<'_>]) -> Result<Option<Last>> {
     let rows = session.run(&table.last_archived, args, Reading::Latest, 1)?;
     Ok(rows.first().map(|row| Last {

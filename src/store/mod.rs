@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod catalog;
+pub mod confirm;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;

@@ -36,6 +36,8 @@ pub struct Table {
     pub delete: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
+    /// Of rows given by key and version: those that are there, and whether history has them too.
+    pub clashing: Statement,
     /// Archives the row before.
     pub archive: Statement,
     /// One version from history.
@@ -98,6 +100,7 @@ impl Table {
                 ),
                 &[TEXT],
             ),
+            clashing: clashing(&table, &history, "h.id = n.id"),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -163,6 +166,11 @@ impl Table {
                 ),
                 &[TEXT, TEXT],
             ),
+            clashing: clashing(
+                &table,
+                &history,
+                "h.from_id = t.from_id AND h.to_id = t.to_id",
+            ),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -207,4 +215,17 @@ impl Table {
             .insert(condition.to_owned(), statement.clone());
         statement
     }
+}
+
+/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified.
+fn clashing(table: &str, history: &str, same: &str) -> Statement {
+    Statement::by_key(
+        format!(
+            "SELECT n.id, EXISTS (SELECT FROM {history} AS h \
+             WHERE {same} AND h.version >= n.version::pg_catalog.int4) \
+             FROM unnest($1, $2) AS n (id, version) \
+             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4"
+        ),
+        &[kind::TEXTS, kind::TEXTS],
+    )
 }
