@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cases;
+mod clinic;
 mod layers;
+mod main_job;
 mod readme;
 mod smoke;
