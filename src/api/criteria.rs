@@ -2,14 +2,16 @@
 
 use crate::pg::{Error, Result, State};
 use crate::store::Guarded;
-use crate::store::criteria::{Condition, document};
-use ingest_engine::jsonb::{Item, Value};
+use crate::store::criteria::Condition;
+use crate::store::index::full_path;
+use ingest_engine::jsonb::Value;
 
 /// Criteria that were understood: every one must hold.
 pub struct Criteria {
     /// One condition for each criterion.
     pub conditions: Vec<Condition>,
     canonical: String,
+    is_identity: bool,
 }
 
 impl Criteria {
@@ -19,44 +21,57 @@ impl Criteria {
         let Value::Object(object) = criteria else {
             return Err(bad("criteria are not an object"));
         };
-        if object.is_empty() {
-            return Err(bad("criteria are empty"));
-        }
         let mut conditions = Vec::new();
         let mut canonical = String::new();
         for member in object.iter() {
             let (key, value) = member?;
             let path = path_of(guarded, key)?;
-            let mut alternatives = match value {
+            let mut values = match value {
                 Value::Array(items) => items
                     .iter()
-                    .map(|item| alternative(path, item?))
+                    .map(|item| Ok((canonical_text(item?)?, item?)))
                     .collect::<Result<Vec<_>>>()?,
-                single => vec![alternative(path, single)?],
+                single => vec![(canonical_text(single)?, single)],
             };
-            if alternatives.is_empty() {
+            if values.is_empty() {
                 return Err(bad("a criterion has an empty array of values"));
             }
             // Sorted, so that criteria that mean the same have the same form and the same lock.
-            alternatives.sort();
-            alternatives.dedup_by(|a, b| a.0 == b.0);
-            for (text, _) in &alternatives {
-                canonical.push_str(path);
-                canonical.push('=');
-                canonical.push_str(text);
+            values.sort_by(|a, b| a.0.cmp(&b.0));
+            values.dedup_by(|a, b| a.0 == b.0);
+            canonical.push_str(path);
+            for (text, _) in &values {
                 canonical.push('\n');
+                canonical.push_str(text);
             }
-            canonical.push('&');
-            let any = alternatives
-                .into_iter()
-                .map(|(_, document)| document)
-                .collect();
-            conditions.push(Condition { any });
+            canonical.push_str("\n&\n");
+            let values: Vec<Value<'_>> = values.into_iter().map(|(_, value)| value).collect();
+            conditions.push(Condition::new(guarded, path, &values)?);
         }
+        let is_identity = conditions.iter().all(|condition| condition.any.len() == 1)
+            && guarded.indexes.iter().any(|index| {
+                index.unique
+                    && index.paths.len() == conditions.len()
+                    && conditions.iter().all(|at| index.paths.contains(&at.path))
+            });
         Ok(Self {
             conditions,
             canonical,
+            is_identity,
         })
+    }
+
+    /// Refuses criteria that say nothing: for who would write by them.
+    pub fn not_empty(self) -> Result<Self> {
+        if self.conditions.is_empty() {
+            return Err(bad("criteria are empty"));
+        }
+        Ok(self)
+    }
+
+    /// Whether they name a declared identity, so that its unique index keeps writers apart.
+    pub fn is_identity(&self) -> bool {
+        self.is_identity
     }
 
     /// What callers with the same criteria have in common.
@@ -70,9 +85,9 @@ impl Criteria {
     }
 }
 
-/// The value's canonical text (numbers without trailing zeros), and the document that holds it.
-fn alternative(path: &str, value: Value<'_>) -> Result<(String, Vec<u8>)> {
-    let text = match value {
+/// A value's text, the same for all spellings of a number.
+fn canonical_text(value: Value<'_>) -> Result<String> {
+    Ok(match value {
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => {
             let text = number.to_string();
@@ -92,32 +107,14 @@ fn alternative(path: &str, value: Value<'_>) -> Result<(String, Vec<u8>)> {
                 "a criterion's value is not a string, number or boolean",
             ));
         }
-    };
-    Ok((text, document(path, Item::Copy(value))?))
+    })
 }
 
 /// The full path (`name[].given[]`) of the property that a criterion names (`name.given`).
 fn path_of<'g>(guarded: &'g Guarded, key: &[u8]) -> Result<&'g str> {
-    let mut found = None;
-    for property in &guarded.description.properties {
-        if property
-            .path
-            .bytes()
-            .filter(|byte| !matches!(byte, b'[' | b']'))
-            .eq(key.iter().copied())
-        {
-            found = Some(property);
-        }
-    }
-    match found {
-        Some(property) if property.kind == "object" => Err(bad(
-            "a criterion names an object; name one of its properties",
-        )),
-        Some(property) => Ok(&property.path),
-        None => Err(bad(
-            "a criterion names a property that the profile does not have",
-        )),
-    }
+    let key = std::str::from_utf8(key).map_err(|_| Error::Corrupt)?;
+    full_path(&guarded.description, key)
+        .ok_or_else(|| bad("a criterion names a property that the profile does not have"))
 }
 
 fn bad(message: &str) -> Error {

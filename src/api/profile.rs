@@ -3,6 +3,8 @@
 use super::definition::Defined;
 use super::refusal;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::index::{self, Index};
+use crate::store::table::Table;
 use crate::store::{Name, cache, ddl, definition, find, links, source};
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Definition, Issue, Kind};
@@ -44,8 +46,17 @@ fn put(
         return Err(kind_changes(profile, current.kind));
     }
     let version = current.as_ref().map_or(0, |current| current.version) + 1;
-    if current.is_none() && read.kind() == Kind::Root {
-        ddl::create_resources(session, source, profile)?;
+    if read.kind() == Kind::Root {
+        let before = match &current {
+            Some(_) => find(source.as_str(), profile.as_str())?.indexes.clone(),
+            None => {
+                ddl::create_resources(session, source, profile)?;
+                Vec::new()
+            }
+        };
+        let table = Table::new(source.as_str(), profile.as_str(), Kind::Root)?;
+        let after = indexes_of(&read);
+        index::change(session, (source, profile), &table, &before, &after)?;
     }
     definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
     let defined = if version == 1 {
@@ -54,6 +65,16 @@ fn put(
         Defined::Updated
     };
     Ok((defined, version))
+}
+
+fn indexes_of(definition: &Definition) -> Vec<Index> {
+    let description = definition.describe(0);
+    let unique = definition.identities().iter().map(|paths| (paths, true));
+    let others = definition.indexes().iter().map(|paths| (paths, false));
+    unique
+        .chain(others)
+        .map(|(paths, unique)| Index::of(&description, paths, unique))
+        .collect()
 }
 
 fn kind_changes(profile: &Name, kind: Kind) -> Error {

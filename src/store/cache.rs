@@ -6,6 +6,7 @@
 //! plans them anew when it must.
 
 use super::catalog::{Catalog, Ends};
+use super::index::Index;
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{self, Error, Result, Session, State, accept_invalidations, generation, watch};
@@ -28,6 +29,8 @@ pub struct Guarded {
     pub profile: Rc<Profile>,
     /// Its table's statements; none for what has no table.
     pub table: Option<Rc<Table>>,
+    /// The indexes that its definition declares.
+    pub indexes: Vec<Index>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
 }
@@ -114,7 +117,7 @@ fn known_source(name: &str) -> Rc<Source> {
 fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Guarded> {
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
-    let Some(description) = catalog.describe(session, &source.name, name)? else {
+    let Some((description, indexes)) = catalog.describe(session, &source.name, name)? else {
         if catalog.has_source(session, &source.name)? {
             return Err(Error::refuse(
                 State::NotFound,
@@ -147,6 +150,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Guarded> {
         description,
         profile,
         table,
+        indexes,
         ends,
     })
 }
@@ -247,7 +251,7 @@ impl Source {
     fn load_into_schema(&self, need: Need, name: &str) -> Result<()> {
         Session::open(|session| {
             let catalog = Catalog::open(session)?;
-            let Some(description) = catalog.describe(session, &self.name, name)? else {
+            let Some((description, _)) = catalog.describe(session, &self.name, name)? else {
                 self.schema.insert_absent(need, name);
                 return Ok(());
             };

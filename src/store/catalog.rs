@@ -3,15 +3,18 @@
 //! It is read as its owner, so that who writes resources needs no rights on it, and with the
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
+use super::index::Index;
 use crate::pg::{Arg, Error, Oid, Reading, Result, Session, Statement, as_owner, kind};
 use ingest_engine::description::Format;
+use ingest_engine::jsonb::Value;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
 
 use std::mem::ManuallyDrop;
 
 const OWNER: &str = "SELECT c.relowner, c.oid FROM pg_catalog.pg_class AS c \
      WHERE c.oid = 'ingest.profile'::pg_catalog.regclass";
-const PROFILE: &str = "SELECT p.version, p.kind, p.additional_properties, s.format \
+const PROFILE: &str = "SELECT p.version, p.kind, p.additional_properties, s.format, \
+     p.definition -> 'identities', p.definition -> 'indexes' \
      FROM ingest.profile AS p JOIN ingest.source AS s USING (source) \
      WHERE p.source = $1 AND p.profile = $2";
 const PROPERTIES: &str = "SELECT path, ordinal, type, rules::text FROM ingest.property \
@@ -84,7 +87,7 @@ impl Catalog {
         session: &Session,
         source: &str,
         name: &str,
-    ) -> Result<Option<Description>> {
+    ) -> Result<Option<(Description, Vec<Index>)>> {
         as_owner(self.owner, || {
             let key = [Arg::Text(source), Arg::Text(name)];
             let rows = PROFILE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
@@ -94,6 +97,7 @@ impl Catalog {
             let kind = Kind::parse(row.text(2)?.unwrap_or_default())
                 .ok_or(Error::Bug("ingest.profile holds an unknown kind".into()))?;
             let (version, additional_properties) = (row.int4(1), row.bool(3));
+            let (identities, others) = (row.json(5)?, row.json(6)?);
             let format = match row.text(4)? {
                 Some("fhir") => Format::Fhir,
                 _ => Format::Native,
@@ -121,7 +125,7 @@ impl Catalog {
                     })
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok(Some(Description {
+            let description = Description {
                 name: name.to_owned(),
                 version,
                 kind,
@@ -129,7 +133,16 @@ impl Catalog {
                 additional_properties,
                 properties,
                 contained,
-            }))
+            };
+            let mut indexes = paths(identities)?;
+            let unique = indexes.len();
+            indexes.extend(paths(others)?);
+            let indexes = indexes
+                .iter()
+                .enumerate()
+                .map(|(place, paths)| Index::of(&description, paths, place < unique))
+                .collect();
+            Ok(Some((description, indexes)))
         })
     }
 
@@ -178,4 +191,23 @@ fn cardinality(text: Option<&str>) -> Result<Cardinality> {
     text.and_then(Cardinality::parse).ok_or(Error::Bug(
         "the catalog holds an unknown cardinality".into(),
     ))
+}
+
+/// The paths of `identities` or `indexes`, as the definition gives them.
+fn paths(keys: Option<Value<'_>>) -> Result<Vec<Vec<String>>> {
+    let Some(Value::Array(keys)) = keys else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for key in keys.iter() {
+        let Value::Array(paths) = key? else { continue };
+        let mut one = Vec::new();
+        for path in paths.iter() {
+            if let Value::String(path) = path? {
+                one.push(String::from_utf8_lossy(path).into_owned());
+            }
+        }
+        all.push(one);
+    }
+    Ok(all)
 }

@@ -9,6 +9,7 @@ pub mod ddl;
 pub mod definition;
 pub mod history;
 pub mod id;
+pub mod index;
 pub mod layout;
 pub mod links;
 pub mod name;

@@ -22,6 +22,7 @@ pub mod jsonb;
 mod judge;
 mod lexical;
 pub mod limits;
+pub mod patch;
 pub mod profile;
 pub mod resource;
 mod rule;

@@ -14,7 +14,7 @@ use crate::store::{Guarded, Outcome, criteria, id};
 /// Creates the resource unless one matches.
 pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?;
+    let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?.not_empty()?;
     let body = Body::read(call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
     let (outcome, stored) =
@@ -23,7 +23,8 @@ pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 /// Callers with the same criteria wait for each other; then each searches with a snapshot that
-/// sees what the one before has made.
+/// sees what the one before has made. Criteria that name an identity need no lock: there the
+/// unique index lets one insert through, and the others find its row in the next round.
 fn write(
     session: &Session,
     guarded: &Guarded,
@@ -33,7 +34,10 @@ fn write(
 ) -> Result<(Outcome, Stored)> {
     let parts = Parts::of(body)?;
     let table = guarded.table()?;
-    criteria::lock(session, &criteria.lock_key(guarded))?;
+    criteria::advise(guarded, &criteria.conditions)?;
+    if !criteria.is_identity() {
+        criteria::lock(session, &criteria.lock_key(guarded))?;
+    }
     loop {
         check_for_interrupts()?;
         let found = criteria::find(session, table, &criteria.conditions, Reading::Fresh)?;

@@ -1,0 +1,181 @@
+//! The indexes that a definition declares: `identities` (unique) and `indexes`.
+//!
+//! An index is named after what it holds, so that two definitions of a profile can be compared by
+//! the names of their indexes, and a table's indexes need no list of their own.
+
+use super::name::Name;
+use super::table::Table;
+use crate::pg::{Error, Reading, Result, Session, State, Statement};
+use ingest_engine::issue::Code;
+use ingest_engine::{Description, Issue, operation_outcome};
+
+/// An index that a definition declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Property paths, arrays marked: `address.city`, `specialities[]`.
+    pub paths: Vec<String>,
+    /// Whether it is an identity.
+    pub unique: bool,
+}
+
+impl Index {
+    /// An index over the paths of a definition, which leave the arrays unmarked.
+    pub fn of(description: &Description, paths: &[String], unique: bool) -> Self {
+        let paths = paths
+            .iter()
+            .map(|path| full_path(description, path).unwrap_or(path).to_owned())
+            .collect();
+        Self { paths, unique }
+    }
+
+    /// Whether every path leads to one value, so that a B-tree can hold it.
+    fn is_btree(&self) -> bool {
+        self.paths.iter().all(|path| !path.contains("[]"))
+    }
+
+    fn name(&self, profile: &Name) -> String {
+        let kind = if self.unique { 'u' } else { 'i' };
+        // FNV-1a: names must be the same on every machine and in every version.
+        let text = self.paths.join("\n");
+        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        format!("{profile}_{kind}{:06x}", hash & 0x00FF_FFFF)
+    }
+
+    fn create(&self, source: &Name, profile: &Name) -> String {
+        let unique = if self.unique { "UNIQUE " } else { "" };
+        let (method, columns): (_, Vec<String>) = match self.is_btree() {
+            true => (
+                "btree",
+                self.paths
+                    .iter()
+                    .map(|path| format!("({})", scalar(path)))
+                    .collect(),
+            ),
+            false => (
+                "gin",
+                self.paths
+                    .iter()
+                    .map(|path| format!("({}) jsonb_path_ops", inside(path).0))
+                    .collect(),
+            ),
+        };
+        format!(
+            "CREATE {unique}INDEX \"{}\" ON {}.{} USING {method} ({})",
+            self.name(profile),
+            source.quoted(),
+            profile.quoted(),
+            columns.join(", ")
+        )
+    }
+
+    /// Refuses to make an identity of what is not unique, and says which rows it is.
+    fn check_unique(&self, session: &Session, table: &Table) -> Result<()> {
+        let columns: Vec<String> = self.paths.iter().map(|path| scalar(path)).collect();
+        let present: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{column} IS NOT NULL"))
+            .collect();
+        let sql = format!(
+            "SELECT pg_catalog.string_agg(id, ', ' ORDER BY id) FROM {} WHERE {} GROUP BY {} \
+             HAVING pg_catalog.count(*) > 1 ORDER BY 1 LIMIT 20",
+            table.quoted,
+            present.join(" AND "),
+            columns.join(", ")
+        );
+        let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Fresh, 0)?;
+        let issues = rows
+            .iter()
+            .map(|row| {
+                let ids: String = row.string(1)?.chars().take(1000).collect();
+                let expression = format!("identities ({})", self.paths.join(", "));
+                Ok(Issue::error(
+                    Code::Duplicate,
+                    expression,
+                    format!("the same in {ids}"),
+                ))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if issues.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refuse(
+            State::Conflict,
+            "stored rows share what is to be an identity",
+        )
+        .detail(operation_outcome(&issues))
+        .hint("DETAIL names the rows; change or delete all but one of each."))
+    }
+}
+
+/// Brings the indexes of a table from what one definition declares to what the next one does.
+pub fn change(
+    session: &Session,
+    (source, profile): (&Name, &Name),
+    table: &Table,
+    before: &[Index],
+    after: &[Index],
+) -> Result<()> {
+    for index in before.iter().filter(|index| !after.contains(index)) {
+        let name = index.name(profile);
+        session.execute(&format!(
+            "DROP INDEX IF EXISTS {}.\"{name}\"",
+            source.quoted()
+        ))?;
+    }
+    for (place, index) in after.iter().enumerate() {
+        if before.contains(index) || after[..place].contains(index) {
+            continue;
+        }
+        if index.unique {
+            index.check_unique(session, table)?;
+        }
+        session.execute(&index.create(source, profile))?;
+    }
+    Ok(())
+}
+
+/// The path as the catalog has it (`name[].given[]`) of a path as people write it (`name.given`).
+pub fn full_path<'d>(description: &'d Description, path: &str) -> Option<&'d str> {
+    let bare = |full: &'d str| full.bytes().filter(|byte| !matches!(byte, b'[' | b']'));
+    // An array and its elements have the same bare path; the elements come later.
+    let same = description
+        .properties
+        .iter()
+        .filter(|at| bare(&at.path).eq(path.bytes()));
+    same.last().map(|property| property.path.as_str())
+}
+
+/// The value of a path without arrays, as an index holds it and a search asks for it; absent and
+/// null are NULL, so that they never clash. JSONB compares numbers by value: 1 is 1.0.
+pub fn scalar(path: &str) -> String {
+    format!(
+        "NULLIF(data #> {}, 'null'::pg_catalog.jsonb)",
+        array(path.split('.'))
+    )
+}
+
+/// The outermost array of a path, and the rest of the path inside of it: `(data #> '{name}',
+/// "[].given[]")`.
+pub fn inside(path: &str) -> (String, &str) {
+    let (outside, rest) = match path.find("[]") {
+        Some(at) => path.split_at(at),
+        None => (path, ""),
+    };
+    (format!("data #> {}", array(outside.split('.'))), rest)
+}
+
+fn array<'p>(segments: impl Iterator<Item = &'p str>) -> String {
+    let segments: Vec<String> = segments.map(literal).collect();
+    format!("ARRAY[{}]::pg_catalog.text[]", segments.join(", "))
+}
+
+/// A property's name as a SQL literal: it comes from a definition, and can hold anything.
+fn literal(name: &str) -> String {
+    let quoted = name.replace('\'', "''");
+    match quoted.contains('\\') {
+        true => format!("E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
+    }
+}
