@@ -9,5 +9,6 @@ mod cases;
 mod clinic;
 mod layers;
 mod main_job;
+mod postgrest;
 mod readme;
 mod smoke;
