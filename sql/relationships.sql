@@ -14,3 +14,13 @@ CREATE FUNCTION ingest.relationship_unlink(source text, relationship text, id te
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_unlink_wrapper';
 COMMENT ON FUNCTION ingest.relationship_unlink(text, text, text, integer) IS 'Deletes a link, keeps its history and adds a tombstone. Errors: PT400, PT404 never was, PT410 unlinked already, PT412 another version';
+
+CREATE FUNCTION ingest.relationship_upsert(source text, relationship text, body jsonb, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_upsert_wrapper';
+COMMENT ON FUNCTION ingest.relationship_upsert(text, text, jsonb, integer) IS 'Links two resources, or replaces the data of their link; the same data is unchanged. if_match is the version that must be current, 0 for none. Errors: PT400, PT404 no such relationship or end, PT409 too many, PT412 another version, PT422';
+
+CREATE FUNCTION ingest.relationship_list(source text, profile text, id text, relationship text DEFAULT NULL)
+    RETURNS TABLE (relationship_name text, link_id text, version integer, updated_at timestamptz, resource jsonb)
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'relationship_list_wrapper';
+COMMENT ON FUNCTION ingest.relationship_list(text, text, text, text) IS 'The links of a resource, at either end, by relationship and id; of one relationship if it is named. Errors: PT404 no such profile, or the profile takes no part in the relationship';

@@ -39,3 +39,38 @@ CREATE FUNCTION ingest.resource_is_valid(source text, profile text, body jsonb)
     RETURNS boolean
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_is_valid_wrapper';
 COMMENT ON FUNCTION ingest.resource_is_valid(text, text, jsonb) IS 'Whether the body conforms to the profile. Errors: PT400 malformed body, PT404 no such profile';
+
+CREATE FUNCTION ingest.resource_upsert_if(source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_upsert_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, jsonb, jsonb, text) IS 'Creates the resource, or replaces the one that matches the criteria; several are PT412, and so is a write to the match in between. Errors: PT400 malformed, or another id than the match, PT404, PT409, PT412, PT413, PT422';
+
+CREATE FUNCTION ingest.resource_patch(source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_wrapper';
+COMMENT ON FUNCTION ingest.resource_patch(text, text, text, jsonb, integer) IS 'Patches the body {"data", "contained"} of a resource: an object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902). Errors: PT400 bad patch, PT404, PT409 an identity exists, PT410 deleted, PT412 another version, PT413, PT422 a failed test, or the result does not conform';
+
+CREATE FUNCTION ingest.contained_put(source text, profile text, id text, path text, body jsonb, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'contained_put_wrapper';
+COMMENT ON FUNCTION ingest.contained_put(text, text, text, text, jsonb, integer) IS 'Puts a contained resource {"data", "type"?, "contained"?} at the path <key>/<contained-id>, or adds one at <key>; the parent gets a new version. Errors: PT400, PT404, PT410 the parent was deleted, PT412, PT413, PT422';
+
+CREATE FUNCTION ingest.contained_delete(source text, profile text, id text, path text, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'contained_delete_wrapper';
+COMMENT ON FUNCTION ingest.contained_delete(text, text, text, text, integer) IS 'Deletes the contained resource at the path <key>/<contained-id>; the parent gets a new version. Errors: PT400, PT404, PT410 the parent was deleted, PT412, PT422';
+
+CREATE FUNCTION ingest.resource_read_at(source text, profile text, id text, instant timestamptz)
+    RETURNS jsonb
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_read_at_wrapper';
+COMMENT ON FUNCTION ingest.resource_read_at(text, text, text, timestamptz) IS 'The resource as it was at an instant. Errors: PT404 it was not there yet, PT410 it was deleted then';
+
+CREATE FUNCTION ingest.resource_exists(source text, profile text, id text)
+    RETURNS boolean
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_exists_wrapper';
+COMMENT ON FUNCTION ingest.resource_exists(text, text, text) IS 'Whether there is such a resource now. Errors: PT404 no such profile';
+
+CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL)
+    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
+COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text) IS 'The resources that meet all criteria {"property.path": value}, by id, at most count, beginning after an id; {} is all. A search that no declared index serves says so in a NOTICE. Errors: PT400 unknown property, PT404, PT413 too many values';

@@ -52,7 +52,14 @@ pg::sql_function! {
     resource_create => api::resource::create;
     resource_upsert => api::resource::upsert;
     resource_create_if => api::resource::create_if;
+    resource_upsert_if => api::resource::upsert_if;
+    resource_patch => api::resource::patch;
+    contained_put => api::resource::contained_put;
+    contained_delete => api::resource::contained_delete;
     resource_read => api::resource::read;
+    resource_read_at => api::resource::read_at;
+    resource_exists => api::resource::exists;
+    resource_search => api::resource::search;
     resource_history => api::resource::history;
     resource_delete => api::resource::delete;
     resource_validate => api::resource::validate;
@@ -60,6 +67,8 @@ pg::sql_function! {
 
     relationship_link => api::link::link;
     relationship_read => api::link::read;
+    relationship_upsert => api::link::upsert;
+    relationship_list => api::link::list;
     relationship_unlink => api::link::unlink;
 }
 

@@ -81,6 +81,23 @@ impl Written {
     }
 }
 
+/// `{"data", "contained"?}`: what a patch is applied to.
+pub fn body(stored: &Stored) -> Result<Vec<u8>> {
+    let data = stored
+        .data
+        .as_deref()
+        .map(Value::read)
+        .transpose()?
+        .unwrap_or(Value::Null);
+    let contained = stored.contained.as_deref().map(Value::read).transpose()?;
+    let members: [(&[u8], Item<'_>); 2] = [
+        (b"data", Item::Copy(data)),
+        (b"contained", contained.map_or(Item::Null, Item::Copy)),
+    ];
+    let count = if contained.is_some() { 2 } else { 1 };
+    write(&Item::Object(&members[..count])).map_err(|_| unwritable())
+}
+
 /// `{"id", "type", "data", "contained"?, "meta"}`
 pub fn resource(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
     let data = stored

@@ -96,19 +96,21 @@ fn run(
 
 /// Moves an error out of Rust's memory into PostgreSQL's, so that nothing is left to drop.
 fn prepare(error: Error) -> Thrown {
+    let outcome;
     let (code, message, detail, hint) = match &error {
         Error::Postgres(_) => (0, "", None, None),
         Error::Refused(refusal) => {
+            outcome = refusal.outcome();
             let Refusal {
                 state,
                 message,
-                detail,
                 hint,
+                ..
             } = refusal.as_ref();
             (
                 encode(state.sqlstate()),
                 message.as_str(),
-                detail.as_deref(),
+                Some(outcome.as_ref()),
                 hint.as_deref(),
             )
         }

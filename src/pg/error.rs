@@ -1,6 +1,7 @@
 //! What can go wrong, as values: our own refusals, and PostgreSQL's errors passed through whole.
 
 use core::ffi::{CStr, c_char};
+use ingest_engine::jsonb::{Item, Value, to_text, write};
 use pgrx::pg_sys::ErrorData;
 use std::borrow::Cow;
 use std::ptr::NonNull;
@@ -72,6 +73,44 @@ impl State {
             State::InsufficientPrivilege => b"42501",
             State::SerializationFailure => b"40001",
         }
+    }
+
+    /// The FHIR issue type (value set `issue-type`) of a refusal that lists no issues of its own.
+    const fn issue_type(self) -> &'static str {
+        match self {
+            State::BadRequest => "invalid",
+            State::NotFound => "not-found",
+            State::Conflict => "conflict",
+            State::Gone => "deleted",
+            State::PreconditionFailed => "conflict",
+            State::TooLarge => "too-costly",
+            State::Unprocessable => "processing",
+            State::InsufficientPrivilege => "forbidden",
+            State::SerializationFailure => "transient",
+        }
+    }
+}
+
+impl Refusal {
+    /// The OperationOutcome: that of its issues, or else one issue that says what the message says.
+    pub(super) fn outcome(&self) -> Cow<'_, str> {
+        if let Some(detail) = &self.detail {
+            return Cow::Borrowed(detail);
+        }
+        let issue = [
+            (&b"severity"[..], Item::Text("error")),
+            (b"code", Item::Text(self.state.issue_type())),
+            (b"diagnostics", Item::Text(&self.message)),
+        ];
+        let issues = [Item::Object(&issue)];
+        let outcome = write(&Item::Object(&[
+            (b"resourceType", Item::Text("OperationOutcome")),
+            (b"issue", Item::Array(&issues)),
+        ]));
+        let text = outcome
+            .ok()
+            .and_then(|bytes| Value::read(&bytes).and_then(to_text).ok());
+        text.map_or(Cow::Borrowed("{}"), Cow::Owned)
     }
 }
 

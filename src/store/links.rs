@@ -1,7 +1,7 @@
 //! The rows of link tables, as the verbs read and write them: with the caller's rights.
 
 use super::catalog::Catalog;
-use super::table::Table;
+use super::table::{LINK, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, as_owner, kind};
 use std::mem::ManuallyDrop;
 
@@ -68,6 +68,21 @@ pub fn insert(
     first(
         session
             .run(&table.insert_unless, &args, Reading::Fresh, 0)?
+            .first(),
+    )
+}
+
+/// Replaces the data of a link that the caller has locked.
+pub fn update(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    data: &[u8],
+) -> Result<Option<Link>> {
+    let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
+    first(
+        session
+            .run(&table.update, &args, Reading::Fresh, 0)?
             .first(),
     )
 }
@@ -171,6 +186,20 @@ pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) ->
     });
     let rows = session.run(&count, &[Arg::Text(id)], Reading::Fresh, 1)?;
     Ok(rows.first().map_or(0, |row| row.int8(1)))
+}
+
+/// The links of a resource in a relationship, by id.
+pub fn list(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<Vec<Link>> {
+    let condition = touching_condition(touching);
+    let list = table.search(&format!("list {condition}"), || {
+        let sql = format!(
+            "SELECT {LINK} FROM {} WHERE {condition} ORDER BY id",
+            table.quoted
+        );
+        Statement::by_key(sql, &[kind::TEXT])
+    });
+    let rows = session.run(&list, &[Arg::Text(id)], Reading::Caller, 0)?;
+    rows.iter().map(|row| Link::of(&row)).collect()
 }
 
 /// Deletes the links of a resource in a relationship.

@@ -1,7 +1,8 @@
 //! The rows of a profile table, as the verbs read and write them: with the caller's rights.
 
-use super::table::Table;
-use crate::pg::{Arg, Instant, Reading, Result, Row, Session};
+use super::criteria::{Condition, types, wheres};
+use super::table::{RESOURCE, Table};
+use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement};
 
 /// One row of a profile table or of its history.
 #[derive(Debug, Clone)]
@@ -174,6 +175,51 @@ pub fn versions(
         each(Stored::of(&row)?, row.instant(8))?;
     }
     Ok(())
+}
+
+/// The version in force at an instant: the newest one made until then, tombstones too.
+pub fn read_at(
+    session: &Session,
+    table: &Table,
+    id: &str,
+    instant: Instant,
+) -> Result<Option<Stored>> {
+    let args = [Arg::Text(id), Arg::Instant(instant)];
+    first(
+        session
+            .run(&table.read_at, &args, Reading::Caller, 1)?
+            .first(),
+    )
+}
+
+/// The rows that meet all conditions, by id, beginning after one.
+pub fn search(
+    session: &Session,
+    table: &Table,
+    conditions: &[Condition],
+    after: &str,
+    count: i32,
+) -> Result<Vec<Stored>> {
+    let (wheres, mut args) = wheres(conditions)?;
+    let (from, most) = (args.len() + 1, args.len() + 2);
+    // The matches are found first and put in order then: a plan that walks the key for the order's
+    // sake, hoping for an early match, reads the whole table where there is none.
+    let matches = match conditions.is_empty() {
+        true => format!("SELECT {RESOURCE} FROM {} WHERE id > ${from}", table.quoted),
+        false => format!(
+            "WITH matches AS MATERIALIZED (SELECT id FROM {} WHERE {wheres}) \
+             SELECT {RESOURCE} FROM {} JOIN matches USING (id) WHERE id > ${from}",
+            table.quoted, table.quoted
+        ),
+    };
+    let sql = format!("{matches} ORDER BY id LIMIT ${most}");
+    args.push(Arg::Text(after));
+    args.push(Arg::Int4(count));
+    let search = table.search(&sql, || {
+        Statement::by_values(sql.clone(), types(conditions))
+    });
+    let rows = session.run(&search, &args, Reading::Caller, 0)?;
+    rows.iter().map(|row| Stored::of(&row)).collect()
 }
 
 fn first(row: Option<Row<'_>>) -> Result<Option<Stored>> {

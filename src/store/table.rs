@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The columns of a profile table that the verbs read, in the order of [`super::resources`].
-const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
+pub const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
 /// Those of a link table; `contained` is not there, and its place is taken by the ends.
-const LINK: &str = "id, version, created_at, updated_at, profile_version, data, from_id, to_id";
+pub const LINK: &str = "id, version, created_at, updated_at, profile_version, data, from_id, to_id";
 
 /// The statements of one guarded table.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Table {
     pub archive: Statement,
     /// One version from history.
     pub read_archived: Statement,
+    /// The version in force at an instant.
+    pub read_at: Statement,
     /// All versions, newest first.
     pub versions: Statement,
     /// Searches, by the number of conditions.
@@ -112,6 +114,15 @@ impl Table {
             read_archived: Statement::by_key(
                 format!("SELECT {RESOURCE} FROM {history} WHERE id = $1 AND version = $2"),
                 &[TEXT, INT4],
+            ),
+            read_at: Statement::by_key(
+                format!(
+                    "SELECT {RESOURCE} {key} AND updated_at <= $2 \
+                     UNION ALL \
+                     SELECT {RESOURCE} FROM {history} WHERE id = $1 AND updated_at <= $2 \
+                     ORDER BY version DESC LIMIT 1"
+                ),
+                &[TEXT, INSTANT],
             ),
             versions: Statement::by_key(
                 format!(
@@ -184,6 +195,14 @@ impl Table {
             read_archived: Statement::by_key(
                 format!("SELECT {LINK} {archived} AND version = $3"),
                 &[TEXT, TEXT, INT4],
+            ),
+            read_at: Statement::by_key(
+                format!(
+                    "SELECT {LINK} {key} AND updated_at <= $3 \
+                     UNION ALL SELECT {LINK} {archived} AND updated_at <= $3 \
+                     ORDER BY version DESC LIMIT 1"
+                ),
+                &[TEXT, TEXT, INSTANT],
             ),
             versions: Statement::by_key(
                 format!(

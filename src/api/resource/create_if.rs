@@ -17,21 +17,32 @@ pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?.not_empty()?;
     let body = Body::read(call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
-    let (outcome, stored) =
-        Session::open(|session| write(session, &guarded, &criteria, &body, id))?;
+    let found = Session::open(|session| create_or_find(session, &guarded, &criteria, &body, id))?;
+    let (outcome, stored) = match found {
+        Found::Created(stored) => (Outcome::Created, stored),
+        Found::Matched(stored) => (Outcome::Matched, stored),
+    };
     Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// What criteria led to.
+pub enum Found {
+    /// Nothing matched; this was made.
+    Created(Stored),
+    /// One matched.
+    Matched(Stored),
 }
 
 /// Callers with the same criteria wait for each other; then each searches with a snapshot that
 /// sees what the one before has made. Criteria that name an identity need no lock: there the
 /// unique index lets one insert through, and the others find its row in the next round.
-fn write(
+pub fn create_or_find(
     session: &Session,
     guarded: &Guarded,
     criteria: &Criteria,
     body: &Body<'_>,
     id: Option<&str>,
-) -> Result<(Outcome, Stored)> {
+) -> Result<Found> {
     let parts = Parts::of(body)?;
     let table = guarded.table()?;
     criteria::advise(guarded, &criteria.conditions)?;
@@ -44,7 +55,7 @@ fn write(
         match found.as_slice() {
             [] => {}
             [one] => match resources::read(session, table, one, Reading::Fresh)? {
-                Some(stored) => return Ok((Outcome::Matched, stored)),
+                Some(stored) => return Ok(Found::Matched(stored)),
                 None => continue,
             },
             _ => return Err(several(guarded)),
@@ -65,14 +76,14 @@ fn write(
         }
         let new_id = id.map_or_else(id::generate, str::to_owned);
         if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
-            return Ok((Outcome::Created, made));
+            return Ok(Found::Created(made));
         }
         if criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty() {
             // Taken by something that does not match: the plain insert says by what.
             let made = resources::insert(session, table, &new_id, parts.content())
                 .map_err(|error| refusal::of_write(guarded, error))?;
             let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
-            return Ok((Outcome::Created, made));
+            return Ok(Found::Created(made));
         }
     }
 }

@@ -1,17 +1,25 @@
 //! The verbs of resources.
 
+mod contained;
 mod create;
 mod create_if;
 mod delete;
+mod patch;
 mod read;
+mod search;
 mod upsert;
+mod upsert_if;
 mod validate;
 
+pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;
 pub use create_if::create_if;
 pub use delete::delete;
-pub use read::{history, read};
+pub use patch::patch;
+pub use read::{exists, history, read, read_at};
+pub use search::search;
 pub use upsert::upsert;
+pub use upsert_if::upsert_if;
 pub use validate::{is_valid, validate};
 
 use super::body::{Body, root};
@@ -22,7 +30,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The profile that the first two arguments name, which must have resources of its own.
-fn profile_of(call: &Call<'_>) -> Result<Rc<Guarded>> {
+pub fn profile_of(call: &Call<'_>) -> Result<Rc<Guarded>> {
     let (source, profile) = (call.need_text(0, "source")?, call.need_text(1, "profile")?);
     let guarded = find(source, profile)?;
     if guarded.is_relationship() {

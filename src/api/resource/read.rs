@@ -3,7 +3,7 @@
 use super::profile_of;
 use crate::api::refusal;
 use crate::api::render;
-use crate::pg::{Answer, Arg, Call, Reading, Result, Session, datum_of_jsonb};
+use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb};
 use crate::store::{Outcome, resources};
 
 /// The resource as it is, or as it was in a version.
@@ -36,6 +36,32 @@ pub fn read(call: &mut Call<'_>) -> Result<Answer> {
         Ok(archived)
     })?;
     datum_of_jsonb(&render::resource(&guarded, &stored)?)
+}
+
+/// The resource as it was at an instant.
+pub fn read_at(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let instant = call
+        .instant(3)
+        .ok_or_else(|| Error::refuse(State::BadRequest, "instant must not be null"))?;
+    let stored =
+        Session::open(|session| resources::read_at(session, guarded.table()?, id, instant))?;
+    match stored {
+        None => Err(refusal::not_found(&guarded)),
+        Some(stored) if stored.data.is_none() => Err(refusal::gone(&guarded)),
+        Some(stored) => datum_of_jsonb(&render::resource(&guarded, &stored)?),
+    }
+}
+
+/// Whether there is such a resource now.
+pub fn exists(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let exists = Session::open(|session| {
+        Ok(resources::read(session, guarded.table()?, id, Reading::Caller)?.is_some())
+    })?;
+    Ok(Answer::bool(exists))
 }
 
 /// All versions, newest first.

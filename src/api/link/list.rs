@@ -1,0 +1,48 @@
+//! `ingest.relationship_list(source, profile, id, relationship)`
+
+use crate::api::render;
+use crate::api::resource::profile_of;
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
+use crate::store::{find, links};
+
+/// The links of a resource, at either end, by relationship and id.
+pub fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let only = call.text(3)?;
+    let source = guarded.source_name().to_owned();
+    let mut found = Vec::new();
+    Session::open(|session| {
+        let mut touching = links::touching(session, &source, guarded.name())?;
+        if let Some(only) = only {
+            touching.retain(|at| at.relationship == only);
+            if touching.is_empty() {
+                find(&source, only)?;
+                return Err(Error::refuse(
+                    State::NotFound,
+                    format!("{} takes no part in the relationship", guarded.name()),
+                )
+                .hint("SELECT * FROM ingest.relationship lists the ends of each."));
+            }
+        }
+        for at in touching {
+            let relationship = find(&source, &at.relationship)?;
+            for link in links::list(session, relationship.table()?, &at, id)? {
+                found.push((relationship.clone(), link));
+            }
+        }
+        Ok(())
+    })?;
+    let sink = call.materialize()?;
+    for (relationship, link) in &found {
+        let resource = render::link(relationship, link)?;
+        sink.push(&[
+            Arg::Text(relationship.name()),
+            Arg::Text(&link.id),
+            Arg::Int4(link.version),
+            Arg::Instant(link.updated_at),
+            Arg::Jsonb(&resource),
+        ])?;
+    }
+    Ok(Answer::Null)
+}

@@ -1,0 +1,92 @@
+//! `ingest.relationship_link(source, relationship, body)`, and what all writes of links share.
+
+use super::{Body, ends_of, relationship_of};
+use crate::api::render::Written;
+use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::links;
+use crate::store::{Guarded, Outcome};
+use ingest_engine::{Issue, issue::Code, operation_outcome};
+
+/// Links two resources.
+pub fn link(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = relationship_of(call)?;
+    let body = Body::read(call.need_jsonb(2, "body")?)?;
+    check_types(&guarded, &body)?;
+    let pair = body.pair();
+    let made = Session::open(|session| {
+        links::insert(session, guarded.table()?, pair, &body.data)
+            .map_err(|error| of_insert(&guarded, error))
+    })?;
+    let made = made.ok_or_else(|| {
+        Error::refuse(
+            State::Conflict,
+            format!("the two are linked already in {}", guarded.name()),
+        )
+        .hint("A relationship holds at most one link between the same two resources.")
+    })?;
+    Written::link(Outcome::Created, &guarded, made)?.answer(call)
+}
+
+/// The ends must be of the types that the definition names.
+pub fn check_types(guarded: &Guarded, body: &Body<'_>) -> Result<()> {
+    let ends = ends_of(guarded)?;
+    let name = guarded.name();
+    let mut issues = Vec::new();
+    for (end, expected, at) in [(body.from, &ends.from, "from"), (body.to, &ends.to, "to")] {
+        if end.kind != expected {
+            let expression = format!("{name}.{at}.type");
+            issues.push(Issue::error(
+                Code::Value,
+                expression,
+                format!("expected {expected}"),
+            ));
+        }
+    }
+    if issues.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refuse(
+        State::Unprocessable,
+        format!("an end of {name} is of another type"),
+    )
+    .detail(operation_outcome(&issues))
+    .hint(format!("{name} links from {} to {}.", ends.from, ends.to)))
+}
+
+/// PostgreSQL's violations on our link table, in our words.
+pub fn of_insert(guarded: &Guarded, error: Error) -> Error {
+    let name = guarded.name();
+    let Some((constraint, schema, table)) = error.constraint() else {
+        return error;
+    };
+    if schema != guarded.source_name() || table != name {
+        return error;
+    }
+    let side = constraint.strip_prefix(name).unwrap_or_default();
+    let Some(ends) = &guarded.ends else {
+        return error;
+    };
+    let missing = |end: &str, kind: &str| {
+        Error::refuse(
+            State::NotFound,
+            format!("the {end} end of {name} does not exist: no such {kind}"),
+        )
+        .hint("Create the resource first; both ends must exist.")
+    };
+    let too_many = |end: &str, kind: &str| {
+        Error::refuse(
+            State::Conflict,
+            format!("the {end} end of {name} is linked already"),
+        )
+        .hint(format!(
+            "One {kind} has at most one link in {name}; unlink that first."
+        ))
+    };
+    match side {
+        "_from" => missing("from", &ends.from),
+        "_to" => missing("to", &ends.to),
+        "_from_one" => too_many("from", &ends.from),
+        "_to_one" => too_many("to", &ends.to),
+        _ => error,
+    }
+}

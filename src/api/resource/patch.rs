@@ -1,0 +1,61 @@
+//! `ingest.resource_patch(source, profile, id, patch, if_match)`
+
+use super::{profile_of, upsert};
+use crate::api::body::Body;
+use crate::api::refusal;
+use crate::api::render::{self, Written};
+use crate::pg::{Answer, Call, Error, Reading, Result, Session, State, limits};
+use crate::store::resources;
+use ingest_engine::jsonb::Value;
+use ingest_engine::patch::{PatchError, apply};
+
+/// Applies a merge patch (an object) or a JSON Patch (an array) to the body `{"data",
+/// "contained"}` of the stored resource.
+pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let patch = call.need_jsonb(3, "patch")?;
+    if !matches!(patch, Value::Object(_) | Value::Array(_)) {
+        return Err(
+            Error::refuse(State::BadRequest, "patch is not an object or an array")
+                .hint("An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902)."),
+        );
+    }
+    let expected = call.int4(4);
+    let (outcome, stored) = Session::open(|session| {
+        let table = guarded.table()?;
+        let Some(current) = resources::lock(session, table, id)? else {
+            return Err(match expected {
+                Some(expected) if expected != 0 => refusal::stale(&guarded, expected, 0),
+                _ => match resources::tombstone(session, table, id, Reading::Fresh)? {
+                    Some(_) => refusal::gone(&guarded),
+                    None => refusal::not_found(&guarded),
+                },
+            });
+        };
+        if let Some(expected) = expected
+            && expected != current.version
+        {
+            return Err(refusal::stale(&guarded, expected, current.version));
+        }
+        let before = render::body(&current)?;
+        // The body's own object is one level around the data.
+        let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
+        let body = Body::read(Value::read(&after)?).map_err(|error| {
+            error.hint("A patch begins at the body: /data/name, or {\"data\": {…}}.")
+        })?;
+        upsert::write(session, &guarded, &body, id, Some(current.version))
+    })?;
+    Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+fn refused(error: PatchError) -> Error {
+    let state = match error {
+        PatchError::Malformed => return Error::Corrupt,
+        PatchError::TooDeep | PatchError::TooLarge => State::TooLarge,
+        PatchError::Wrong { .. } | PatchError::NoTarget { .. } => State::BadRequest,
+        PatchError::TestFailed { .. } => State::Unprocessable,
+    };
+    Error::refuse(state, error.to_string())
+        .hint("Operations count from 0, and their paths begin at the body: /data/name.")
+}
