@@ -1,46 +1,43 @@
 //! A JSON array, and the walk over its elements.
 
-use super::read::{Malformed, Value, end_of, take_word};
-
-const HEADER: usize = 4;
-const ENTRY: usize = 4;
+use super::read::{ENTRY, HEADER, Malformed, Value, count_of, end_of};
 
 /// A JSON array.
 #[derive(Debug, Clone, Copy)]
 pub struct Array<'a> {
+    /// The container, which is long enough for its header and all its entries.
     bytes: &'a [u8],
-    count: usize,
 }
 
 impl<'a> Array<'a> {
-    /// An array of `count` elements, whose entries begin `rest`, what follows the header.
+    /// An array of `count` elements, as its header has it.
     #[inline]
-    pub(super) fn new(bytes: &'a [u8], count: usize, rest: &'a [u8]) -> Result<Self, Malformed> {
-        if rest.len() / ENTRY < count {
+    pub(super) fn new(bytes: &'a [u8], count: usize) -> Result<Self, Malformed> {
+        if bytes.len() < HEADER + count * ENTRY {
             Err(Malformed)
         } else {
-            Ok(Self { bytes, count })
+            Ok(Self { bytes })
         }
     }
 
     /// The number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.count
+        count_of(self.bytes)
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     /// The elements, in order.
     #[inline]
     pub fn iter(&self) -> ArrayIter<'a> {
-        let (head, data) = self.bytes.split_at(HEADER + self.count * ENTRY);
+        let (head, data) = self.bytes.split_at(HEADER + self.len() * ENTRY);
         ArrayIter {
-            entries: &head[HEADER..],
+            entries: head[HEADER..].as_chunks().0,
             data,
             offset: 0,
         }
@@ -66,7 +63,7 @@ impl<'a> IntoIterator for Array<'a> {
 /// The elements of an [`Array`]. After an error there are no more.
 #[derive(Debug, Clone)]
 pub struct ArrayIter<'a> {
-    entries: &'a [u8],
+    entries: &'a [[u8; ENTRY]],
     data: &'a [u8],
     offset: usize,
 }
@@ -74,19 +71,22 @@ pub struct ArrayIter<'a> {
 impl<'a> Iterator for ArrayIter<'a> {
     type Item = Result<Value<'a>, Malformed>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let (entry, rest) = take_word(self.entries)?;
+        let (entry, rest) = self.entries.split_first()?;
+        let entry = u32::from_ne_bytes(*entry);
         let start = self.offset;
         let end = end_of(entry, start);
-        let value = Value::child(entry, self.data, start, end);
-        self.offset = end;
-        self.entries = if value.is_ok() { rest } else { &[] };
-        Some(value)
+        if let Ok(value) = Value::child(entry, self.data, start, end) {
+            (self.entries, self.offset) = (rest, end);
+            return Some(Ok(value));
+        }
+        self.entries = &[];
+        Some(Err(Malformed))
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.entries.len() / ENTRY))
+        (0, Some(self.entries.len()))
     }
 }

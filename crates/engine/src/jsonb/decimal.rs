@@ -3,7 +3,7 @@
 //! On the way in an exponent is spent on weight and scale, and zero groups at either end are
 //! dropped, as PostgreSQL does it. What overflows `numeric` is refused.
 
-use super::Number;
+use super::number::{Number, Parts};
 use super::numeric::put_header;
 use super::write::Unwritable;
 use std::fmt;
@@ -127,10 +127,15 @@ impl fmt::Display for Number<'_> {
     /// As `numeric_out` prints it: plain decimal notation, with its scale. A short datum can be a
     /// long text: up to 131072 digits before the point and 16383 after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before_point = i64::from(self.weight()) + 1;
-        let groups = self.digits();
-        let (whole, fraction) = groups.split_at(groups.len().min(before_point.max(0) as usize));
-        if self.is_negative() {
+        let Parts {
+            negative,
+            scale,
+            weight,
+            digits,
+        } = self.parts();
+        let before_point = i64::from(weight) + 1;
+        let (whole, fraction) = digits.split_at(digits.len().min(before_point.max(0) as usize));
+        if negative {
             f.write_str("-")?;
         }
         match whole.split_first() {
@@ -144,7 +149,7 @@ impl fmt::Display for Number<'_> {
                 put_zeros(f, (before_point as usize - whole.len()) * 4)?;
             }
         }
-        let mut left = usize::from(self.scale());
+        let mut left = usize::from(scale);
         if left == 0 {
             return Ok(());
         }

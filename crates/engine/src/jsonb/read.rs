@@ -13,6 +13,9 @@ use super::{Array, Item, Number, Object, write};
 use std::borrow::Cow;
 use thiserror::Error;
 
+pub(super) const HEADER: usize = 4;
+pub(super) const ENTRY: usize = 4;
+
 /// The bytes are not what PostgreSQL writes: a damaged page, or not JSONB at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("malformed jsonb")]
@@ -39,11 +42,11 @@ impl<'a> Value<'a> {
     /// Reads a root container: what stands behind the varlena header of a `jsonb` datum.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let (flags, count, rest) = header(bytes)?;
+        let (flags, count) = header(bytes)?;
         if flags != SCALAR | ARRAY {
             return Self::container(bytes);
         }
-        match Array::new(bytes, count, rest)?.iter().next() {
+        match Array::new(bytes, count)?.iter().next() {
             Some(Ok(Value::Array(_) | Value::Object(_))) | None => Err(Malformed),
             Some(_) if count != 1 => Err(Malformed),
             Some(scalar) => scalar,
@@ -52,16 +55,16 @@ impl<'a> Value<'a> {
 
     #[inline]
     fn container(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let (flags, count, rest) = header(bytes)?;
+        let (flags, count) = header(bytes)?;
         match flags {
-            OBJECT => Object::new(bytes, count, rest).map(Value::Object),
-            ARRAY => Array::new(bytes, count, rest).map(Value::Array),
+            OBJECT => Object::new(bytes, count).map(Value::Object),
+            ARRAY => Array::new(bytes, count).map(Value::Array),
             _ => Err(Malformed),
         }
     }
 
     /// The child that an entry describes, in `data` from `start` to `end`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn child(
         entry: u32,
         data: &'a [u8],
@@ -93,11 +96,17 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A container's flags and count, and what follows them.
+/// A container's flags and count.
 #[inline]
-fn header(bytes: &[u8]) -> Result<(u32, usize, &[u8]), Malformed> {
-    let (header, rest) = take_word(bytes).ok_or(Malformed)?;
-    Ok((header & !COUNT, (header & COUNT) as usize, rest))
+fn header(bytes: &[u8]) -> Result<(u32, usize), Malformed> {
+    let header = u32::from_ne_bytes(*bytes.first_chunk().ok_or(Malformed)?);
+    Ok((header & !COUNT, (header & COUNT) as usize))
+}
+
+/// The number of children of a container.
+#[inline]
+pub(super) fn count_of(bytes: &[u8]) -> usize {
+    header(bytes).map_or(0, |(_, count)| count)
 }
 
 /// Numbers and containers are padded in front to a multiple of four, within the parent's data.
@@ -107,18 +116,13 @@ fn unpadded(bytes: &[u8], start: usize) -> Result<&[u8], Malformed> {
 }
 
 /// Where a child that starts at `start` ends: its entry holds either that end or a length.
+/// Wherever a wrong one leads, [`Value::child`] finds it outside the data or before its start.
 #[inline]
 pub(super) fn end_of(entry: u32, start: usize) -> usize {
     let offlen = (entry & ENTRY_OFFLEN) as usize;
     if entry & ENTRY_HAS_OFFSET != 0 {
         offlen
     } else {
-        start.saturating_add(offlen)
+        start.wrapping_add(offlen)
     }
-}
-
-#[inline]
-pub(super) fn take_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (word, rest) = bytes.split_first_chunk::<4>()?;
-    Some((u32::from_ne_bytes(*word), rest))
 }

@@ -110,7 +110,7 @@ impl Item<'_> {
             Item::Null | Item::Bool(_) | Item::Int(_) => SCALAR,
             Item::Decimal(text) | Item::Text(text) => SCALAR + text.len(),
             Item::Copy(Value::String(bytes)) => SCALAR + bytes.len(),
-            Item::Copy(Value::Number(number)) => SCALAR + number.as_bytes().len(),
+            Item::Copy(Value::Number(number)) => SCALAR + number.body().len(),
             Item::Copy(Value::Array(array)) => SCALAR + array.as_bytes().len(),
             Item::Copy(Value::Object(object)) => SCALAR + object.as_bytes().len(),
             Item::Copy(_) => SCALAR,
