@@ -15,8 +15,6 @@ pub(crate) enum Base {
     Text(Lexical),
     Array,
     Object,
-    /// A reference to another resource.
-    Reference,
     /// A resource, judged by its own `resourceType`.
     Resource,
     /// The type of another property of the same description, by its path.
@@ -65,7 +63,8 @@ fn native(name: &str) -> Option<Base> {
         "time" => Base::Text(Lexical::Time),
         "object" => Base::Object,
         "array" => Base::Array,
-        "reference" => Base::Reference,
+        "base64" => Base::Text(Lexical::Base64),
+        "literal" => Base::Text(Lexical::Literal),
         _ => return None,
     })
 }
@@ -82,7 +81,7 @@ fn fhir(name: &str) -> Option<Base> {
         "unsignedInt" => Base::Integer(0, high),
         "positiveInt" => Base::Integer(1, high),
         "decimal" => Base::Decimal,
-        "string" => Base::Text(Lexical::Symbol),
+        "string" | "System.String" => Base::Text(Lexical::Symbol),
         "code" => Base::Text(Lexical::Code),
         "markdown" => Base::Text(Lexical::Markdown),
         "xhtml" => Base::Text(Lexical::Xhtml),

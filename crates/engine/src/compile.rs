@@ -1,19 +1,24 @@
 //! Compilation: from catalog rows to the form that is walked.
 
 use crate::base::Base;
+use crate::builtin;
 use crate::definition::expect::mistake;
-use crate::description::{Description, Format, Property};
+use crate::description::{Description, Format, Kind};
+use crate::draft::{Draft, gather};
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Malformed, Value, from_text};
 use crate::limits::Limits;
 use crate::profile::{
-    ContainedKey, ContainedType, Element, Member, Node, Profile, Shape, stored_order,
+    Choice, ContainedKey, ContainedType, Element, Member, Node, Presence, Profile, Role, Shape,
+    stored_order,
 };
 use crate::resource::Need;
-use crate::rule::{Settings, read_settings};
+use crate::rule::{Binding, Enumeration, Rule, Rules, Settings, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
 use std::collections::HashMap;
+
+/// The type of what stands beside a primitive of FHIR: `_birthDate`.
+const COMPANION: &str = "Element";
 
 /// Compiles a description into the profile of `slot`, or says what is wrong with its rows;
 /// expressions begin with the path of the row.
@@ -22,17 +27,27 @@ pub(crate) fn compile(
     slot: Slot,
     description: &Description,
 ) -> Result<Profile, Vec<Issue>> {
+    let mut report = Report::new(Limits::default());
+    let mut root = gather(description, &mut report);
     let mut compiler = Compiler {
         schema,
-        format: description.format,
-        report: Report::new(Limits::default()),
+        description,
+        report,
         shapes: vec![Shape::default()],
         places: HashMap::new(),
     };
-    let root = compiler.gather(description);
+    if let Some((_, settings)) = &mut root.row {
+        settings.additional |= description.additional_properties;
+    } else {
+        let settings = Settings {
+            additional: description.additional_properties,
+            ..Settings::default()
+        };
+        root.row = Some((Base::Object, settings));
+    }
     compiler.number(&root, "");
-    compiler.shape(0, root, description.additional_properties, "");
-    let contained = compiler.contained(description);
+    compiler.shape(0, root, "");
+    let contained = compiler.contained();
     if compiler.report.refuses() {
         return Err(compiler.report.into_issues());
     }
@@ -46,38 +61,9 @@ pub(crate) fn compile(
     })
 }
 
-/// A row and the rows under it.
-#[derive(Default)]
-struct Draft {
-    row: Option<(Base, Settings)>,
-    items: Option<Box<Draft>>,
-    children: Vec<(String, Draft)>,
-}
-
-impl Draft {
-    /// The draft at a path; made where it is not there yet.
-    fn at(&mut self, path: &str) -> &mut Self {
-        let mut draft = self;
-        for segment in path.split('.') {
-            let name = segment.trim_end_matches("[]");
-            let arrays = (segment.len() - name.len()) / 2;
-            let known = draft.children.iter().position(|(known, _)| known == name);
-            let index = known.unwrap_or(draft.children.len());
-            if known.is_none() {
-                draft.children.push((name.to_owned(), Self::default()));
-            }
-            draft = &mut draft.children[index].1;
-            for _ in 0..arrays {
-                draft = draft.items.get_or_insert_default();
-            }
-        }
-        draft
-    }
-}
-
 struct Compiler<'s> {
     schema: &'s Schema,
-    format: Format,
+    description: &'s Description,
     report: Report,
     shapes: Vec<Shape>,
     /// The place in `shapes` of each object, by its path.
@@ -85,40 +71,6 @@ struct Compiler<'s> {
 }
 
 impl Compiler<'_> {
-    /// Reads the rows into a tree.
-    fn gather(&mut self, description: &Description) -> Draft {
-        let mut root = Draft::default();
-        for property in &description.properties {
-            if let Some(row) = self.row(property) {
-                let draft = root.at(&property.path);
-                if draft.row.replace(row).is_some() {
-                    self.mistake(&property.path, "expected one row for a path");
-                }
-            }
-        }
-        root
-    }
-
-    fn row(&mut self, property: &Property) -> Option<(Base, Settings)> {
-        let base = Base::parse(self.format, &property.kind);
-        let Ok(bytes) = from_text(&property.rules) else {
-            self.mistake(&property.path, "expected rules as a JSON object");
-            return None;
-        };
-        let at = Trail::root(&property.path);
-        let settings = match Value::read(&bytes) {
-            Ok(Value::Object(object)) => read_settings(&base, object, &[], &at, &mut self.report),
-            _ => Err(Malformed),
-        };
-        match settings {
-            Ok(settings) => Some((base, settings)),
-            Err(Malformed) => {
-                self.mistake(&property.path, "expected rules as a JSON object");
-                None
-            }
-        }
-    }
-
     fn mistake(&mut self, path: &str, expected: &str) {
         mistake(
             &mut self.report,
@@ -128,14 +80,14 @@ impl Compiler<'_> {
         );
     }
 
+    fn is_fhir(&self) -> bool {
+        self.description.format == Format::Fhir
+    }
+
     /// Gives every object of the tree its place, so that content references can point anywhere.
     fn number(&mut self, draft: &Draft, path: &str) {
         for (name, child) in &draft.children {
-            let path = match path {
-                "" => name.clone(),
-                _ => format!("{path}.{name}"),
-            };
-            self.number_one(child, path);
+            self.number_one(child, join(path, name));
         }
     }
 
@@ -151,40 +103,111 @@ impl Compiler<'_> {
     }
 
     /// Compiles the object at `path` into its place.
-    fn shape(&mut self, place: usize, draft: Draft, open: bool, path: &str) {
+    fn shape(&mut self, place: usize, draft: Draft, path: &str) {
+        let (_, settings) = draft.row.unwrap_or((Base::Object, Settings::default()));
         let mut members = Vec::with_capacity(draft.children.len());
+        let mut choices = Vec::new();
+        if self.is_fhir() && path.is_empty() && self.description.kind == Kind::Root {
+            members.push(resource_type(&self.description.name));
+        }
         for (name, child) in draft.children {
-            let path = match path {
-                "" => name.clone(),
-                _ => format!("{path}.{name}"),
-            };
-            let required = child
-                .row
-                .as_ref()
-                .is_some_and(|(_, settings)| settings.required());
-            if let Some(element) = self.element(child, &path) {
-                members.push(Member {
-                    name: name.into(),
-                    required,
-                    element,
-                });
-            }
+            self.member(&name, child, &join(path, &name), &mut members, &mut choices);
         }
         members.sort_by(|a, b| stored_order(a.name.as_bytes(), b.name.as_bytes()));
         self.shapes[place] = Shape {
             members: members.into(),
-            open,
+            open: settings.additional,
+            fhir: self.is_fhir(),
+            invariants: settings.invariants.into(),
+            choices: choices.into(),
         };
     }
 
+    fn member(
+        &mut self,
+        name: &str,
+        draft: Draft,
+        path: &str,
+        members: &mut Vec<Member>,
+        choices: &mut Vec<Choice>,
+    ) {
+        let choice = draft
+            .row
+            .as_ref()
+            .and_then(|(_, settings)| settings.choice.clone());
+        let companion = self.is_fhir() && draft.has_companion();
+        let Some(mut element) = self.element(draft, path) else {
+            return;
+        };
+        let variant = choice.map(|choice| {
+            let known = choices
+                .iter()
+                .position(|known| known.name.strip_suffix("[x]") == Some(&choice));
+            let index = known.unwrap_or_else(|| {
+                choices.push(Choice {
+                    name: format!("{choice}[x]").into(),
+                    required: false,
+                });
+                choices.len() - 1
+            });
+            choices[index].required |= element.presence == Presence::Required;
+            element.presence = Presence::Optional;
+            (index, members.len())
+        });
+        let other = format!("_{name}");
+        if companion {
+            let slot = self.schema.slot(Need::Type, COMPANION);
+            let one = Element {
+                node: Node::Named(slot),
+                ..Element::default()
+            };
+            let node = match element.node {
+                Node::Aligned(_) => Node::Aligned(Box::new(one)),
+                _ => one.node,
+            };
+            members.push(Member {
+                name: other.as_str().into(),
+                element: Element {
+                    node,
+                    ..Element::default()
+                },
+                role: Some(Role {
+                    variant,
+                    companion: Some(name.into()),
+                }),
+            });
+        }
+        let role = (variant.is_some() || companion).then(|| Role {
+            variant,
+            companion: companion.then(|| other.into()),
+        });
+        members.push(Member {
+            name: name.into(),
+            element,
+            role,
+        });
+    }
+
     fn element(&mut self, mut draft: Draft, path: &str) -> Option<Element> {
-        let Some((base, settings)) = draft.row.take() else {
+        let Some((base, mut settings)) = draft.row.take() else {
             self.mistake(path, "expected a row for this path");
             return None;
         };
-        let holds_items = draft.items.is_some();
-        let holds_children = !draft.children.is_empty();
-        if holds_items && base != Base::Array || holds_children && base != Base::Object {
+        let presence = if settings.is_required() {
+            Presence::Required
+        } else if settings.is_asked_for() {
+            Presence::Asked
+        } else {
+            Presence::Optional
+        };
+        let rules = self.rules(&mut settings, path);
+        let built_in = match &base {
+            Base::Named(name) if !self.is_fhir() => builtin::describe(name),
+            _ => None,
+        };
+        let holds_none = !matches!(base, Base::Object) && built_in.is_none();
+        if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
+        {
             self.mistake(path, "expected no rows below this path");
             return None;
         }
@@ -194,16 +217,22 @@ impl Compiler<'_> {
             Base::Integer(low, high) => Node::Integer(low, high),
             Base::Decimal => Node::Decimal,
             Base::Text(lexical) => Node::Text(lexical),
-            Base::Array => Node::Array(Box::new(match draft.items {
-                Some(items) => self.element(*items, &format!("{path}[]"))?,
-                None => Element {
-                    node: Node::Any,
-                    rules: None,
-                },
-            })),
+            Base::Resource => Node::Resource,
+            Base::Array => {
+                let items = match draft.items {
+                    Some(items) => self.element(*items, &format!("{path}[]"))?,
+                    None => Element::default(),
+                };
+                if self.is_fhir() {
+                    Node::Aligned(Box::new(items))
+                } else {
+                    Node::Array(Box::new(items))
+                }
+            }
             Base::Object => {
                 let place = self.places.get(path).copied()?;
-                self.shape(place, draft, settings.additional, path);
+                draft.row = Some((base, settings));
+                self.shape(place, draft, path);
                 Node::Object(place)
             }
             Base::Content(target) => match self.places.get(&target) {
@@ -213,22 +242,53 @@ impl Compiler<'_> {
                     return None;
                 }
             },
-            Base::Named(name) => Node::Named(self.schema.slot(Need::Type, &name)),
-            Base::Reference | Base::Resource => Node::Any,
+            Base::Named(name) => match built_in {
+                Some(known) if !draft.children.is_empty() => self.refined(known, draft, path),
+                _ => Node::Named(self.schema.slot(Need::Type, &name)),
+            },
         };
-        let constrains = settings
-            .rules
-            .entries
-            .iter()
-            .any(crate::rule::Rule::constrains);
         Some(Element {
             node,
-            rules: constrains.then(|| Box::new(settings.rules)),
+            presence,
+            rules: (presence == Presence::Asked || !rules.is_idle()).then(|| Box::new(rules)),
         })
     }
 
-    fn contained(&mut self, description: &Description) -> Box<[ContainedKey]> {
-        let mut keys: Vec<_> = description
+    /// A built-in type whose members are given more rules: an object of its own.
+    fn refined(&mut self, known: &Description, over: Draft, path: &str) -> Node {
+        let mut draft = gather(known, &mut self.report);
+        draft.add(over);
+        draft
+            .row
+            .get_or_insert_with(|| (Base::Object, Settings::default()));
+        let place = self.shapes.len();
+        self.shapes.push(Shape::default());
+        self.shape(place, draft, path);
+        Node::Object(place)
+    }
+
+    /// The rules of a property, their conditions and their vocabulary looked up.
+    fn rules(&mut self, settings: &mut Settings, path: &str) -> Rules {
+        let mut rules = std::mem::take(&mut settings.rules);
+        for (index, asked) in settings.asked.drain(..) {
+            let asked = asked.into_iter();
+            let conditions = asked
+                .filter_map(|asked| asked.resolve(path, self.description, &mut self.report))
+                .collect();
+            if let Some(rule) = rules.entries.get_mut(index) {
+                rule.when = Some(When { conditions });
+            }
+        }
+        rules.binding = settings.binding.take().map(|binding| Binding {
+            vocabulary: self.schema.vocabulary_number(&binding.vocabulary),
+            preferred: binding.preferred,
+        });
+        rules
+    }
+
+    fn contained(&mut self) -> Box<[ContainedKey]> {
+        let mut keys: Vec<_> = self
+            .description
             .contained
             .iter()
             .map(|contained| ContainedKey {
@@ -246,5 +306,32 @@ impl Compiler<'_> {
             .collect();
         keys.sort_by(|a, b| stored_order(a.key.as_bytes(), b.key.as_bytes()));
         keys.into()
+    }
+}
+
+/// The member by which a FHIR resource says what it is.
+fn resource_type(name: &str) -> Member {
+    let rule = Rule {
+        enumeration: Some(Enumeration::strings(vec![name.into()])),
+        ..Rule::default()
+    };
+    Member {
+        name: "resourceType".into(),
+        element: Element {
+            node: Node::Text(crate::lexical::Lexical::Code),
+            presence: Presence::Required,
+            rules: Some(Box::new(Rules {
+                entries: [rule].into(),
+                ..Rules::default()
+            })),
+        },
+        role: None,
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
     }
 }

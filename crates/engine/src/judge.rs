@@ -4,7 +4,7 @@
 use crate::definition::Definition;
 use crate::issue::{Code, Issue};
 use crate::resource::{Need, Stop};
-use crate::schema::Schema;
+use crate::schema::{Known, Schema};
 
 /// What is wrong with a definition beside the profiles of its schema. A profile may contain itself.
 pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issue>, Stop> {
@@ -13,15 +13,19 @@ pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issu
         if used.need == Need::Profile && used.name == definition.name() {
             continue;
         }
-        let slot = schema.slot(used.need, &used.name);
-        match schema.resolve(slot) {
-            Some(Some(_)) => {}
-            Some(None) => issues.push(Issue::error(
+        match known(schema, used.need, &used.name) {
+            Known::Yes(()) => {}
+            Known::No => issues.push(Issue::error(
                 Code::NotFound,
                 used.expression.clone(),
                 format!("expected a known {}", used.need.as_str()),
             )),
-            None => return Err(schema.needs(slot)),
+            Known::Unknown => {
+                return Err(Stop::Needs {
+                    kind: used.need,
+                    name: used.name.clone(),
+                });
+            }
         }
     }
     if issues.is_empty() {
@@ -32,6 +36,21 @@ pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issu
         );
     }
     Ok(issues)
+}
+
+fn known(schema: &Schema, need: Need, name: &str) -> Known<()> {
+    if need == Need::Vocabulary {
+        return match schema.vocabulary(schema.vocabulary_number(name)) {
+            Known::Yes(_) => Known::Yes(()),
+            Known::No => Known::No,
+            Known::Unknown => Known::Unknown,
+        };
+    }
+    match schema.resolve(schema.slot(need, name)) {
+        Known::Yes(_) => Known::Yes(()),
+        Known::No => Known::No,
+        Known::Unknown => Known::Unknown,
+    }
 }
 
 /// Reports each contained key that must be filled, and only could be by resources that contain
@@ -81,7 +100,11 @@ impl Company {
         company.demands.push(own);
         while let Some(name) = company.names.get(company.demands.len()) {
             let slot = schema.slot(Need::Profile, name);
-            let profile = schema.resolve(slot).ok_or_else(|| schema.needs(slot))?;
+            let profile = match schema.resolve(slot) {
+                Known::Yes(profile) => Some(profile),
+                Known::No => None,
+                Known::Unknown => return Err(schema.needs(slot)),
+            };
             let keys = profile.iter().flat_map(|profile| &profile.contained);
             let demands = keys
                 .filter(|key| key.cardinality.required)

@@ -12,11 +12,14 @@
 #![forbid(unsafe_code)]
 
 mod base;
+mod builtin;
 mod compile;
 pub mod contained;
 pub mod definition;
 mod depth;
 pub mod description;
+mod draft;
+mod invariant;
 pub mod issue;
 pub mod jsonb;
 mod judge;
@@ -31,6 +34,7 @@ mod slots;
 mod trail;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod vocabulary;
 mod walk;
 
 pub use definition::Definition;
@@ -40,4 +44,5 @@ pub use limits::Limits;
 pub use profile::Profile;
 pub use resource::{Checked, Need, Reference, Resource, Stop, id_is_valid};
 pub use schema::Schema;
+pub use vocabulary::Vocabulary;
 pub use walk::check;

@@ -1,6 +1,7 @@
 //! A compiled profile: immutable, and laid out in the order in which documents are stored.
 
 use crate::description::{Cardinality, Kind};
+use crate::invariant::Invariant;
 use crate::lexical::Lexical;
 use crate::rule::Rules;
 use crate::schema::Slot;
@@ -44,27 +45,63 @@ pub(crate) struct Shape {
     pub(crate) members: Box<[Member]>,
     /// Members that are not named are accepted, whatever they are.
     pub(crate) open: bool,
+    /// It is FHIR's JSON: null and emptiness are refused, primitives have companions.
+    pub(crate) fhir: bool,
+    /// What must hold between its members.
+    pub(crate) invariants: Box<[Invariant]>,
+    /// Its choices, `value[x]`.
+    pub(crate) choices: Box<[Choice]>,
+}
+
+/// A choice of members, of which at most one stands.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) name: Box<str>,
+    /// One must stand.
+    pub(crate) required: bool,
 }
 
 /// A property of an object.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: Box<str>,
-    pub(crate) required: bool,
     pub(crate) element: Element,
+    /// Beyond its own element; `None` for all members of native profiles.
+    pub(crate) role: Option<Role>,
+}
+
+/// The part that a member of a FHIR object plays beside others.
+#[derive(Debug)]
+pub(crate) struct Role {
+    /// Its choice and its variant there, each from 0.
+    pub(crate) variant: Option<(usize, usize)>,
+    /// The member that must stand with it: `_birthDate` for `birthDate`, and the other way round.
+    pub(crate) companion: Option<Box<str>>,
+}
+
+/// Whether an element must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Presence {
+    #[default]
+    Optional,
+    Required,
+    /// If its rules say so.
+    Asked,
 }
 
 /// What a value must be.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Element {
     pub(crate) node: Node,
+    pub(crate) presence: Presence,
     /// Beyond its type; `None` where there is nothing to check.
     pub(crate) rules: Option<Box<Rules>>,
 }
 
 /// The type of an element.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Node {
+    #[default]
     Any,
     Boolean,
     Integer(i64, i64),
@@ -72,10 +109,14 @@ pub(crate) enum Node {
     Text(Lexical),
     /// An array and what its elements must be.
     Array(Box<Element>),
+    /// An array of FHIR: null only where it stands beside a companion.
+    Aligned(Box<Element>),
     /// An object, by its place in [`Profile::shapes`].
     Object(usize),
     /// A named type.
     Named(Slot),
+    /// A resource, judged by its own `resourceType`.
+    Resource,
 }
 
 /// A key of `contained`.

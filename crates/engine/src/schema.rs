@@ -1,5 +1,6 @@
 //! The compiled profiles, types and vocabularies of one source, as far as they are known.
 
+use crate::builtin;
 use crate::compile::compile;
 use crate::definition::Definition;
 use crate::description::Description;
@@ -8,6 +9,9 @@ use crate::judge;
 use crate::profile::Profile;
 use crate::resource::{Need, Stop};
 use crate::slots::Slots;
+use crate::vocabulary::Vocabulary;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// The place of a profile, type or relationship in its schema.
@@ -24,6 +28,23 @@ pub struct Schema {
     profiles: Slots<Rc<Profile>>,
     types: Slots<Rc<Profile>>,
     relationships: Slots<Rc<Profile>>,
+    vocabularies: Slots<Vocabulary>,
+    /// Names of profiles that documents mentioned, that no profile does, and that there are none of.
+    strangers: RefCell<HashSet<Box<str>>>,
+}
+
+/// How many strangers are remembered.
+const STRANGERS: usize = 1_000;
+
+/// What a schema knows of a name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known<T> {
+    /// It is there.
+    Yes(T),
+    /// There is no such thing.
+    No,
+    /// Nothing yet.
+    Unknown,
 }
 
 impl Schema {
@@ -35,7 +56,7 @@ impl Schema {
     /// Compiles what the catalog holds. Inserting a name again does nothing.
     pub fn insert(&self, description: &Description) -> Result<(), Vec<Issue>> {
         let slot = self.slot(description.kind.into(), &description.name);
-        if self.resolve(slot).is_none() {
+        if matches!(self.resolve(slot), Known::Unknown) {
             let profile = compile(self, slot, description)?;
             self.slots(slot.need)
                 .fill(slot.number, Some(Rc::new(profile)));
@@ -43,10 +64,32 @@ impl Schema {
         Ok(())
     }
 
+    /// Takes in a vocabulary. Inserting a name again does nothing.
+    pub fn insert_vocabulary(&self, name: &str, vocabulary: Vocabulary) {
+        let number = self.vocabularies.number(name);
+        self.vocabularies.fill(number, Some(vocabulary));
+    }
+
     /// Remembers that there is no such thing.
     pub fn insert_absent(&self, need: Need, name: &str) {
-        let slots = self.slots(need);
-        slots.fill(slots.number(name), None);
+        match need {
+            Need::Vocabulary => {
+                let number = self.vocabularies.number(name);
+                self.vocabularies.fill(number, None);
+            }
+            Need::Profile if self.profiles.known(name).is_none() => {
+                // The name may come from a document: what it takes must stay bounded.
+                let mut strangers = self.strangers.borrow_mut();
+                if strangers.len() >= STRANGERS {
+                    strangers.clear();
+                }
+                strangers.insert(name.into());
+            }
+            _ => {
+                let slots = self.slots(need);
+                slots.fill(slots.number(name), None);
+            }
+        }
     }
 
     /// The profile, type or relationship, if it was inserted.
@@ -75,13 +118,66 @@ impl Schema {
         }
     }
 
-    /// What stands in a place: `None` as long as nothing is known, `Some(None)` if there is
-    /// nothing.
+    /// What stands in a place.
     #[inline]
-    pub(crate) fn resolve(&self, slot: Slot) -> Option<Option<&Profile>> {
-        self.slots(slot.need)
-            .value(slot.number)
-            .map(|known| known.map(|profile| &**profile))
+    pub(crate) fn resolve(&self, slot: Slot) -> Known<&Profile> {
+        match self.slots(slot.need).value(slot.number) {
+            Some(Some(profile)) => Known::Yes(profile),
+            Some(None) => Known::No,
+            None => self.resolve_name(slot),
+        }
+    }
+
+    /// What stands in a place that was not filled: a built-in type, compiled now, or nothing.
+    #[cold]
+    fn resolve_name(&self, slot: Slot) -> Known<&Profile> {
+        let slots = self.slots(slot.need);
+        let name = slots.name(slot.number);
+        if slot.need == Need::Type
+            && let Some(description) = builtin::describe(name)
+        {
+            let compiled = compile(self, slot, description).ok().map(Rc::new);
+            slots.fill(slot.number, compiled);
+            return match slots.value(slot.number) {
+                Some(Some(profile)) => Known::Yes(profile),
+                _ => Known::No,
+            };
+        }
+        if self.strangers.borrow().contains(name) && slot.need == Need::Profile {
+            return Known::No;
+        }
+        Known::Unknown
+    }
+
+    /// The profile of a name that a document gives.
+    pub(crate) fn find(&self, name: &str) -> Known<&Profile> {
+        match self.profiles.known(name) {
+            Some(number) => self.resolve(Slot {
+                need: Need::Profile,
+                number,
+            }),
+            None if self.strangers.borrow().contains(name) => Known::No,
+            None => Known::Unknown,
+        }
+    }
+
+    /// The number of a vocabulary, whether or not it was inserted.
+    pub(crate) fn vocabulary_number(&self, name: &str) -> usize {
+        self.vocabularies.number(name)
+    }
+
+    /// A vocabulary by its number.
+    pub(crate) fn vocabulary(&self, number: usize) -> Known<&Vocabulary> {
+        match self.vocabularies.value(number) {
+            Some(Some(vocabulary)) => Known::Yes(vocabulary),
+            Some(None) => Known::No,
+            None => Known::Unknown,
+        }
+    }
+
+    /// The name of a vocabulary.
+    pub(crate) fn vocabulary_name(&self, number: usize) -> &str {
+        self.vocabularies.name(number)
     }
 
     /// The stop that asks for what belongs in a place.

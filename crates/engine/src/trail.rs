@@ -1,5 +1,6 @@
 //! Where the walk stands: a path whose segments are borrowed, rendered only for an issue.
 
+use crate::jsonb::Object;
 use std::fmt::Write;
 
 /// How many characters of a property name an expression shows.
@@ -15,6 +16,8 @@ pub(crate) struct Trail<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Segment<'a> {
     Name(&'a [u8]),
+    /// A member, and the object that holds it.
+    Member(&'a [u8], &'a Object<'a>),
     Index(usize),
 }
 
@@ -28,6 +31,35 @@ impl<'a> Trail<'a> {
     }
 
     /// A member of the object here.
+    #[inline]
+    pub(crate) fn member(&'a self, name: &'a [u8], object: &'a Object<'a>) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Member(name, object),
+        }
+    }
+
+    /// The nearest object that holds what is here.
+    pub(crate) fn object(&self) -> Option<&'a Object<'a>> {
+        let mut step = Some(self);
+        while let Some(trail) = step {
+            if let Segment::Member(_, object) = trail.segment {
+                return Some(object);
+            }
+            step = trail.parent;
+        }
+        None
+    }
+
+    /// The member here and the object that holds it.
+    pub(crate) fn step(&self) -> Option<(&'a [u8], &'a Object<'a>)> {
+        match self.segment {
+            Segment::Member(name, object) => Some((name, object)),
+            _ => None,
+        }
+    }
+
+    /// A name under what is here.
     #[inline]
     pub(crate) fn name(&'a self, name: &'a [u8]) -> Self {
         Self {
@@ -56,7 +88,7 @@ impl<'a> Trail<'a> {
         let mut path = String::new();
         for segment in steps.iter().rev() {
             match segment {
-                Segment::Name(name) => {
+                Segment::Name(name) | Segment::Member(name, _) => {
                     if !path.is_empty() {
                         path.push('.');
                     }

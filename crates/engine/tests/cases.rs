@@ -3,7 +3,7 @@
 
 use ingest_engine::jsonb::{Value, from_text, to_text};
 use ingest_engine::{
-    Checked, Definition, Issue, Limits, Report, Resource, Schema, check, contained,
+    Checked, Definition, Issue, Limits, Report, Resource, Schema, Vocabulary, check, contained,
 };
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cases {
+    #[serde(default)]
+    vocabulary: Vec<VocabularyCase>,
     #[serde(default)]
     profile: Vec<ProfileCase>,
     #[serde(default)]
@@ -28,6 +30,14 @@ struct ProfileCase {
     definition: String,
 }
 
+/// A vocabulary that the file's profiles bind to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VocabularyCase {
+    name: String,
+    concepts: String,
+}
+
 /// A document, and the issues it must give, all of them and in this order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +52,9 @@ struct Case {
     old: Option<String>,
     /// The contained resources with their ids completed; generated ids are `new-1`, `new-2`, ….
     completed: Option<String>,
+    /// The references whose targets must exist: expression, profile and id.
+    #[serde(default)]
+    references: Vec<String>,
     #[serde(default)]
     issues: Vec<Expected>,
 }
@@ -80,7 +93,7 @@ fn cases_run_by_engine_hold() {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         let cases: Cases = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let schema = schema(&file, &cases.profile);
+        let schema = schema(&file, &cases);
         for case in &cases.case {
             count += 1;
             if let Err(why) = run(&schema, case) {
@@ -103,9 +116,15 @@ fn cases_run_by_engine_hold() {
     assert!(count > 100);
 }
 
-fn schema(file: &str, profiles: &[ProfileCase]) -> Schema {
+fn schema(file: &str, cases: &Cases) -> Schema {
     let schema = Schema::new();
-    let definitions: Vec<_> = profiles
+    for vocabulary in &cases.vocabulary {
+        let bytes = from_text(&vocabulary.concepts).unwrap();
+        let read = Vocabulary::read(Value::read(&bytes).unwrap());
+        schema.insert_vocabulary(&vocabulary.name, read.unwrap());
+    }
+    let definitions: Vec<_> = cases
+        .profile
         .iter()
         .map(|profile| {
             let bytes = from_text(&profile.definition).unwrap();
@@ -142,10 +161,20 @@ fn run(schema: &Schema, case: &Case) -> Result<(), String> {
     let mut report = Report::new(limits);
     let checked =
         check(schema, &profile, &resource, limits, &mut report).map_err(|stop| stop.to_string())?;
-    let Checked { incomplete, .. } = checked;
+    let Checked {
+        incomplete,
+        references,
+    } = checked;
     same(&report.into_issues(), &case.issues)?;
     if !case.issues.is_empty() {
         return Ok(());
+    }
+    let references: Vec<_> = references
+        .iter()
+        .map(|it| format!("{} {} {}", it.expression, it.profile, it.id))
+        .collect();
+    if references != case.references {
+        return Err(format!("references: {references:?}"));
     }
     if incomplete != case.completed.is_some() {
         return Err(format!("incomplete: {incomplete}"));

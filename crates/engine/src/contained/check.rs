@@ -4,7 +4,8 @@ use super::id::{Given, Place};
 use crate::issue::Code;
 use crate::jsonb::{Array, Object, Value};
 use crate::profile::{ContainedKey, ContainedType, Profile, stored_order};
-use crate::resource::{Checked, Stop};
+use crate::resource::Stop;
+use crate::schema::Known;
 use crate::trail::Trail;
 use crate::walk::Walk;
 use std::cmp::Ordering;
@@ -13,35 +14,39 @@ use std::collections::HashSet;
 /// Ids that are compared one by one before a set is made of them.
 const FEW: usize = 8;
 
-/// Checks all that a resource contains. `contained` is null where it contains nothing.
-pub(crate) fn check(
-    walk: &mut Walk<'_>,
+/// Checks all that a resource contains; `contained` is null where it contains nothing. Tells
+/// whether ids or types are incomplete.
+pub(crate) fn check<'w>(
+    walk: &mut Walk<'w>,
     profile: &Profile,
     id: &str,
-    contained: Value<'_>,
+    contained: Value<'w>,
     at: &Trail<'_>,
-    checked: &mut Checked,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     let root = Place {
         parent: None,
         key: profile.name.as_bytes(),
         id: id.as_bytes(),
     };
-    let mut check = Check { walk, checked };
-    check.keys(profile, &root, contained, &at.name(b"contained"), 1)
+    let mut check = Check {
+        walk,
+        incomplete: false,
+    };
+    check.keys(profile, &root, contained, &at.name(b"contained"), 1)?;
+    Ok(check.incomplete)
 }
 
 struct Check<'c, 'w> {
     walk: &'c mut Walk<'w>,
-    checked: &'c mut Checked,
+    incomplete: bool,
 }
 
-impl Check<'_, '_> {
+impl<'w> Check<'_, 'w> {
     fn keys(
         &mut self,
         profile: &Profile,
         parent: &Place<'_>,
-        contained: Value<'_>,
+        contained: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Stop> {
@@ -94,7 +99,7 @@ impl Check<'_, '_> {
         &mut self,
         known: &ContainedKey,
         parent: &Place<'_>,
-        value: Value<'_>,
+        value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Stop> {
@@ -132,12 +137,12 @@ impl Check<'_, '_> {
         Ok(())
     }
 
-    fn item<'i>(
+    fn item(
         &mut self,
         known: &ContainedKey,
         parent: &Place<'_>,
-        item: Object<'i>,
-        seen: &mut Seen<'i>,
+        item: Object<'w>,
+        seen: &mut Seen<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Stop> {
@@ -147,11 +152,14 @@ impl Check<'_, '_> {
         let given_kind = item.get(b"type")?.unwrap_or(Value::Null);
         let kind = kind(known, given_kind);
         let schema = self.walk.schema;
-        let profile = match kind {
-            Some(kind) => match schema.resolve(kind.slot) {
-                Some(Some(profile)) => Some(profile),
-                _ => return Err(schema.needs(kind.slot)),
-            },
+        let profile = match kind.map(|kind| (kind, schema.resolve(kind.slot))) {
+            Some((_, Known::Yes(profile))) => Some(profile),
+            Some((kind, Known::Unknown)) => return Err(schema.needs(kind.slot)),
+            Some((_, Known::No)) => {
+                self.walk
+                    .report(Code::NotFound, at, "expected a profile that is defined");
+                None
+            }
             None => None,
         };
         let mut place = Place {
@@ -179,7 +187,7 @@ impl Check<'_, '_> {
                 (b"data", _) if matches!(value, Value::Null) => {
                     self.walk.report(Code::Required, &here, "expected a value");
                 }
-                (b"data", Some(profile)) => self.walk.root(profile, value, &here, depth + 1)?,
+                (b"data", Some(profile)) => self.walk.data(profile, value, &here, depth + 1)?,
                 (b"type", _) => self.kind(known, kind, value, &here, depth + 1)?,
                 (b"contained", Some(profile)) => {
                     self.keys(profile, &place, value, &here, depth + 1)?;
@@ -212,7 +220,7 @@ impl Check<'_, '_> {
     ) -> Result<&'i [u8], Stop> {
         let text = match value {
             Value::Null => {
-                self.checked.incomplete = true;
+                self.incomplete = true;
                 return Ok(b"");
             }
             Value::String(text) => text,
@@ -229,7 +237,7 @@ impl Check<'_, '_> {
             self.walk.report(Code::Value, at, expected);
             return Ok(b"");
         };
-        self.checked.incomplete |= matches!(given, Given::Short(_));
+        self.incomplete |= matches!(given, Given::Short(_));
         if !seen.insert(given.short()) {
             self.walk
                 .report(Code::Duplicate, at, "expected each id once");
@@ -246,7 +254,7 @@ impl Check<'_, '_> {
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Stop> {
-        self.checked.incomplete |= matches!(value, Value::Null);
+        self.incomplete |= matches!(value, Value::Null);
         if found.is_some() {
             return Ok(());
         }

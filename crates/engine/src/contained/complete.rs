@@ -6,7 +6,7 @@ use crate::jsonb::{Array, Item, Malformed, Object, Value, write};
 use crate::limits::Limits;
 use crate::profile::{ContainedKey, Profile};
 use crate::resource::{Resource, Stop};
-use crate::schema::Schema;
+use crate::schema::{Known, Schema};
 use std::collections::{HashMap, HashSet};
 
 /// Rewrites the contained resources with full ids (`<root type>/<root id>/<key>/<contained id>`)
@@ -130,8 +130,9 @@ impl<'a> Completion<'a, '_> {
             };
             let full = format!("{prefix}{id}");
             let profile = match self.schema.resolve(kind.slot) {
-                Some(Some(profile)) => profile,
-                _ => return Err(self.schema.needs(kind.slot)),
+                Known::Yes(profile) => profile,
+                Known::No => return Err(Stop::Malformed),
+                Known::Unknown => return Err(self.schema.needs(kind.slot)),
             };
             let here = Place {
                 parent: Some(place),

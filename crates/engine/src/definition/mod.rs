@@ -33,6 +33,11 @@ pub struct Definition {
     uses: Vec<Use>,
 }
 
+/// Reads a built-in type.
+pub(crate) fn read_type(name: &str, definition: Value<'_>) -> Result<Description, Vec<Issue>> {
+    read::named(name, definition)
+}
+
 impl Definition {
     /// Reads the definition of a profile (`"type"` is `ROOT` or `CONTAINED`), or says everything
     /// that is wrong with it; expressions are paths into the definition.

@@ -46,46 +46,30 @@ pub(super) fn read_paths(
                 mistake(report, Code::Duplicate, &at, "expected each path once");
                 continue;
             }
-            match find(description, path) {
-                None => mistake(
+            let Some(found) = description.find(path) else {
+                mistake(
                     report,
                     Code::NotFound,
                     &at,
                     "expected the path of a property",
-                ),
-                Some((_, false)) => {
-                    mistake(
-                        report,
-                        Code::Invalid,
-                        &at,
-                        "expected the path of a primitive property",
-                    );
-                }
-                Some((true, _)) if !through_arrays => {
-                    mistake(
-                        report,
-                        Code::Invalid,
-                        &at,
-                        "expected a path through no array",
-                    );
-                }
-                Some(_) => known.push(path.to_owned()),
+                );
+                continue;
+            };
+            if !Base::parse(Format::Native, found.kind).is_primitive() {
+                let expected = "expected the path of a primitive property";
+                mistake(report, Code::Invalid, &at, expected);
+            } else if found.many && !through_arrays {
+                mistake(
+                    report,
+                    Code::Invalid,
+                    &at,
+                    "expected a path through no array",
+                );
+            } else {
+                known.push(path.to_owned());
             }
         }
         keys.push(known);
     }
     Ok(keys)
-}
-
-/// The property of a path: whether the path meets an array, and whether it ends in a primitive.
-fn find(description: &Description, path: &str) -> Option<(bool, bool)> {
-    let found: Vec<_> = description
-        .properties
-        .iter()
-        .filter(|property| property.path.replace("[]", "") == path)
-        .collect();
-    let last = found.last()?;
-    let array = last.path.contains("[]");
-    let primitive = Base::parse(Format::Native, &last.kind).is_primitive();
-    Some((array, primitive))
 }

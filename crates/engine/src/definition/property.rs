@@ -1,13 +1,16 @@
 //! The properties of a definition, down to catalog rows.
 
-use super::Definition;
 use super::expect::{self, mistake};
+use super::{Definition, Use};
 use crate::base::Base;
-use crate::description::{Format, Property};
+use crate::builtin;
+use crate::description::{Description, Format, Kind, Property};
 use crate::issue::{Code, Report};
 use crate::jsonb::{Item, Malformed, Object, Value, to_text, write};
+use crate::lexical::Lexical;
 use crate::limits::Limits;
-use crate::rule::read_settings;
+use crate::resource::Need;
+use crate::rule::{Asked, Reading, Settings, read_settings};
 use crate::trail::Trail;
 
 /// What a property's definition may hold that is not a setting.
@@ -22,13 +25,30 @@ pub(super) fn read_properties(
     at: &Trail<'_>,
     definition: &mut Definition,
     report: &mut Report,
-) -> Result<(), Malformed> {
+) -> Result<Vec<Pending>, Malformed> {
     let mut reader = Reader {
         definition,
         report,
         depth: 1,
+        pending: Vec::new(),
     };
-    reader.properties(value, "", at)
+    reader.properties(value, "", &|_| None, at)?;
+    Ok(reader.pending)
+}
+
+/// The conditions of a property's rules, to be looked up when all properties are known.
+pub(super) struct Pending {
+    path: String,
+    asked: Vec<Asked>,
+}
+
+impl Pending {
+    /// Looks the conditions up, and reports those that ask for what is not there.
+    pub(super) fn resolve(self, description: &Description, report: &mut Report) {
+        for asked in self.asked {
+            asked.resolve(&self.path, description, report);
+        }
+    }
 }
 
 /// Reads the name of a property or of a contained key; it must be able to stand in a path.
@@ -51,14 +71,33 @@ struct Reader<'r> {
     definition: &'r mut Definition,
     report: &'r mut Report,
     depth: usize,
+    pending: Vec<Pending>,
+}
+
+/// A place inside a built-in type, whose properties can be given more rules.
+#[derive(Clone)]
+struct Inside {
+    description: &'static Description,
+    path: String,
+}
+
+impl Inside {
+    /// The type that stands at the place.
+    fn kind(&self) -> Option<&'static str> {
+        let mut rows = self.description.properties.iter();
+        let row = rows.find(|row| row.path == self.path)?;
+        Some(&row.kind)
+    }
 }
 
 impl Reader<'_> {
-    /// Reads the properties of the object whose path is `parent`.
+    /// Reads the properties of the object whose path is `parent`; `inside` is where each of them
+    /// stands in a built-in type.
     fn properties(
         &mut self,
         value: Value<'_>,
         parent: &str,
+        inside: &dyn Fn(&str) -> Option<Inside>,
         at: &Trail<'_>,
     ) -> Result<(), Malformed> {
         let Some(object) = expect::object(value, at, self.report) else {
@@ -73,7 +112,7 @@ impl Reader<'_> {
                     "" => name.to_owned(),
                     _ => format!("{parent}.{name}"),
                 };
-                self.property(value, path, &at)?;
+                self.property(value, path, inside(name), &at)?;
             }
         }
         Ok(())
@@ -84,33 +123,37 @@ impl Reader<'_> {
         &mut self,
         value: Value<'_>,
         path: String,
+        inside: Option<Inside>,
         at: &Trail<'_>,
     ) -> Result<(), Malformed> {
         let Some(object) = expect::object(value, at, self.report) else {
             return Ok(());
         };
-        let Some((kind, base)) = self.base(object, at)? else {
+        let Some((kind, base)) = self.base(object, inside.as_ref(), at)? else {
             return Ok(());
         };
-        read_settings(&base, object, &SHAPE, at, self.report)?;
-        let rules = settings_text(object)?;
-        self.definition.description.properties.push(Property {
+        let reading = Reading::Definition(&SHAPE);
+        let settings = read_settings(&base, object, reading, at, self.report)?;
+        self.note_uses(&settings, at);
+        let asked = settings.asked.into_iter().flat_map(|(_, asked)| asked);
+        self.pending.push(Pending {
             path: path.clone(),
-            ordinal: i32::try_from(self.definition.description.properties.len())
-                .unwrap_or(i32::MAX),
-            kind,
+            asked: asked.collect(),
+        });
+        let rules = settings_text(object)?;
+        let properties = &mut self.definition.description.properties;
+        properties.push(Property {
+            path: path.clone(),
+            ordinal: i32::try_from(properties.len()).unwrap_or(i32::MAX),
+            kind: kind.clone(),
             rules,
         });
         self.depth += 1;
         if self.depth > Limits::default().depth() {
-            mistake(
-                self.report,
-                Code::TooCostly,
-                at,
-                "expected fewer levels of nesting",
-            );
+            let expected = "expected fewer levels of nesting";
+            mistake(self.report, Code::TooCostly, at, expected);
         } else {
-            self.children(object, &base, &path, at)?;
+            self.children(object, &base, &path, inside.as_ref(), at)?;
         }
         self.depth -= 1;
         Ok(())
@@ -121,65 +164,125 @@ impl Reader<'_> {
         object: Object<'_>,
         base: &Base,
         path: &str,
+        inside: Option<&Inside>,
         at: &Trail<'_>,
     ) -> Result<(), Malformed> {
         for member in object.iter() {
             let (key, value) = member?;
             let at = at.name(key);
-            match (key, value) {
-                (_, Value::Null) => {}
-                (b"items", _) if *base == Base::Array => {
-                    self.property(value, format!("{path}[]"), &at)?;
+            match (key, value, base) {
+                (_, Value::Null, _) => {}
+                (b"items", _, Base::Array) => {
+                    let inside = inside.map(|inside| Inside {
+                        path: format!("{}[]", inside.path),
+                        ..inside.clone()
+                    });
+                    self.property(value, format!("{path}[]"), inside, &at)?;
                 }
-                (b"items", _) => {
+                (b"items", ..) => {
                     mistake(self.report, Code::Invalid, &at, "expected on an array only");
                 }
-                (b"properties", _) if *base == Base::Object => {
-                    self.properties(value, path, &at)?;
+                (b"properties", _, Base::Object) => {
+                    self.properties(value, path, &|_| None, &at)?;
                 }
-                (b"properties", _) => {
-                    mistake(
-                        self.report,
-                        Code::Invalid,
-                        &at,
-                        "expected on an object only",
-                    );
+                (b"properties", _, Base::Named(kind)) => {
+                    let description = builtin::describe(kind);
+                    let inside = |name: &str| {
+                        description.map(|description| Inside {
+                            description,
+                            path: name.to_owned(),
+                        })
+                    };
+                    self.properties(value, path, &inside, &at)?;
                 }
-                (b"description", _) => drop(expect::string(value, &at, self.report)?),
+                (b"properties", ..) => {
+                    let expected = "expected on an object or a complex type only";
+                    mistake(self.report, Code::Invalid, &at, expected);
+                }
+                (b"description", ..) => drop(expect::string(value, &at, self.report)?),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Reads `type`.
+    /// Reads `type`, which inside a built-in type need not be told.
     fn base(
         &mut self,
         object: Object<'_>,
+        inside: Option<&Inside>,
         at: &Trail<'_>,
     ) -> Result<Option<(String, Base)>, Malformed> {
-        let at = at.name(b"type");
-        let Some(value) = object
-            .get(b"type")?
-            .filter(|value| !matches!(value, Value::Null))
-        else {
+        let here = at.name(b"type");
+        let given = match object.get(b"type")? {
+            None | Some(Value::Null) => None,
+            Some(value) => match expect::string(value, &here, self.report)? {
+                Some(name) => Some(name),
+                None => return Ok(None),
+            },
+        };
+        if let Some(inside) = inside {
+            let Some(kind) = inside.kind() else {
+                let expected = "expected a property of the complex type";
+                mistake(self.report, Code::NotFound, at, expected);
+                return Ok(None);
+            };
+            if given.is_some_and(|given| given != kind) {
+                mistake(
+                    self.report,
+                    Code::Invalid,
+                    &here,
+                    format!("expected {kind}"),
+                );
+                return Ok(None);
+            }
+            return Ok(Some((kind.to_owned(), Base::parse(Format::Native, kind))));
+        }
+        let Some(name) = given else {
             mistake(
                 self.report,
                 Code::Required,
-                &at,
+                &here,
                 "expected the name of a type",
             );
             return Ok(None);
         };
-        let Some(name) = expect::string(value, &at, self.report)? else {
-            return Ok(None);
-        };
-        match Base::parse(Format::Native, name) {
-            Base::Named(_) | Base::Content(_) | Base::Any => {
-                mistake(self.report, Code::NotFound, &at, "expected a known type");
-                Ok(None)
-            }
-            base => Ok(Some((name.to_owned(), base))),
+        let base = Base::parse(Format::Native, name);
+        let known = self.definition.description.kind == Kind::Type
+            || match &base {
+                Base::Named(name) => builtin::describe(name).is_some(),
+                Base::Text(lexical) => !matches!(lexical, Lexical::Literal | Lexical::Base64),
+                Base::Content(_) | Base::Any => false,
+                _ => true,
+            };
+        if known {
+            return Ok(Some((name.to_owned(), base)));
+        }
+        mistake(self.report, Code::NotFound, &here, "expected a known type");
+        Ok(None)
+    }
+
+    /// Notes the profiles and vocabularies that a property names.
+    fn note_uses(&mut self, settings: &Settings, at: &Trail<'_>) {
+        let uses = &mut self.definition.uses;
+        if let Some(binding) = &settings.binding {
+            uses.push(Use {
+                need: Need::Vocabulary,
+                name: binding.vocabulary.clone(),
+                expression: at.name(b"binding").render(),
+            });
+        }
+        let kinds = settings
+            .rules
+            .target
+            .iter()
+            .flat_map(|target| &target.kinds);
+        for (index, kind) in kinds.enumerate() {
+            uses.push(Use {
+                need: Need::Profile,
+                name: kind.to_string(),
+                expression: at.name(b"target").index(index).render(),
+            });
         }
     }
 }

@@ -4,9 +4,9 @@ use super::expect::{self, mistake};
 use super::path::read_paths;
 use super::property::{check_name, read_properties};
 use super::{Definition, Use};
-use crate::description::{Contained, Description, Format, Kind};
+use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Malformed, Object, Value};
+use crate::jsonb::{Malformed, Object, Value, to_text};
 use crate::limits::Limits;
 use crate::resource::Need;
 use crate::rule::cardinality;
@@ -36,6 +36,30 @@ pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definiti
         }
         Ok(definition)
     })
+}
+
+/// Reads a built-in type: `properties` and `invariants`.
+pub(super) fn named(name: &str, definition: Value<'_>) -> Result<Description, Vec<Issue>> {
+    let definition = finish(|report| {
+        let mut named = empty(name, Kind::Type);
+        let root = Trail::root("");
+        let Some(object) = expect::object(definition, &root, report) else {
+            return Ok(named);
+        };
+        let properties = object.get(b"properties")?.unwrap_or(Value::Null);
+        read_properties(properties, &root.name(b"properties"), &mut named, report)?;
+        let properties = &mut named.description.properties;
+        if let Some(invariants) = object.get(b"invariants")? {
+            properties.push(Property {
+                path: String::new(),
+                ordinal: i32::try_from(properties.len()).unwrap_or(i32::MAX),
+                kind: "object".to_owned(),
+                rules: format!("{{\"invariants\": {}}}", to_text(invariants)?),
+            });
+        }
+        Ok(named)
+    })?;
+    Ok(definition.description)
 }
 
 /// Runs a reader: its definition if it reported nothing, else all it reported.
@@ -76,7 +100,7 @@ fn read_profile(
 ) -> Result<Definition, Malformed> {
     let mut definition = empty(name, Kind::Root);
     let (mut identities, mut indexes) = (Value::Null, Value::Null);
-    let mut kind = None;
+    let (mut kind, mut pending) = (None, Vec::new());
     for member in object.iter() {
         let (key, value) = member?;
         let at = root.name(key);
@@ -91,7 +115,9 @@ fn read_profile(
                     }
                 }
             }
-            (b"properties", _) => read_properties(value, &at, &mut definition, report)?,
+            (b"properties", _) => {
+                pending = read_properties(value, &at, &mut definition, report)?;
+            }
             (b"contained", _) => read_contained(value, &at, &mut definition, report)?,
             (b"identities", _) => identities = value,
             (b"indexes", _) => indexes = value,
@@ -117,6 +143,9 @@ fn read_profile(
             &root.name(b"type"),
             "expected ROOT or CONTAINED",
         ),
+    }
+    for pending in pending {
+        pending.resolve(&definition.description, report);
     }
     let at = root.name(b"identities");
     definition.identities = read_paths(identities, false, &at, &definition.description, report)?;

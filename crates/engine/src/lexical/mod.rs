@@ -7,12 +7,14 @@
 mod binary;
 mod code;
 mod instant;
+mod literal;
 mod name;
 mod text;
 mod uri;
 mod xhtml;
 
 pub(crate) use instant::{Moment, date, datetime, instant, time};
+pub(crate) use literal::{Literal, literal};
 
 /// A primitive type that is written as a JSON string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(crate) enum Lexical {
     Datetime,
     Id,
     Instant,
+    Literal,
     Markdown,
     Oid,
     Symbol,
@@ -44,6 +47,7 @@ impl Lexical {
             Self::Datetime => datetime(text).is_some(),
             Self::Id => name::is_id(text),
             Self::Instant => instant(text).is_some(),
+            Self::Literal => literal(text).is_some(),
             Self::Markdown | Self::Symbol => text::is_string(text),
             Self::Oid => name::is_oid(text),
             Self::Time => time(text).is_some(),
@@ -62,6 +66,7 @@ impl Lexical {
             Self::Datetime => "expected datetime: a date, or YYYY-MM-DDThh:mm:ss with zone",
             Self::Id => "expected id: 1 to 64 letters, digits, hyphens and points",
             Self::Instant => "expected instant: YYYY-MM-DDThh:mm:ss with zone",
+            Self::Literal => "expected reference: <type>/<id>, #<id> or an absolute uri",
             Self::Markdown => "expected markdown: at least one character, no controls",
             Self::Oid => "expected oid: urn:oid: and digits with points",
             Self::Symbol => "expected symbol: at least one character, no controls",

@@ -2,31 +2,42 @@
 
 use super::{Decimal, Subject};
 use crate::jsonb::Value;
+use crate::profile::stored_order;
 
 /// How many characters of its values an issue lists.
 const LIST_LIMIT: usize = 200;
 
-/// The allowed values.
+/// The allowed values, in the order of the definition.
 #[derive(Debug)]
 pub(crate) enum Enumeration {
-    /// Strings, sorted by length and then by bytes.
-    Strings(Box<[Box<str>]>),
+    /// Strings, and their places sorted by length and then by bytes.
+    Strings {
+        values: Box<[Box<str>]>,
+        sorted: Box<[usize]>,
+    },
     /// Numbers, compared by value.
     Numbers(Box<[Decimal]>),
 }
 
 impl Enumeration {
-    pub(crate) fn strings(mut values: Vec<Box<str>>) -> Self {
-        values.sort_unstable_by(|a, b| (a.len(), &a[..]).cmp(&(b.len(), &b[..])));
-        Self::Strings(values.into())
+    pub(crate) fn strings(values: Vec<Box<str>>) -> Self {
+        let mut sorted: Vec<usize> = (0..values.len()).collect();
+        sorted.sort_by_key(|at| (values[*at].len(), values[*at].as_bytes()));
+        Self::Strings {
+            sorted: sorted.into(),
+            values: values.into(),
+        }
     }
 
     /// Whether the subject is one of the values; what is neither string nor number is none.
     pub(crate) fn accepts(&self, subject: Subject<'_>) -> bool {
         match (self, subject) {
-            (Self::Strings(values), Subject::Value(Value::String(text)))
-            | (Self::Strings(values), Subject::Moment(text, _)) => values
-                .binary_search_by(|value| (value.len(), value.as_bytes()).cmp(&(text.len(), text)))
+            (Self::Strings { values, sorted }, Subject::Value(Value::String(text)))
+            | (Self::Strings { values, sorted }, Subject::Moment(text, _)) => sorted
+                .binary_search_by(|at| {
+                    let value = values.get(*at).map_or(&b""[..], |value| value.as_bytes());
+                    stored_order(value, text)
+                })
                 .is_ok(),
             (Self::Numbers(values), Subject::Value(Value::Number(number))) => values
                 .iter()
@@ -38,7 +49,9 @@ impl Enumeration {
     /// What is expected, with as many of the values as a line holds.
     pub(crate) fn expected(&self) -> String {
         let values: Vec<String> = match self {
-            Self::Strings(values) => values.iter().map(|value| format!("\"{value}\"")).collect(),
+            Self::Strings { values, .. } => {
+                values.iter().map(|value| format!("\"{value}\"")).collect()
+            }
             Self::Numbers(values) => values.iter().map(Decimal::text).collect(),
         };
         let list = values.join(", ");

@@ -1,7 +1,7 @@
-//! Reading the settings of a property: its rules and whatever else is neither its type nor its
-//! children. A native definition and a catalog row are read by the same functions.
+//! Reading the entries of `rules`.
 
-use super::{Bound, Decimal, Enumeration, Pattern, Rule, Rules};
+use super::when::read_when;
+use super::{Asked, Bound, Decimal, Enumeration, Pattern, Rule, Settings};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::description::Cardinality;
@@ -11,68 +11,30 @@ use crate::lexical::moment;
 use crate::trail::Trail;
 use std::cmp::Ordering;
 
-/// What a property's definition says beyond its type and its children.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {
-    pub(crate) rules: Rules,
-    /// An object accepts properties that it does not name.
-    pub(crate) additional: bool,
-}
-
-impl Settings {
-    /// Whether the property must be there, whatever else is.
-    pub(crate) fn required(&self) -> bool {
-        self.rules.entries.iter().any(|rule| rule.required)
-    }
-}
-
-/// Reads the settings of a property of type `base`; members named in `others` are the caller's.
-pub(crate) fn read_settings(
-    base: &Base,
-    object: Object<'_>,
-    others: &[&str],
-    at: &Trail<'_>,
-    report: &mut Report,
-) -> Result<Settings, Malformed> {
-    let mut settings = Settings::default();
-    for member in object.iter() {
-        let (key, value) = member?;
-        let at = at.name(key);
-        match (key, value) {
-            (_, Value::Null) => {}
-            (b"rules", _) => settings.rules = read_rules(base, value, &at, report)?,
-            (b"additionalProperties", _) if *base == Base::Object => {
-                settings.additional = expect::boolean(value, &at, report).unwrap_or_default();
-            }
-            (b"additionalProperties", _) => {
-                mistake(report, Code::Invalid, &at, "expected on an object only");
-            }
-            _ if others.iter().any(|other| other.as_bytes() == key) => {}
-            _ => mistake(report, Code::Structure, &at, "expected a known setting"),
-        }
-    }
-    Ok(settings)
-}
-
-fn read_rules(
+/// Reads `rules` into the settings of a property of type `base`.
+pub(crate) fn read_rules(
+    settings: &mut Settings,
     base: &Base,
     value: Value<'_>,
     at: &Trail<'_>,
     report: &mut Report,
-) -> Result<Rules, Malformed> {
+) -> Result<(), Malformed> {
     let mut entries = Vec::new();
     let Some(array) = expect::array(value, at, report) else {
-        return Ok(Rules::default());
+        return Ok(());
     };
     for (index, entry) in array.iter().enumerate() {
         let at = at.index(index);
         if let Some(object) = expect::object(entry?, &at, report) {
-            entries.push(read_rule(base, object, &at, report)?);
+            let (rule, asked) = read_rule(base, object, &at, report)?;
+            if !asked.is_empty() {
+                settings.asked.push((entries.len(), asked));
+            }
+            entries.push(rule);
         }
     }
-    Ok(Rules {
-        entries: entries.into(),
-    })
+    settings.rules.entries = entries.into();
+    Ok(())
 }
 
 fn read_rule(
@@ -80,8 +42,9 @@ fn read_rule(
     object: Object<'_>,
     at: &Trail<'_>,
     report: &mut Report,
-) -> Result<Rule, Malformed> {
+) -> Result<(Rule, Vec<Asked>), Malformed> {
     let mut rule = Rule::default();
+    let mut asked = Vec::new();
     for member in object.iter() {
         let (key, value) = member?;
         let at = at.name(key);
@@ -95,6 +58,7 @@ fn read_rule(
             (b"max", _) => rule.max = read_bound(base, value, &at, report)?.or(rule.max),
             (b"enum", _) => rule.enumeration = read_enumeration(base, value, &at, report)?,
             (b"pattern", _) => rule.pattern = read_pattern(base, value, &at, report)?,
+            (b"when", _) => asked = read_when(value, &at, report)?,
             _ => mistake(
                 report,
                 Code::Structure,
@@ -104,7 +68,7 @@ fn read_rule(
         }
     }
     check_order(&rule, at, report)?;
-    Ok(rule)
+    Ok((rule, asked))
 }
 
 /// `0:1 1:1 0:* 1:*`; on an array it counts elements.
@@ -161,7 +125,7 @@ fn read_bound(
 ) -> Result<Option<Bound>, Malformed> {
     Ok(match base {
         Base::Integer(..) | Base::Decimal => match value {
-            Value::Number(number) => Some(Bound::Value(Decimal::new(number))),
+            Value::Number(number) => Some(Bound::Value(Decimal::new(number)?)),
             _ => {
                 mistake(report, Code::Structure, at, "expected number");
                 None
@@ -218,10 +182,12 @@ fn read_enumeration(
         let at = at.index(index);
         match (base, item?) {
             (Base::Integer(low, high), Value::Number(number)) => match number.as_i64() {
-                Some(whole) if (low..=high).contains(&&whole) => numbers.push(Decimal::new(number)),
+                Some(whole) if (low..=high).contains(&&whole) => {
+                    numbers.push(Decimal::new(number)?)
+                }
                 _ => mistake(report, Code::Invalid, &at, "expected integer"),
             },
-            (Base::Decimal, Value::Number(number)) => numbers.push(Decimal::new(number)),
+            (Base::Decimal, Value::Number(number)) => numbers.push(Decimal::new(number)?),
             (Base::Text(lexical), Value::String(text)) if lexical.accepts(text) => {
                 strings.push(std::str::from_utf8(text).map_err(|_| Malformed)?.into());
             }

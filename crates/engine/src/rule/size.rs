@@ -2,23 +2,25 @@
 //! instant.
 
 use super::Subject;
-use crate::jsonb::{Malformed, Number, Value};
+use crate::jsonb::{Item, Malformed, Number, Value, write};
 use crate::lexical::Moment;
 use std::cmp::Ordering;
 
 /// A number of a definition, with all its digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Decimal {
+    /// A root container.
     bytes: Box<[u8]>,
     small: Option<i64>,
 }
 
 impl Decimal {
-    pub(crate) fn new(number: Number<'_>) -> Self {
-        Self {
-            bytes: number.as_bytes().into(),
+    pub(crate) fn new(number: Number<'_>) -> Result<Self, Malformed> {
+        let bytes = write(&Item::Copy(Value::Number(number))).map_err(|_| Malformed)?;
+        Ok(Self {
+            bytes: bytes.into(),
             small: number.as_i64(),
-        }
+        })
     }
 
     /// How a number of a document compares with this one.
@@ -30,7 +32,10 @@ impl Decimal {
     }
 
     pub(crate) fn number(&self) -> Result<Number<'_>, Malformed> {
-        Number::read(&self.bytes)
+        match Value::read(&self.bytes)? {
+            Value::Number(number) => Ok(number),
+            _ => Err(Malformed),
+        }
     }
 
     /// As it is written.

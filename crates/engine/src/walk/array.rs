@@ -1,0 +1,76 @@
+//! The walk over arrays.
+
+use super::Walk;
+use crate::jsonb::{Array, Value};
+use crate::profile::{Element, Presence, Profile};
+use crate::resource::Stop;
+use crate::rule::{Scope, Subject};
+use crate::trail::Trail;
+
+impl Walk<'_> {
+    /// Walks an array; null elements count as absent.
+    pub(super) fn array(
+        &mut self,
+        profile: &Profile,
+        element: &Element,
+        items: &Element,
+        array: Array<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        if self.too_deep(at, depth) {
+            return Ok(());
+        }
+        self.count(element, array, at)?;
+        for (index, item) in array.iter().enumerate() {
+            let here = at.index(index);
+            match item? {
+                Value::Null => self.absent_item(items, &here)?,
+                item => self.element(profile, items, item, &here, depth + 1)?,
+            }
+            if self.report.is_complete() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the rules of an array itself, if it has any.
+    pub(super) fn count(
+        &mut self,
+        element: &Element,
+        array: Array<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Stop> {
+        if element.rules.is_none() {
+            return Ok(());
+        }
+        let mut count = 0;
+        for item in array.iter() {
+            count += usize::from(!matches!(item?, Value::Null));
+        }
+        self.rules(element, Subject::Count(count), at)
+    }
+
+    /// Passes an element that is null.
+    fn absent_item(&mut self, items: &Element, at: &Trail<'_>) -> Result<(), Stop> {
+        let missing = match items.presence {
+            Presence::Optional => false,
+            Presence::Required => true,
+            Presence::Asked => {
+                let scope = Scope {
+                    root: self.root,
+                    current: at.object(),
+                };
+                match &items.rules {
+                    Some(rules) => rules.ask(&scope)?,
+                    None => false,
+                }
+            }
+        };
+        if missing {
+            self.missing(at);
+        }
+        Ok(())
+    }
+}

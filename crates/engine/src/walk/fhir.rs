@@ -1,0 +1,224 @@
+//! The walk over FHIR's JSON: <https://hl7.org/fhir/R4/json.html>.
+//!
+//! Beyond the native walk: nothing is empty; null only stands in an array of primitives, beside a
+//! companion (`_given` beside `given`); a companion alone is a value; of a choice (`value[x]`) one
+//! variant stands; a resource inside another is judged by its own `resourceType`.
+
+use super::Walk;
+use crate::issue::Code;
+use crate::jsonb::{Array, ArrayIter, Malformed, Object, Value};
+use crate::profile::{Element, Member, Presence, Profile, Shape, stored_order};
+use crate::resource::{Need, Stop};
+use crate::schema::Known;
+use crate::trail::Trail;
+use std::cmp::Ordering;
+
+/// How many choices an object can have; R4 has five in one (ElementDefinition).
+pub(crate) const CHOICES: usize = 8;
+
+/// For each choice of an object, the variant that was met.
+type Met = [Option<usize>; CHOICES];
+
+impl Walk<'_> {
+    /// The pass of the native walk, with FHIR's rules.
+    pub(super) fn fhir_object(
+        &mut self,
+        profile: &Profile,
+        shape: &Shape,
+        object: Object<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        if object.is_empty() {
+            self.report(Code::Structure, at, "expected at least one property");
+        }
+        let mut met: Met = [None; CHOICES];
+        let mut expected = shape.members.iter();
+        let mut next = expected.next();
+        for member in object.iter() {
+            let (key, value) = member?;
+            let here = at.member(key, &object);
+            while let Some(member) = next
+                && stored_order(member.name.as_bytes(), key) == Ordering::Less
+            {
+                self.fhir_absent(member, &object, at)?;
+                next = expected.next();
+            }
+            match next.filter(|member| member.name.as_bytes() == key) {
+                Some(member) => {
+                    next = expected.next();
+                    self.meet(shape, member, &mut met, &here);
+                    if matches!(value, Value::Null) {
+                        self.report(Code::Structure, &here, "expected no null");
+                    } else {
+                        self.element(profile, &member.element, value, &here, depth + 1)?;
+                    }
+                }
+                None => self.unknown(shape, value, &here, depth + 1)?,
+            }
+            if self.report.is_complete() {
+                return Ok(());
+            }
+        }
+        for member in next.into_iter().chain(expected) {
+            self.fhir_absent(member, &object, at)?;
+        }
+        for (choice, met) in shape.choices.iter().zip(met) {
+            if choice.required && met.is_none() {
+                self.missing(&at.name(choice.name.as_bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a member that is not there; its companion may stand for it.
+    fn fhir_absent(
+        &mut self,
+        member: &Member,
+        object: &Object<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Stop> {
+        if member.element.presence == Presence::Optional {
+            return Ok(());
+        }
+        if let Some(companion) = member
+            .role
+            .as_ref()
+            .and_then(|role| role.companion.as_ref())
+            && object.get(companion.as_bytes())?.is_some()
+        {
+            return Ok(());
+        }
+        self.absent(member, object, at)
+    }
+
+    /// Notes a variant of a choice; a second one is refused.
+    fn meet(&mut self, shape: &Shape, member: &Member, met: &mut Met, at: &Trail<'_>) {
+        let Some((choice, variant)) = member.role.as_ref().and_then(|role| role.variant) else {
+            return;
+        };
+        match met.get_mut(choice) {
+            Some(known @ None) => *known = Some(variant),
+            Some(Some(known)) if *known != variant => {
+                let name = shape.choices.get(choice).map_or("", |choice| &choice.name);
+                self.report(Code::Structure, at, format!("expected only one of {name}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Walks an array of FHIR.
+    pub(super) fn aligned(
+        &mut self,
+        profile: &Profile,
+        element: &Element,
+        items: &Element,
+        array: Array<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        if self.too_deep(at, depth) {
+            return Ok(());
+        }
+        if array.is_empty() {
+            self.report(Code::Structure, at, "expected at least one element");
+            return Ok(());
+        }
+        self.count(element, array, at)?;
+        let mut companion = Companion::new(at);
+        for (index, item) in array.iter().enumerate() {
+            let here = at.index(index);
+            match item? {
+                Value::Null => {
+                    if !companion.stands_at(index)? {
+                        self.report(Code::Structure, &here, "expected a value or a companion");
+                    }
+                }
+                item => self.element(profile, items, item, &here, depth + 1)?,
+            }
+            if self.report.is_complete() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks a resource inside another.
+    pub(super) fn resource(
+        &mut self,
+        object: Object<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        let here = at.name(b"resourceType");
+        let name = match object.get(b"resourceType")? {
+            Some(Value::String(name)) => std::str::from_utf8(name).map_err(|_| Malformed)?,
+            _ => {
+                self.report(
+                    Code::Required,
+                    &here,
+                    "expected the name of a resource type",
+                );
+                return self.unwalked(Value::Object(object), at, depth);
+            }
+        };
+        // What is no name of a type is not worth a question.
+        let known = match name.as_bytes() {
+            [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {
+                self.schema.find(name)
+            }
+            _ => Known::No,
+        };
+        match known {
+            Known::Yes(profile) => self.shape(profile, 0, Value::Object(object), at, depth),
+            Known::No => {
+                self.report(
+                    Code::NotFound,
+                    &here,
+                    "expected the name of a resource type",
+                );
+                self.unwalked(Value::Object(object), at, depth)
+            }
+            Known::Unknown => Err(Stop::Needs {
+                kind: Need::Profile,
+                name: name.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The array that stands beside an array of primitives: `_given` beside `given`, or the other way
+/// round. It is looked for at the first null, and read once.
+struct Companion<'a> {
+    at: &'a Trail<'a>,
+    rest: Option<(ArrayIter<'a>, usize)>,
+}
+
+impl<'a> Companion<'a> {
+    fn new(at: &'a Trail<'a>) -> Self {
+        Self { at, rest: None }
+    }
+
+    /// Whether it has a value at `index`, which never falls from call to call.
+    fn stands_at(&mut self, index: usize) -> Result<bool, Malformed> {
+        if self.rest.is_none() {
+            let Some((name, object)) = self.at.step() else {
+                return Ok(false);
+            };
+            let other = match name.strip_prefix(b"_") {
+                Some(name) => object.get(name)?,
+                None => object.get(&[b"_", name].concat())?,
+            };
+            let Some(Value::Array(array)) = other else {
+                return Ok(false);
+            };
+            self.rest = Some((array.iter(), 0));
+        }
+        let Some((items, next)) = &mut self.rest else {
+            return Ok(false);
+        };
+        let item = items.nth(index - *next).transpose()?;
+        *next = index + 1;
+        Ok(!matches!(item, None | Some(Value::Null)))
+    }
+}

@@ -1,0 +1,139 @@
+//! The rules of an element, after its type.
+
+use super::Walk;
+use crate::issue::{Code, Issue, Severity};
+use crate::jsonb::Value;
+use crate::lexical::{Lexical, moment};
+use crate::profile::Element;
+use crate::resource::{Need, Reference, Stop};
+use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
+use crate::schema::Known;
+use crate::trail::Trail;
+
+impl Walk<'_> {
+    /// Walks a string of a primitive type.
+    #[inline]
+    pub(super) fn text(
+        &mut self,
+        lexical: Lexical,
+        element: &Element,
+        text: &[u8],
+        at: &Trail<'_>,
+    ) -> Result<(), Stop> {
+        if !lexical.accepts(text) {
+            self.report(Code::Invalid, at, lexical.expected());
+            return Ok(());
+        }
+        let Some(rules) = &element.rules else {
+            return Ok(());
+        };
+        let subject = match moment(lexical, text) {
+            Some(moment) => Subject::Moment(text, moment),
+            None => Subject::Value(Value::String(text)),
+        };
+        self.some_rules(rules, subject, at)
+    }
+
+    /// Checks the rules of an element, if it has any.
+    #[inline]
+    pub(super) fn rules(
+        &mut self,
+        element: &Element,
+        subject: Subject<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Stop> {
+        match &element.rules {
+            Some(rules) => self.some_rules(rules, subject, at),
+            None => Ok(()),
+        }
+    }
+
+    fn some_rules(
+        &mut self,
+        rules: &Rules,
+        subject: Subject<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Stop> {
+        let scope = Scope {
+            root: self.root,
+            current: at.object(),
+        };
+        let report = &mut *self.report;
+        rules.check(subject, &scope, &mut |code, expected| {
+            report.push(Issue::error(code, at.render(), expected));
+        })?;
+        let value = match subject {
+            Subject::Value(value) => value,
+            Subject::Moment(text, _) => Value::String(text),
+            Subject::Count(_) => return Ok(()),
+        };
+        if let Some(exact) = &rules.exact
+            && !exact.accepts(value)?
+        {
+            self.report(Code::Value, at, exact.expected()?);
+        }
+        if let Some(binding) = &rules.binding {
+            self.binding(binding, value, at)?;
+        }
+        if let Some(target) = &rules.target {
+            self.target(target, value, at)?;
+        }
+        Ok(())
+    }
+
+    fn binding(&mut self, binding: &Binding, value: Value<'_>, at: &Trail<'_>) -> Result<(), Stop> {
+        let name = self.schema.vocabulary_name(binding.vocabulary);
+        let vocabulary = match self.schema.vocabulary(binding.vocabulary) {
+            Known::Yes(vocabulary) => vocabulary,
+            Known::No => {
+                self.report(
+                    Code::NotFound,
+                    at,
+                    format!("expected the vocabulary {name}"),
+                );
+                return Ok(());
+            }
+            Known::Unknown => {
+                return Err(Stop::Needs {
+                    kind: Need::Vocabulary,
+                    name: name.to_owned(),
+                });
+            }
+        };
+        if !is_from(vocabulary, value)? {
+            let diagnostics = format!("expected a code of the vocabulary {name}");
+            let severity = if binding.preferred {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
+            self.report.push(Issue {
+                severity,
+                ..Issue::error(Code::CodeInvalid, at.render(), diagnostics)
+            });
+        }
+        Ok(())
+    }
+
+    fn target(&mut self, target: &Target, value: Value<'_>, at: &Trail<'_>) -> Result<(), Stop> {
+        let Value::Object(object) = value else {
+            return Ok(());
+        };
+        let here = at.member(b"reference", &object);
+        match target.check(object)? {
+            Verdict::Fine => {}
+            Verdict::Missing => self.missing(&here),
+            Verdict::Elsewhere => self.report(Code::Value, &here, target.expected()),
+            Verdict::Disagrees => {
+                let here = at.member(b"type", &object);
+                self.report(Code::Value, &here, "expected the type of the reference");
+            }
+            Verdict::Enforced { kind, id } => self.references.push(Reference {
+                profile: kind.to_owned(),
+                id: id.to_owned(),
+                expression: here.render(),
+            }),
+        }
+        Ok(())
+    }
+}
