@@ -7,8 +7,11 @@
 mod boundary;
 mod cases;
 mod clinic;
+mod gate;
+mod id;
 mod layers;
 mod main_job;
 mod postgrest;
 mod readme;
 mod smoke;
+mod version;
