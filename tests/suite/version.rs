@@ -384,14 +384,62 @@ fn many_writers_of_two_ids_leave_whole_histories() {
     }
 }
 
+/// One session that writes over a row and one that deletes it wait for each other in turn, and
+/// never in a circle.
+#[test]
+fn delete_of_a_row_that_another_writes_over_is_no_deadlock() {
+    let database = clinic::database("version");
+    let mut holder = database.connect();
+    clinic::upsert(&mut holder, OFFICE, "o", &named("a")).unwrap();
+    holder
+        .batch_execute(
+            "CREATE FUNCTION public.wait() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+             CREATE TRIGGER \"~wait\" BEFORE INSERT ON clinic.office
+                 FOR EACH ROW EXECUTE FUNCTION public.wait();
+             SELECT pg_advisory_lock(1)",
+        )
+        .unwrap();
+    let (mut writer, mut deleter) = (database.connect(), database.connect());
+    std::thread::scope(|scope| {
+        // Has passed the guard, and not yet seen that the row is there.
+        let writer = scope.spawn(|| {
+            writer.batch_execute(
+                "INSERT INTO clinic.office (id, data) VALUES ('o', '{\"name\": \"b\"}') \
+                 ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            )
+        });
+        wait_for_locks(&database, 1);
+        let deleter =
+            scope.spawn(|| clinic::delete(&mut deleter, OFFICE, "o", None, false).map(drop));
+        wait_for_locks(&database, 2);
+        holder
+            .batch_execute("SELECT pg_advisory_unlock(1)")
+            .unwrap();
+        for result in [writer.join().unwrap(), deleter.join().unwrap()] {
+            result.unwrap();
+        }
+    });
+    assert_eq!(
+        clinic::story(&mut holder, OFFICE, "o"),
+        "created 1, updated 2, deleted 3"
+    );
+}
+
 /// Waits until a session of this database waits for another.
 #[track_caller]
 fn wait_for_a_lock(database: &Database) {
+    wait_for_locks(database, 1);
+}
+
+/// Waits until so many sessions of this database wait for others.
+#[track_caller]
+fn wait_for_locks(database: &Database, sessions: usize) {
     let mut client = database.connect();
     let began = Instant::now();
     let waiting = "SELECT FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while client.query(waiting, &[]).unwrap().is_empty() {
+    while client.query(waiting, &[]).unwrap().len() < sessions {
         assert!(began.elapsed() < Duration::from_secs(20), "nobody waits");
         std::thread::sleep(Duration::from_millis(2));
     }
