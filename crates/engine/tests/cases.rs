@@ -3,7 +3,8 @@
 
 use ingest_engine::jsonb::{Value, from_text, to_text};
 use ingest_engine::{
-    Checked, Definition, Issue, Limits, Report, Resource, Schema, Vocabulary, check, contained,
+    Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Property, Report,
+    Resource, Schema, Stop, Vocabulary, check, contained,
 };
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ struct Cases {
     #[serde(default)]
     profile: Vec<ProfileCase>,
     #[serde(default)]
+    description: Vec<DescriptionCase>,
+    #[serde(default)]
     case: Vec<Case>,
     #[serde(default)]
     refusal: Vec<Refusal>,
@@ -28,6 +31,36 @@ struct Cases {
 struct ProfileCase {
     name: String,
     definition: String,
+}
+
+/// A FHIR profile or type as catalog rows: path, type, and rules where there are any. It is given
+/// to the schema when a document needs it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DescriptionCase {
+    name: String,
+    kind: String,
+    rows: Vec<Vec<String>>,
+}
+
+impl DescriptionCase {
+    fn describe(&self) -> Description {
+        let properties = self.rows.iter().enumerate().map(|(ordinal, row)| Property {
+            path: row[0].clone(),
+            ordinal: i32::try_from(ordinal).unwrap(),
+            kind: row[1].clone(),
+            rules: row.get(2).map_or("{}", |rules| rules).to_owned(),
+        });
+        Description {
+            name: self.name.clone(),
+            version: 1,
+            kind: Kind::parse(&self.kind).unwrap(),
+            format: Format::Fhir,
+            additional_properties: false,
+            properties: properties.collect(),
+            contained: Vec::new(),
+        }
+    }
 }
 
 /// A vocabulary that the file's profiles bind to.
@@ -85,18 +118,16 @@ fn default_id() -> String {
 #[test]
 fn cases_run_by_engine_hold() {
     // Every case of every file gives exactly its issues.
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases"));
     let mut failures = Vec::new();
     let mut count = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for path in files() {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         let cases: Cases = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         let schema = schema(&file, &cases);
         for case in &cases.case {
             count += 1;
-            if let Err(why) = run(&schema, case) {
+            if let Err(why) = run(&schema, &cases, case) {
                 failures.push(format!("{file}: {}: {why}", case.name));
             }
         }
@@ -114,6 +145,17 @@ fn cases_run_by_engine_hold() {
         failures.join("\n")
     );
     assert!(count > 100);
+}
+
+/// The files of native definitions, and those of catalog rows.
+fn files() -> Vec<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases"));
+    let folders = [folder.clone(), folder.join("rows")];
+    let entries = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.is_file()).collect()
 }
 
 fn schema(file: &str, cases: &Cases) -> Schema {
@@ -147,20 +189,30 @@ fn schema(file: &str, cases: &Cases) -> Schema {
     schema
 }
 
-fn run(schema: &Schema, case: &Case) -> Result<(), String> {
+fn run(schema: &Schema, cases: &Cases, case: &Case) -> Result<(), String> {
     let data = from_text(&case.data).map_err(|error| error.to_string())?;
     let contained = case.contained.as_ref().map(|text| from_text(text).unwrap());
     let old = case.old.as_ref().map(|text| from_text(text).unwrap());
-    let profile = schema.profile(&case.profile).ok_or("no such profile")?;
+    let profile = loop {
+        match schema.profile(&case.profile) {
+            Some(profile) => break profile,
+            None => load(schema, cases, Need::Profile, &case.profile),
+        }
+    };
     let resource = Resource {
         id: &case.id,
         data: Value::read(&data).unwrap(),
         contained: contained.as_ref().map(|bytes| Value::read(bytes).unwrap()),
     };
     let limits = Limits::default();
-    let mut report = Report::new(limits);
-    let checked =
-        check(schema, &profile, &resource, limits, &mut report).map_err(|stop| stop.to_string())?;
+    let (checked, report) = loop {
+        let mut report = Report::new(limits);
+        match check(schema, &profile, &resource, limits, &mut report) {
+            Ok(checked) => break (checked, report),
+            Err(Stop::Needs { kind, name }) => load(schema, cases, kind, &name),
+            Err(stop) => return Err(stop.to_string()),
+        }
+    };
     let Checked {
         incomplete,
         references,
@@ -205,6 +257,16 @@ fn run(schema: &Schema, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
+/// Gives the schema what it needs, as a loader of the catalog does.
+fn load(schema: &Schema, cases: &Cases, need: Need, name: &str) {
+    let described = cases.description.iter().map(DescriptionCase::describe);
+    let mut wanted = described.filter(|it| it.name == name && Need::from(it.kind) == need);
+    match wanted.next() {
+        Some(description) => schema.insert(&description).unwrap(),
+        None => schema.insert_absent(need, name),
+    }
+}
+
 fn refuse(schema: &Schema, refusal: &Refusal) -> Result<(), String> {
     let bytes = from_text(&refusal.definition).map_err(|error| error.to_string())?;
     let issues = match Definition::read("thing", Value::read(&bytes).unwrap()) {
@@ -212,7 +274,7 @@ fn refuse(schema: &Schema, refusal: &Refusal) -> Result<(), String> {
         Ok(definition) => loop {
             match schema.judge(&definition) {
                 Ok(issues) => break issues,
-                Err(ingest_engine::Stop::Needs { kind, name }) => schema.insert_absent(kind, &name),
+                Err(Stop::Needs { kind, name }) => schema.insert_absent(kind, &name),
                 Err(stop) => return Err(stop.to_string()),
             }
         },

@@ -21,7 +21,7 @@ pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Asked, Scope, When};
 
 use crate::issue::Code;
-use crate::jsonb::{Malformed, Value};
+use crate::jsonb::{Array, Malformed, Value};
 use crate::lexical::Moment;
 use std::cmp::Ordering;
 
@@ -54,8 +54,8 @@ pub(crate) enum Subject<'a> {
     Value(Value<'a>),
     /// A string that is an instant.
     Moment(&'a [u8], Moment),
-    /// An array, by the number of its elements that are not null.
-    Count(usize),
+    /// An array, and how many of its elements are not null.
+    Array(Array<'a>, usize),
 }
 
 impl Rules {

@@ -69,7 +69,7 @@ impl Bound {
             (Self::Length(bound), Subject::Value(Value::String(text))) => {
                 Some(compare_length(text, *bound))
             }
-            (Self::Count(bound), Subject::Count(count)) => Some(count.cmp(bound)),
+            (Self::Count(bound), Subject::Array(_, count)) => Some(count.cmp(bound)),
             (Self::Moment(bound, _), Subject::Moment(_, moment)) => moment.compare(bound),
             _ => None,
         })

@@ -49,7 +49,7 @@ impl Walk<'_> {
         for item in array.iter() {
             count += usize::from(!matches!(item?, Value::Null));
         }
-        self.rules(element, Subject::Count(count), at)
+        self.rules(element, Subject::Array(array, count), at)
     }
 
     /// Passes an element that is null.

@@ -124,6 +124,10 @@ impl Walk<'_> {
             self.report(Code::Structure, at, "expected at least one element");
             return Ok(());
         }
+        if !is_as_long(array, at)? {
+            let expected = "expected as many elements as its companion";
+            self.report(Code::Structure, at, expected);
+        }
         self.count(element, array, at)?;
         let mut companion = Companion::new(at);
         for (index, item) in array.iter().enumerate() {
@@ -185,6 +189,17 @@ impl Walk<'_> {
             }),
         }
     }
+}
+
+/// Whether an array of companions (`_given`) is as long as the array beside it, if there is one.
+fn is_as_long(array: Array<'_>, at: &Trail<'_>) -> Result<bool, Malformed> {
+    let Some(([b'_', name @ ..], object)) = at.step() else {
+        return Ok(true);
+    };
+    Ok(match object.get(name)? {
+        Some(Value::Array(other)) => other.len() == array.len(),
+        _ => true,
+    })
 }
 
 /// The array that stands beside an array of primitives: `_given` beside `given`, or the other way

@@ -65,7 +65,7 @@ impl Walk<'_> {
         let value = match subject {
             Subject::Value(value) => value,
             Subject::Moment(text, _) => Value::String(text),
-            Subject::Count(_) => return Ok(()),
+            Subject::Array(array, _) => Value::Array(array),
         };
         if let Some(exact) = &rules.exact
             && !exact.accepts(value)?
