@@ -2,9 +2,10 @@
 
 use super::guard::after;
 use crate::pg::{Answer, Call, Error, Event, Result, State};
+use crate::store::confirm::{self, Confirmed};
 use crate::store::find;
+use crate::store::history;
 use crate::store::layout::Layout;
-use crate::store::{confirm, history};
 
 /// `ingest.archive('source', 'profile')`
 pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
@@ -38,15 +39,23 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, owner, &old, &layout, ended_at, true)?;
         }
-        Event::Insert => {
-            if confirm::clashes(table, trigger.relation(), owner)? {
+        Event::Insert => match confirm::confirm(table, trigger.relation(), owner)? {
+            Confirmed::Fine => {}
+            Confirmed::Foreign => {
                 return Err(Error::refuse(
                     State::SerializationFailure,
                     format!("an id in {profile} was created and deleted by another transaction"),
                 )
                 .hint("Try again."));
             }
-        }
+            Confirmed::Own => {
+                return Err(Error::refuse(
+                    State::Conflict,
+                    format!("an id in {profile} is deleted and created by the same statement"),
+                )
+                .hint("Use UPDATE, or delete in one statement and create in the next."));
+            }
+        },
         Event::Truncate => {}
     }
     Ok(Answer::Done)

@@ -1,6 +1,6 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
-use crate::pg::{Error, State};
+use crate::pg::{Error, State, limits};
 use crate::store::Guarded;
 use ingest_engine::{Issue, Report, operation_outcome};
 
@@ -19,10 +19,15 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
         .iter()
         .filter(|issue| issue.severity.refuses())
         .count();
-    let issues = if refused == 1 { "issue" } else { "issues" };
+    // The last of too many issues says that there are more.
+    let count = match refused > limits().max_issues {
+        true => format!("more than {} issues", refused - 1),
+        false if refused == 1 => "1 issue".to_owned(),
+        false => format!("{refused} issues"),
+    };
     Error::refuse(
         State::Unprocessable,
-        format!("{name} does not conform to its profile: {refused} {issues}"),
+        format!("{name} does not conform to its profile: {count}"),
     )
     .detail(outcome)
     .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")

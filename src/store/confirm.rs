@@ -5,9 +5,11 @@
 //! that gap without one lock for each row of a load, so it is looked at once more, at the end of
 //! the statement and for all its rows together.
 
+use super::history::Archiving;
 use super::table::Table;
 use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, as_owner, statement_start};
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 /// A row that the guard let pass, with the version it was given.
 struct Pending {
@@ -42,40 +44,58 @@ pub fn remember(table: Oid, key: String, version: i32) {
     });
 }
 
-/// Whether a row of this table was given a version that history has. Rows that are not in the
-/// table yet, because a statement around this one is still inserting them, wait for its end.
-pub fn clashes(table: &Table, relation: Oid, owner: Oid) -> Result<bool> {
-    let pending = PASSED.with_borrow_mut(|passed| {
+/// What was found of the rows of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// Every row has the version that comes after its history.
+    Fine,
+    /// Another transaction has created and deleted the same id meanwhile.
+    Foreign,
+    /// The statement itself has deleted the id and created it again.
+    Own,
+}
+
+/// Looks at the rows of this table once more, and ends the tombstones of those that are back. Rows
+/// that are not in the table yet, because a statement around this one is still inserting them,
+/// wait for its end.
+pub fn confirm(table: &Table, relation: Oid, owner: Oid) -> Result<Confirmed> {
+    let pending: Vec<Pending> = PASSED.with_borrow_mut(|passed| {
         let (mine, others) = std::mem::take(&mut passed.rows)
             .into_iter()
             .partition(|row| row.table == relation);
         passed.rows = others;
         mine
     });
-    let pending: Vec<Pending> = pending;
     if pending.is_empty() {
-        return Ok(false);
+        return Ok(Confirmed::Fine);
     }
     let keys: Vec<&str> = pending.iter().map(|row| row.key.as_str()).collect();
     let versions: Vec<String> = pending.iter().map(|row| row.version.to_string()).collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
-    let (clashes, waiting) = as_owner(owner, || {
+    let revived = pending.iter().any(|row| row.version > 1);
+    let (confirmed, seen) = as_owner(owner, || {
         Session::open(|session| {
             let args = [Arg::Texts(&keys), Arg::Texts(&versions)];
             let rows = session.run(&table.clashing, &args, Reading::Latest, 0)?;
-            let mut clashes = false;
-            let mut seen = std::collections::HashSet::new();
+            let mut confirmed = Confirmed::Fine;
+            let mut seen = HashSet::new();
             for row in rows.iter() {
                 seen.insert(row.string(1)?);
-                clashes |= row.bool(2);
+                match (row.bool(2), row.bool(3)) {
+                    (false, _) => {}
+                    (true, false) => confirmed = Confirmed::Foreign,
+                    (true, true) if confirmed == Confirmed::Fine => confirmed = Confirmed::Own,
+                    (true, true) => {}
+                }
             }
-            Ok((clashes, seen))
+            if revived && confirmed == Confirmed::Fine {
+                let _archiving = Archiving::begin();
+                session.run(&table.revive, &args, Reading::Fresh, 0)?;
+            }
+            Ok((confirmed, seen))
         })
     })?;
-    let waiting: Vec<Pending> = pending
-        .into_iter()
-        .filter(|row| !waiting.contains(&row.key))
-        .collect();
+    let waiting = pending.into_iter().filter(|row| !seen.contains(&row.key));
     PASSED.with_borrow_mut(|passed| passed.rows.extend(waiting));
-    Ok(clashes)
+    Ok(confirmed)
 }

@@ -90,10 +90,12 @@ pub fn is_archiving() -> bool {
     ARCHIVING.get() > 0
 }
 
-struct Archiving;
+/// While it lives, the seal of history tables is open.
+pub struct Archiving;
 
 impl Archiving {
-    fn begin() -> Self {
+    /// Opens the seal.
+    pub fn begin() -> Self {
         ARCHIVING.set(ARCHIVING.get() + 1);
         Self
     }

@@ -12,6 +12,8 @@ pub const RESOURCE: &str = "id, version, created_at, updated_at, profile_version
 /// Those of a link table; `contained` is not there, and its place is taken by the ends.
 pub const LINK: &str = "id, version, created_at, updated_at, profile_version, data, from_id, to_id";
 
+const SAME_ENDS: &str = "h.from_id = t.from_id AND h.to_id = t.to_id";
+
 /// The statements of one guarded table.
 #[derive(Debug)]
 pub struct Table {
@@ -38,6 +40,8 @@ pub struct Table {
     pub last_archived: Statement,
     /// Of rows given by key and version: those that are there, and whether history has them too.
     pub clashing: Statement,
+    /// Ends the tombstones of rows given by key and version.
+    pub revive: Statement,
     /// Archives the row before.
     pub archive: Statement,
     /// One version from history.
@@ -102,7 +106,8 @@ impl Table {
                 ),
                 &[TEXT],
             ),
-            clashing: clashing(&table, &history, "h.id = n.id"),
+            clashing: clashing(&table, &history, "h.id = t.id"),
+            revive: revive(&table, &history, "h.id = t.id"),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -177,11 +182,8 @@ impl Table {
                 ),
                 &[TEXT, TEXT],
             ),
-            clashing: clashing(
-                &table,
-                &history,
-                "h.from_id = t.from_id AND h.to_id = t.to_id",
-            ),
+            clashing: clashing(&table, &history, SAME_ENDS),
+            revive: revive(&table, &history, SAME_ENDS),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -236,14 +238,37 @@ impl Table {
     }
 }
 
-/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified.
+/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified. A clash is foreign
+/// unless the version in history was written by this transaction or one of its subtransactions:
+/// then it is visible and still in progress.
 fn clashing(table: &str, history: &str, same: &str) -> Statement {
     Statement::by_key(
         format!(
-            "SELECT n.id, EXISTS (SELECT FROM {history} AS h \
-             WHERE {same} AND h.version >= n.version::pg_catalog.int4) \
+            "SELECT n.id, h.version IS NOT NULL, \
+             h.version IS NOT NULL AND pg_catalog.pg_xact_status((CASE \
+                 WHEN h.xid > now.low THEN now.high - 4294967296 ELSE now.high END \
+                 + h.xid)::pg_catalog.text::pg_catalog.xid8) = 'in progress' \
+             FROM (SELECT current - current % 4294967296 AS high, current % 4294967296 AS low \
+                   FROM (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) \
+                   AS x (current)) AS now, \
+             unnest($1, $2) AS n (id, version) \
+             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
+             LEFT JOIN LATERAL (SELECT h.version, h.xmin::pg_catalog.text::pg_catalog.int8 AS xid \
+                   FROM {history} AS h WHERE {same} AND h.version >= t.version \
+                   ORDER BY h.version DESC LIMIT 1) AS h ON true"
+        ),
+        &[kind::TEXTS, kind::TEXTS],
+    )
+}
+
+/// Ends the tombstones of rows that were created again.
+fn revive(table: &str, history: &str, same: &str) -> Statement {
+    Statement::by_key(
+        format!(
+            "UPDATE {history} AS h SET ended_at = t.updated_at \
              FROM unnest($1, $2) AS n (id, version) \
-             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4"
+             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
+             WHERE {same} AND h.version = t.version - 1 AND h.ended_at IS NULL"
         ),
         &[kind::TEXTS, kind::TEXTS],
     )
