@@ -147,10 +147,11 @@ fn cases_run_by_engine_hold() {
     assert!(count > 100);
 }
 
-/// The files of native definitions, and those of catalog rows.
+/// The files of native definitions, those whose profiles need vocabularies or stored targets, and
+/// those of catalog rows.
 fn files() -> Vec<PathBuf> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/cases"));
-    let folders = [folder.clone(), folder.join("rows")];
+    let folders = [folder.clone(), folder.join("linked"), folder.join("rows")];
     let entries = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap());
