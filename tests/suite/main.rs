@@ -14,4 +14,5 @@ mod main_job;
 mod postgrest;
 mod readme;
 mod smoke;
+mod user_table;
 mod version;
