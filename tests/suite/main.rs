@@ -4,6 +4,7 @@
 //! own, and is named `subject_condition_outcome`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod argument;
 mod boundary;
 mod cases;
 mod clinic;

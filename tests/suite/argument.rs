@@ -1,0 +1,374 @@
+//! Arguments: whatever a function is handed, it answers or refuses, and says what was wrong.
+
+use ingest_tests::expect_sqlstate;
+use postgres::Client;
+
+use crate::clinic::{self, value};
+
+/// A call of each function that succeeds, in a database where `prepare` has run. The arguments of a
+/// function stand in the order of its parameters.
+const CALLS: &[(&str, &[&str])] = &[
+    ("source_create", &["'other'", "'{}'"]),
+    ("source_drop", &["'empty'", "false"]),
+    (
+        "profile_define",
+        &["'clinic'", "'thing'", "'{\"type\": \"ROOT\"}'"],
+    ),
+    ("profile_drop", &["'clinic'", "'spare'", "false"]),
+    (
+        "relationship_define",
+        &[
+            "'clinic'",
+            "'owns'",
+            "'{\"from\": {\"profileKey\": \"provider\"}, \"to\": {\"profileKey\": \"office\"}}'",
+        ],
+    ),
+    ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
+    ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
+    (
+        "resource_upsert",
+        &["'clinic'", "'office'", "'o'", BODY, "1"],
+    ),
+    (
+        "resource_create_if",
+        &["'clinic'", "'office'", CRITERIA, BODY, "'new'"],
+    ),
+    (
+        "resource_upsert_if",
+        &["'clinic'", "'office'", CRITERIA, BODY, "'new'"],
+    ),
+    (
+        "resource_patch",
+        &[
+            "'clinic'",
+            "'office'",
+            "'o'",
+            "'{\"data\": {\"name\": \"z\"}}'",
+            "1",
+        ],
+    ),
+    (
+        "contained_put",
+        &[
+            "'clinic'",
+            "'office'",
+            "'o'",
+            "'primaryPaymentMethod/p'",
+            "'{\"data\": {\"value\": \"z\"}}'",
+            "1",
+        ],
+    ),
+    (
+        "contained_delete",
+        &[
+            "'clinic'",
+            "'office'",
+            "'o'",
+            "'primaryPaymentMethod/p'",
+            "1",
+        ],
+    ),
+    ("resource_read", &["'clinic'", "'office'", "'o'", "1"]),
+    (
+        "resource_read_at",
+        &["'clinic'", "'office'", "'o'", "'infinity'"],
+    ),
+    ("resource_exists", &["'clinic'", "'office'", "'o'"]),
+    (
+        "resource_search",
+        &["'clinic'", "'office'", CRITERIA, "10", "'a'"],
+    ),
+    ("resource_history", &["'clinic'", "'office'", "'o'"]),
+    (
+        "resource_delete",
+        &["'clinic'", "'office'", "'free'", "1", "true"],
+    ),
+    ("resource_validate", &["'clinic'", "'office'", BODY]),
+    ("resource_is_valid", &["'clinic'", "'office'", BODY]),
+    ("relationship_link", &["'clinic'", "'worksAt'", LINK]),
+    ("relationship_upsert", &["'clinic'", "'worksAt'", LINK, "0"]),
+    ("relationship_read", &["'clinic'", "'worksAt'", LINK_ID]),
+    (
+        "relationship_list",
+        &["'clinic'", "'office'", "'o'", "'worksAt'"],
+    ),
+    (
+        "relationship_unlink",
+        &["'clinic'", "'worksAt'", LINK_ID, "1"],
+    ),
+    ("new_id", &[]),
+];
+const BODY: &str = "'{\"data\": {\"name\": \"y\"}}'";
+const CRITERIA: &str = "'{\"name\": \"y\"}'";
+const LINK: &str = "'{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}'";
+const LINK_ID: &str = "'provider.p,office.o'";
+
+fn prepare(client: &mut Client) {
+    client
+        .batch_execute(
+            "SELECT ingest.source_create('empty');
+             SELECT ingest.profile_define('clinic', 'spare', '{\"type\": \"ROOT\"}');
+             SELECT ingest.relationship_define('clinic', 'sparing',
+                 '{\"from\": {\"profileKey\": \"provider\"}, \"to\": {\"profileKey\": \"office\"}}');
+             INSERT INTO clinic.office (id, data, contained) VALUES ('o', '{\"name\": \"x\"}',
+                 '{\"primaryPaymentMethod\": [{\"id\": \"p\", \"data\": {\"value\": \"Visa\"}}]}');
+             INSERT INTO clinic.office (id, data) VALUES ('free', '{}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}'), ('q', '{\"name\": \"q\"}');
+             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p', 'o');",
+        )
+        .unwrap();
+}
+
+/// Runs a call in a transaction that is taken back.
+fn call(client: &mut Client, function: &str, arguments: &[&str]) -> Result<u64, postgres::Error> {
+    let sql = format!("SELECT * FROM ingest.{function}({})", arguments.join(", "));
+    client.transaction().unwrap().execute(&sql, &[])
+}
+
+/// Each function, and each of its parameters, is called by these tests.
+#[test]
+fn calls_of_these_tests_are_those_of_every_function() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    let functions: Vec<(String, i16)> = client
+        .query(
+            "SELECT proname::text, pronargs FROM pg_proc \
+             WHERE pronamespace = 'ingest'::regnamespace AND prorettype <> 'trigger'::regtype \
+             ORDER BY proname",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    let mut called: Vec<_> = CALLS
+        .iter()
+        .map(|(name, arguments)| ((*name).to_owned(), i16::try_from(arguments.len()).unwrap()))
+        .collect();
+    called.sort();
+    assert_eq!(functions, called);
+    prepare(&mut client);
+    for (function, arguments) in CALLS {
+        call(&mut client, function, arguments)
+            .unwrap_or_else(|error| panic!("{function}: {error:?}"));
+    }
+}
+
+/// NULL for a parameter that has a default is as good as the default; for any other it is PT400 and
+/// names the parameter.
+#[test]
+fn null_for_each_parameter_is_its_default_or_refused() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    prepare(&mut client);
+    for (function, arguments) in CALLS {
+        for place in 0..arguments.len() {
+            let parameter = client
+                .query_one(
+                    "SELECT proargnames[$2], pronargs - pronargdefaults < $2 FROM pg_proc \
+                     WHERE pronamespace = 'ingest'::regnamespace AND proname = $1::text",
+                    &[function, &(i32::try_from(place).unwrap() + 1)],
+                )
+                .unwrap();
+            let (name, optional): (String, bool) = (parameter.get(0), parameter.get(1));
+            let mut arguments = arguments.to_vec();
+            arguments[place] = "NULL";
+            let result = call(&mut client, function, &arguments);
+            if optional {
+                result.unwrap_or_else(|error| panic!("{function}, {name}: {error:?}"));
+            } else {
+                let refusal = expect_sqlstate(result, "PT400");
+                assert_eq!(
+                    refusal.message(),
+                    format!("{name} must not be null"),
+                    "{function}"
+                );
+            }
+        }
+        let nulls = vec!["NULL"; arguments.len()];
+        if !arguments.is_empty() {
+            expect_sqlstate(call(&mut client, function, &nulls), "PT400");
+        }
+    }
+}
+
+/// JSON of every kind, where a function expects an object, is an answer or a typed refusal.
+#[test]
+fn json_of_any_kind_for_each_parameter_is_answered_or_refused() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    prepare(&mut client);
+    let strange = [
+        "null",
+        "true",
+        "0",
+        "-1.5e-300",
+        "1e1000",
+        "\"\"",
+        "\"x\"",
+        "[]",
+        "{}",
+        "[null]",
+        "[[]]",
+        "[{}]",
+        "{\"\": null}",
+        "{\"data\": null}",
+        "{\"data\": []}",
+        "{\"data\": {\"\": \"\"}}",
+        "{\"data\": {}, \"contained\": []}",
+        "{\"data\": {}, \"contained\": {\"x\": 1}}",
+        "{\"data\": {}, \"id\": 1}",
+        "{\"data\": {}, \"id\": null}",
+        "{\"from\": 1, \"to\": 2}",
+        "{\"from\": {}, \"to\": {}}",
+        "{\"from\": {\"id\": 1, \"type\": 2}, \"to\": null}",
+        "{\"name\": null}",
+        "{\"name\": []}",
+        "{\"name\": {}}",
+        "{\"name\": [1, [2]]}",
+        "{\"type\": \"ROOT\", \"properties\": []}",
+        "{\"type\": 1}",
+        "{\"properties\": {\"a\": 1}}",
+        "{\"type\": \"ROOT\", \"properties\": {\"\": {\"type\": \"symbol\"}}}",
+        "{\"name\": \"\\\"\\n\\t\u{7f}é\u{1F600}\"}",
+        "[{\"op\": \"x\"}]",
+        "[{\"op\": \"remove\", \"path\": \"\"}]",
+        "{\"format\": \"nope\"}",
+        "{\"format\": 1}",
+        "{\"x\": 1}",
+    ];
+    for (function, arguments) in CALLS {
+        for place in 0..arguments.len() {
+            if !arguments[place].starts_with("'{") {
+                continue;
+            }
+            for json in strange {
+                let given = format!("'{json}'::jsonb");
+                let mut arguments = arguments.to_vec();
+                arguments[place] = &given;
+                assert_typed(call(&mut client, function, &arguments), function, json);
+            }
+        }
+    }
+}
+
+/// Names that mean nothing, or mean harm, are a typed refusal, and find nothing.
+#[test]
+fn hostile_names_for_each_parameter_are_refused() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    prepare(&mut client);
+    let long = "x".repeat(10_000);
+    let hostile = [
+        "",
+        " ",
+        "clinic.office",
+        "\"clinic\"",
+        "x\"; DROP TABLE clinic.office; --",
+        "'",
+        "\\",
+        "%",
+        "office_history",
+        "OFFICE",
+        "é",
+        "pg_catalog",
+        "ingest",
+        "information_schema",
+        long.as_str(),
+    ];
+    for (function, arguments) in CALLS {
+        for place in 0..arguments.len().min(2) {
+            for name in hostile {
+                let given = format!("'{}'", name.replace('\'', "''"));
+                let mut arguments = arguments.to_vec();
+                arguments[place] = &given;
+                let result = call(&mut client, function, &arguments);
+                if !may_succeed(function, place, name) {
+                    assert!(result.is_err(), "{function}({name:?}) succeeded");
+                }
+                assert_typed(result, function, name);
+            }
+        }
+    }
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM clinic.office"),
+        2
+    );
+}
+
+/// What makes something new may give it any name that is one; the second parameter of a function
+/// about sources is no name.
+fn may_succeed(function: &str, place: usize, name: &str) -> bool {
+    let is_name = name.len() < 55
+        && !name.ends_with("_history")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_options = function.starts_with("source_") && place == 1;
+    let names_new = function.ends_with("_define") && place == 1 || function == "source_create";
+    is_options || names_new && is_name && !name.is_empty()
+}
+
+/// A success, a refusal of ours, or what PostgreSQL says of a cast; never a bug.
+#[track_caller]
+fn assert_typed(result: Result<u64, postgres::Error>, function: &str, given: &str) {
+    if let Err(error) = result {
+        let code = error
+            .code()
+            .map(|code| code.code().to_owned())
+            .unwrap_or_default();
+        let typed = code.starts_with("PT4") || code.starts_with("22") || code == "42501";
+        assert!(typed, "{function}, given {given}: {error:?}");
+    }
+}
+
+/// A trigger function is no function to call, and one that is put to a wrong use says so.
+#[test]
+fn trigger_functions_misused_are_refused() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    for function in ["guard", "archive", "seal", "validate", "catalog_changed"] {
+        expect_sqlstate(
+            client.batch_execute(&format!("SELECT ingest.{function}()")),
+            "PT400",
+        );
+    }
+    let misuses = [
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.guard()",
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic')",
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic', 'office')",
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic', 'nope')",
+        "BEFORE INSERT ON public.t FOR EACH STATEMENT EXECUTE FUNCTION ingest.guard('clinic', 'office')",
+        "AFTER INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic', 'office')",
+        "AFTER INSERT ON public.t FOR EACH STATEMENT EXECUTE FUNCTION ingest.guard('clinic', 'office')",
+        "AFTER INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.archive()",
+        "AFTER DELETE ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.archive('clinic', 'office')",
+        "AFTER UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.archive('clinic', 'office')",
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.archive('clinic', 'office')",
+        "AFTER DELETE ON public.t FOR EACH STATEMENT EXECUTE FUNCTION ingest.archive('clinic', 'office')",
+        "BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION ingest.seal()",
+    ];
+    for misuse in misuses {
+        client
+            .batch_execute(&format!(
+                "DROP TABLE IF EXISTS public.t; CREATE TABLE public.t (a int, b text); \
+                 CREATE TRIGGER misuse {misuse}"
+            ))
+            .unwrap();
+        let event = [
+            "INSERT INTO public.t VALUES (1)",
+            "UPDATE public.t SET a = 2",
+            "DELETE FROM public.t",
+        ];
+        let refused = event.iter().find_map(|sql| client.batch_execute(sql).err());
+        let error = refused.unwrap_or_else(|| panic!("nothing refused {misuse}"));
+        let code = error
+            .code()
+            .map(|code| code.code().to_owned())
+            .unwrap_or_default();
+        assert!(
+            ["PT400", "PT404", "42501"].contains(&code.as_str()),
+            "{misuse}: {error:?}"
+        );
+    }
+}
