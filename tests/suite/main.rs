@@ -14,6 +14,7 @@ mod layers;
 mod main_job;
 mod postgrest;
 mod readme;
+mod size;
 mod smoke;
 mod user_table;
 mod version;
