@@ -74,3 +74,8 @@ CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb
     RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
 COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text) IS 'The resources that meet all criteria {"property.path": value}, by id, at most count, beginning after an id; {} is all. A search that no declared index serves says so in a NOTICE. Errors: PT400 unknown property, PT404, PT413 too many values';
+
+CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort')
+    RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_load_wrapper';
+COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writes an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. Errors: PT400, PT404, PT409, PT413, PT422';

@@ -53,6 +53,7 @@ pg::sql_function! {
     resource_upsert => api::resource::upsert;
     resource_create_if => api::resource::create_if;
     resource_upsert_if => api::resource::upsert_if;
+    resource_load => api::load::load;
     resource_patch => api::resource::patch;
     contained_put => api::resource::contained_put;
     contained_delete => api::resource::contained_delete;

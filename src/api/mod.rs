@@ -10,6 +10,7 @@ mod definition;
 pub mod gate;
 pub mod guard;
 pub mod link;
+pub mod load;
 pub mod profile;
 mod refusal;
 pub mod relationship;

@@ -188,7 +188,16 @@ impl Caught {
         self.error().sqlerrcode
     }
 
-    fn constraint(&self) -> Option<&str> {
+    /// The five characters of its SQLSTATE.
+    pub(super) fn sqlstate(&self) -> String {
+        let code = self.sqlerrcode();
+        (0..5)
+            .map(|place| char::from(b'0' + ((code >> (6 * place)) & 0x3F) as u8))
+            .collect()
+    }
+
+    /// The constraint it names.
+    pub(super) fn constraint(&self) -> Option<&str> {
         text(self.error().constraint_name)
     }
 

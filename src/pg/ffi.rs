@@ -97,12 +97,28 @@ unsafe extern "C-unwind" {
     pub fn GetCurrentStatementStartTimestamp() -> i64;
     pub fn ProcessInterrupts();
 
+    // xact.h
+    pub fn BeginInternalSubTransaction(name: *const c_char);
+    pub fn ReleaseCurrentSubTransaction();
+    pub fn RollbackAndReleaseCurrentSubTransaction();
+
     // inval.h
     pub fn AcceptInvalidationMessages();
     pub fn CacheRegisterRelcacheCallback(function: RelcacheCallbackFunction, argument: Datum);
     pub fn CacheInvalidateRelcacheByRelid(relation: Oid);
 
     // arrayfns
+    pub fn construct_md_array(
+        elements: *mut Datum,
+        nulls: *mut bool,
+        dimensions: c_int,
+        lengths: *mut c_int,
+        bounds: *mut c_int,
+        element_type: Oid,
+        length: c_int,
+        by_value: bool,
+        align: c_char,
+    ) -> *mut c_void;
     pub fn construct_array(
         elements: *mut Datum,
         count: c_int,

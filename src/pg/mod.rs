@@ -6,6 +6,7 @@
 //! only `Result`s. The rest are small safe doors to what the store and the verbs need.
 #![allow(unsafe_code)]
 
+mod attempt;
 mod call;
 mod catch;
 mod composite;
@@ -22,6 +23,7 @@ mod spi;
 mod trigger;
 mod varlena;
 
+pub use attempt::{Failure, attempt};
 pub use call::Call;
 pub use composite::Shape;
 pub(crate) use entry::sql_function;

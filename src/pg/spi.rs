@@ -20,16 +20,14 @@ pub mod kind {
     pub const TEXTS: Oid = pg_sys::TEXTARRAYOID;
     /// `int4`
     pub const INT4: Oid = pg_sys::INT4OID;
-    /// `int8`
-    pub const INT8: Oid = pg_sys::INT8OID;
     /// `bool`
     pub const BOOL: Oid = pg_sys::BOOLOID;
     /// `jsonb`
     pub const JSONB: Oid = pg_sys::JSONBOID;
     /// `timestamptz`
     pub const INSTANT: Oid = pg_sys::TIMESTAMPTZOID;
-    /// `oid`
-    pub const OID: Oid = pg_sys::OIDOID;
+    /// `jsonb[]`
+    pub const JSONBS: Oid = pg_sys::JSONBARRAYOID;
 }
 
 /// The value of a statement parameter.
@@ -43,12 +41,12 @@ pub enum Arg<'a> {
     Texts(&'a [&'a str]),
     /// `int4`
     Int4(i32),
-    /// `int8`
-    Int8(i64),
     /// `bool`
     Bool(bool),
     /// `jsonb`: a root container
     Jsonb(&'a [u8]),
+    /// `jsonb[]`: root containers, `None` being NULL
+    Jsonbs(&'a [Option<&'a [u8]>]),
     /// `timestamptz`
     Instant(Instant),
     /// `oid`
@@ -75,6 +73,10 @@ impl<'a> Arg<'a> {
             Arg::Texts(items) => items
                 .iter()
                 .try_for_each(|item| varlena::fits(item.as_bytes())),
+            Arg::Jsonbs(items) => items
+                .iter()
+                .flatten()
+                .try_for_each(|item| varlena::fits(item)),
             _ => Ok(()),
         }
     }
@@ -89,10 +91,12 @@ impl<'a> Arg<'a> {
             // SAFETY: as above.
             Arg::Texts(items) => unsafe { varlena::put_text_array(items) },
             Arg::Int4(value) => Datum::from(*value),
-            Arg::Int8(value) | Arg::Instant(value) => Datum::from(*value),
+            Arg::Instant(value) => Datum::from(*value),
             Arg::Bool(value) => Datum::from(*value),
             // SAFETY: as above.
             Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },
+            // SAFETY: as above.
+            Arg::Jsonbs(items) => unsafe { varlena::put_jsonb_array(items) },
             Arg::Oid(oid) => Datum::from(*oid),
             Arg::Datum(datum) => *datum,
         })

@@ -147,3 +147,35 @@ pub(super) unsafe fn put_text_array(items: &[&str]) -> Datum {
         Datum::from(array.cast::<u8>())
     }
 }
+
+/// A `jsonb[]` datum of root containers; `None` is NULL.
+///
+/// # Safety
+/// Must be called inside `guard`; every element must have passed [`fits`].
+pub(super) unsafe fn put_jsonb_array(items: &[Option<&[u8]>]) -> Datum {
+    // SAFETY: both arrays have room for one entry per item, written before they are read.
+    unsafe {
+        let room = items.len().max(1);
+        let elements = ffi::palloc(std::mem::size_of::<Datum>() * room).cast::<Datum>();
+        let nulls = ffi::palloc(room).cast::<bool>();
+        for (place, item) in items.iter().enumerate() {
+            nulls.add(place).write(item.is_none());
+            elements
+                .add(place)
+                .write(item.map_or(Datum::null(), |bytes| put(bytes)));
+        }
+        let (mut length, mut bound) = (items.len() as i32, 1);
+        let array = ffi::construct_md_array(
+            elements,
+            nulls,
+            1,
+            &raw mut length,
+            &raw mut bound,
+            pg_sys::JSONBOID,
+            -1,
+            false,
+            b'i' as c_char,
+        );
+        Datum::from(array.cast::<u8>())
+    }
+}

@@ -222,6 +222,70 @@ pub fn search(
     rows.iter().map(|row| Stored::of(&row)).collect()
 }
 
+/// Rows for a statement over arrays.
+#[derive(Debug, Default)]
+pub struct Columns<'a> {
+    /// The ids.
+    pub ids: Vec<&'a str>,
+    data: Vec<Option<&'a [u8]>>,
+    contained: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> Columns<'a> {
+    /// Adds a row.
+    pub fn push(&mut self, id: &'a str, content: Content<'a>) {
+        self.ids.push(id);
+        self.data.push(content.data);
+        self.contained.push(content.contained);
+    }
+
+    fn args(&self) -> [Arg<'_>; 3] {
+        [
+            Arg::Texts(&self.ids),
+            Arg::Jsonbs(&self.data),
+            Arg::Jsonbs(&self.contained),
+        ]
+    }
+}
+
+/// Creates rows; gives the ids and versions of those whose id and identities were free.
+pub fn insert_many(
+    session: &Session,
+    table: &Table,
+    columns: &Columns<'_>,
+) -> Result<Vec<(String, i32)>> {
+    let rows = session.run(&table.insert_many, &columns.args(), Reading::Fresh, 0)?;
+    rows.iter()
+        .map(|row| Ok((row.string(1)?, row.int4(2))))
+        .collect()
+}
+
+/// Replaces the content of rows that the caller has locked; gives their ids and versions.
+pub fn update_many(
+    session: &Session,
+    table: &Table,
+    columns: &Columns<'_>,
+) -> Result<Vec<(String, i32)>> {
+    let rows = session.run(&table.update_many, &columns.args(), Reading::Fresh, 0)?;
+    rows.iter()
+        .map(|row| Ok((row.string(1)?, row.int4(2))))
+        .collect()
+}
+
+/// Reads rows and holds them for a write, in the order of their ids, so that two who hold many
+/// cannot wait for each other.
+pub fn lock_many(session: &Session, table: &Table, ids: &[&str]) -> Result<Vec<Stored>> {
+    let rows = session.run(&table.lock_many, &[Arg::Texts(ids)], Reading::Fresh, 0)?;
+    rows.iter().map(|row| Stored::of(&row)).collect()
+}
+
+/// The next rows after an id, in the order of ids.
+pub fn page(session: &Session, table: &Table, after: &str, count: i32) -> Result<Vec<Stored>> {
+    let args = [Arg::Text(after), Arg::Int4(count)];
+    let rows = session.run(&table.page, &args, Reading::Caller, 0)?;
+    rows.iter().map(|row| Stored::of(&row)).collect()
+}
+
 fn first(row: Option<Row<'_>>) -> Result<Option<Stored>> {
     row.map(|row| Stored::of(&row)).transpose()
 }

@@ -50,7 +50,15 @@ pub struct Table {
     pub read_at: Statement,
     /// All versions, newest first.
     pub versions: Statement,
-    /// Searches, by the number of conditions.
+    /// Creates the rows of arrays; those whose key or identity is there do not come back.
+    pub insert_many: Statement,
+    /// Replaces the content of rows, by arrays.
+    pub update_many: Statement,
+    /// Reads and holds rows for a write, in the order of their keys.
+    pub lock_many: Statement,
+    /// Reads the next rows in the order of their keys.
+    pub page: Statement,
+    /// Searches, by their SQL.
     searches: RefCell<HashMap<String, Rc<Statement>>>,
 }
 
@@ -67,7 +75,7 @@ impl Table {
     }
 
     fn resources(table: String, history: String) -> Self {
-        use kind::{INSTANT, INT4, JSONB, TEXT};
+        use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let insert = format!("INSERT INTO {table} (id, data, contained) VALUES ($1, $2, $3)");
         let key = format!("FROM {table} WHERE id = $1");
         Self {
@@ -138,6 +146,32 @@ impl Table {
                 ),
                 &[TEXT],
             ),
+            insert_many: Statement::by_key(
+                format!(
+                    "INSERT INTO {table} (id, data, contained) \
+                     SELECT * FROM unnest($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id, version"
+                ),
+                &[TEXTS, JSONBS, JSONBS],
+            ),
+            update_many: Statement::by_key(
+                format!(
+                    "UPDATE {table} AS t SET data = n.data, contained = n.contained \
+                     FROM unnest($1, $2, $3) AS n (id, data, contained) WHERE t.id = n.id \
+                     RETURNING t.id, t.version"
+                ),
+                &[TEXTS, JSONBS, JSONBS],
+            ),
+            lock_many: Statement::by_key(
+                format!(
+                    "SELECT {RESOURCE} FROM {table} WHERE id = ANY ($1) ORDER BY id \
+                     FOR NO KEY UPDATE"
+                ),
+                &[TEXTS],
+            ),
+            page: Statement::by_key(
+                format!("SELECT {RESOURCE} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2"),
+                &[TEXT, INT4],
+            ),
             searches: RefCell::new(HashMap::new()),
             quoted: table,
             history,
@@ -145,7 +179,7 @@ impl Table {
     }
 
     fn links(table: String, history: String) -> Self {
-        use kind::{INSTANT, INT4, JSONB, TEXT};
+        use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let insert = format!("INSERT INTO {table} (from_id, to_id, data) VALUES ($1, $2, $3)");
         let key = format!("FROM {table} WHERE from_id = $1 AND to_id = $2");
         let archived = format!("FROM {history} WHERE from_id = $1 AND to_id = $2");
@@ -212,6 +246,33 @@ impl Table {
                      UNION ALL SELECT {LINK}, ended_at {archived} ORDER BY version DESC"
                 ),
                 &[TEXT, TEXT],
+            ),
+            insert_many: Statement::by_key(
+                format!(
+                    "INSERT INTO {table} (from_id, to_id, data) \
+                     SELECT * FROM unnest($1, $2, $3) ON CONFLICT (from_id, to_id) DO NOTHING \
+                     RETURNING id, version"
+                ),
+                &[TEXTS, TEXTS, JSONBS],
+            ),
+            update_many: Statement::by_key(
+                format!(
+                    "UPDATE {table} AS t SET data = n.data \
+                     FROM unnest($1, $2, $3) AS n (from_id, to_id, data) \
+                     WHERE t.from_id = n.from_id AND t.to_id = n.to_id RETURNING t.id, t.version"
+                ),
+                &[TEXTS, TEXTS, JSONBS],
+            ),
+            lock_many: Statement::by_key(
+                format!(
+                    "SELECT {LINK} FROM {table} WHERE id = ANY ($1) \
+                     ORDER BY from_id, to_id FOR NO KEY UPDATE"
+                ),
+                &[TEXTS],
+            ),
+            page: Statement::by_key(
+                format!("SELECT {LINK} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2"),
+                &[TEXT, INT4],
             ),
             searches: RefCell::new(HashMap::new()),
             quoted: table,

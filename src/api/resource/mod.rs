@@ -7,7 +7,7 @@ mod delete;
 mod patch;
 mod read;
 mod search;
-mod upsert;
+pub mod upsert;
 mod upsert_if;
 mod validate;
 

@@ -5,7 +5,7 @@ use crate::api::body::Body;
 use crate::api::refusal;
 use crate::api::render::Written;
 use crate::pg::{Answer, Call, Result, Session};
-use crate::store::resources::{self, Stored};
+use crate::store::resources::{self, Content, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::Resource;
 use ingest_engine::id_is_valid;
@@ -59,7 +59,7 @@ pub fn write(
                 }
             }
         };
-        if is_same(guarded, body, &parts, &current)? {
+        if is_same(guarded, body, parts.content(), &current)? {
             return Ok((Outcome::Unchanged, current));
         }
         let updated = resources::update(session, table, id, parts.content())
@@ -75,16 +75,16 @@ pub fn write(
 
 /// Whether the row holds the body's content already, so that nothing needs to be written. Byte for
 /// byte: `1.0` and `1.00` differ. Content that differs is for the gate to judge.
-fn is_same(
+pub fn is_same(
     guarded: &Guarded,
     body: &Body<'_>,
-    parts: &Parts<'_>,
+    content: Content<'_>,
     current: &Stored,
 ) -> Result<bool> {
-    if current.data.as_deref() != Some(&*parts.data) {
+    if current.data.as_deref() != content.data {
         return Ok(false);
     }
-    let given = parts.contained.as_deref();
+    let given = content.contained;
     if current.contained.as_deref() == given {
         return Ok(true);
     }

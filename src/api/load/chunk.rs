@@ -1,0 +1,170 @@
+//! One chunk of a load: a few statements over arrays.
+
+use super::{Incoming, Landed, Mode, OnError, Refused, set};
+use crate::api::resource::upsert;
+use crate::pg::{Failure, Result, Session, State, attempt};
+use crate::store::resources::{self, Columns, Stored};
+use crate::store::{Guarded, Outcome};
+use ingest_engine::issue::Code;
+use std::collections::HashMap;
+
+/// How many bodies go into one statement, and how many bytes of them.
+const ROWS: usize = 1_000;
+const BYTES: usize = 4 << 20;
+
+/// Cuts the order of bodies into chunks.
+pub fn split<'o>(incoming: &[Incoming<'_>], order: &'o [usize]) -> Vec<&'o [usize]> {
+    let mut chunks = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (end, at) in order.iter().enumerate() {
+        let size = incoming.get(*at).map_or(0, |one| {
+            one.data.len() + one.contained.as_ref().map_or(0, |bytes| bytes.len())
+        });
+        if end > begin && (end - begin >= ROWS || bytes + size > BYTES) {
+            chunks.extend(order.get(begin..end));
+            (begin, bytes) = (end, 0);
+        }
+        bytes += size;
+    }
+    chunks.extend(order.get(begin..).filter(|rest| !rest.is_empty()));
+    chunks
+}
+
+/// Writes a chunk. Where failures are reported, it is tried whole, and if it fails, body by body.
+pub fn write(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    chunk: &[usize],
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+    landed: &mut [Option<Landed>],
+) -> Result<()> {
+    let bodies: Vec<&Incoming<'_>> = chunk.iter().filter_map(|at| incoming.get(*at)).collect();
+    let results = match on_error {
+        OnError::Abort => put(guarded, &bodies, mode)?,
+        OnError::Report => match attempt(|| put(guarded, &bodies, mode))? {
+            Ok(results) => results,
+            Err(_) => bodies
+                .iter()
+                .map(|body| {
+                    Ok(
+                        match attempt(|| put(guarded, std::slice::from_ref(body), mode))? {
+                            Ok(mut one) => one.pop().unwrap_or_else(|| taken(guarded)),
+                            Err(failure) => Landed::Refused(failed(failure)),
+                        },
+                    )
+                })
+                .collect::<Result<_>>()?,
+        },
+    };
+    for (at, result) in chunk.iter().zip(results) {
+        match result {
+            Landed::Refused(refused) if on_error == OnError::Abort => {
+                return Err(refused.at(what, incoming.get(*at).map_or(0, |one| one.place)));
+            }
+            result => set(landed, *at, result),
+        }
+    }
+    Ok(())
+}
+
+fn put(guarded: &Guarded, bodies: &[&Incoming<'_>], mode: Mode) -> Result<Vec<Landed>> {
+    // One session a chunk, so that its memory is free before the next one.
+    Session::open(|session| match mode {
+        Mode::Create => create(session, guarded, bodies),
+        Mode::Upsert => replace(session, guarded, bodies),
+    })
+}
+
+fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
+    let table = guarded.table()?;
+    let mut columns = Columns::default();
+    bodies
+        .iter()
+        .for_each(|body| columns.push(&body.id, body.content()));
+    let made: HashMap<String, i32> = resources::insert_many(session, table, &columns)?
+        .into_iter()
+        .collect();
+    bodies
+        .iter()
+        .map(|body| {
+            Ok(match made.get(body.id.as_ref()) {
+                Some(version) => Landed::Written(Outcome::Created, *version),
+                None => match resources::lock(session, table, &body.id)? {
+                    Some(_) => Landed::Refused(Refused::new(
+                        State::Conflict,
+                        Code::Duplicate,
+                        format!("the id exists in {}", guarded.name()),
+                    )),
+                    None => taken(guarded),
+                },
+            })
+        })
+        .collect()
+}
+
+fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
+    let table = guarded.table()?;
+    let ids: Vec<&str> = bodies.iter().map(|body| body.id.as_ref()).collect();
+    let stored: HashMap<String, Stored> = resources::lock_many(session, table, &ids)?
+        .into_iter()
+        .map(|stored| (stored.id.clone(), stored))
+        .collect();
+    let (mut new, mut changed) = (Columns::default(), Columns::default());
+    for body in bodies {
+        match stored.get(body.id.as_ref()) {
+            None => new.push(&body.id, body.content()),
+            Some(current) if upsert::is_same(guarded, &body.body, body.content(), current)? => {}
+            Some(_) => changed.push(&body.id, body.content()),
+        }
+    }
+    let mut written: HashMap<String, i32> = HashMap::new();
+    if !new.ids.is_empty() {
+        written.extend(resources::insert_many(session, table, &new)?);
+    }
+    if !changed.ids.is_empty() {
+        written.extend(
+            resources::update_many(session, table, &changed)
+                .map_err(|error| crate::api::refusal::of_write(guarded, error))?,
+        );
+    }
+    bodies
+        .iter()
+        .map(|body| {
+            let version = written.get(body.id.as_ref()).copied();
+            Ok(match (stored.get(body.id.as_ref()), version) {
+                (None, Some(version)) => Landed::Written(Outcome::Created, version),
+                (Some(current), Some(version)) if version != current.version => {
+                    Landed::Written(Outcome::Updated, version)
+                }
+                (Some(current), _) => Landed::Written(Outcome::Unchanged, current.version),
+                // Somebody else was faster, or an identity is taken.
+                (None, None) => match resources::lock(session, table, &body.id)? {
+                    None => taken(guarded),
+                    Some(_) => {
+                        let (outcome, stored) =
+                            upsert::write(session, guarded, &body.body, &body.id, None)?;
+                        Landed::Written(outcome, stored.version)
+                    }
+                },
+            })
+        })
+        .collect()
+}
+
+fn taken(guarded: &Guarded) -> Landed {
+    Landed::Refused(Refused::new(
+        State::Conflict,
+        Code::Duplicate,
+        format!("an identity of {} is taken", guarded.name()),
+    ))
+}
+
+fn failed(failure: Failure) -> Refused {
+    let mut refused = Refused::new(State::Conflict, Code::Invalid, failure.message);
+    if let Some(outcome) = failure.outcome {
+        refused.outcome = outcome;
+    }
+    refused
+}
