@@ -7,6 +7,7 @@
 mod argument;
 mod boundary;
 mod cases;
+mod catalog;
 mod clinic;
 mod gate;
 mod id;
