@@ -1,7 +1,8 @@
 //! JSON text to JSONB bytes and back, as `jsonb_in` and `jsonb_out` do it.
 //!
-//! The way in is serde_json's parser with its own limit of 128 levels; a deeper text is refused,
-//! as is an object that imitates serde_json's private spelling of a number.
+//! The way in is serde_json's parser with its own limit of 128 levels: a deeper text is refused.
+//! One text is misread: an object whose first key is `$serde_json::private::Number`, which is how
+//! serde_json spells a number to itself.
 
 use super::write::{Item, Unwritable, write};
 use super::{ArrayIter, Malformed, ObjectIter, Value};
