@@ -1,4 +1,5 @@
--- The catalog: what the profiles are. Natural keys and no OIDs, so that a dump restores it.
+-- The catalog: what the profiles are. Natural keys and no OIDs, so that a dump restores it; no
+-- foreign keys, because a parallel restore loads the tables in any order.
 
 DO $$
 BEGIN
@@ -25,7 +26,7 @@ COMMENT ON COLUMN ingest.source.options IS 'The options that source_create was g
 COMMENT ON COLUMN ingest.source.created_at IS 'When the source was created';
 
 CREATE TABLE ingest.profile (
-    source                text COLLATE "C" NOT NULL REFERENCES ingest.source ON DELETE CASCADE,
+    source                text COLLATE "C" NOT NULL,
     profile               text COLLATE "C" NOT NULL,
     version               integer NOT NULL CHECK (version > 0),
     kind                  text NOT NULL CHECK (kind IN ('ROOT', 'CONTAINED', 'TYPE', 'RELATIONSHIP')),
@@ -49,8 +50,7 @@ CREATE TABLE ingest.profile_version (
     version    integer NOT NULL,
     definition jsonb NOT NULL,
     defined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    PRIMARY KEY (source, profile, version),
-    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+    PRIMARY KEY (source, profile, version)
 );
 COMMENT ON TABLE ingest.profile_version IS 'Every version of every definition: what profile_version of a row refers to';
 COMMENT ON COLUMN ingest.profile_version.source IS 'The source of the profile';
@@ -66,8 +66,7 @@ CREATE TABLE ingest.property (
     path    text COLLATE "C" NOT NULL,
     type    text NOT NULL,
     rules   jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (source, profile, path),
-    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+    PRIMARY KEY (source, profile, path)
 );
 COMMENT ON TABLE ingest.property IS 'The profile tables of the validator: one row per property path of a current definition';
 COMMENT ON COLUMN ingest.property.source IS 'The source of the profile';
@@ -83,8 +82,7 @@ CREATE TABLE ingest.contained (
     key         text COLLATE "C" NOT NULL,
     types       text[] NOT NULL,
     cardinality text NOT NULL CHECK (cardinality IN ('0:1', '1:1', '0:*', '1:*')),
-    PRIMARY KEY (source, profile, key),
-    FOREIGN KEY (source, profile) REFERENCES ingest.profile ON DELETE CASCADE
+    PRIMARY KEY (source, profile, key)
 );
 COMMENT ON TABLE ingest.contained IS 'What a profile may contain: one row per key of contained';
 COMMENT ON COLUMN ingest.contained.source IS 'The source of the profile';
@@ -103,10 +101,7 @@ CREATE TABLE ingest.relationship (
     to_key           text,
     to_cardinality   text NOT NULL CHECK (to_cardinality IN ('0:1', '1:1', '0:*', '1:*')),
     description      text,
-    PRIMARY KEY (source, relationship),
-    FOREIGN KEY (source, relationship) REFERENCES ingest.profile (source, profile) ON DELETE CASCADE,
-    FOREIGN KEY (source, from_profile) REFERENCES ingest.profile (source, profile),
-    FOREIGN KEY (source, to_profile) REFERENCES ingest.profile (source, profile)
+    PRIMARY KEY (source, relationship)
 );
 COMMENT ON TABLE ingest.relationship IS 'The two ends of each relationship; its version and properties stand in ingest.profile and ingest.property';
 COMMENT ON COLUMN ingest.relationship.source IS 'The source it belongs to';
@@ -120,7 +115,7 @@ COMMENT ON COLUMN ingest.relationship.to_cardinality IS 'How many links one reso
 COMMENT ON COLUMN ingest.relationship.description IS 'What the relationship means';
 
 CREATE TABLE ingest.vocabulary (
-    source     text COLLATE "C" NOT NULL REFERENCES ingest.source ON DELETE CASCADE,
+    source     text COLLATE "C" NOT NULL,
     vocabulary text COLLATE "C" NOT NULL,
     concepts   jsonb NOT NULL,
     defined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),

@@ -1,10 +1,13 @@
 //! The smaller functions of the gate: new ids, catalog changes, validation of a user's own column.
 
 use super::refusal;
-use crate::pg::{Answer, Call, Error, Event, Result, Session, State, datum_of_text, invalidate};
+use crate::pg::{
+    Answer, Call, Error, Event, Result, Session, State, datum_of_text, invalidate, kind,
+};
 use crate::store::catalog::Catalog;
 use crate::store::{find, id};
 use ingest_engine::Resource;
+use std::ffi::CString;
 
 /// `ingest.new_id()`
 pub fn new_id(_call: &mut Call<'_>) -> Result<Answer> {
@@ -40,7 +43,10 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         .hint("CREATE TRIGGER … BEFORE INSERT OR UPDATE … FOR EACH ROW"));
     }
     let row = trigger.new_row()?;
-    let Some(number) = row.jsonb_column(column) else {
+    let number = CString::new(column)
+        .ok()
+        .and_then(|name| row.column_of(&name, kind::JSONB));
+    let Some(number) = number else {
         return Err(Error::refuse(
             State::BadRequest,
             format!(

@@ -20,11 +20,24 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
                 .hint("EXECUTE FUNCTION ingest.guard('source', 'profile')"),
         );
     };
-    if !trigger.is_before() {
+    let truncates = trigger.event() == Event::Truncate;
+    if !trigger.is_before() || trigger.is_row() == truncates {
         return Err(Error::refuse(
             State::BadRequest,
-            "ingest.guard is a BEFORE trigger",
+            "ingest.guard is a BEFORE trigger, for each row of INSERT and UPDATE, for each statement of TRUNCATE",
         ));
+    }
+    if !truncates && let Some(later) = trigger.followed_by() {
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!(
+                "a trigger of {} fires after the guard and could change what it has checked",
+                trigger.table()
+            ),
+        )
+        .hint(format!(
+            "Rename the trigger {later}, so that its name sorts before the guard's."
+        )));
     }
     match trigger.event() {
         Event::Truncate => Err(Error::refuse(

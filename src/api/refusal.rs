@@ -75,6 +75,15 @@ pub fn gone(guarded: &Guarded) -> Error {
     .hint("Its versions are still in history.")
 }
 
+/// There is no such row now: stale for who expects a version, gone for what has a tombstone.
+pub fn absent(guarded: &Guarded, expected: Option<i32>, deleted: bool) -> Error {
+    match expected {
+        Some(expected) if expected != 0 => stale(guarded, expected, 0),
+        _ if deleted => gone(guarded),
+        _ => not_found(guarded),
+    }
+}
+
 /// The version is not the one that the writer expects.
 pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
     let name = guarded.name();

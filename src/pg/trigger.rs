@@ -6,7 +6,6 @@ use super::{Answer, Arg, Instant, ffi, varlena};
 use core::ffi::{CStr, c_int};
 use ingest_engine::jsonb::Value;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
-use std::ffi::CString;
 use std::marker::PhantomData;
 
 /// What fired the trigger.
@@ -64,6 +63,41 @@ impl<'a> TriggerCall<'a> {
         unsafe { CStr::from_ptr(*trigger.tgargs.add(place)) }
             .to_str()
             .ok()
+    }
+
+    /// The name of a trigger that may still change the row after this one: PostgreSQL fires the
+    /// BEFORE ROW triggers of an event in the order of their names.
+    pub fn followed_by(&self) -> Option<&'a str> {
+        let event = match self.event() {
+            Event::Insert => pg_sys::TRIGGER_TYPE_INSERT,
+            _ => pg_sys::TRIGGER_TYPE_UPDATE,
+        } as i16;
+        let before_row = (pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE) as i16;
+        // SAFETY: a relation whose trigger fires has a trigger descriptor, whose array holds
+        // `numtriggers` of them in the order of their names; all live for the call.
+        let (triggers, own) = unsafe {
+            let described = (*self.data.tg_relation).trigdesc;
+            let count = usize::try_from((*described).numtriggers).unwrap_or(0);
+            (
+                std::slice::from_raw_parts((*described).triggers, count),
+                (*self.data.tg_trigger).tgoid,
+            )
+        };
+        let later = triggers
+            .iter()
+            .skip_while(|trigger| trigger.tgoid != own)
+            .skip(1)
+            .find(|later| {
+                later.tgtype & before_row == before_row
+                    && later.tgtype & event != 0
+                    && later.tgenabled as u8 != pg_sys::TRIGGER_DISABLED
+            })?;
+        // SAFETY: a trigger's name is a C string that lives as long as its record.
+        Some(
+            unsafe { CStr::from_ptr(later.tgname) }
+                .to_str()
+                .unwrap_or("?"),
+        )
     }
 
     /// The table's owner.
@@ -134,13 +168,11 @@ impl<'a> Tuple<'a> {
         (number > 0).then_some(number)
     }
 
-    /// The number of the jsonb column called `name`, or `None`.
-    pub fn jsonb_column(&self, name: &str) -> Option<c_int> {
-        let name = CString::new(name).ok()?;
-        let number = self.column(&name)?;
+    /// The number of the column called `name`, if it is of this type.
+    pub fn column_of(&self, name: &CStr, of: Oid) -> Option<c_int> {
+        let number = self.column(name)?;
         // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
-        let of_jsonb = unsafe { ffi::SPI_gettypeid(self.shape, number) } == pg_sys::JSONBOID;
-        of_jsonb.then_some(number)
+        (unsafe { ffi::SPI_gettypeid(self.shape, number) } == of).then_some(number)
     }
 
     /// The column's datum, or `None` for NULL.

@@ -16,7 +16,12 @@ struct Pending {
     table: Oid,
     key: String,
     version: i32,
+    asked: u8,
 }
+
+/// How often a row that is not in the table is asked for: it may wait for a statement around this
+/// one, but more likely it was turned away by ON CONFLICT, or rolled back, and will never come.
+const MOST: u8 = 3;
 
 struct Passed {
     statement: Instant,
@@ -40,6 +45,7 @@ pub fn remember(table: Oid, key: String, version: i32) {
             table,
             key,
             version,
+            asked: 0,
         });
     });
 }
@@ -95,7 +101,10 @@ pub fn confirm(table: &Table, relation: Oid, owner: Oid) -> Result<Confirmed> {
             Ok((confirmed, seen))
         })
     })?;
-    let waiting = pending.into_iter().filter(|row| !seen.contains(&row.key));
+    let waiting = pending.into_iter().filter_map(|mut row| {
+        row.asked += 1;
+        (row.asked < MOST && !seen.contains(&row.key)).then_some(row)
+    });
     PASSED.with_borrow_mut(|passed| passed.rows.extend(waiting));
     Ok(confirmed)
 }

@@ -26,7 +26,12 @@ const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, f
      from_key, from_cardinality, to_profile, to_key, to_cardinality, description) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (source, relationship) DO UPDATE SET \
      from_key = excluded.from_key, to_key = excluded.to_key, description = excluded.description";
-const REMOVE: &str = "DELETE FROM ingest.profile WHERE source = $1 AND profile = $2";
+/// Everything that stands under a name.
+const REMOVE: &str = "WITH properties AS (\
+         DELETE FROM ingest.property WHERE source = $1 AND profile = $2), \
+     contained AS (DELETE FROM ingest.contained WHERE source = $1 AND profile = $2), \
+     versions AS (DELETE FROM ingest.profile_version WHERE source = $1 AND profile = $2) \
+     DELETE FROM ingest.profile WHERE source = $1 AND profile = $2";
 const REMOVE_ENDS: &str = "DELETE FROM ingest.relationship WHERE source = $1 AND relationship = $2";
 const CONTAINERS: &str = "SELECT DISTINCT profile FROM ingest.contained \
      WHERE source = $1 AND $2 = ANY (types) AND profile <> $2 ORDER BY profile";

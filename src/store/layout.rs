@@ -1,8 +1,10 @@
 //! `Layout`: where the columns of a guarded table stand in the row that a trigger is handed.
 //!
-//! They are found by name, at every firing: users may add, move and drop columns of their own.
+//! They are found by name and type, at every firing: users may add, move and drop columns of their
+//! own, and a column of another type must not be read as if it were ours.
 
-use crate::pg::{Error, Result, State, Tuple};
+use crate::pg::{Error, Oid, Result, State, Tuple, kind};
+use std::ffi::CStr;
 
 /// How a row of the table is named.
 #[derive(Debug, Clone, Copy)]
@@ -35,28 +37,34 @@ pub struct Layout {
 impl Layout {
     /// Finds the columns.
     pub fn of(row: &Tuple<'_>) -> Result<Self> {
-        let need = |name: &'static std::ffi::CStr| {
-            row.column(name).ok_or_else(|| {
+        let need = |name: &'static CStr, of: Oid, type_name: &str| {
+            row.column_of(name, of).ok_or_else(|| {
                 let name = name.to_string_lossy();
-                Error::refuse(
-                    State::BadRequest,
-                    format!("a guarded table needs the column {name}"),
-                )
-                .hint("Restore the column; profile_define and relationship_define made it.")
+                let message =
+                    format!("a guarded table needs the column {name} of type {type_name}");
+                Error::refuse(State::BadRequest, message)
+                    .hint("Restore the column; profile_define and relationship_define made it.")
             })
         };
-        let contained = row.column(c"contained");
+        let text = |name| need(name, kind::TEXT, "text");
+        let integer = |name| need(name, kind::INT4, "integer");
+        let instant = |name| need(name, kind::INSTANT, "timestamptz");
+        let jsonb = |name| need(name, kind::JSONB, "jsonb");
+        let contained = match row.column(c"contained") {
+            Some(_) => Some(jsonb(c"contained")?),
+            None => None,
+        };
         let key = match contained {
-            Some(_) => Key::Id(need(c"id")?),
-            None => Key::Ends(need(c"from_id")?, need(c"to_id")?, need(c"id")?),
+            Some(_) => Key::Id(text(c"id")?),
+            None => Key::Ends(text(c"from_id")?, text(c"to_id")?, text(c"id")?),
         };
         Ok(Self {
             key,
-            version: need(c"version")?,
-            created_at: need(c"created_at")?,
-            updated_at: need(c"updated_at")?,
-            profile_version: need(c"profile_version")?,
-            data: need(c"data")?,
+            version: integer(c"version")?,
+            created_at: instant(c"created_at")?,
+            updated_at: instant(c"updated_at")?,
+            profile_version: integer(c"profile_version")?,
+            data: jsonb(c"data")?,
             contained,
         })
     }

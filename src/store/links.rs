@@ -106,6 +106,15 @@ pub fn lock(session: &Session, table: &Table, pair: Pair<'_>) -> Result<Option<L
     )
 }
 
+/// Reads a link and holds it for its deletion.
+pub fn lock_for_delete(session: &Session, table: &Table, pair: Pair<'_>) -> Result<Option<Link>> {
+    first(
+        session
+            .run(&table.lock_for_delete, &pair.args(), Reading::Fresh, 1)?
+            .first(),
+    )
+}
+
 /// Deletes a link; says whether there was one.
 pub fn delete(session: &Session, table: &Table, pair: Pair<'_>) -> Result<bool> {
     Ok(session

@@ -134,6 +134,15 @@ pub fn lock(session: &Session, table: &Table, id: &str) -> Result<Option<Stored>
     )
 }
 
+/// Reads a row and holds it for its deletion.
+pub fn lock_for_delete(session: &Session, table: &Table, id: &str) -> Result<Option<Stored>> {
+    first(
+        session
+            .run(&table.lock_for_delete, &[Arg::Text(id)], Reading::Fresh, 1)?
+            .first(),
+    )
+}
+
 /// Reads one version from history.
 pub fn read_archived(
     session: &Session,

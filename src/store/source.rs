@@ -10,8 +10,14 @@ const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') \
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
 const LOCK: &str = "SELECT format FROM ingest.source WHERE source = $1 FOR UPDATE";
-const DELETE: &str = "DELETE FROM ingest.relationship WHERE source = $1";
-const DELETE_SOURCE: &str = "DELETE FROM ingest.source WHERE source = $1";
+/// Everything that the catalog holds of a source.
+const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHERE source = $1), \
+     properties AS (DELETE FROM ingest.property WHERE source = $1), \
+     contained AS (DELETE FROM ingest.contained WHERE source = $1), \
+     versions AS (DELETE FROM ingest.profile_version WHERE source = $1), \
+     profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
+     vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1) \
+     DELETE FROM ingest.source WHERE source = $1";
 const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
      WHERE source = $1 AND kind IN ('ROOT', 'RELATIONSHIP') ORDER BY kind, profile";
 
@@ -24,8 +30,6 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(LOCK, &[kind::TEXT])) };
     static DELETE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(DELETE, &[kind::TEXT])) };
-    static DELETE_SOURCE_SQL: ManuallyDrop<Statement> =
-        const { ManuallyDrop::new(Statement::keyed(DELETE_SOURCE, &[kind::TEXT])) };
     static GUARDED_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT])) };
 }
@@ -126,7 +130,6 @@ pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
     as_owner(catalog.owner, || {
         let args = [Arg::Text(source.as_str())];
         DELETE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        DELETE_SOURCE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         Ok(())
     })
 }

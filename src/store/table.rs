@@ -30,7 +30,11 @@ pub struct Table {
     pub read: Statement,
     /// Reads a row by its key and holds it for a write.
     pub lock: Statement,
-    /// Reads a row's key and holds it against deletion: also waits for a delete under way.
+    /// Reads a row by its key and holds it for its deletion. A weaker lock that the DELETE would
+    /// have to strengthen is how two statements on one row come to wait for each other.
+    pub lock_for_delete: Statement,
+    /// Reads a row's bookkeeping and holds it: also waits for a delete under way. As strong as the
+    /// lock of the update that ON CONFLICT may turn the insert into.
     pub hold: Statement,
     /// Replaces a row's content.
     pub update: Statement,
@@ -93,9 +97,13 @@ impl Table {
                 format!("SELECT {RESOURCE} {key} FOR NO KEY UPDATE"),
                 &[TEXT],
             ),
+            lock_for_delete: Statement::by_key(
+                format!("SELECT {RESOURCE} {key} FOR UPDATE"),
+                &[TEXT],
+            ),
             hold: Statement::by_key(
                 format!(
-                    "SELECT version, created_at, updated_at, profile_version {key} FOR KEY SHARE"
+                    "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
                 &[TEXT],
             ),
@@ -195,9 +203,13 @@ impl Table {
                 format!("SELECT {LINK} {key} FOR NO KEY UPDATE"),
                 &[TEXT, TEXT],
             ),
+            lock_for_delete: Statement::by_key(
+                format!("SELECT {LINK} {key} FOR UPDATE"),
+                &[TEXT, TEXT],
+            ),
             hold: Statement::by_key(
                 format!(
-                    "SELECT version, created_at, updated_at, profile_version {key} FOR KEY SHARE"
+                    "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
                 &[TEXT, TEXT],
             ),

@@ -14,13 +14,9 @@ pub fn unlink(call: &mut Call<'_>) -> Result<Answer> {
     let expected = call.int4(3);
     let tombstone = Session::open(|session| {
         let table = guarded.table()?;
-        let Some(current) = links::lock(session, table, pair)? else {
-            return Err(
-                match links::tombstone(session, table, pair, Reading::Fresh)? {
-                    Some(_) => refusal::gone(&guarded),
-                    None => refusal::not_found(&guarded),
-                },
-            );
+        let Some(current) = links::lock_for_delete(session, table, pair)? else {
+            let deleted = links::tombstone(session, table, pair, Reading::Fresh)?.is_some();
+            return Err(refusal::absent(&guarded, expected, deleted));
         };
         if let Some(expected) = expected
             && expected != current.version

@@ -186,12 +186,8 @@ fn change(
     let (outcome, stored): (Outcome, Stored) = Session::open(|session| {
         let table = guarded.table()?;
         let Some(current) = resources::lock(session, table, id)? else {
-            return Err(
-                match resources::tombstone(session, table, id, Reading::Fresh)? {
-                    Some(_) => refusal::gone(guarded),
-                    None => refusal::not_found(guarded),
-                },
-            );
+            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+            return Err(refusal::absent(guarded, expected, deleted));
         };
         if let Some(expected) = expected
             && expected != current.version

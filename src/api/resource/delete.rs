@@ -13,16 +13,9 @@ pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let (expected, cascade) = (call.int4(3), call.bool(4));
     let tombstone = Session::open(|session| {
         let table = guarded.table()?;
-        let Some(current) = resources::lock(session, table, id)? else {
-            if let Some(expected) = expected
-                && expected != 0
-            {
-                return Err(refusal::stale(&guarded, expected, 0));
-            }
-            return match resources::tombstone(session, table, id, Reading::Fresh)? {
-                Some(_) => Err(refusal::gone(&guarded)),
-                None => Err(refusal::not_found(&guarded)),
-            };
+        let Some(current) = resources::lock_for_delete(session, table, id)? else {
+            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+            return Err(refusal::absent(&guarded, expected, deleted));
         };
         if let Some(expected) = expected
             && expected != current.version

@@ -25,13 +25,8 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let (outcome, stored) = Session::open(|session| {
         let table = guarded.table()?;
         let Some(current) = resources::lock(session, table, id)? else {
-            return Err(match expected {
-                Some(expected) if expected != 0 => refusal::stale(&guarded, expected, 0),
-                _ => match resources::tombstone(session, table, id, Reading::Fresh)? {
-                    Some(_) => refusal::gone(&guarded),
-                    None => refusal::not_found(&guarded),
-                },
-            });
+            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+            return Err(refusal::absent(&guarded, expected, deleted));
         };
         if let Some(expected) = expected
             && expected != current.version
