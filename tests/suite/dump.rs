@@ -1,0 +1,313 @@
+//! Dumps: a database comes back whole, with a gate that works; and without the extension nothing of
+//! the user's is lost.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use ingest_tests::{Database, expect_sqlstate, psql, server};
+use postgres::Client;
+use serde_json::{Value, json};
+
+use crate::clinic::{self, OFFICE, PROVIDER, value};
+
+/// A clinic with a past: definitions that changed, rows that were changed, deleted and created
+/// again, contained resources, links, and what users add.
+fn clinic_with_a_past() -> Database {
+    let database = clinic::database("dump");
+    let mut client = database.connect();
+    let contained = json!({"primaryPaymentMethod": [{"data": {"value": "Visa"}}]});
+    for number in 0..20 {
+        let name = format!("Ünï \"c\" \\ {number}\t$$");
+        let (provider, office) = (format!("p{number}"), format!("o{number}"));
+        clinic::upsert(
+            &mut client,
+            PROVIDER,
+            &provider,
+            &json!({"data": {"name": name}}),
+        )
+        .unwrap();
+        let body = json!({"data": {"name": name}, "contained": contained});
+        clinic::upsert(&mut client, OFFICE, &office, &body).unwrap();
+        clinic::link(&mut client, &provider, &office).unwrap();
+    }
+    clinic::create(
+        &mut client,
+        "Patient",
+        &json!({"data": {"name": [{"given": ["Bob"]}]}}),
+    )
+    .unwrap();
+    client
+        .batch_execute(
+            "UPDATE clinic.office SET data = data || '{\"note\": \"n\"}' WHERE id < 'o2';
+             DELETE FROM clinic.\"worksAt\" WHERE from_id IN ('p0', 'p1', 'p2');
+             DELETE FROM clinic.office WHERE id IN ('o0', 'o1');
+             INSERT INTO clinic.office (id, data) VALUES ('o0', '{}');
+             ALTER TABLE clinic.office ADD COLUMN tenant text DEFAULT 'none';
+             CREATE INDEX ON clinic.office ((data ->> 'name'));
+             CREATE TABLE public.mine (doc jsonb);
+             CREATE TRIGGER checked BEFORE INSERT ON public.mine FOR EACH ROW
+                 EXECUTE FUNCTION ingest.validate('clinic', 'Patient', 'doc')",
+        )
+        .unwrap();
+    let definition = json!({"type": "ROOT", "properties": {
+        "name": {"type": "symbol", "rules": [{"required": true}]}, "age": {"type": "integer"}}});
+    clinic::define(&mut client, "clinic", PROVIDER, &definition).unwrap();
+    clinic::upsert(
+        &mut client,
+        PROVIDER,
+        "p3",
+        &json!({"data": {"name": "x", "age": 7}}),
+    )
+    .unwrap();
+    database
+}
+
+/// Every row of the clinic and of the catalog, as text.
+fn content(client: &mut Client) -> Vec<(String, String)> {
+    let tables: Vec<String> = client
+        .query(
+            "SELECT c.oid::regclass::text FROM pg_class AS c WHERE relkind = 'r' \
+             AND relnamespace IN ('clinic'::regnamespace, 'ingest'::regnamespace) ORDER BY 1",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert!(tables.len() >= 15, "{tables:?}");
+    tables
+        .into_iter()
+        .map(|table| {
+            let rows = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {table} AS t");
+            let rows = value(client, &rows);
+            (table, rows)
+        })
+        .collect()
+}
+
+/// The gate as it should be after a restore: open for what conforms, closed for what does not, and
+/// with the versions that were.
+#[track_caller]
+fn assert_gate_works(client: &mut Client) {
+    assert_eq!(
+        clinic::story(client, OFFICE, "o0"),
+        "created 1, updated 2, deleted 3, created 4"
+    );
+    clinic::create(client, OFFICE, &json!({"data": {"name": "new"}})).unwrap();
+    expect_sqlstate(
+        clinic::create(client, OFFICE, &json!({"data": {"name": 1}})),
+        "PT422",
+    );
+    expect_sqlstate(
+        client.batch_execute("INSERT INTO clinic.office (data) VALUES ('{\"name\": 1}')"),
+        "PT422",
+    );
+    let next = clinic::upsert_version(client, OFFICE, "o0", &json!({"data": {"name": "y"}}), 4);
+    assert_eq!(next.unwrap().did(), ("updated", 5));
+    let stale = clinic::upsert_version(client, OFFICE, "o0", &json!({"data": {"name": "z"}}), 4);
+    expect_sqlstate(stale, "PT412");
+    let again = clinic::create_as(client, OFFICE, "o1", &json!({"data": {}})).unwrap();
+    assert_eq!(again.did(), ("created", 4), "a tombstone is remembered");
+    let linked = clinic::link(client, "p0", "o0").unwrap();
+    assert_eq!(linked.did(), ("created", 3));
+    expect_sqlstate(clinic::delete(client, OFFICE, "o0", None, false), "PT409");
+    for sealed in [
+        "DELETE FROM clinic.office_history",
+        "TRUNCATE clinic.\"worksAt_history\"",
+    ] {
+        expect_sqlstate(client.batch_execute(sealed), "42501");
+    }
+    expect_sqlstate(client.batch_execute("TRUNCATE clinic.\"Patient\""), "PT400");
+    expect_sqlstate(
+        client.batch_execute("INSERT INTO public.mine VALUES ('{\"name\": 1}')"),
+        "PT422",
+    );
+    let provider = json!({"type": "ROOT", "properties": {"name": {"type": "symbol"}}});
+    let next = clinic::define(client, "clinic", PROVIDER, &provider).unwrap();
+    assert_eq!(next["version"], json!(3));
+    clinic::upsert(client, PROVIDER, "p3", &json!({"data": {"name": "y"}})).unwrap();
+    let version: i32 = value(
+        client,
+        "SELECT profile_version FROM clinic.provider WHERE id = 'p3'",
+    );
+    assert_eq!(version, 3);
+}
+
+fn run(program: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(server::program(program))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// A file in the scratch directory, gone at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let directory = env::var("INGEST_SCRATCH").unwrap();
+        Self(PathBuf::from(directory).join(name))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A plain dump, run by psql in an empty database.
+#[test]
+fn plain_dump_restored_has_the_same_rows_and_a_gate() {
+    let database = clinic_with_a_past();
+    let before = content(&mut database.connect());
+    for options in [&["--inserts"][..], &[][..]] {
+        let url = database.url();
+        let arguments: Vec<&str> = options.iter().copied().chain(["-d", &url]).collect();
+        let dump = String::from_utf8(run("pg_dump", &arguments).stdout).unwrap();
+        let restored = Database::empty("restored");
+        let session = psql::run(&restored, &dump);
+        assert!(session.succeeded, "{}", session.output);
+        let mut client = restored.connect();
+        assert_eq!(content(&mut client), before, "{options:?}");
+        assert_gate_works(&mut client);
+    }
+}
+
+/// A dump in PostgreSQL's own format, restored by two workers at once.
+#[test]
+fn custom_dump_restored_in_parallel_has_the_same_rows_and_a_gate() {
+    let database = clinic_with_a_past();
+    let file = Scratch::new(&format!("{}.dump", database.name()));
+    run(
+        "pg_dump",
+        &["-Fc", "-f", file.path(), "-d", &database.url()],
+    );
+    let restored = Database::empty("restored");
+    run(
+        "pg_restore",
+        &["-e", "-j2", "-d", &restored.url(), file.path()],
+    );
+    let mut client = restored.connect();
+    assert_eq!(content(&mut client), content(&mut database.connect()));
+    assert_gate_works(&mut client);
+}
+
+/// A dump into a directory, made and restored by two workers at once; and one whose owners do not
+/// exist where it is restored.
+#[test]
+fn directory_dump_restored_in_parallel_has_the_same_rows_and_a_gate() {
+    let mut database = clinic_with_a_past();
+    let owner = database.create_role("owner", "");
+    database.run(&format!(
+        "ALTER SCHEMA clinic OWNER TO \"{owner}\"; \
+         ALTER TABLE clinic.office OWNER TO \"{owner}\"; ALTER TABLE clinic.office_history OWNER TO \"{owner}\""
+    ));
+    let file = Scratch::new(&format!("{}.dir", database.name()));
+    run(
+        "pg_dump",
+        &["-Fd", "-j2", "-f", file.path(), "-d", &database.url()],
+    );
+    let restored = Database::empty("restored");
+    run(
+        "pg_restore",
+        &[
+            "-e",
+            "-j2",
+            "--no-owner",
+            "-d",
+            &restored.url(),
+            file.path(),
+        ],
+    );
+    let mut client = restored.connect();
+    assert_eq!(content(&mut client), content(&mut database.connect()));
+    assert_gate_works(&mut client);
+    database.run(&format!("REASSIGN OWNED BY \"{owner}\" TO CURRENT_USER"));
+}
+
+/// A dump of a dump is the same: nothing is added or lost on the way.
+#[test]
+fn dump_of_a_restored_database_is_the_same_dump() {
+    let database = clinic_with_a_past();
+    let dump = |database: &Database| {
+        let dump = run("pg_dump", &["-d", &database.url()]).stdout;
+        String::from_utf8(dump).unwrap()
+    };
+    let first = dump(&database);
+    let restored = Database::empty("restored");
+    assert!(psql::run(&restored, &first).succeeded);
+    let second = dump(&restored);
+    // PostgreSQL's minor releases since 2025 guard plain dumps with a random word.
+    let lines = |dump: &str| {
+        let lines = dump.lines().filter(|line| !line.contains("restrict"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&second), lines(&first));
+}
+
+/// Without the extension, every row of every table and of every history is still there, and can be
+/// read, written and dumped.
+#[test]
+fn extension_dropped_leaves_every_row() {
+    let database = clinic_with_a_past();
+    let mut client = database.connect();
+    let rows = |client: &mut Client| -> Vec<(String, String)> {
+        ["provider", "office", "\"Patient\"", "\"worksAt\""]
+            .iter()
+            .flat_map(|table| {
+                [
+                    (*table).to_owned(),
+                    format!("{}_history", table.trim_end_matches('"')),
+                ]
+            })
+            .map(|table| {
+                let quoted = match table.starts_with('"') && !table.ends_with('"') {
+                    true => format!("{table}\""),
+                    false => table.clone(),
+                };
+                let all = format!(
+                    "SELECT string_agg(t::text, E'\\n' ORDER BY t::text) FROM clinic.{quoted} AS t"
+                );
+                (
+                    table,
+                    value::<Option<String>>(client, &all).unwrap_or_default(),
+                )
+            })
+            .collect()
+    };
+    let before = rows(&mut client);
+    assert_eq!(before.len(), 8);
+    client
+        .batch_execute("DROP EXTENSION ingest_ext CASCADE")
+        .unwrap();
+    assert_eq!(rows(&mut client), before);
+    // In a session that never knew the extension, too.
+    let mut other = database.connect();
+    assert_eq!(rows(&mut other), before);
+    for session in [&mut client, &mut other] {
+        session
+            .batch_execute(
+                "INSERT INTO clinic.office (id, version, created_at, updated_at, profile_version, data) \
+                     VALUES ('free', 1, now(), now(), 1, '{\"name\": 1}');
+                 UPDATE clinic.office SET version = 7, id = 'freed' WHERE id = 'free';
+                 DELETE FROM clinic.office WHERE id = 'freed'",
+            )
+            .unwrap();
+    }
+    run("pg_dump", &["-f", "/dev/null", "-d", &database.url()]);
+    let left: Value = value(&mut client, "SELECT to_jsonb(count(*)) FROM clinic.office");
+    assert_eq!(left, json!(19));
+}
