@@ -45,6 +45,11 @@ impl Pattern {
         })
     }
 
+    /// The pattern as it was given.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
     pub(crate) fn accepts(&self, subject: Subject<'_>) -> bool {
         match subject {
             Subject::Value(Value::String(text)) | Subject::Moment(text, _) => {
