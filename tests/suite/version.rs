@@ -393,10 +393,14 @@ fn delete_of_a_row_that_another_writes_over_is_no_deadlock() {
     clinic::upsert(&mut holder, OFFICE, "o", &named("a")).unwrap();
     holder
         .batch_execute(
-            "CREATE FUNCTION public.wait() RETURNS trigger LANGUAGE plpgsql AS
-                 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
-             CREATE TRIGGER \"~wait\" BEFORE INSERT ON clinic.office
-                 FOR EACH ROW EXECUTE FUNCTION public.wait();
+            // Computed after the guard, before PostgreSQL looks whether the row is there.
+            "CREATE FUNCTION public.wait(data jsonb) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF data ->> 'name' = 'b' THEN PERFORM pg_advisory_xact_lock(1); END IF;
+                 RETURN NULL;
+             END $$;
+             ALTER TABLE clinic.office ADD COLUMN waited text
+                 GENERATED ALWAYS AS (public.wait(data)) STORED;
              SELECT pg_advisory_lock(1)",
         )
         .unwrap();
