@@ -1,7 +1,7 @@
 //! How far the engine goes.
 
 /// The deepest nesting that any setting can allow: what the engine's recursion is made for.
-pub const DEEPEST: usize = 1000;
+pub const DEEPEST: usize = 512;
 
 /// The limits of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
