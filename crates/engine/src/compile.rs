@@ -35,6 +35,7 @@ pub(crate) fn compile(
         report,
         shapes: vec![Shape::default()],
         places: HashMap::new(),
+        conditional: 0,
     };
     if let Some((_, settings)) = &mut root.row {
         settings.additional |= description.additional_properties;
@@ -68,6 +69,8 @@ struct Compiler<'s> {
     shapes: Vec<Shape>,
     /// The place in `shapes` of each object, by its path.
     places: HashMap<String, usize>,
+    /// Rules with conditions, as many as were met.
+    conditional: usize,
 }
 
 impl Compiler<'_> {
@@ -276,7 +279,11 @@ impl Compiler<'_> {
                 .filter_map(|asked| asked.resolve(path, self.description, &mut self.report))
                 .collect();
             if let Some(rule) = rules.entries.get_mut(index) {
-                rule.when = Some(When { conditions });
+                rule.when = Some(When {
+                    number: self.conditional,
+                    conditions,
+                });
+                self.conditional += 1;
             }
         }
         rules.binding = settings.binding.take().map(|binding| Binding {

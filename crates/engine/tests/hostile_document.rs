@@ -332,3 +332,22 @@ fn names_of_resource_types_from_documents_take_bounded_memory() {
     }
     assert!(schema.profile("Made1").is_none());
 }
+
+#[test]
+fn conditions_of_many_elements_are_asked_once() {
+    // Each of a hundred thousand elements asks about all of them, by the root and by the object.
+    let schema = schema(
+        r#"{"type": "ROOT", "properties": {"list": {"type": "array", "items": {"type": "symbol", "rules": [
+            {"max": 3, "when": {"eq": {"list": "none"}}},
+            {"max": 3, "when": {"eq": {"[current].list": "none"}}}]}}}}"#,
+    );
+    let texts: Vec<Item<'_>> = (0..100_000).map(|_| Item::Text("some text")).collect();
+    let bytes = write(&Item::Object(&[(b"list", Item::Array(&texts))])).unwrap();
+    let report = report(
+        &schema,
+        Value::read(&bytes).unwrap(),
+        None,
+        Limits::default(),
+    );
+    assert!(!report.refuses());
+}

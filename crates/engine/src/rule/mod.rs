@@ -18,7 +18,7 @@ pub(crate) use read::{cardinality, read_rules};
 pub(crate) use setting::{Reading, Settings, read_settings};
 pub(crate) use size::{Bound, Decimal};
 pub(crate) use target::{Target, Verdict};
-pub(crate) use when::{Asked, Condition, Scope, Test, When};
+pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
 use crate::issue::Code;
 use crate::jsonb::{Array, Malformed, Value};

@@ -13,6 +13,7 @@ use crate::lexical::{Lexical, Moment, moment};
 use crate::limits::DEEPEST;
 use crate::trail::Trail;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 /// What conditions are asked of.
@@ -22,11 +23,40 @@ pub(crate) struct Scope<'a> {
     pub(crate) root: Value<'a>,
     /// The object that holds the property.
     pub(crate) current: Option<&'a Object<'a>>,
+    /// What was answered before.
+    pub(crate) answers: &'a Answers,
+}
+
+/// The last answer to each condition, and of which object it was asked: an array of a million
+/// elements asks the same a million times.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(RefCell<Vec<Option<Answer>>>);
+
+/// Where an object lies, and what it answered.
+type Answer = (usize, bool);
+
+impl Answers {
+    fn get(&self, number: usize, asked: usize) -> Option<bool> {
+        match self.0.borrow().get(number) {
+            Some(Some((known, answer))) if *known == asked => Some(*answer),
+            _ => None,
+        }
+    }
+
+    fn set(&self, number: usize, asked: usize, answer: bool) {
+        let mut answers = self.0.borrow_mut();
+        if answers.len() <= number {
+            answers.resize(number + 1, None);
+        }
+        answers[number] = Some((asked, answer));
+    }
 }
 
 /// The condition of a rule.
 #[derive(Debug)]
 pub(crate) struct When {
+    /// Its own number in its profile.
+    pub(crate) number: usize,
     pub(crate) conditions: Box<[Condition]>,
 }
 
@@ -58,6 +88,21 @@ pub(crate) enum Test {
 
 impl When {
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> Result<bool, Malformed> {
+        // The root is the same for all that is asked.
+        let local = self.conditions.iter().any(|condition| condition.current);
+        let asked = match scope.current {
+            Some(object) if local => object.as_bytes().as_ptr() as usize,
+            _ => 0,
+        };
+        if let Some(answer) = scope.answers.get(self.number, asked) {
+            return Ok(answer);
+        }
+        let answer = self.ask(scope)?;
+        scope.answers.set(self.number, asked, answer);
+        Ok(answer)
+    }
+
+    fn ask(&self, scope: &Scope<'_>) -> Result<bool, Malformed> {
         for condition in &self.conditions {
             let start = match (condition.current, scope.current) {
                 (true, Some(object)) => Value::Object(*object),

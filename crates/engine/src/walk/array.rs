@@ -61,6 +61,7 @@ impl Walk<'_> {
                 let scope = Scope {
                     root: self.root,
                     current: at.object(),
+                    answers: &self.answers,
                 };
                 match &items.rules {
                     Some(rules) => rules.ask(&scope)?,

@@ -16,7 +16,7 @@ use crate::jsonb::Value;
 use crate::limits::Limits;
 use crate::profile::{Element, Node, Profile};
 use crate::resource::{Checked, Reference, Resource, Stop};
-use crate::rule::Subject;
+use crate::rule::{Answers, Subject};
 use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
 
@@ -41,6 +41,7 @@ pub fn check(
         limit: limits.depth(),
         report,
         root: resource.data,
+        answers: Answers::default(),
         references: Vec::new(),
     };
     walk.data(profile, resource.data, &at, 1)?;
@@ -59,6 +60,8 @@ pub(crate) struct Walk<'w> {
     pub(crate) report: &'w mut Report,
     /// The root of the data that is being walked: where conditions begin.
     root: Value<'w>,
+    /// What that root answered to conditions.
+    answers: Answers,
     references: Vec<Reference>,
 }
 
@@ -71,9 +74,11 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Stop> {
-        let outer = std::mem::replace(&mut self.root, value);
+        let root = std::mem::replace(&mut self.root, value);
+        let answers = std::mem::take(&mut self.answers);
         let walked = self.shape(profile, 0, value, at, depth);
-        self.root = outer;
+        self.root = root;
+        self.answers = answers;
         walked
     }
 }

@@ -113,6 +113,7 @@ impl Walk<'_> {
         let scope = Scope {
             root: self.root,
             current: Some(object),
+            answers: &self.answers,
         };
         if let Some(rules) = &member.element.rules
             && rules.ask(&scope)?

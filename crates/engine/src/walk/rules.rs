@@ -57,6 +57,7 @@ impl Walk<'_> {
         let scope = Scope {
             root: self.root,
             current: at.object(),
+            answers: &self.answers,
         };
         let report = &mut *self.report;
         rules.check(subject, &scope, &mut |code, expected| {
