@@ -33,3 +33,21 @@ REVOKE EXECUTE ON FUNCTION
     ingest.relationship_define(text, text, jsonb),
     ingest.relationship_drop(text, text, boolean)
 FROM PUBLIC;
+
+CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb)
+    RETURNS TABLE (id text, issue jsonb)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
+COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition would refuse, each with the array of its issues. Errors: PT404 no such profile, PT422 a wrong definition';
+
+CREATE FUNCTION ingest.profile_purge(source text, profile text, cascade boolean DEFAULT false) RETURNS bigint
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_purge_wrapper';
+COMMENT ON FUNCTION ingest.profile_purge(text, text, boolean) IS 'Deletes all rows of a profile or relationship and their history, for ever; cascade purges the relationships of the profile too. Returns how many rows there were. Errors: PT404, PT409 its relationships hold links or history, unless cascade';
+
+CREATE FUNCTION ingest.vocabulary_define(source text, vocabulary text, concepts jsonb) RETURNS jsonb
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vocabulary_define_wrapper';
+COMMENT ON FUNCTION ingest.vocabulary_define(text, text, jsonb) IS 'Defines a vocabulary for bindings, or replaces it: an array of codes, or of {"code", "system"?, "display"?}. Returns {"outcome", "source", "vocabulary"}. Errors: PT400 bad name, PT404 no such source, PT422 wrong concepts';
+
+REVOKE EXECUTE ON FUNCTION
+    ingest.profile_purge(text, text, boolean),
+    ingest.vocabulary_define(text, text, jsonb)
+FROM PUBLIC;

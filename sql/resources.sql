@@ -79,3 +79,11 @@ CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mo
     RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_load_wrapper';
 COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writes an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. Errors: PT400, PT404, PT409, PT413, PT422';
+
+CREATE FUNCTION ingest.criteria(query text) RETURNS jsonb
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'criteria_wrapper';
+COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them. Errors: PT400 a key twice, or no key';
+
+CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';
+COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, resources before links; "@rootId1" stands for an id that an operation of the bundle makes. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. Errors, each naming the operation: PT400, PT404, PT409, PT410, PT412, PT413, PT422';

@@ -45,32 +45,37 @@ pg::sql_function! {
     source_create => api::source::create;
     source_drop => api::source::drop;
     profile_define => api::profile::define;
+    profile_check => api::profile::check;
+    profile_purge => api::profile::purge;
+    vocabulary_define => api::vocabulary::define;
     profile_drop => api::profile::drop;
     relationship_define => api::relationship::define;
     relationship_drop => api::relationship::drop;
 
     resource_create => api::resource::create;
     resource_upsert => api::resource::upsert;
-    resource_create_if => api::resource::create_if;
-    resource_upsert_if => api::resource::upsert_if;
+    resource_create_if => api::resource::create_if::create_if;
+    resource_upsert_if => api::resource::upsert_if::upsert_if;
     resource_load => api::load::load;
-    resource_patch => api::resource::patch;
+    resource_patch => api::resource::patch::patch;
     contained_put => api::resource::contained_put;
     contained_delete => api::resource::contained_delete;
     resource_read => api::resource::read;
     resource_read_at => api::resource::read_at;
     resource_exists => api::resource::exists;
     resource_search => api::resource::search;
+    criteria => api::criteria::from_query;
+    bundle_apply => api::bundle::apply;
     resource_history => api::resource::history;
-    resource_delete => api::resource::delete;
+    resource_delete => api::resource::delete::delete;
     resource_validate => api::resource::validate;
     resource_is_valid => api::resource::is_valid;
 
-    relationship_link => api::link::link;
+    relationship_link => api::link::write::link;
     relationship_read => api::link::read;
-    relationship_upsert => api::link::upsert;
+    relationship_upsert => api::link::upsert::upsert;
     relationship_list => api::link::list;
-    relationship_unlink => api::link::unlink;
+    relationship_unlink => api::link::unlink::unlink;
 }
 
 #[cfg(feature = "testing")]

@@ -22,6 +22,9 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             "ingest.archive is an AFTER trigger, for each row of UPDATE and DELETE, for each statement of INSERT",
         ));
     }
+    if history::is_purging() {
+        return Ok(Answer::Done);
+    }
     let guarded = find(source, profile)?;
     let (table, owner) = (guarded.table()?, trigger.owner());
     match trigger.event() {

@@ -1,10 +1,11 @@
 //! Criteria: `{"address.city": "Toronto", "practiceNumber": [1, 2]}`, as conditions on data.
 
-use crate::pg::{Error, Result, State};
+use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
 use crate::store::Guarded;
 use crate::store::criteria::Condition;
 use crate::store::index::full_path;
-use ingest_engine::jsonb::Value;
+use ingest_engine::Property;
+use ingest_engine::jsonb::{Item, Value, from_text, write};
 
 /// Criteria that were understood: every one must hold.
 pub struct Criteria {
@@ -25,14 +26,28 @@ impl Criteria {
         let mut canonical = String::new();
         for member in object.iter() {
             let (key, value) = member?;
-            let path = path_of(guarded, key)?;
-            let mut values = match value {
-                Value::Array(items) => items
-                    .iter()
-                    .map(|item| Ok((canonical_text(item?)?, item?)))
-                    .collect::<Result<Vec<_>>>()?,
-                single => vec![(canonical_text(single)?, single)],
+            let property = property_of(guarded, key)?;
+            let path = property.path.as_str();
+            let given = match value {
+                Value::Array(items) => items.iter().collect::<std::result::Result<Vec<_>, _>>()?,
+                single => vec![single],
             };
+            // The store outlives the values that are read from it.
+            let typed = given
+                .iter()
+                .map(|value| typed(property, *value))
+                .collect::<Result<Vec<Option<Vec<u8>>>>>()?;
+            let mut values = given
+                .iter()
+                .zip(&typed)
+                .map(|(value, typed)| {
+                    let value = match typed {
+                        Some(typed) => Value::read(typed)?,
+                        None => *value,
+                    };
+                    Ok((canonical_text(value)?, value))
+                })
+                .collect::<Result<Vec<_>>>()?;
             if values.is_empty() {
                 return Err(bad("a criterion has an empty array of values"));
             }
@@ -110,14 +125,75 @@ fn canonical_text(value: Value<'_>) -> Result<String> {
     })
 }
 
-/// The full path (`name[].given[]`) of the property that a criterion names (`name.given`).
-fn path_of<'g>(guarded: &'g Guarded, key: &[u8]) -> Result<&'g str> {
+/// The property that a criterion names (`name.given`).
+fn property_of<'g>(guarded: &'g Guarded, key: &[u8]) -> Result<&'g Property> {
     let key = std::str::from_utf8(key).map_err(|_| Error::Corrupt)?;
-    full_path(&guarded.description, key)
+    let description = &guarded.description;
+    full_path(description, key)
+        .and_then(|path| {
+            description
+                .properties
+                .iter()
+                .rfind(|property| property.path == path)
+        })
         .ok_or_else(|| bad("a criterion names a property that the profile does not have"))
+}
+
+/// A string for a property of numbers or booleans, as that: query strings hold nothing else.
+fn typed(property: &Property, value: Value<'_>) -> Result<Option<Vec<u8>>> {
+    let Value::String(bytes) = value else {
+        return Ok(None);
+    };
+    if !matches!(property.kind.as_str(), "integer" | "decimal" | "boolean") {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?;
+    let typed = from_text(text).ok().filter(|typed| {
+        let number = property.kind != "boolean";
+        match Value::read(typed) {
+            Ok(Value::Number(_)) => number,
+            Ok(Value::Bool(_)) => !number,
+            _ => false,
+        }
+    });
+    typed
+        .map(Some)
+        .ok_or_else(|| bad("a criterion's value is not of the property's type"))
 }
 
 fn bad(message: &str) -> Error {
     Error::refuse(State::BadRequest, message)
         .hint("Criteria are {\"property.path\": value}; an array of values means any of them.")
+}
+
+/// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`.
+pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
+    let query = call.need_text(0, "query")?;
+    let query = query.strip_prefix('?').unwrap_or(query);
+    let mut members: Vec<(String, Vec<String>)> = Vec::new();
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        if key.is_empty() {
+            return Err(bad("the query has a value without a key"));
+        }
+        if members.iter().any(|(known, _)| *known == key) {
+            return Err(bad("the query has the same key twice"));
+        }
+        // FHIR R4, section 3.1.1.4.18: a comma means any of them.
+        members.push((
+            key.into_owned(),
+            value.split(',').map(str::to_owned).collect(),
+        ));
+    }
+    let members: Vec<_> = members
+        .iter()
+        .map(|(key, values)| {
+            let item = match values.as_slice() {
+                [one] => Item::Text(one),
+                many => Item::Items(many.iter().map(|value| Item::Text(value)).collect()),
+            };
+            (key.as_bytes(), item)
+        })
+        .collect();
+    let criteria = write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))?;
+    datum_of_jsonb(&criteria)
 }

@@ -23,6 +23,18 @@ impl Defined {
         }
     }
 
+    /// `{"outcome", "source", "vocabulary"}`
+    pub fn answer_unversioned(self, source: &str, what: &str, name: &str) -> Result<Answer> {
+        let members: [(&[u8], Item<'_>); 3] = [
+            (b"outcome", Item::Text(self.as_str())),
+            (b"source", Item::Text(source)),
+            (what.as_bytes(), Item::Text(name)),
+        ];
+        let answer = write(&Item::Object(&members))
+            .map_err(|_| Error::Bug("an answer could not be written".into()))?;
+        datum_of_jsonb(&answer)
+    }
+
     /// `{"outcome", "source", "profile" or "relationship", "version"}`
     pub fn answer(self, source: &str, what: &str, name: &str, version: i32) -> Result<Answer> {
         let members: [(&[u8], Item<'_>); 4] = [

@@ -1,6 +1,6 @@
 //! The smaller functions of the gate: new ids, catalog changes, validation of a user's own column.
 
-use super::refusal;
+use super::{reference, refusal};
 use crate::pg::{
     Answer, Call, Error, Event, Result, Session, State, datum_of_text, invalidate, kind,
 };
@@ -62,10 +62,11 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             data,
             contained: None,
         };
-        let (_, report) = guarded.check(&resource)?;
+        let (checked, report) = guarded.check(&resource)?;
         if report.refuses() {
             return Err(refusal::of_report(&guarded, report));
         }
+        reference::hold(&guarded, &checked, trigger.owner())?;
     }
     Ok(row.answer())
 }

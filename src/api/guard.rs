@@ -3,7 +3,7 @@
 //! It checks the row against its profile, completes contained ids, and owns the version and the
 //! instants. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
 
-use super::refusal;
+use super::{reference, refusal};
 use crate::pg::{Answer, Arg, Call, Error, Event, Instant, Result, State, TriggerCall, Tuple, now};
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
@@ -44,7 +44,7 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             State::BadRequest,
             format!("{profile} cannot be truncated: its rows have a history"),
         )
-        .hint("DELETE keeps the history; ingest.profile_drop with cascade removes everything.")),
+        .hint("DELETE keeps the history; ingest.profile_purge deletes rows and history for ever.")),
         Event::Insert => insert(&trigger, find(source, profile)?.as_ref()),
         Event::Update => update(&trigger, find(source, profile)?.as_ref()),
         Event::Delete => Ok(trigger.old()?.answer()),
@@ -71,7 +71,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         }
     };
     check_key(key)?;
-    let contained = judge(guarded, &row, &layout, key, None)?;
+    let contained = judge(trigger, guarded, &row, &layout, key, None)?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
     let before = match generated {
@@ -180,7 +180,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             return answer(&row, &layout, &unchanged, None, Contained::AsGiven);
         }
     }
-    let contained = judge(guarded, &row, &layout, key, old_contained)?;
+    let contained = judge(trigger, guarded, &row, &layout, key, old_contained)?;
     let same_contained = match &contained {
         Contained::AsGiven => false,
         Contained::Absent => old_contained.is_none(),
@@ -214,6 +214,7 @@ enum Contained {
 
 /// Checks the row's content against the profile, and completes contained ids.
 fn judge(
+    trigger: &TriggerCall<'_>,
     guarded: &Guarded,
     row: &Tuple<'_>,
     layout: &Layout,
@@ -239,6 +240,7 @@ fn judge(
     if report.refuses() {
         return Err(refusal::of_report(guarded, report));
     }
+    reference::hold(guarded, &checked, trigger.owner())?;
     if matches!(contained, Some(Value::Null)) {
         return Ok(Contained::Absent);
     }

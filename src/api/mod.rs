@@ -5,13 +5,15 @@
 
 pub mod archive;
 mod body;
-mod criteria;
+pub mod bundle;
+pub mod criteria;
 mod definition;
 pub mod gate;
 pub mod guard;
 pub mod link;
 pub mod load;
 pub mod profile;
+mod reference;
 mod refusal;
 pub mod relationship;
 mod render;
@@ -19,3 +21,4 @@ pub mod resource;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod vocabulary;

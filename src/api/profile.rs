@@ -1,13 +1,15 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
 use super::definition::Defined;
+use super::load::issues_of;
 use super::refusal;
-use crate::pg::{Answer, Call, Error, Result, Session, State};
+use super::resource;
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts};
 use crate::store::index::{self, Index};
 use crate::store::table::Table;
-use crate::store::{Name, cache, ddl, definition, find, links, source};
+use crate::store::{Name, cache, ddl, definition, find, history, links, resources, source};
 use ingest_engine::jsonb::Value;
-use ingest_engine::{Definition, Issue, Kind};
+use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
 pub fn define(call: &mut Call<'_>) -> Result<Answer> {
@@ -89,6 +91,76 @@ fn kind_changes(profile: &Name, kind: Kind) -> Error {
         )
         .hint("The type of a profile cannot change; drop it first, or choose another name."),
     }
+}
+
+/// `ingest.profile_check(source, profile, definition)`: the stored rows that a new definition would
+/// refuse, page by page.
+pub fn check(call: &mut Call<'_>) -> Result<Answer> {
+    const PAGE: i32 = 256;
+    let guarded = resource::profile_of(call)?;
+    let given = call.need_jsonb(2, "definition")?;
+    let read = Definition::read(guarded.name(), given)
+        .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
+    let issues = cache::judge(guarded.source_name(), &read)?;
+    if issues.iter().any(|issue| issue.severity.refuses()) {
+        return Err(refusal::of_definition(guarded.name(), &issues));
+    }
+    let draft = cache::draft(&guarded, &read)?;
+    let sink = call.materialize()?;
+    let mut after = String::new();
+    loop {
+        // One session a page, so that its memory is free before the next one.
+        let page = Session::open(|session| resources::page(session, draft.table()?, &after, PAGE))?;
+        for stored in &page {
+            check_for_interrupts()?;
+            let data = stored
+                .data
+                .as_deref()
+                .map(Value::read)
+                .transpose()?
+                .unwrap_or(Value::Null);
+            let contained = stored.contained.as_deref().map(Value::read).transpose()?;
+            let resource = Resource {
+                id: &stored.id,
+                data,
+                contained,
+            };
+            let (_, report) = draft.check(&resource)?;
+            if report.refuses() {
+                let issues = issues_of(&operation_outcome(&report.into_issues()))?;
+                sink.push(&[Arg::Text(&stored.id), Arg::jsonb(issues.as_deref())])?;
+            }
+        }
+        match page.last() {
+            Some(last) => after.clone_from(&last.id),
+            None => return Ok(Answer::Null),
+        }
+    }
+}
+
+/// `ingest.profile_purge(source, profile, cascade)`: deletes rows and history for ever.
+pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
+    let source = call.need_text(0, "source")?;
+    let profile = call.need_text(1, "profile")?;
+    let cascade = call.bool(2);
+    let purged = Session::open(|session| {
+        source::lock_for_definition(session, source)?;
+        let guarded = find(source, profile)?;
+        let touching = match guarded.is_relationship() {
+            true => Vec::new(),
+            false => links::touching(session, source, profile)?,
+        };
+        for at in &touching {
+            let relationship = find(source, &at.relationship)?;
+            if cascade {
+                history::purge(session, relationship.table()?)?;
+            } else if ddl::holds_rows(session, relationship.table()?)? {
+                return Err(in_use(profile, &at.relationship));
+            }
+        }
+        history::purge(session, guarded.table()?)
+    })?;
+    Ok(Answer::int8(i64::try_from(purged).unwrap_or(i64::MAX)))
 }
 
 /// Drops a profile; while it holds rows or is used, only with cascade.

@@ -6,15 +6,21 @@ use ingest_engine::{Issue, Report, operation_outcome};
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
 pub fn of_report(guarded: &Guarded, report: Report) -> Error {
-    let name = guarded.name();
     let too_deep = report.is_too_deep();
     let issues = report.into_issues();
-    let outcome = operation_outcome(&issues);
-    if too_deep {
-        return Error::refuse(State::TooLarge, format!("{name} nests too deep"))
-            .detail(outcome)
-            .hint("The setting ingest.max_depth says how deep a resource may nest.");
+    if !too_deep {
+        return of_issues(guarded, &issues);
     }
+    Error::refuse(
+        State::TooLarge,
+        format!("{} nests too deep", guarded.name()),
+    )
+    .detail(operation_outcome(&issues))
+    .hint("The setting ingest.max_depth says how deep a resource may nest.")
+}
+
+/// Issues that refuse a resource, as an error: PT422.
+pub fn of_issues(guarded: &Guarded, issues: &[Issue]) -> Error {
     let refused = issues
         .iter()
         .filter(|issue| issue.severity.refuses())
@@ -27,9 +33,12 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
     };
     Error::refuse(
         State::Unprocessable,
-        format!("{name} does not conform to its profile: {count}"),
+        format!(
+            "{} does not conform to its profile: {count}",
+            guarded.name()
+        ),
     )
-    .detail(outcome)
+    .detail(operation_outcome(issues))
     .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")
 }
 

@@ -20,6 +20,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// A 64-bit integer.
+    pub fn int8(value: i64) -> Self {
+        Self::Value(Datum::from(value))
+    }
+
     /// A boolean.
     pub fn bool(value: bool) -> Self {
         Self::Value(Datum::from(value))

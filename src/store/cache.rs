@@ -12,6 +12,7 @@ use super::table::Table;
 use crate::pg::{self, Error, Result, Session, State, accept_invalidations, generation, watch};
 use ingest_engine::jsonb::Value;
 use ingest_engine::resource::Need;
+use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -251,6 +252,17 @@ impl Source {
     fn load_into_schema(&self, need: Need, name: &str) -> Result<()> {
         Session::open(|session| {
             let catalog = Catalog::open(session)?;
+            if need == Need::Vocabulary {
+                match catalog.vocabulary(session, &self.name, name)? {
+                    None => self.schema.insert_absent(need, name),
+                    Some(concepts) => {
+                        let concepts = Vocabulary::read(Value::read(concepts)?);
+                        self.schema
+                            .insert_vocabulary(name, concepts.map_err(|_| broken_catalog())?);
+                    }
+                }
+                return Ok(());
+            }
             let Some((description, _)) = catalog.describe(session, &self.name, name)? else {
                 self.schema.insert_absent(need, name);
                 return Ok(());
@@ -264,6 +276,32 @@ impl Source {
                 .map_err(|_| broken_catalog())
         })
     }
+}
+
+/// A definition as if it were the current one: compiled in a schema of its own, for a dry run.
+pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Result<Guarded> {
+    let source = Rc::new(Source {
+        name: current.source.name.clone(),
+        schema: Schema::new(),
+        guarded: RefCell::new(HashMap::new()),
+    });
+    let description = definition.describe(current.description.version + 1);
+    source
+        .schema
+        .insert(&description)
+        .map_err(|_| broken_catalog())?;
+    let profile = source
+        .schema
+        .profile(&description.name)
+        .ok_or_else(broken_catalog)?;
+    Ok(Guarded {
+        source,
+        description,
+        profile,
+        table: current.table.clone(),
+        indexes: Vec::new(),
+        ends: None,
+    })
 }
 
 /// What is wrong with a definition among the others of its source.

@@ -36,6 +36,12 @@ const REMOVE_ENDS: &str = "DELETE FROM ingest.relationship WHERE source = $1 AND
 const CONTAINERS: &str = "SELECT DISTINCT profile FROM ingest.contained \
      WHERE source = $1 AND $2 = ANY (types) AND profile <> $2 ORDER BY profile";
 
+const VOCABULARY: &str = "SELECT concepts FROM ingest.vocabulary \
+     WHERE source = $1 AND vocabulary = $2";
+const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary, concepts) \
+     VALUES ($1, $2, $3) ON CONFLICT (source, vocabulary) DO UPDATE SET \
+     concepts = excluded.concepts, defined_at = excluded.defined_at";
+
 macro_rules! statements {
     ($($name:ident = $sql:expr, $types:expr;)*) => {
         thread_local! {$(
@@ -59,6 +65,8 @@ statements! {
     REMOVE_SQL = REMOVE, [kind::TEXT, kind::TEXT];
     REMOVE_ENDS_SQL = REMOVE_ENDS, [kind::TEXT, kind::TEXT];
     CONTAINERS_SQL = CONTAINERS, [kind::TEXT, kind::TEXT];
+    VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
+    PUT_VOCABULARY_SQL = PUT_VOCABULARY, [kind::TEXT, kind::TEXT, kind::JSONB];
 }
 
 /// What is defined under a name now.
@@ -197,5 +205,27 @@ pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<
         let args = [Arg::Text(source), Arg::Text(profile)];
         let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
+    })
+}
+
+/// The concepts of a vocabulary as they were given, a root container.
+pub fn vocabulary(session: &Session, source: &str, name: &str) -> Result<Option<Vec<u8>>> {
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || {
+        let args = [Arg::Text(source), Arg::Text(name)];
+        let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 1))?;
+        rows.first()
+            .map_or(Ok(None), |row| Ok(row.jsonb(1)?.map(<[u8]>::to_vec)))
+    })
+}
+
+/// Writes the concepts of a vocabulary.
+pub fn put_vocabulary(session: &Session, source: &str, name: &str, concepts: &[u8]) -> Result<()> {
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || {
+        let args = [Arg::Text(source), Arg::Text(name), Arg::Jsonb(concepts)];
+        PUT_VOCABULARY_SQL
+            .with(|sql| session.run(sql, &args, Reading::Fresh, 0))
+            .map(drop)
     })
 }

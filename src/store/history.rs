@@ -5,7 +5,7 @@
 
 use super::layout::{Key, Layout};
 use super::table::Table;
-use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, Tuple, as_owner};
+use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, Statement, Tuple, as_owner};
 use std::cell::Cell;
 
 /// What names one row.
@@ -44,6 +44,16 @@ pub enum Before {
         /// The definition it conforms to.
         profile_version: i32,
     },
+}
+
+/// Whether there is a living row with this id, which then stays until the transaction ends.
+pub fn hold_target(table: &Table, owner: Oid, id: &str) -> Result<bool> {
+    as_owner(owner, || {
+        Session::open(|session| {
+            let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
+            Ok(rows.count() > 0)
+        })
+    })
 }
 
 /// What was there under this key. A delete that is under way is waited for.
@@ -105,6 +115,50 @@ impl Drop for Archiving {
     fn drop(&mut self) {
         ARCHIVING.set(ARCHIVING.get().saturating_sub(1));
     }
+}
+
+thread_local! {
+    static PURGING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether rows are being purged: their versions are not to be archived then.
+pub fn is_purging() -> bool {
+    PURGING.get() > 0
+}
+
+/// While it lives, nothing is archived and history can be deleted.
+struct Purging {
+    _archiving: Archiving,
+}
+
+impl Purging {
+    fn begin() -> Self {
+        PURGING.set(PURGING.get() + 1);
+        Self {
+            _archiving: Archiving::begin(),
+        }
+    }
+}
+
+impl Drop for Purging {
+    fn drop(&mut self) {
+        PURGING.set(PURGING.get().saturating_sub(1));
+    }
+}
+
+/// Deletes all rows of a table and their history, for ever, with the caller's rights; says how
+/// many rows there were.
+pub fn purge(session: &Session, table: &Table) -> Result<u64> {
+    let _purging = Purging::begin();
+    let rows = session.run(
+        &Statement::by_key(format!("DELETE FROM {}", table.quoted), &[]),
+        &[],
+        Reading::Fresh,
+        0,
+    )?;
+    let count = rows.count();
+    session.execute(&format!("DELETE FROM {}", table.history))?;
+    Ok(count)
 }
 
 /// Writes the version that has just ended, and after a delete the tombstone too.

@@ -32,6 +32,17 @@ thread_local! {
 }
 
 impl Outcome {
+    /// As the enum spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Matched => "matched",
+            Self::Deleted => "deleted",
+        }
+    }
+
     /// The enum value, for what `call` returns.
     pub fn value(self, call: &Call<'_>) -> Result<Oid> {
         let function = call.function();

@@ -36,6 +36,8 @@ pub struct Table {
     /// Reads a row's bookkeeping and holds it: also waits for a delete under way. As strong as the
     /// lock of the update that ON CONFLICT may turn the insert into.
     pub hold: Statement,
+    /// Reads a row by its id and keeps it from being deleted, as a foreign key does.
+    pub hold_target: Statement,
     /// Replaces a row's content.
     pub update: Statement,
     /// Deletes a row.
@@ -105,6 +107,10 @@ impl Table {
                 format!(
                     "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
+                &[TEXT],
+            ),
+            hold_target: Statement::by_key(
+                format!("SELECT id FROM {table} WHERE id = $1 FOR KEY SHARE"),
                 &[TEXT],
             ),
             update: Statement::by_key(
@@ -212,6 +218,10 @@ impl Table {
                     "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
                 &[TEXT, TEXT],
+            ),
+            hold_target: Statement::by_key(
+                format!("SELECT id FROM {table} WHERE id = $1 FOR KEY SHARE"),
+                &[TEXT],
             ),
             update: Statement::by_key(
                 format!(

@@ -2,15 +2,12 @@
 
 mod list;
 mod read;
-mod unlink;
-mod upsert;
-mod write;
+pub mod unlink;
+pub mod upsert;
+pub mod write;
 
 pub use list::list;
 pub use read::read;
-pub use unlink::unlink;
-pub use upsert::upsert;
-pub use write::link;
 
 use super::body::root;
 use crate::pg::{Call, Error, Result, State};
@@ -44,7 +41,7 @@ fn ends_of(guarded: &Guarded) -> Result<&Ends> {
 }
 
 /// `{"from": {"id", "type"}, "to": {"id", "type"}, "data"?}`
-struct Body<'a> {
+pub struct Body<'a> {
     from: End<'a>,
     to: End<'a>,
     data: Cow<'a, [u8]>,
@@ -64,7 +61,8 @@ fn bad(message: impl Into<String>) -> Error {
 }
 
 impl<'a> Body<'a> {
-    fn read(body: Value<'a>) -> Result<Self> {
+    /// Takes a body apart.
+    pub fn read(body: Value<'a>) -> Result<Self> {
         let Value::Object(object) = body else {
             return Err(bad("body is not an object"));
         };
@@ -94,7 +92,7 @@ impl<'a> Body<'a> {
 
 impl<'a> Body<'a> {
     /// The two ids.
-    fn pair(&self) -> Pair<'a> {
+    pub fn pair(&self) -> Pair<'a> {
         Pair {
             from: self.from.id,
             to: self.to.id,
@@ -132,7 +130,7 @@ impl<'a> End<'a> {
 }
 
 /// `<from-type>.<from-id>,<to-type>.<to-id>`, taken apart.
-fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
+pub fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
     let ends = ends_of(guarded)?;
     let parts = id.split_once(',').and_then(|(from, to)| {
         let from = from.strip_prefix(ends.from.as_str())?.strip_prefix('.')?;
@@ -146,4 +144,13 @@ fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
         )
         .hint(format!("It is {}.<from-id>,{}.<to-id>", ends.from, ends.to))
     })
+}
+
+/// The link's id, put together.
+pub fn id_of(guarded: &Guarded, pair: Pair<'_>) -> Result<String> {
+    let ends = ends_of(guarded)?;
+    Ok(format!(
+        "{}.{},{}.{}",
+        ends.from, pair.from, ends.to, pair.to
+    ))
 }

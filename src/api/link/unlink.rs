@@ -3,8 +3,9 @@
 use super::{pair_of, relationship_of};
 use crate::api::refusal;
 use crate::api::render::Written;
-use crate::pg::{Answer, Call, Reading, Result, Session};
-use crate::store::links;
+use crate::pg::{Answer, Call, Instant, Reading, Result, Session};
+use crate::store::Guarded;
+use crate::store::links::{self, Pair};
 
 /// Deletes a link and leaves a tombstone.
 pub fn unlink(call: &mut Call<'_>) -> Result<Answer> {
@@ -12,22 +13,30 @@ pub fn unlink(call: &mut Call<'_>) -> Result<Answer> {
     let id = call.need_text(2, "id")?;
     let pair = pair_of(&guarded, id)?;
     let expected = call.int4(3);
-    let tombstone = Session::open(|session| {
-        let table = guarded.table()?;
-        let Some(current) = links::lock_for_delete(session, table, pair)? else {
-            let deleted = links::tombstone(session, table, pair, Reading::Fresh)?.is_some();
-            return Err(refusal::absent(&guarded, expected, deleted));
-        };
-        if let Some(expected) = expected
-            && expected != current.version
-        {
-            return Err(refusal::stale(&guarded, expected, current.version));
-        }
-        if !links::delete(session, table, pair)? {
-            return Err(refusal::swallowed(&guarded));
-        }
-        Ok(links::tombstone(session, table, pair, Reading::Fresh)?
-            .unwrap_or((current.version + 1, current.updated_at)))
-    })?;
+    let tombstone = Session::open(|session| write(session, &guarded, pair, expected))?;
     Written::deleted(id.to_owned(), tombstone).answer(call)
+}
+
+/// Deletes a link that it holds; gives the tombstone's version and instant.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    pair: Pair<'_>,
+    expected: Option<i32>,
+) -> Result<(i32, Instant)> {
+    let table = guarded.table()?;
+    let Some(current) = links::lock_for_delete(session, table, pair)? else {
+        let deleted = links::tombstone(session, table, pair, Reading::Fresh)?.is_some();
+        return Err(refusal::absent(guarded, expected, deleted));
+    };
+    if let Some(expected) = expected
+        && expected != current.version
+    {
+        return Err(refusal::stale(guarded, expected, current.version));
+    }
+    if !links::delete(session, table, pair)? {
+        return Err(refusal::swallowed(guarded));
+    }
+    Ok(links::tombstone(session, table, pair, Reading::Fresh)?
+        .unwrap_or((current.version + 1, current.updated_at)))
 }

@@ -12,7 +12,6 @@ use crate::store::{Guarded, Outcome};
 pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = relationship_of(call)?;
     let body = Body::read(call.need_jsonb(2, "body")?)?;
-    check_types(&guarded, &body)?;
     let expected = call.int4(3);
     let (outcome, link) = Session::open(|session| put(session, &guarded, &body, expected))?;
     Written::link(outcome, &guarded, link)?.answer(call)
@@ -25,6 +24,7 @@ pub fn put(
     body: &Body<'_>,
     expected: Option<i32>,
 ) -> Result<(Outcome, Link)> {
+    check_types(guarded, body)?;
     let (table, pair) = (guarded.table()?, body.pair());
     loop {
         check_for_interrupts()?;

@@ -3,7 +3,7 @@
 use super::{Body, ends_of, relationship_of};
 use crate::api::render::Written;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
-use crate::store::links;
+use crate::store::links::{self, Link};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::{Issue, issue::Code, operation_outcome};
 
@@ -11,20 +11,22 @@ use ingest_engine::{Issue, issue::Code, operation_outcome};
 pub fn link(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = relationship_of(call)?;
     let body = Body::read(call.need_jsonb(2, "body")?)?;
-    check_types(&guarded, &body)?;
-    let pair = body.pair();
-    let made = Session::open(|session| {
-        links::insert(session, guarded.table()?, pair, &body.data)
-            .map_err(|error| of_insert(&guarded, error))
-    })?;
-    let made = made.ok_or_else(|| {
+    let made = Session::open(|session| make(session, &guarded, &body))?;
+    Written::link(Outcome::Created, &guarded, made)?.answer(call)
+}
+
+/// Makes a link that is not there.
+pub fn make(session: &Session, guarded: &Guarded, body: &Body<'_>) -> Result<Link> {
+    check_types(guarded, body)?;
+    let made = links::insert(session, guarded.table()?, body.pair(), &body.data)
+        .map_err(|error| of_insert(guarded, error))?;
+    made.ok_or_else(|| {
         Error::refuse(
             State::Conflict,
             format!("the two are linked already in {}", guarded.name()),
         )
         .hint("A relationship holds at most one link between the same two resources.")
-    })?;
-    Written::link(Outcome::Created, &guarded, made)?.answer(call)
+    })
 }
 
 /// The ends must be of the types that the definition names.

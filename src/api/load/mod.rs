@@ -6,10 +6,10 @@
 mod call;
 mod chunk;
 
-pub use call::load;
+pub use call::{issues_of, load};
 
 use super::body::{Body, root};
-use super::refusal;
+use super::{reference, refusal};
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::resources::Content;
 use crate::store::{Guarded, Outcome, id};
@@ -126,7 +126,10 @@ impl<'a> Incoming<'a> {
                 "not an id",
             )));
         }
-        let (_, report) = guarded.check(&self.resource())?;
+        let (checked, mut report) = guarded.check(&self.resource())?;
+        if !report.refuses() {
+            reference::look(guarded, &checked, &mut report)?;
+        }
         if !report.refuses() {
             return Ok(None);
         }

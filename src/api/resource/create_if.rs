@@ -17,12 +17,25 @@ pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?.not_empty()?;
     let body = Body::read(call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
-    let found = Session::open(|session| create_or_find(session, &guarded, &criteria, &body, id))?;
-    let (outcome, stored) = match found {
-        Found::Created(stored) => (Outcome::Created, stored),
-        Found::Matched(stored) => (Outcome::Matched, stored),
-    };
+    let (outcome, stored) =
+        Session::open(|session| write(session, &guarded, &criteria, &body, id))?;
     Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// Creates a resource, or finds the one that is there.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    criteria: &Criteria,
+    body: &Body<'_>,
+    id: Option<&str>,
+) -> Result<(Outcome, Stored)> {
+    Ok(
+        match create_or_find(session, guarded, criteria, body, id)? {
+            Found::Created(stored) => (Outcome::Created, stored),
+            Found::Matched(stored) => (Outcome::Matched, stored),
+        },
+    )
 }
 
 /// What criteria led to.

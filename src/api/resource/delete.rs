@@ -3,7 +3,7 @@
 use super::profile_of;
 use crate::api::refusal;
 use crate::api::render::Written;
-use crate::pg::{Answer, Call, Error, Reading, Result, Session, State};
+use crate::pg::{Answer, Call, Error, Instant, Reading, Result, Session, State};
 use crate::store::{Guarded, find, links, resources};
 
 /// Deletes the resource and leaves a tombstone.
@@ -11,27 +11,36 @@ pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let (expected, cascade) = (call.int4(3), call.bool(4));
-    let tombstone = Session::open(|session| {
-        let table = guarded.table()?;
-        let Some(current) = resources::lock_for_delete(session, table, id)? else {
-            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
-            return Err(refusal::absent(&guarded, expected, deleted));
-        };
-        if let Some(expected) = expected
-            && expected != current.version
-        {
-            return Err(refusal::stale(&guarded, expected, current.version));
-        }
-        unlink(session, &guarded, id, cascade)?;
-        let deleted = resources::delete(session, table, id)
-            .map_err(|error| linked_meanwhile(&guarded, error))?;
-        if !deleted {
-            return Err(refusal::swallowed(&guarded));
-        }
-        Ok(resources::tombstone(session, table, id, Reading::Fresh)?
-            .unwrap_or((current.version + 1, current.updated_at)))
-    })?;
+    let tombstone = Session::open(|session| write(session, &guarded, id, expected, cascade))?;
     Written::deleted(id.to_owned(), tombstone).answer(call)
+}
+
+/// Deletes a row that it holds; gives the tombstone's version and instant.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    expected: Option<i32>,
+    cascade: bool,
+) -> Result<(i32, Instant)> {
+    let table = guarded.table()?;
+    let Some(current) = resources::lock_for_delete(session, table, id)? else {
+        let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+        return Err(refusal::absent(guarded, expected, deleted));
+    };
+    if let Some(expected) = expected
+        && expected != current.version
+    {
+        return Err(refusal::stale(guarded, expected, current.version));
+    }
+    unlink(session, guarded, id, cascade)?;
+    let deleted =
+        resources::delete(session, table, id).map_err(|error| linked_meanwhile(guarded, error))?;
+    if !deleted {
+        return Err(refusal::swallowed(guarded));
+    }
+    Ok(resources::tombstone(session, table, id, Reading::Fresh)?
+        .unwrap_or((current.version + 1, current.updated_at)))
 }
 
 /// Deletes the links of the resource, or refuses because there are some.

@@ -2,24 +2,21 @@
 
 mod contained;
 mod create;
-mod create_if;
-mod delete;
-mod patch;
+pub mod create_if;
+pub mod delete;
+pub mod patch;
 mod read;
 mod search;
 pub mod upsert;
-mod upsert_if;
+pub mod upsert_if;
 mod validate;
 
 pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;
-pub use create_if::create_if;
-pub use delete::delete;
-pub use patch::patch;
+
 pub use read::{exists, history, read, read_at};
 pub use search::search;
 pub use upsert::upsert;
-pub use upsert_if::upsert_if;
 pub use validate::{is_valid, validate};
 
 use super::body::{Body, root};

@@ -5,7 +5,8 @@ use crate::api::body::Body;
 use crate::api::refusal;
 use crate::api::render::{self, Written};
 use crate::pg::{Answer, Call, Error, Reading, Result, Session, State, limits};
-use crate::store::resources;
+use crate::store::resources::{self, Stored};
+use crate::store::{Guarded, Outcome};
 use ingest_engine::jsonb::Value;
 use ingest_engine::patch::{PatchError, apply};
 
@@ -15,33 +16,42 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let patch = call.need_jsonb(3, "patch")?;
+    let expected = call.int4(4);
+    let (outcome, stored) = Session::open(|session| write(session, &guarded, id, patch, expected))?;
+    Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// Patches a row that it holds.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    patch: Value<'_>,
+    expected: Option<i32>,
+) -> Result<(Outcome, Stored)> {
     if !matches!(patch, Value::Object(_) | Value::Array(_)) {
         return Err(
             Error::refuse(State::BadRequest, "patch is not an object or an array")
                 .hint("An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902)."),
         );
     }
-    let expected = call.int4(4);
-    let (outcome, stored) = Session::open(|session| {
-        let table = guarded.table()?;
-        let Some(current) = resources::lock(session, table, id)? else {
-            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
-            return Err(refusal::absent(&guarded, expected, deleted));
-        };
-        if let Some(expected) = expected
-            && expected != current.version
-        {
-            return Err(refusal::stale(&guarded, expected, current.version));
-        }
-        let before = render::body(&current)?;
-        // The body's own object is one level around the data.
-        let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
-        let body = Body::read(Value::read(&after)?).map_err(|error| {
-            error.hint("A patch begins at the body: /data/name, or {\"data\": {…}}.")
-        })?;
-        upsert::write(session, &guarded, &body, id, Some(current.version))
+    let table = guarded.table()?;
+    let Some(current) = resources::lock(session, table, id)? else {
+        let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+        return Err(refusal::absent(guarded, expected, deleted));
+    };
+    if let Some(expected) = expected
+        && expected != current.version
+    {
+        return Err(refusal::stale(guarded, expected, current.version));
+    }
+    let before = render::body(&current)?;
+    // The body's own object is one level around the data.
+    let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
+    let body = Body::read(Value::read(&after)?).map_err(|error| {
+        error.hint("A patch begins at the body: /data/name, or {\"data\": {…}}.")
     })?;
-    Written::resource(outcome, &guarded, stored)?.answer(call)
+    upsert::write(session, guarded, &body, id, Some(current.version))
 }
 
 fn refused(error: PatchError) -> Error {

@@ -1,6 +1,7 @@
 //! `ingest.resource_validate(source, profile, body)`, `ingest.resource_is_valid(source, profile, body)`
 
 use crate::api::body::Body;
+use crate::api::reference;
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
 use crate::store::find;
 use ingest_engine::{Issue, Report, Resource, jsonb, operation_outcome};
@@ -36,5 +37,7 @@ fn report(call: &Call<'_>) -> Result<Report> {
         data: body.data,
         contained: body.contained,
     };
-    guarded.check(&resource).map(|(_, report)| report)
+    let (checked, mut report) = guarded.check(&resource)?;
+    reference::look(&guarded, &checked, &mut report)?;
+    Ok(report)
 }

@@ -1,0 +1,109 @@
+//! `ingest.bundle_apply(source, bundle)`: many operations, all or nothing.
+//!
+//! Resources come before links, whatever the order in the bundle. Creates and upserts of one
+//! profile are written together, by statements over arrays; the others one by one. There is at
+//! most one operation for each resource and link, so that the order among them does not matter.
+
+mod operation;
+mod placeholder;
+mod run;
+
+use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
+use ingest_engine::jsonb::{Item, Value, write};
+use operation::Operation;
+use placeholder::Placeholders;
+
+/// What an operation did.
+pub struct Done {
+    outcome: &'static str,
+    id: String,
+    version: i32,
+}
+
+/// Applies a bundle.
+pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
+    let source = call.need_text(0, "source")?;
+    let bundle = call.need_jsonb(1, "bundle")?;
+    let given = operations_of(bundle)?;
+    let mut placeholders = Placeholders::default();
+    for (index, value) in given.iter().enumerate() {
+        placeholders
+            .define(*value)
+            .map_err(|error| at(index, error))?;
+    }
+    let resolved = given
+        .iter()
+        .enumerate()
+        .map(|(index, value)| {
+            placeholders
+                .resolve(*value)
+                .map_err(|error| at(index, error))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let operations = resolved
+        .iter()
+        .enumerate()
+        .map(|(index, bytes)| {
+            Operation::read(source, index, Value::read(bytes)?).map_err(|error| at(index, error))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    operation::check_distinct(&operations)?;
+    let done = run::run(&operations)?;
+    datum_of_jsonb(&answer(&operations, &done)?)
+}
+
+const SHAPE: &str = "A bundle is {\"operations\": [{\"operation\": \"create\", \"profile\": \"...\", \"body\": {...}}, ...]}.";
+
+fn operations_of(bundle: Value<'_>) -> Result<Vec<Value<'_>>> {
+    let bad = |message: &str| Error::refuse(State::BadRequest, message).hint(SHAPE);
+    let Value::Object(object) = bundle else {
+        return Err(bad("bundle is not an object"));
+    };
+    let mut operations = None;
+    for member in object.iter() {
+        match member? {
+            (b"operations", Value::Array(array)) => operations = Some(array),
+            (b"operations", _) => return Err(bad("operations is not an array")),
+            _ => return Err(bad("bundle has a key other than operations")),
+        }
+    }
+    let operations = operations.ok_or_else(|| bad("bundle has no operations"))?;
+    Ok(operations
+        .iter()
+        .collect::<std::result::Result<Vec<_>, _>>()?)
+}
+
+/// Names the operation in what went wrong with it. PostgreSQL's own errors go on as they are.
+fn at(index: usize, error: Error) -> Error {
+    match error {
+        Error::Refused(mut refusal) => {
+            refusal.message = format!("operation {index}: {}", refusal.message);
+            Error::Refused(refusal)
+        }
+        error => error,
+    }
+}
+
+/// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`
+fn answer(operations: &[Operation<'_>], done: &[Done]) -> Result<Vec<u8>> {
+    let rows: Vec<Item<'_>> = operations
+        .iter()
+        .zip(done)
+        .enumerate()
+        .map(|(index, (operation, done))| {
+            Item::Members(vec![
+                (
+                    b"index",
+                    Item::Int(i64::try_from(index).unwrap_or(i64::MAX)),
+                ),
+                (b"operation", Item::Text(operation.verb.as_str())),
+                (b"type", Item::Text(operation.guarded.name())),
+                (b"outcome", Item::Text(done.outcome)),
+                (b"id", Item::Text(&done.id)),
+                (b"version", Item::Int(i64::from(done.version))),
+            ])
+        })
+        .collect();
+    write(&Item::Members(vec![(b"operations", Item::Items(rows))]))
+        .map_err(|_| Error::refuse(State::TooLarge, "the answer is too large"))
+}

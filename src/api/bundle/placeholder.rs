@@ -1,0 +1,143 @@
+//! Placeholders: `@rootId`, `@rootId1`, … stand for ids that the bundle makes.
+//!
+//! An operation defines one by having it as its id. It may then stand wherever an id or a reference
+//! does: as a whole string, or as a part of one between slashes (`office/@rootId1/key/1`).
+
+use crate::pg::{Error, Result, State, limits};
+use crate::store::id;
+use ingest_engine::jsonb::{Item, Value, write};
+use std::collections::HashMap;
+
+/// The placeholders that a bundle defines, and the ids they stand for.
+#[derive(Default)]
+pub struct Placeholders(HashMap<String, String>);
+
+const PREFIX: &[u8] = b"@rootId";
+
+fn is_placeholder(text: &[u8]) -> bool {
+    text.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
+}
+
+impl Placeholders {
+    /// Takes the placeholder that an operation has for its id, or its body has.
+    pub fn define(&mut self, operation: Value<'_>) -> Result<()> {
+        let Value::Object(operation) = operation else {
+            return Ok(());
+        };
+        let mut ids = vec![operation.get(b"id")?];
+        if let Some(Value::Object(body)) = operation.get(b"body")? {
+            ids.push(body.get(b"id")?);
+        }
+        let mut own = None;
+        for id in ids.into_iter().flatten() {
+            let Value::String(text) = id else { continue };
+            if is_placeholder(text) && own != Some(text) {
+                own = Some(text);
+                let name = String::from_utf8_lossy(text).into_owned();
+                if self.0.insert(name.clone(), id::generate()).is_some() {
+                    return Err(Error::refuse(
+                        State::BadRequest,
+                        format!("the placeholder {name} is defined twice"),
+                    )
+                    .hint("Each placeholder is the id of one operation; number them."));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The operation with ids for placeholders, as a root container.
+    pub fn resolve(&self, operation: Value<'_>) -> Result<Vec<u8>> {
+        let levels = limits().max_depth + 3;
+        let mut replaced = Replaced::new();
+        self.collect(operation, levels, &mut replaced)?;
+        write(&item(operation, &replaced)?)
+            .map_err(|_| Error::refuse(State::TooLarge, "the operation is too large"))
+    }
+
+    /// Finds the strings that hold placeholders, and what they become.
+    fn collect<'v>(
+        &self,
+        value: Value<'v>,
+        levels: usize,
+        replaced: &mut Replaced<'v>,
+    ) -> Result<()> {
+        let inner = || {
+            let message = "the operation nests too deep";
+            levels
+                .checked_sub(1)
+                .ok_or_else(|| Error::refuse(State::TooLarge, message))
+        };
+        match value {
+            Value::String(text) if holds(text) => {
+                if let Some(becomes) = self.text(text)? {
+                    replaced.insert(text, becomes);
+                }
+            }
+            Value::Array(array) if holds(array.as_bytes()) => {
+                let levels = inner()?;
+                for item in array.iter() {
+                    self.collect(item?, levels, replaced)?;
+                }
+            }
+            Value::Object(object) if holds(object.as_bytes()) => {
+                let levels = inner()?;
+                for member in object.iter() {
+                    self.collect(member?.1, levels, replaced)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The text with ids for placeholders; `None` if it holds none.
+    fn text(&self, text: &[u8]) -> Result<Option<String>> {
+        if !text.split(|byte| *byte == b'/').any(is_placeholder) {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(text).map_err(|_| Error::Corrupt)?;
+        let parts =
+            text.split('/')
+                .map(|part| {
+                    match is_placeholder(part.as_bytes()) {
+            false => Ok(part),
+            true => self.0.get(part).map(String::as_str).ok_or_else(|| {
+                Error::refuse(State::BadRequest, format!("the placeholder {part} is not defined"))
+                    .hint("A placeholder is defined by being the id of an operation in the bundle.")
+            }),
+        }
+                });
+        Ok(Some(parts.collect::<Result<Vec<_>>>()?.join("/")))
+    }
+}
+
+/// The strings that hold placeholders, and what they become.
+type Replaced<'v> = HashMap<&'v [u8], String>;
+
+/// The value with those strings replaced; the recursion is as deep as that of `collect` was.
+fn item<'v>(value: Value<'v>, replaced: &'v Replaced<'v>) -> Result<Item<'v>> {
+    Ok(match value {
+        Value::String(text) => replaced
+            .get(text)
+            .map_or(Item::Copy(value), |text| Item::Text(text)),
+        Value::Array(array) if holds(array.as_bytes()) => {
+            let items = array.iter().map(|value| item(value?, replaced));
+            Item::Items(items.collect::<Result<_>>()?)
+        }
+        Value::Object(object) if holds(object.as_bytes()) => {
+            let members = object.iter().map(|member| {
+                let (key, value) = member?;
+                Ok((key, item(value, replaced)?))
+            });
+            Item::Members(members.collect::<Result<_>>()?)
+        }
+        other => Item::Copy(other),
+    })
+}
+
+/// Whether the bytes may hold a placeholder: most containers do not, and are copied as they are.
+fn holds(bytes: &[u8]) -> bool {
+    bytes.windows(PREFIX.len()).any(|window| window == PREFIX)
+}
