@@ -10,6 +10,7 @@ mod cases;
 mod catalog;
 mod clinic;
 mod dump;
+mod fhir_data;
 mod gate;
 mod id;
 mod layers;
