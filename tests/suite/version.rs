@@ -192,8 +192,10 @@ fn two_writers_of_one_version_are_not_both_accepted() {
     assert_eq!(clinic::story(&mut one, OFFICE, "o"), "created 1, updated 2");
 }
 
+type Way = fn(&mut Client) -> Result<(), postgres::Error>;
+
 /// The ways to create a resource with an id of one's own.
-const WAYS: [(&str, fn(&mut Client) -> Result<(), postgres::Error>); 6] = [
+const WAYS: [(&str, Way); 6] = [
     ("create", |client| {
         clinic::create_as(client, OFFICE, "o", &named("two")).map(drop)
     }),
