@@ -24,7 +24,7 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
     if !trigger.is_before() || trigger.is_row() == truncates {
         return Err(Error::refuse(
             State::BadRequest,
-            "ingest.guard is a BEFORE trigger, for each row of INSERT and UPDATE, for each statement of TRUNCATE",
+            "ingest.guard is a BEFORE trigger, for each row that is written, or for each statement that truncates",
         ));
     }
     if !truncates && let Some(later) = trigger.followed_by() {

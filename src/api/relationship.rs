@@ -157,6 +157,7 @@ fn read_end(end: Value<'_>, at: &str, issues: &mut Vec<Issue>) -> Result<Option<
         issues.push(Issue::error(Code::Structure, at, "expected object"));
         return Ok(None);
     };
+    let already = issues.len();
     let (mut profile, mut key) = (None, None);
     let mut cardinality = Cardinality {
         required: false,
@@ -200,7 +201,7 @@ fn read_end(end: Value<'_>, at: &str, issues: &mut Vec<Issue>) -> Result<Option<
             _ => issues.push(Issue::error(Code::Structure, at, "unknown member")),
         }
     }
-    if profile.is_none() && issues.is_empty() {
+    if profile.is_none() && issues.len() == already {
         issues.push(Issue::error(
             Code::Required,
             format!("{at}.profileKey"),

@@ -3,7 +3,7 @@
 use super::catch::guard;
 use super::error::{Error, Result, State};
 use super::ffi;
-use pgrx::pg_sys::CurrentResourceOwner;
+use pgrx::pg_sys::{CurrentResourceOwner, MemoryContext};
 
 /// Why an attempt failed: what can be told of it. It never holds a value of the document.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Failure {
 }
 
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
-/// [`Failure`]; any other (a cancel, a deadlock, a lack of memory, a bug) ends the statement.
+/// [`Failure`]; any other (a cancel, a deadlock, a lack of memory, a bug) undoes it too, and ends the statement.
 pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Result<T, Failure>> {
     // SAFETY: backend variables, set while a function runs.
     let (context, owner) = unsafe { (ffi::CurrentMemoryContext, CurrentResourceOwner) };
@@ -27,15 +27,15 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
         })
     }?;
     let result = match body() {
-        Ok(done) => Ok(done),
+        Ok(done) => Ok(Ok(done)),
+        // Told, or moved out of the memory that the rollback frees.
         Err(error) => match failure(&error) {
-            // An error that is thrown leaves the subtransaction to the abort that follows.
-            None => return Err(error),
-            // Told before the rollback frees the memory it stands in.
-            Some(failure) => Err(failure),
+            Some(failure) => Ok(Err(failure)),
+            // SAFETY: the context is the caller's, which outlives the subtransaction.
+            None => Err(unsafe { moved(error, context) }),
         },
     };
-    let keep = result.is_ok();
+    let keep = matches!(result, Ok(Ok(_)));
     // SAFETY: as above; the resource owner is that of the transaction around.
     unsafe {
         guard(|| {
@@ -48,7 +48,26 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
             CurrentResourceOwner = owner;
         })
     }?;
-    Ok(result)
+    result
+}
+
+/// The same error, its data copied into `context` by throwing and catching it there.
+///
+/// # Safety
+/// `context` must be a live memory context.
+unsafe fn moved(error: Error, context: MemoryContext) -> Error {
+    let Error::Postgres(caught) = error else {
+        return error;
+    };
+    let data = caught.into_raw();
+    // SAFETY: the caller vouches for the context; the data is CopyErrorData's.
+    let thrown: Result<()> = unsafe {
+        ffi::CurrentMemoryContext = context;
+        guard(|| ffi::ReThrowError(data))
+    };
+    thrown
+        .err()
+        .unwrap_or(Error::Bug("an error was lost".into()))
 }
 
 fn failure(error: &Error) -> Option<Failure> {

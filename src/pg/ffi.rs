@@ -6,7 +6,8 @@
 use core::ffi::{c_char, c_int, c_long, c_void};
 use pgrx::pg_sys::{
     Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, MemoryContext, Oid,
-    RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TupleDesc, Tuplestorestate, varlena,
+    RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TransactionId, TupleDesc, Tuplestorestate,
+    varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -98,6 +99,7 @@ unsafe extern "C-unwind" {
     pub fn ProcessInterrupts();
 
     // xact.h
+    pub fn TransactionIdIsCurrentTransactionId(xid: TransactionId) -> bool;
     pub fn BeginInternalSubTransaction(name: *const c_char);
     pub fn ReleaseCurrentSubTransaction();
     pub fn RollbackAndReleaseCurrentSubTransaction();

@@ -17,6 +17,7 @@ mod instant;
 mod invalidation;
 mod notice;
 mod owner;
+mod qualify;
 mod rows;
 mod settings;
 mod spi;
@@ -64,6 +65,12 @@ pub fn check_for_interrupts() -> Result<()> {
     }
     // SAFETY: the closure holds only the call.
     unsafe { catch::guard(|| ffi::ProcessInterrupts()) }
+}
+
+/// Whether a transaction is this one, or one of its subtransactions.
+pub fn is_own_transaction(xid: u32) -> bool {
+    // SAFETY: looks into backend memory; it raises nothing.
+    unsafe { ffi::TransactionIdIsCurrentTransactionId(xid.into()) }
 }
 
 /// Whether the transaction keeps one snapshot (REPEATABLE READ, SERIALIZABLE), so that its

@@ -1,10 +1,10 @@
 //! The rows that a statement returned, read in place.
 
-use super::error::Result;
+use super::error::{Error, Result, State};
 use super::spi::Session;
 use super::{Instant, ffi, varlena};
 use ingest_engine::jsonb::Value;
-use pgrx::pg_sys::{Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
 use std::marker::PhantomData;
 
 /// The rows of one execution. They live as long as their session.
@@ -78,10 +78,26 @@ impl<'s> Row<'s> {
         (!is_null).then_some(datum)
     }
 
+    /// The datum of a column of this type. The tables are the user's: a column can have become
+    /// another, or a view can stand in the place of a table, and a number must not be read as a
+    /// pointer.
+    fn datum_of(&self, column: i32, of: Oid) -> Result<Option<Datum>> {
+        let Some(datum) = self.datum(column) else {
+            return Ok(None);
+        };
+        // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
+        let found = unsafe { ffi::SPI_gettypeid((*self.table).tupdesc, column) };
+        if found == of {
+            return Ok(Some(datum));
+        }
+        Err(Error::refuse(State::BadRequest, "a table of the source has a column of another type than it was made with")
+            .hint("Restore the columns of the table and of its history: id text, data jsonb, contained jsonb."))
+    }
+
     /// A text column.
     pub fn text(&self, column: i32) -> Result<Option<&'s str>> {
-        // SAFETY: asked for text columns only; the session's memory outlives `'s`.
-        self.datum(column)
+        // SAFETY: the column is of type text; the session's memory outlives `'s`.
+        self.datum_of(column, pg_sys::TEXTOID)?
             .map(|datum| unsafe { varlena::text(datum) })
             .transpose()
     }
@@ -93,8 +109,8 @@ impl<'s> Row<'s> {
 
     /// The root container of a jsonb column.
     pub fn jsonb(&self, column: i32) -> Result<Option<&'s [u8]>> {
-        // SAFETY: asked for jsonb columns only; the session's memory outlives `'s`.
-        self.datum(column)
+        // SAFETY: the column is of type jsonb; the session's memory outlives `'s`.
+        self.datum_of(column, pg_sys::JSONBOID)?
             .map(|datum| unsafe { varlena::bytes(datum) })
             .transpose()
     }
@@ -109,6 +125,11 @@ impl<'s> Row<'s> {
     /// An int4 column; 0 for NULL.
     pub fn int4(&self, column: i32) -> i32 {
         self.datum(column).map_or(0, |datum| datum.value() as i32)
+    }
+
+    /// An xid column; 0 for NULL.
+    pub fn xid(&self, column: i32) -> u32 {
+        self.datum(column).map_or(0, |datum| datum.value() as u32)
     }
 
     /// An int8 column; 0 for NULL.

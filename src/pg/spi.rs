@@ -2,6 +2,7 @@
 
 use super::catch::guard;
 use super::error::{Error, Result};
+use super::qualify::qualify;
 use super::rows::Rows;
 use super::{Instant, ffi, varlena};
 use core::ffi::{c_char, c_int, c_long};
@@ -162,7 +163,8 @@ impl Statement {
         if !self.plan.get().is_null() {
             return Ok(self.plan.get());
         }
-        let sql = CString::new(self.sql.as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        let sql = CString::new(qualify(&self.sql).as_ref())
+            .map_err(|_| Error::Bug("NUL in SQL".into()))?;
         let sql = sql.as_ptr();
         let options = match self.planning {
             Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN,
@@ -270,7 +272,8 @@ impl Session {
 
     /// Runs one statement of a definition (DDL), which is never kept.
     pub fn execute(&self, sql: &str) -> Result<()> {
-        let sql = CString::new(sql).map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        let sql =
+            CString::new(qualify(sql).as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))?;
         let sql = sql.as_ptr();
         // SAFETY: the closure holds only the call; `sql` lives until after it.
         let code = unsafe { guard(|| ffi::SPI_execute(sql, false, 0)) }?;

@@ -14,10 +14,11 @@ use std::mem::ManuallyDrop;
 const OWNER: &str = "SELECT c.relowner, c.oid FROM pg_catalog.pg_class AS c \
      WHERE c.oid = 'ingest.profile'::pg_catalog.regclass";
 const PROFILE: &str = "SELECT p.version, p.kind, p.additional_properties, s.format, \
-     p.definition -> 'identities', p.definition -> 'indexes' \
-     FROM ingest.profile AS p JOIN ingest.source AS s USING (source) \
+     pg_catalog.jsonb_extract_path(p.definition, 'identities'), \
+     pg_catalog.jsonb_extract_path(p.definition, 'indexes') \
+     FROM ingest.profile AS p JOIN ingest.source AS s ON s.source = p.source \
      WHERE p.source = $1 AND p.profile = $2";
-const PROPERTIES: &str = "SELECT path, ordinal, type, rules::text FROM ingest.property \
+const PROPERTIES: &str = "SELECT path, ordinal, type, rules::pg_catalog.text FROM ingest.property \
      WHERE source = $1 AND profile = $2 ORDER BY ordinal";
 const CONTAINED: &str = "SELECT key, pg_catalog.array_to_string(types, ','), cardinality \
      FROM ingest.contained WHERE source = $1 AND profile = $2 ORDER BY key";

@@ -7,7 +7,9 @@
 
 use super::history::Archiving;
 use super::table::Table;
-use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, as_owner, statement_start};
+use crate::pg::{
+    Arg, Instant, Oid, Reading, Result, Session, as_owner, is_own_transaction, statement_start,
+};
 use std::cell::RefCell;
 use std::collections::HashSet;
 
@@ -87,7 +89,7 @@ pub fn confirm(table: &Table, relation: Oid, owner: Oid) -> Result<Confirmed> {
             let mut seen = HashSet::new();
             for row in rows.iter() {
                 seen.insert(row.string(1)?);
-                match (row.bool(2), row.bool(3)) {
+                match (row.bool(2), is_own_transaction(row.xid(3))) {
                     (false, _) => {}
                     (true, false) => confirmed = Confirmed::Foreign,
                     (true, true) if confirmed == Confirmed::Fine => confirmed = Confirmed::Own,

@@ -82,7 +82,7 @@ impl Condition {
         let arrays = self.path.contains("[]");
         let alternatives: Vec<String> = (first..first + self.any.len())
             .map(|place| match (arrays, self.served) {
-                (false, true) => format!("{} = ${place}", scalar(&self.path)),
+                (false, true) => format!("({}) = ${place}", scalar(&self.path)),
                 (true, true) => format!("{} @> ${place}", inside(&self.path).0),
                 (_, false) => format!("data @> ${place}"),
             })

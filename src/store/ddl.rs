@@ -9,8 +9,9 @@ use crate::pg::{Reading, Result, Session, Statement};
 
 /// The columns that every guarded table has between its key and its content. They have no
 /// defaults: what the writer leaves out is what the guard fills.
-const BOOKKEEPING: &str = "version integer NOT NULL, created_at timestamptz NOT NULL, \
-     updated_at timestamptz NOT NULL, profile_version integer NOT NULL";
+const BOOKKEEPING: &str = "version pg_catalog.int4 NOT NULL, \
+     created_at pg_catalog.timestamptz NOT NULL, updated_at pg_catalog.timestamptz NOT NULL, \
+     profile_version pg_catalog.int4 NOT NULL";
 const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
     (
         "version",
@@ -35,13 +36,13 @@ pub fn create_resources(session: &Session, source: &Name, profile: &Name) -> Res
     let (schema, table) = (source.quoted(), profile.quoted());
     session.execute(&format!(
         "CREATE TABLE {schema}.{table} (\
-         id text COLLATE \"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {BOOKKEEPING}, \
-         data jsonb NOT NULL, contained jsonb)"
+         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {BOOKKEEPING}, \
+         data pg_catalog.jsonb NOT NULL, contained pg_catalog.jsonb)"
     ))?;
     session.execute(&format!(
         "CREATE TABLE {schema}.\"{profile}_history\" (\
-         id text COLLATE \"C\" NOT NULL, {BOOKKEEPING}, data jsonb, contained jsonb, \
-         ended_at timestamptz, PRIMARY KEY (id, version))"
+         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, contained pg_catalog.jsonb, \
+         ended_at pg_catalog.timestamptz, PRIMARY KEY (id, version))"
     ))?;
     comment(
         session,
@@ -83,13 +84,13 @@ pub fn create_links(
     let (from_one, to_one) = (one(from, "from"), one(to, "to"));
     session.execute(&format!(
         "CREATE TABLE {schema}.{table} (\
-         from_id text COLLATE \"C\" NOT NULL \
+         from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
              CONSTRAINT \"{relationship}_from\" REFERENCES {schema}.{from_table} (id), \
-         to_id text COLLATE \"C\" NOT NULL \
+         to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
              CONSTRAINT \"{relationship}_to\" REFERENCES {schema}.{to_table} (id), \
-         id text COLLATE \"C\" NOT NULL GENERATED ALWAYS AS \
+         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL GENERATED ALWAYS AS \
              ('{from_type}.' || from_id || ',{to_type}.' || to_id) STORED, \
-         {BOOKKEEPING}, data jsonb NOT NULL DEFAULT '{{}}', \
+         {BOOKKEEPING}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
          PRIMARY KEY (from_id, to_id){from_one}{to_one})"
     ))?;
     if to.cardinality.many {
@@ -97,9 +98,9 @@ pub fn create_links(
     }
     session.execute(&format!(
         "CREATE TABLE {schema}.\"{relationship}_history\" (\
-         from_id text COLLATE \"C\" NOT NULL, to_id text COLLATE \"C\" NOT NULL, \
-         id text COLLATE \"C\" NOT NULL, {BOOKKEEPING}, data jsonb, \
-         ended_at timestamptz, PRIMARY KEY (from_id, to_id, version))"
+         from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, \
+         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, \
+         ended_at pg_catalog.timestamptz, PRIMARY KEY (from_id, to_id, version))"
     ))?;
     let about = format!("Links from {from_type} to {to_type} of the relationship {relationship}");
     comment(

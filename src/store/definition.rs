@@ -11,9 +11,9 @@ const CURRENT: &str = "SELECT version, kind, definition FROM ingest.profile \
 const PUT: &str = "INSERT INTO ingest.profile \
      (source, profile, version, kind, additional_properties, definition) \
      VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (source, profile) DO UPDATE SET version = excluded.version, \
-     kind = excluded.kind, additional_properties = excluded.additional_properties, \
-     definition = excluded.definition, defined_at = excluded.defined_at";
+     ON CONFLICT (source, profile) DO UPDATE SET version=excluded.version, \
+     kind=excluded.kind, additional_properties=excluded.additional_properties, \
+     definition=excluded.definition, defined_at=excluded.defined_at";
 const PUT_VERSION: &str = "INSERT INTO ingest.profile_version (source, profile, version, definition) \
      VALUES ($1, $2, $3, $4)";
 const CLEAR_PROPERTIES: &str = "DELETE FROM ingest.property WHERE source = $1 AND profile = $2";
@@ -25,7 +25,7 @@ const PUT_CONTAINED: &str = "INSERT INTO ingest.contained (source, profile, key,
 const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, from_profile, \
      from_key, from_cardinality, to_profile, to_key, to_cardinality, description) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (source, relationship) DO UPDATE SET \
-     from_key = excluded.from_key, to_key = excluded.to_key, description = excluded.description";
+     from_key=excluded.from_key, to_key=excluded.to_key, description=excluded.description";
 /// Everything that stands under a name.
 const REMOVE: &str = "WITH properties AS (\
          DELETE FROM ingest.property WHERE source = $1 AND profile = $2), \
@@ -40,7 +40,7 @@ const VOCABULARY: &str = "SELECT concepts FROM ingest.vocabulary \
      WHERE source = $1 AND vocabulary = $2";
 const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary, concepts) \
      VALUES ($1, $2, $3) ON CONFLICT (source, vocabulary) DO UPDATE SET \
-     concepts = excluded.concepts, defined_at = excluded.defined_at";
+     concepts=excluded.concepts, defined_at=excluded.defined_at";
 
 macro_rules! statements {
     ($($name:ident = $sql:expr, $types:expr;)*) => {

@@ -84,6 +84,38 @@ fn last_of(session: &Session, table: &Table, args: &[Arg<'_>]) -> Result<Option<
     }))
 }
 
+/// The tombstone of a row that was just deleted, read as the table's owner.
+pub fn tombstone(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+) -> Result<Option<(i32, Instant)>> {
+    let rights = session.run(&table.rights, &[], Reading::Fresh, 1)?;
+    let owner = rights.first().map_or(Oid::INVALID, |row| row.oid(1));
+    let (args, count) = key_args(key);
+    as_owner(owner, || {
+        let rows = session.run(&table.last_archived, &args[..count], Reading::Fresh, 1)?;
+        let last = rows.first().filter(|row| row.bool(3));
+        Ok(last.map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
+    })
+}
+
+/// Whether the last version of a row is a tombstone, with the caller's rights; no, without them.
+pub fn is_deleted(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    reading: Reading,
+) -> Result<bool> {
+    let rights = session.run(&table.rights, &[], reading, 1)?;
+    if !rights.first().is_some_and(|row| row.bool(2)) {
+        return Ok(false);
+    }
+    let (args, count) = key_args(key);
+    let rows = session.run(&table.last_archived, &args[..count], reading, 1)?;
+    Ok(rows.first().is_some_and(|row| row.bool(3)))
+}
+
 fn key_args<'a>(key: RowKey<'a>) -> ([Arg<'a>; 2], usize) {
     match key {
         RowKey::Id(id) => ([Arg::Text(id), Arg::Null], 1),

@@ -148,12 +148,11 @@ pub fn full_path<'d>(description: &'d Description, path: &str) -> Option<&'d str
 }
 
 /// The value of a path without arrays, as an index holds it and a search asks for it; absent and
-/// null are NULL, so that they never clash. JSONB compares numbers by value: 1 is 1.0.
+/// null are NULL, so that they never clash. JSONB compares numbers by value: 1 is 1.0. (NULLIF
+/// would be shorter, but finds its `=` by the search_path.)
 pub fn scalar(path: &str) -> String {
-    format!(
-        "NULLIF(data #> {}, 'null'::pg_catalog.jsonb)",
-        array(path.split('.'))
-    )
+    let value = format!("data #> {}", array(path.split('.')));
+    format!("CASE WHEN {value} <> 'null'::pg_catalog.jsonb THEN {value} END")
 }
 
 /// The outermost array of a path, and the rest of the path inside of it: `(data #> '{name}',

@@ -1,6 +1,7 @@
 //! The rows of link tables, as the verbs read and write them: with the caller's rights.
 
 use super::catalog::Catalog;
+use super::history::{self, RowKey};
 use super::table::{LINK, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, as_owner, kind};
 use std::mem::ManuallyDrop;
@@ -123,18 +124,25 @@ pub fn delete(session: &Session, table: &Table, pair: Pair<'_>) -> Result<bool> 
         > 0)
 }
 
-/// The tombstone of a link that was deleted: its number and instant.
+/// The tombstone of a link that the caller has just deleted: its number and instant. It is read as
+/// the table's owner: who may delete need not be able to read history.
 pub fn tombstone(
     session: &Session,
     table: &Table,
     pair: Pair<'_>,
-    reading: Reading,
 ) -> Result<Option<(i32, Instant)>> {
-    let rows = session.run(&table.last_archived, &pair.args(), reading, 1)?;
-    Ok(rows
-        .first()
-        .filter(|row| row.bool(3))
-        .map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
+    history::tombstone(session, table, RowKey::Ends(pair.from, pair.to))
+}
+
+/// Whether a link that is not there was deleted, as far as the caller may know: without the right
+/// to read history, it never was.
+pub fn is_deleted(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    reading: Reading,
+) -> Result<bool> {
+    history::is_deleted(session, table, RowKey::Ends(pair.from, pair.to), reading)
 }
 
 const TOUCHING: &str = "SELECT relationship, from_profile = $2, to_profile = $2 \

@@ -1,6 +1,7 @@
 //! The rows of a profile table, as the verbs read and write them: with the caller's rights.
 
 use super::criteria::{Condition, types, wheres};
+use super::history::{self, RowKey};
 use super::table::{RESOURCE, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement};
 
@@ -158,18 +159,16 @@ pub fn read_archived(
     )
 }
 
-/// The last version of a deleted resource: its tombstone's number and instant.
-pub fn tombstone(
-    session: &Session,
-    table: &Table,
-    id: &str,
-    reading: Reading,
-) -> Result<Option<(i32, Instant)>> {
-    let rows = session.run(&table.last_archived, &[Arg::Text(id)], reading, 1)?;
-    Ok(rows
-        .first()
-        .filter(|row| row.bool(3))
-        .map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
+/// The tombstone of a resource that the caller has just deleted: its number and instant. It is read as
+/// the table's owner: who may delete need not be able to read history.
+pub fn tombstone(session: &Session, table: &Table, id: &str) -> Result<Option<(i32, Instant)>> {
+    history::tombstone(session, table, RowKey::Id(id))
+}
+
+/// Whether a resource that is not there was deleted, as far as the caller may know: without the right
+/// to read history, it never was.
+pub fn is_deleted(session: &Session, table: &Table, id: &str, reading: Reading) -> Result<bool> {
+    history::is_deleted(session, table, RowKey::Id(id), reading)
 }
 
 /// All versions, newest first, each with the instant at which it ended.
@@ -216,8 +215,8 @@ pub fn search(
     let matches = match conditions.is_empty() {
         true => format!("SELECT {RESOURCE} FROM {} WHERE id > ${from}", table.quoted),
         false => format!(
-            "WITH matches AS MATERIALIZED (SELECT id FROM {} WHERE {wheres}) \
-             SELECT {RESOURCE} FROM {} JOIN matches USING (id) WHERE id > ${from}",
+            "WITH matches AS MATERIALIZED (SELECT id AS match FROM {} WHERE {wheres}) \
+             SELECT {RESOURCE} FROM {} JOIN matches ON id = match WHERE id > ${from}",
             table.quoted, table.quoted
         ),
     };

@@ -19,7 +19,7 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
 const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
-     WHERE source = $1 AND kind IN ('ROOT', 'RELATIONSHIP') ORDER BY kind, profile";
+     WHERE source = $1 AND kind = ANY (ARRAY['ROOT', 'RELATIONSHIP']) ORDER BY kind, profile";
 
 thread_local! {
     static SCHEMA_SQL: ManuallyDrop<Statement> =

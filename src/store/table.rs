@@ -42,9 +42,12 @@ pub struct Table {
     pub update: Statement,
     /// Deletes a row.
     pub delete: Statement,
+    /// Who owns the table, and whether the caller may read its history.
+    pub rights: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
-    /// Of rows given by key and version: those that are there, and whether history has them too.
+    /// Of rows given by key and version: those that are there, whether history has them too, and
+    /// which transaction wrote that.
     pub clashing: Statement,
     /// Ends the tombstones of rows given by key and version.
     pub revive: Statement,
@@ -115,12 +118,13 @@ impl Table {
             ),
             update: Statement::by_key(
                 format!(
-                    "UPDATE {table} SET data = $2, contained = $3 WHERE id = $1 \
+                    "UPDATE {table} SET data=$2, contained=$3 WHERE id = $1 \
                      RETURNING {RESOURCE}"
                 ),
                 &[TEXT, JSONB, JSONB],
             ),
             delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT]),
+            rights: rights(&table, &history),
             last_archived: Statement::by_key(
                 format!(
                     "SELECT version, updated_at, data IS NULL FROM {history} WHERE id = $1 \
@@ -153,7 +157,7 @@ impl Table {
             ),
             versions: Statement::by_key(
                 format!(
-                    "SELECT {RESOURCE}, NULL::timestamptz AS ended_at {key} \
+                    "SELECT {RESOURCE}, NULL::pg_catalog.timestamptz AS ended_at {key} \
                      UNION ALL \
                      SELECT {RESOURCE}, ended_at FROM {history} WHERE id = $1 \
                      ORDER BY version DESC"
@@ -169,7 +173,7 @@ impl Table {
             ),
             update_many: Statement::by_key(
                 format!(
-                    "UPDATE {table} AS t SET data = n.data, contained = n.contained \
+                    "UPDATE {table} AS t SET data=n.data, contained=n.contained \
                      FROM unnest($1, $2, $3) AS n (id, data, contained) WHERE t.id = n.id \
                      RETURNING t.id, t.version"
                 ),
@@ -225,12 +229,13 @@ impl Table {
             ),
             update: Statement::by_key(
                 format!(
-                    "UPDATE {table} SET data = $3 WHERE from_id = $1 AND to_id = $2 \
+                    "UPDATE {table} SET data=$3 WHERE from_id = $1 AND to_id = $2 \
                      RETURNING {LINK}"
                 ),
                 &[TEXT, TEXT, JSONB],
             ),
             delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT, TEXT]),
+            rights: rights(&table, &history),
             last_archived: Statement::by_key(
                 format!(
                     "SELECT version, updated_at, data IS NULL {archived} \
@@ -264,7 +269,7 @@ impl Table {
             ),
             versions: Statement::by_key(
                 format!(
-                    "SELECT {LINK}, NULL::timestamptz AS ended_at {key} \
+                    "SELECT {LINK}, NULL::pg_catalog.timestamptz AS ended_at {key} \
                      UNION ALL SELECT {LINK}, ended_at {archived} ORDER BY version DESC"
                 ),
                 &[TEXT, TEXT],
@@ -279,7 +284,7 @@ impl Table {
             ),
             update_many: Statement::by_key(
                 format!(
-                    "UPDATE {table} AS t SET data = n.data \
+                    "UPDATE {table} AS t SET data=n.data \
                      FROM unnest($1, $2, $3) AS n (from_id, to_id, data) \
                      WHERE t.from_id = n.from_id AND t.to_id = n.to_id RETURNING t.id, t.version"
                 ),
@@ -321,23 +326,15 @@ impl Table {
     }
 }
 
-/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified. A clash is foreign
-/// unless the version in history was written by this transaction or one of its subtransactions:
-/// then it is visible and still in progress.
+/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified.
 fn clashing(table: &str, history: &str, same: &str) -> Statement {
     Statement::by_key(
         format!(
-            "SELECT n.id, h.version IS NOT NULL, \
-             h.version IS NOT NULL AND pg_catalog.pg_xact_status((CASE \
-                 WHEN h.xid > now.low THEN now.high - 4294967296 ELSE now.high END \
-                 + h.xid)::pg_catalog.text::pg_catalog.xid8) = 'in progress' \
-             FROM (SELECT current - current % 4294967296 AS high, current % 4294967296 AS low \
-                   FROM (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) \
-                   AS x (current)) AS now, \
-             unnest($1, $2) AS n (id, version) \
+            "SELECT n.id, h.version IS NOT NULL, h.xmin \
+             FROM unnest($1, $2) AS n (id, version) \
              JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
-             LEFT JOIN LATERAL (SELECT h.version, h.xmin::pg_catalog.text::pg_catalog.int8 AS xid \
-                   FROM {history} AS h WHERE {same} AND h.version >= t.version \
+             LEFT JOIN LATERAL (SELECT h.version, h.xmin FROM {history} AS h \
+                   WHERE {same} AND h.version >= t.version \
                    ORDER BY h.version DESC LIMIT 1) AS h ON true"
         ),
         &[kind::TEXTS, kind::TEXTS],
@@ -348,11 +345,21 @@ fn clashing(table: &str, history: &str, same: &str) -> Statement {
 fn revive(table: &str, history: &str, same: &str) -> Statement {
     Statement::by_key(
         format!(
-            "UPDATE {history} AS h SET ended_at = t.updated_at \
+            "UPDATE {history} AS h SET ended_at=t.updated_at \
              FROM unnest($1, $2) AS n (id, version) \
              JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
              WHERE {same} AND h.version = t.version - 1 AND h.ended_at IS NULL"
         ),
         &[kind::TEXTS, kind::TEXTS],
+    )
+}
+
+fn rights(table: &str, history: &str) -> Statement {
+    Statement::by_key(
+        format!(
+            "SELECT c.relowner, pg_catalog.has_table_privilege('{history}', 'SELECT') \
+             FROM pg_catalog.pg_class AS c WHERE c.oid = '{table}'::pg_catalog.regclass"
+        ),
+        &[],
     )
 }

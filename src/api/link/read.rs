@@ -14,7 +14,7 @@ pub fn read(call: &mut Call<'_>) -> Result<Answer> {
         let table = guarded.table()?;
         match links::read(session, table, pair, Reading::Caller)? {
             Some(link) => Ok(link),
-            None if links::tombstone(session, table, pair, Reading::Caller)?.is_some() => {
+            None if links::is_deleted(session, table, pair, Reading::Caller)? => {
                 Err(refusal::gone(&guarded))
             }
             None => Err(refusal::not_found(&guarded)),

@@ -26,7 +26,7 @@ pub fn write(
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
     let Some(current) = links::lock_for_delete(session, table, pair)? else {
-        let deleted = links::tombstone(session, table, pair, Reading::Fresh)?.is_some();
+        let deleted = links::is_deleted(session, table, pair, Reading::Fresh)?;
         return Err(refusal::absent(guarded, expected, deleted));
     };
     if let Some(expected) = expected
@@ -37,6 +37,8 @@ pub fn write(
     if !links::delete(session, table, pair)? {
         return Err(refusal::swallowed(guarded));
     }
-    Ok(links::tombstone(session, table, pair, Reading::Fresh)?
-        .unwrap_or((current.version + 1, current.updated_at)))
+    Ok(
+        links::tombstone(session, table, pair)?
+            .unwrap_or((current.version + 1, current.updated_at)),
+    )
 }

@@ -2,7 +2,7 @@
 
 use super::{Incoming, Landed, Mode, OnError, Refused, set};
 use crate::api::resource::upsert;
-use crate::pg::{Failure, Result, Session, State, attempt};
+use crate::pg::{Failure, Reading, Result, Session, State, attempt};
 use crate::store::resources::{self, Columns, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::issue::Code;
@@ -91,7 +91,7 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
         .map(|body| {
             Ok(match made.get(body.id.as_ref()) {
                 Some(version) => Landed::Written(Outcome::Created, *version),
-                None => match resources::lock(session, table, &body.id)? {
+                None => match resources::read(session, table, &body.id, Reading::Fresh)? {
                     Some(_) => Landed::Refused(Refused::new(
                         State::Conflict,
                         Code::Duplicate,

@@ -186,7 +186,7 @@ fn change(
     let (outcome, stored): (Outcome, Stored) = Session::open(|session| {
         let table = guarded.table()?;
         let Some(current) = resources::lock(session, table, id)? else {
-            let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+            let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
             return Err(refusal::absent(guarded, expected, deleted));
         };
         if let Some(expected) = expected

@@ -25,7 +25,7 @@ pub fn write(
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
     let Some(current) = resources::lock_for_delete(session, table, id)? else {
-        let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+        let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
         return Err(refusal::absent(guarded, expected, deleted));
     };
     if let Some(expected) = expected
@@ -39,7 +39,7 @@ pub fn write(
     if !deleted {
         return Err(refusal::swallowed(guarded));
     }
-    Ok(resources::tombstone(session, table, id, Reading::Fresh)?
+    Ok(resources::tombstone(session, table, id)?
         .unwrap_or((current.version + 1, current.updated_at)))
 }
 

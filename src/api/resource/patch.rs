@@ -37,7 +37,7 @@ pub fn write(
     }
     let table = guarded.table()?;
     let Some(current) = resources::lock(session, table, id)? else {
-        let deleted = resources::tombstone(session, table, id, Reading::Fresh)?.is_some();
+        let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
         return Err(refusal::absent(guarded, expected, deleted));
     };
     if let Some(expected) = expected

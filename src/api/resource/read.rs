@@ -17,7 +17,7 @@ pub fn read(call: &mut Call<'_>) -> Result<Answer> {
         let Some(version) = version else {
             return match current {
                 Some(current) => Ok(current),
-                None if resources::tombstone(session, table, id, Reading::Caller)?.is_some() => {
+                None if resources::is_deleted(session, table, id, Reading::Caller)? => {
                     Err(refusal::gone(&guarded))
                 }
                 None => Err(refusal::not_found(&guarded)),
