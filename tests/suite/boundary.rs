@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ingest_tests::refusal::issues;
 use ingest_tests::server::{self, Log};
-use ingest_tests::{Database, expect_sqlstate};
+use ingest_tests::{Database, expect_sqlstate, psql};
 use postgres::error::DbError;
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
@@ -199,6 +199,25 @@ fn nonconforming_row_by_any_way_is_refused_in_the_same_words() {
     );
 }
 
+/// A client that cannot read all that a document is written in hears all that is wrong with it.
+#[test]
+fn refusal_to_a_client_of_another_encoding_is_whole() {
+    let database = clinic::database("boundary");
+    let session = psql::run(
+        &database,
+        "\\set ON_ERROR_STOP 0
+         SET client_encoding = 'LATIN1';
+         INSERT INTO clinic.office (data) VALUES (jsonb_build_object(U&'\\65E5\\672C', 1, 'x', 2));
+         \\echo :LAST_ERROR_SQLSTATE\n",
+    );
+    assert!(session.output.contains("PT422"), "{}", session.output);
+    assert!(
+        session.output.contains("to its profile: 2 issues"),
+        "{}",
+        session.output
+    );
+}
+
 fn words(refusal: &DbError) -> (&str, Option<&str>, Option<&str>) {
     (refusal.message(), refusal.detail(), refusal.hint())
 }
@@ -361,7 +380,7 @@ fn cancel_inside_a_verb_is_57014() {
     let database = slow_database();
     let client = database.connect();
     let token = client.cancel_token();
-    let (mut client, result) = while_asleep(&database, client, move |_, _| {
+    let (mut client, result) = while_asleep(&database, client, move |_| {
         token.cancel_query(NoTls).unwrap();
     });
     let cancel = expect_sqlstate(result, "57014");
@@ -373,21 +392,34 @@ fn cancel_inside_a_verb_is_57014() {
 #[test]
 fn termination_inside_a_verb_is_57p01() {
     let database = slow_database();
-    let client = database.connect();
-    let (_, result) = while_asleep(&database, client, |other, pid| {
-        other
+    let mut client = database.connect();
+    std::thread::scope(|scope| {
+        // psql, because it always tells what a server said before it closed the connection.
+        let session = scope.spawn(|| {
+            let call = "SELECT ingest.resource_create('clinic', 'office', '{\"data\": {\"name\": \"slow\"}}')";
+            psql::run(&database, &format!("\\set VERBOSITY verbose\n{call};\n"))
+        });
+        let pid = wait_for(
+            &mut client,
+            "datname = current_database() AND wait_event = 'PgSleep'",
+        );
+        client
             .execute("SELECT pg_terminate_backend($1)", &[&pid])
             .unwrap();
+        let told = session.join().unwrap().output;
+        assert!(
+            told.contains("FATAL:  57P01: terminating connection"),
+            "{told}"
+        );
     });
-    expect_sqlstate(result, "57P01");
-    assert_goes_on(&mut database.connect());
+    assert_goes_on(&mut client);
 }
 
 /// Upserts a slow office in a thread; once that sleeps, does something to it from here.
 fn while_asleep(
     database: &Database,
     mut client: Client,
-    action: impl FnOnce(&mut Client, i32),
+    action: impl FnOnce(&mut Client),
 ) -> (Client, Result<clinic::Written, postgres::Error>) {
     let pid = server::backend_pid(&mut client);
     let mut other = database.connect();
@@ -397,19 +429,25 @@ fn while_asleep(
             let result = clinic::upsert(&mut client, OFFICE, "o", &slow);
             (client, result)
         });
-        wait_until(&mut other, pid, "wait_event = 'PgSleep'");
-        action(&mut other, pid);
+        wait_for(
+            &mut other,
+            &format!("pid = {pid} AND wait_event = 'PgSleep'"),
+        );
+        action(&mut other);
         call.join().unwrap()
     })
 }
 
-/// Waits until a backend is in a state, as `pg_stat_activity` tells.
+/// Waits until `pg_stat_activity` shows such a backend; gives its process.
 #[track_caller]
-fn wait_until(client: &mut Client, pid: i32, state: &str) {
+fn wait_for(client: &mut Client, backend: &str) -> i32 {
     let began = Instant::now();
-    let sql = format!("SELECT FROM pg_stat_activity WHERE pid = {pid} AND {state}");
-    while client.query(&sql, &[]).unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(20), "never {state}");
+    let sql = format!("SELECT pid FROM pg_stat_activity WHERE {backend}");
+    loop {
+        if let Some(row) = client.query_opt(&sql, &[]).unwrap() {
+            return row.get(0);
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "no {backend}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -9,6 +9,7 @@ mod boundary;
 mod cases;
 mod catalog;
 mod clinic;
+mod condition;
 mod dump;
 mod fhir_data;
 mod gate;
