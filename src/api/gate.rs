@@ -40,7 +40,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             State::BadRequest,
             "ingest.validate is for INSERT and UPDATE of rows",
         )
-        .hint("CREATE TRIGGER … BEFORE INSERT OR UPDATE … FOR EACH ROW"));
+        .hint("CREATE TRIGGER ... BEFORE INSERT OR UPDATE ... FOR EACH ROW"));
     }
     let row = trigger.new_row()?;
     let number = CString::new(column)

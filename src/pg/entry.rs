@@ -1,7 +1,7 @@
 //! `entry`: where PostgreSQL calls in, and the one frame from which an error is thrown.
 
 use super::call::Call;
-use super::error::{Error, Refusal, Result, encode};
+use super::error::{Error, Refusal, Result, ascii, encode};
 use super::{ffi, varlena};
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, Pg_finfo_record};
@@ -134,6 +134,8 @@ fn prepare(error: Error) -> Thrown {
             Some("Check the table with amcheck, and the storage under it."),
         ),
     };
+    let (message, hint) = (ascii(message), hint.map(ascii));
+    let (message, hint) = (message.as_ref(), hint.as_deref());
     let copied = varlena::c_string(Some(message)).and_then(|message| {
         Ok((
             message,

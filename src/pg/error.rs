@@ -93,9 +93,11 @@ impl State {
 
 impl Refusal {
     /// The OperationOutcome: that of its issues, or else one issue that says what the message says.
+    /// In ASCII: names in it can hold what the client's encoding lacks, and an error that cannot
+    /// be converted would be another error.
     pub(super) fn outcome(&self) -> Cow<'_, str> {
         if let Some(detail) = &self.detail {
-            return Cow::Borrowed(detail);
+            return ascii_json(detail);
         }
         let issue = [
             (&b"severity"[..], Item::Text("error")),
@@ -207,6 +209,35 @@ impl Caught {
 
     fn table(&self) -> Option<&str> {
         text(self.error().table_name)
+    }
+}
+
+/// JSON with every other character escaped (RFC 8259, section 7): all of them stand in strings.
+fn ascii_json(json: &str) -> Cow<'_, str> {
+    if json.is_ascii() {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A line with a question mark for every other character.
+pub(super) fn ascii(text: &str) -> Cow<'_, str> {
+    match text.is_ascii() {
+        true => Cow::Borrowed(text),
+        false => text
+            .chars()
+            .map(|at| if at.is_ascii() { at } else { '?' })
+            .collect(),
     }
 }
 

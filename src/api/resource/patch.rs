@@ -49,7 +49,7 @@ pub fn write(
     // The body's own object is one level around the data.
     let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
     let body = Body::read(Value::read(&after)?).map_err(|error| {
-        error.hint("A patch begins at the body: /data/name, or {\"data\": {…}}.")
+        error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
     upsert::write(session, guarded, &body, id, Some(current.version))
 }
