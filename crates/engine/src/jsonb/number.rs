@@ -188,10 +188,20 @@ impl<'a> Parts<'a> {
     #[inline]
     fn shows(&self, last: u16) -> bool {
         let stored = self.digits.len() as i32 - i32::from(self.weight) - 1;
-        let shown = i32::from(self.scale.div_ceil(4));
-        // Of the last group that it shows, the scale may show a part.
-        let unit = [1, 1_000, 100, 10][usize::from(self.scale % 4)];
-        stored <= 0 || stored < shown || stored == shown && last.is_multiple_of(unit)
+        if stored <= 0 {
+            return true;
+        }
+        match stored.cmp(&i32::from(self.scale.div_ceil(4))) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            // Of the last group the scale may show only a part.
+            Ordering::Equal => match self.scale % 4 {
+                0 => true,
+                1 => last.is_multiple_of(1_000),
+                2 => last.is_multiple_of(100),
+                _ => last.is_multiple_of(10),
+            },
+        }
     }
 
     #[inline]
