@@ -107,6 +107,23 @@ const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'worksAt'", LINK_ID, "1"],
     ),
     ("new_id", &[]),
+    (
+        "profile_check",
+        &["'clinic'", "'office'", "'{\"type\": \"ROOT\"}'"],
+    ),
+    ("profile_purge", &["'clinic'", "'spare'", "true"]),
+    (
+        "vocabulary_define",
+        &["'clinic'", "'status'", "'[\"open\"]'"],
+    ),
+    ("criteria", &["'name=x'"]),
+    (
+        "bundle_apply",
+        &[
+            "'clinic'",
+            "'{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {}}}]}'",
+        ],
+    ),
 ];
 const BODY: &str = "'{\"data\": {\"name\": \"y\"}}'";
 const CRITERIA: &str = "'{\"name\": \"y\"}'";
@@ -322,6 +339,14 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_options = function.starts_with("source_") && place == 1;
     let names_new = function.ends_with("_define") && place == 1 || function == "source_create";
+    if function == "criteria" {
+        // Its parameter is a query string.
+        return true;
+    }
+    if function == "vocabulary_define" && place == 1 {
+        // A URL is a name of a vocabulary.
+        return (1..=255).contains(&name.len());
+    }
     is_options || names_new && is_name && !name.is_empty()
 }
 

@@ -6,6 +6,7 @@
 
 mod argument;
 mod boundary;
+mod bundle;
 mod cases;
 mod catalog;
 mod clinic;
@@ -16,12 +17,15 @@ mod gate;
 mod id;
 mod layers;
 mod link;
+mod load;
 mod main_job;
 mod postgrest;
 mod readme;
 mod role;
 mod size;
 mod smoke;
+mod upkeep;
 mod user_table;
 mod validate;
 mod version;
+mod vocabulary;

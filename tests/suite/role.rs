@@ -189,8 +189,9 @@ fn policy_on_a_table_binds_the_verbs() {
 /// Nothing that a caller puts into the search path is run by a verb.
 #[test]
 fn search_path_of_a_caller_is_not_used() {
-    let (database, mut client) =
-        clinic_for("GRANT SELECT, INSERT, UPDATE, DELETE ON clinic.office TO GUEST");
+    let (database, mut client) = clinic_for(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON clinic.office, clinic.\"worksAt\" TO GUEST",
+    );
     database.run(
         "CREATE SCHEMA evil;
          GRANT USAGE ON SCHEMA evil TO PUBLIC;

@@ -136,6 +136,95 @@ fn column_taken_away_is_named() {
     }
 }
 
+/// What stands in the place of a table is not read as what it is not, be it a view or a history of
+/// another shape.
+#[test]
+fn view_in_the_place_of_a_table_is_refused() {
+    let database = clinic::database("user");
+    let mut client = database.connect();
+    clinic::upsert(&mut client, OFFICE, "o", &json!({"data": {}})).unwrap();
+    clinic::upsert(&mut client, OFFICE, "o", &json!({"data": {"name": "b"}})).unwrap();
+    let columns = [
+        ("id", "'o'::text COLLATE \"C\""),
+        ("version", "1"),
+        ("created_at", "now()"),
+        ("updated_at", "now()"),
+        ("profile_version", "1"),
+        ("data", "'{}'::jsonb"),
+        ("contained", "NULL::jsonb"),
+    ];
+    let view = |wrong: usize, instead: &str| {
+        let columns: Vec<_> = columns
+            .iter()
+            .enumerate()
+            .map(|(place, (name, value))| {
+                format!("{} AS {name}", if place == wrong { instead } else { value })
+            })
+            .collect();
+        format!(
+            "BEGIN; DROP TABLE clinic.office CASCADE; CREATE VIEW clinic.office AS SELECT {}",
+            columns.join(", ")
+        )
+    };
+    client.batch_execute(&view(99, "")).unwrap();
+    let read = clinic::read(&mut client, OFFICE, "o").unwrap();
+    assert_eq!(
+        read["data"],
+        json!({}),
+        "a view that is as a table is read as one"
+    );
+    client.batch_execute("ROLLBACK").unwrap();
+    for (wrong, instead) in [
+        (0, "'o'::name"),
+        (1, "now()"),
+        (2, "1"),
+        (3, "'x'::text"),
+        (4, "'1'::text"),
+        (5, "12345::bigint"),
+        (5, "'{}'::json"),
+        (5, "'x'::text"),
+        (5, "'{}'::bytea"),
+        (6, "7::bigint"),
+        (6, "ARRAY[1]"),
+    ] {
+        client.batch_execute(&view(wrong, instead)).unwrap();
+        let refused = clinic::read(&mut client, OFFICE, "o").expect_err(instead);
+        let code = refused
+            .code()
+            .map(|code| code.code().to_owned())
+            .unwrap_or_default();
+        assert!(
+            ["PT400", "42804"].contains(&code.as_str()),
+            "{instead}: {refused:?}"
+        );
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    for (column, kind) in [
+        ("data", "text"),
+        ("contained", "bytea"),
+        ("id", "varchar"),
+        ("version", "text"),
+    ] {
+        client
+            .batch_execute(&format!(
+                "BEGIN; ALTER TABLE clinic.office_history ALTER COLUMN {column} TYPE {kind} \
+                 USING {column}::text::{kind}"
+            ))
+            .unwrap();
+        // Whatever it says, it is an answer or a typed refusal.
+        let past = "SELECT ingest.resource_read('clinic', 'office', 'o', 1)";
+        if let Err(error) = client.execute(past, &[]) {
+            let code = error
+                .code()
+                .map(|code| code.code().to_owned())
+                .unwrap_or_default();
+            let typed = ["PT400", "42804", "42883"].contains(&code.as_str());
+            assert!(typed, "{column} as {kind}: {error:?}");
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
 /// What a user's BEFORE trigger makes of a row is what the gate judges and stores.
 #[test]
 fn row_changed_by_a_before_trigger_is_what_the_gate_sees() {

@@ -1,0 +1,163 @@
+//! Upkeep of a profile: which rows a new definition would refuse, and the end of rows and history.
+
+use ingest_tests::expect_sqlstate;
+use ingest_tests::refusal::issues;
+use postgres::Client;
+use serde_json::{Value, json};
+
+use crate::clinic::{self, OFFICE, value};
+
+/// The rows that a definition of offices would refuse: each id with its paths.
+fn check(client: &mut Client, definition: &Value) -> Vec<(String, Vec<String>)> {
+    client
+        .query(
+            "SELECT id, ARRAY(SELECT i -> 'expression' ->> 0 FROM jsonb_array_elements(issue) AS i)
+             FROM ingest.profile_check('clinic', 'office', $1)",
+            &[definition],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect()
+}
+
+/// A dry run of a definition lists every row that it would refuse, and changes nothing.
+#[test]
+fn check_lists_the_rows_that_a_definition_would_refuse() {
+    let database = clinic::database("upkeep");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            "INSERT INTO clinic.office (id, data) SELECT 'o' || i, CASE i % 100
+                 WHEN 0 THEN jsonb_build_object('name', 'x', 'note', 'n')
+                 ELSE jsonb_build_object('name', 'y') END FROM generate_series(1, 1000) AS i;
+             INSERT INTO clinic.office (id, data) VALUES ('nameless', '{}');",
+        )
+        .unwrap();
+    let current: Value = value(
+        &mut client,
+        "SELECT definition FROM ingest.profile WHERE profile = 'office'",
+    );
+    assert_eq!(check(&mut client, &current), []);
+    let stricter = json!({"type": "ROOT",
+        "properties": {"name": {"type": "symbol", "rules": [{"required": true}]}},
+        "contained": current["contained"]});
+    let refused = check(&mut client, &stricter);
+    assert_eq!(refused.len(), 11);
+    assert_eq!(
+        refused[0],
+        ("nameless".to_owned(), vec!["office.name".to_owned()])
+    );
+    assert!(
+        refused[1..]
+            .iter()
+            .all(|(id, paths)| id.ends_with("00") && *paths == ["office.note"])
+    );
+    let version: i32 = value(
+        &mut client,
+        "SELECT version FROM ingest.profile WHERE profile = 'office'",
+    );
+    assert_eq!(version, 1);
+    insert_is_bound_by_the_old(&mut client);
+
+    let sql = "SELECT ingest.profile_check('clinic', $1, $2)";
+    let wrong = json!({"type": "ROOT", "properties": {"a": {"type": "nonsense"}}});
+    let refusal = expect_sqlstate(client.query(sql, &[&OFFICE, &wrong]), "PT422");
+    assert!(!issues(&refusal).is_empty());
+    expect_sqlstate(client.query(sql, &[&"nothing", &stricter]), "PT404");
+    expect_sqlstate(client.query(sql, &[&"worksAt", &stricter]), "PT400");
+}
+
+fn insert_is_bound_by_the_old(client: &mut Client) {
+    client
+        .batch_execute("INSERT INTO clinic.office (data) VALUES ('{\"note\": \"n\"}')")
+        .unwrap();
+}
+
+/// A purge takes rows and history for ever: an id begins anew.
+#[test]
+fn purge_takes_rows_and_history() {
+    let database = clinic::database("upkeep");
+    let mut client = database.connect();
+    let mut other = database.connect();
+    for name in ["a", "b"] {
+        clinic::upsert(&mut other, OFFICE, "o", &json!({"data": {"name": name}})).unwrap();
+    }
+    clinic::upsert(&mut other, "provider", "p", &json!({"data": {"name": "x"}})).unwrap();
+    clinic::link(&mut other, "p", "o").unwrap();
+    let purge = |client: &mut Client, what: &str, cascade: bool| {
+        client
+            .query_one(
+                "SELECT ingest.profile_purge('clinic', $1, $2)",
+                &[&what, &cascade],
+            )
+            .map(|row| row.get::<_, i64>(0))
+    };
+    let refusal = expect_sqlstate(purge(&mut client, OFFICE, false), "PT409");
+    assert!(refusal.message().contains("worksAt"), "{refusal:?}");
+    assert_eq!(
+        clinic::story(&mut client, OFFICE, "o"),
+        "created 1, updated 2"
+    );
+
+    assert_eq!(purge(&mut client, "worksAt", false).unwrap(), 1);
+    assert_eq!(purge(&mut client, OFFICE, false).unwrap(), 1);
+    expect_sqlstate(clinic::read(&mut other, OFFICE, "o"), "PT404");
+    for table in [
+        "office",
+        "office_history",
+        "\"worksAt\"",
+        "\"worksAt_history\"",
+    ] {
+        let count = format!("SELECT count(*) FROM clinic.{table}");
+        assert_eq!(value::<i64>(&mut client, &count), 0, "{table}");
+    }
+    let again = clinic::create_as(&mut other, OFFICE, "o", &json!({"data": {}})).unwrap();
+    assert_eq!(again.did(), ("created", 1));
+    clinic::link(&mut other, "p", "o").unwrap();
+    assert_eq!(purge(&mut client, "provider", true).unwrap(), 1);
+    expect_sqlstate(
+        clinic::read_link(&mut other, "provider.p,office.o"),
+        "PT404",
+    );
+    // Closed again: what the purge may, nobody else may.
+    expect_sqlstate(
+        client.batch_execute("DELETE FROM clinic.office_history"),
+        "42501",
+    );
+    expect_sqlstate(client.batch_execute("TRUNCATE clinic.\"Patient\""), "PT400");
+    // And one that is rolled back leaves all.
+    client.batch_execute("BEGIN").unwrap();
+    purge(&mut client, OFFICE, true).unwrap();
+    client.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(clinic::story(&mut client, OFFICE, "o"), "created 1");
+    expect_sqlstate(purge(&mut client, "nothing", true), "PT404");
+}
+
+/// A query string becomes criteria.
+#[test]
+fn query_string_becomes_criteria() {
+    let database = clinic::database("upkeep");
+    let mut client = database.connect();
+    for (query, criteria) in [
+        ("name=Bob", json!({"name": "Bob"})),
+        ("name=Bob&no=1,2", json!({"name": "Bob", "no": ["1", "2"]})),
+        ("name=Bob%20Ross", json!({"name": "Bob Ross"})),
+        ("name=Bob+Ross", json!({"name": "Bob Ross"})),
+        ("a.b=%C3%A9", json!({"a.b": "é"})),
+        ("name=%26%3D%25", json!({"name": "&=%"})),
+        ("name=", json!({"name": ""})),
+    ] {
+        let found: Value = client
+            .query_one("SELECT ingest.criteria($1)", &[&query])
+            .unwrap()
+            .get(0);
+        assert_eq!(found, criteria, "{query}");
+    }
+    for wrong in ["name=a&name=b", "=a"] {
+        expect_sqlstate(
+            client.query_one("SELECT ingest.criteria($1)", &[&wrong]),
+            "PT400",
+        );
+    }
+}
