@@ -30,7 +30,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     match trigger.event() {
         Event::Update => {
             let (old, new) = (trigger.old()?, trigger.new_row()?);
-            let layout = Layout::of(&old)?;
+            let layout = Layout::of(trigger.relation(), &old)?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
                 history::archive(table, owner, &old, &layout, ended_at, false)?;
@@ -38,7 +38,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
         }
         Event::Delete => {
             let old = trigger.old()?;
-            let layout = Layout::of(&old)?;
+            let layout = Layout::of(trigger.relation(), &old)?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, owner, &old, &layout, ended_at, true)?;
         }

@@ -4,7 +4,9 @@
 //! instants. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
 
 use super::{reference, refusal};
-use crate::pg::{Answer, Arg, Call, Error, Event, Instant, Result, State, TriggerCall, Tuple, now};
+use crate::pg::{
+    Answer, Arg, Call, Error, Event, Instant, PerTable, Result, State, TriggerCall, Tuple, now,
+};
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
 use crate::store::{Guarded, confirm, find, id};
@@ -27,17 +29,9 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             "ingest.guard is a BEFORE trigger, for each row that is written, or for each statement that truncates",
         ));
     }
-    if !truncates && let Some(later) = trigger.followed_by() {
-        return Err(Error::refuse(
-            State::BadRequest,
-            format!(
-                "a trigger of {} fires after the guard and could change what it has checked",
-                trigger.table()
-            ),
-        )
-        .hint(format!(
-            "Rename the trigger {later}, so that its name sorts before the guard's."
-        )));
+    if !truncates {
+        // Each trigger of the table is asked once, as long as the table does not change.
+        LAST.with(|last| last.get_or(trigger.relation(), || check_last(&trigger)))?;
     }
     match trigger.event() {
         Event::Truncate => Err(Error::refuse(
@@ -51,6 +45,27 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
     }
 }
 
+thread_local! {
+    static LAST: PerTable<()> = const { PerTable::new() };
+}
+
+/// Refuses a table with a trigger that could change a row after the guard has checked it.
+fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
+    let Some(later) = trigger.followed_by() else {
+        return Ok(());
+    };
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "a trigger of {} fires after the guard and could change what it has checked",
+            trigger.table()
+        ),
+    )
+    .hint(format!(
+        "Rename the trigger {later}, so that its name sorts before the guard's."
+    )))
+}
+
 /// What the guard decides for a row.
 struct Verdict {
     version: i32,
@@ -61,7 +76,7 @@ struct Verdict {
 
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let row = trigger.new_row()?;
-    let layout = Layout::of(&row)?;
+    let layout = Layout::of(trigger.relation(), &row)?;
     let new_id;
     let (key, fresh_id) = match key_of(&row, &layout)? {
         Some(key) => (key, None),
@@ -124,7 +139,7 @@ fn row_id(guarded: &Guarded, key: RowKey<'_>) -> String {
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
-    let layout = Layout::of(&row)?;
+    let layout = Layout::of(trigger.relation(), &row)?;
     let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
     if !same_key(key, key_of(&row, &layout)?) {
         return Err(Error::refuse(

@@ -156,15 +156,19 @@ pub fn link(guarded: &Guarded, stored: &Link) -> Result<Vec<u8>> {
 struct Meta {
     version: String,
     created_at: String,
-    updated_at: String,
+    /// None where it is the instant of the creation.
+    updated_at: Option<String>,
 }
 
 impl Meta {
     fn of(version: i32, created_at: Instant, updated_at: Instant) -> Result<Self> {
         Ok(Self {
             version: version.to_string(),
+            updated_at: match updated_at == created_at {
+                true => None,
+                false => Some(iso(updated_at)?),
+            },
             created_at: iso(created_at)?,
-            updated_at: iso(updated_at)?,
         })
     }
 
@@ -176,7 +180,10 @@ impl Meta {
         [
             (b"versionId", Item::Text(&self.version)),
             (b"createdAt", Item::Text(&self.created_at)),
-            (b"lastUpdated", Item::Text(&self.updated_at)),
+            (
+                b"lastUpdated",
+                Item::Text(self.updated_at.as_deref().unwrap_or(&self.created_at)),
+            ),
             (b"source", Item::Text(guarded.source_name())),
             (b"profileVersion", Item::Int(i64::from(profile_version))),
         ]

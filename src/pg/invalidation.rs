@@ -10,7 +10,34 @@ use super::ffi;
 use pgrx::pg_sys::{Datum, Oid};
 use std::cell::Cell;
 
+/// What is remembered of one table, until PostgreSQL says that the table has changed.
+#[derive(Debug)]
+pub struct PerTable<T: Copy>(Cell<Option<(Oid, u64, T)>>);
+
+impl<T: Copy> PerTable<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// What is remembered of the table that was asked for last, or what `find` finds.
+    #[inline]
+    pub fn get_or(&self, table: Oid, find: impl FnOnce() -> Result<T>) -> Result<T> {
+        let now = TABLES.get();
+        match self.0.get() {
+            Some((known, then, value)) if known == table && then == now => Ok(value),
+            _ => {
+                let value = find()?;
+                self.0.set(Some((table, now, value)));
+                Ok(value)
+            }
+        }
+    }
+}
+
 thread_local! {
+    /// The number of changes of any table that this backend has heard of.
+    static TABLES: Cell<u64> = const { Cell::new(1) };
     static GENERATION: Cell<u64> = const { Cell::new(1) };
     static WATCHED: Cell<Oid> = const { Cell::new(Oid::INVALID) };
 }
@@ -38,6 +65,7 @@ pub fn accept_invalidations() -> Result<()> {
 }
 
 unsafe extern "C-unwind" fn on_invalidation(_argument: Datum, relation: Oid) {
+    TABLES.set(TABLES.get() + 1);
     // InvalidOid is a reset: everything may have changed.
     if relation == Oid::INVALID || WATCHED.get() == Oid::INVALID || relation == WATCHED.get() {
         GENERATION.set(GENERATION.get() + 1);

@@ -31,7 +31,7 @@ pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
 pub use instant::iso;
-pub use invalidation::{accept_invalidations, generation, invalidate, watch};
+pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;

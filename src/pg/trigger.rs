@@ -65,13 +65,10 @@ impl<'a> TriggerCall<'a> {
             .ok()
     }
 
-    /// The name of a trigger that may still change the row after this one: PostgreSQL fires the
-    /// BEFORE ROW triggers of an event in the order of their names.
+    /// The name of a trigger that may still change a row, of INSERT or UPDATE, after this one:
+    /// PostgreSQL fires the BEFORE ROW triggers of an event in the order of their names.
     pub fn followed_by(&self) -> Option<&'a str> {
-        let event = match self.event() {
-            Event::Insert => pg_sys::TRIGGER_TYPE_INSERT,
-            _ => pg_sys::TRIGGER_TYPE_UPDATE,
-        } as i16;
+        let events = (pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_UPDATE) as i16;
         let before_row = (pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE) as i16;
         // SAFETY: a relation whose trigger fires has a trigger descriptor, whose array holds
         // `numtriggers` of them in the order of their names; all live for the call.
@@ -89,7 +86,7 @@ impl<'a> TriggerCall<'a> {
             .skip(1)
             .find(|later| {
                 later.tgtype & before_row == before_row
-                    && later.tgtype & event != 0
+                    && later.tgtype & events != 0
                     && later.tgenabled as u8 != pg_sys::TRIGGER_DISABLED
             })?;
         // SAFETY: a trigger's name is a C string that lives as long as its record.

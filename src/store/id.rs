@@ -11,13 +11,16 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 struct Generated {
-    ids: HashSet<Uuid>,
+    /// The newest, which is almost always the one that is asked for.
+    last: String,
+    /// Older ones that were not asked for yet.
+    ids: HashSet<String>,
     statement: Instant,
 }
 
 thread_local! {
     static GENERATED: RefCell<Generated> =
-        RefCell::new(Generated { ids: HashSet::new(), statement: 0 });
+        RefCell::new(Generated { last: String::new(), ids: HashSet::new(), statement: 0 });
 }
 
 /// How many generated ids are remembered at once; the row of one that is forgotten asks history.
@@ -25,17 +28,19 @@ const MOST: usize = 100_000;
 
 /// A new id, remembered as generated until the client's statement ends.
 pub fn generate() -> String {
-    let id = Uuid::now_v7();
+    let id = Uuid::now_v7().to_string();
     GENERATED.with_borrow_mut(|generated| {
         if generated.statement != statement_start() {
+            generated.last.clear();
             generated.ids.clear();
             generated.statement = statement_start();
         }
-        if generated.ids.len() < MOST {
-            generated.ids.insert(id);
+        if !generated.last.is_empty() && generated.ids.len() < MOST {
+            generated.ids.insert(std::mem::take(&mut generated.last));
         }
+        generated.last.clone_from(&id);
     });
-    id.to_string()
+    id
 }
 
 /// A new id for a contained resource: not remembered, because contained resources have no history
@@ -47,9 +52,13 @@ pub fn contained() -> String {
 /// Whether `id` was generated in this statement. Says yes once.
 pub fn take_generated(id: &str) -> bool {
     GENERATED.with_borrow_mut(|generated| {
-        !generated.ids.is_empty()
-            && generated.statement == statement_start()
-            && !id.bytes().any(|byte| byte.is_ascii_uppercase())
-            && Uuid::try_parse(id).is_ok_and(|id| generated.ids.remove(&id))
+        if generated.statement != statement_start() {
+            return false;
+        }
+        if generated.last == id && !id.is_empty() {
+            generated.last.clear();
+            return true;
+        }
+        generated.ids.remove(id)
     })
 }

@@ -1,9 +1,9 @@
 //! `Layout`: where the columns of a guarded table stand in the row that a trigger is handed.
 //!
-//! They are found by name and type, at every firing: users may add, move and drop columns of their
+//! They are found by name and type, never by place: users may add, move and drop columns of their
 //! own, and a column of another type must not be read as if it were ours.
 
-use crate::pg::{Error, Oid, Result, State, Tuple, kind};
+use crate::pg::{Error, Oid, PerTable, Result, State, Tuple, kind};
 use std::ffi::CStr;
 
 /// How a row of the table is named.
@@ -34,9 +34,18 @@ pub struct Layout {
     pub contained: Option<i32>,
 }
 
+thread_local! {
+    static LAST: PerTable<Layout> = const { PerTable::new() };
+}
+
 impl Layout {
-    /// Finds the columns.
-    pub fn of(row: &Tuple<'_>) -> Result<Self> {
+    /// Where the columns of the table are, found once as long as the table does not change.
+    #[inline]
+    pub fn of(table: Oid, row: &Tuple<'_>) -> Result<Self> {
+        LAST.with(|last| last.get_or(table, || Self::find(row)))
+    }
+
+    fn find(row: &Tuple<'_>) -> Result<Self> {
         let need = |name: &'static CStr, of: Oid, type_name: &str| {
             row.column_of(name, of).ok_or_else(|| {
                 let name = name.to_string_lossy();
