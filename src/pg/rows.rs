@@ -78,20 +78,34 @@ impl<'s> Row<'s> {
         (!is_null).then_some(datum)
     }
 
-    /// The datum of a column of this type. The tables are the user's: a column can have become
-    /// another, or a view can stand in the place of a table, and a number must not be read as a
-    /// pointer.
+    /// Refuses a row whose first columns are not of these types. The tables are the user's: a column
+    /// can have become another, or a view can stand in the place of a table.
+    pub fn expect(&self, types: &[Oid]) -> Result<()> {
+        (1..)
+            .zip(types)
+            .try_for_each(|(column, of)| self.expect_one(column, *of))
+    }
+
+    fn expect_one(&self, column: i32, of: Oid) -> Result<()> {
+        // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
+        let found = unsafe { ffi::SPI_gettypeid((*self.table).tupdesc, column) };
+        if found == of {
+            return Ok(());
+        }
+        Err(Error::refuse(
+            State::BadRequest,
+            "a table of the source has a column of another type than it was made with",
+        )
+        .hint("Restore the columns of the table and of its history."))
+    }
+
+    /// The datum of a column of this type: a number must not be read as a pointer.
     fn datum_of(&self, column: i32, of: Oid) -> Result<Option<Datum>> {
         let Some(datum) = self.datum(column) else {
             return Ok(None);
         };
-        // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
-        let found = unsafe { ffi::SPI_gettypeid((*self.table).tupdesc, column) };
-        if found == of {
-            return Ok(Some(datum));
-        }
-        Err(Error::refuse(State::BadRequest, "a table of the source has a column of another type than it was made with")
-            .hint("Restore the columns of the table and of its history: id text, data jsonb, contained jsonb."))
+        self.expect_one(column, of)?;
+        Ok(Some(datum))
     }
 
     /// A text column.

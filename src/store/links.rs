@@ -29,6 +29,8 @@ pub struct Link {
 
 impl Link {
     fn of(row: &Row<'_>) -> Result<Self> {
+        use kind::{INSTANT, INT4, JSONB, TEXT};
+        row.expect(&[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, TEXT, TEXT])?;
         Ok(Self {
             id: row.string(1)?,
             version: row.int4(2),

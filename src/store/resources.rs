@@ -3,7 +3,7 @@
 use super::criteria::{Condition, types, wheres};
 use super::history::{self, RowKey};
 use super::table::{RESOURCE, Table};
-use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement};
+use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, kind};
 
 /// One row of a profile table or of its history.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Stored {
 
 impl Stored {
     fn of(row: &Row<'_>) -> Result<Self> {
+        use kind::{INSTANT, INT4, JSONB, TEXT};
+        row.expect(&[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, JSONB])?;
         Ok(Self {
             id: row.string(1)?,
             version: row.int4(2),
@@ -263,6 +265,19 @@ pub fn insert_many(
     columns: &Columns<'_>,
 ) -> Result<Vec<(String, i32)>> {
     let rows = session.run(&table.insert_many, &columns.args(), Reading::Fresh, 0)?;
+    rows.iter()
+        .map(|row| Ok((row.string(1)?, row.int4(2))))
+        .collect()
+}
+
+/// As [`insert_many`], and locks those whose id is there; a taken identity is PostgreSQL's 23505.
+pub fn insert_many_locking(
+    session: &Session,
+    table: &Table,
+    columns: &Columns<'_>,
+) -> Result<Vec<(String, i32)>> {
+    let args = columns.args();
+    let rows = session.run(&table.insert_many_locking, &args, Reading::Fresh, 0)?;
     rows.iter()
         .map(|row| Ok((row.string(1)?, row.int4(2))))
         .collect()

@@ -61,6 +61,9 @@ pub struct Table {
     pub versions: Statement,
     /// Creates the rows of arrays; those whose key or identity is there do not come back.
     pub insert_many: Statement,
+    /// The same; a row whose key is there is locked in its turn, so that two loads that write over
+    /// the same rows hold them in the same order.
+    pub insert_many_locking: Statement,
     /// Replaces the content of rows, by arrays.
     pub update_many: Statement,
     /// Reads and holds rows for a write, in the order of their keys.
@@ -171,6 +174,15 @@ impl Table {
                 ),
                 &[TEXTS, JSONBS, JSONBS],
             ),
+            insert_many_locking: Statement::by_key(
+                format!(
+                    "INSERT INTO {table} (id, data, contained) \
+                     SELECT * FROM unnest($1, $2, $3) \
+                     ON CONFLICT (id) DO UPDATE SET id=excluded.id WHERE false \
+                     RETURNING id, version"
+                ),
+                &[TEXTS, JSONBS, JSONBS],
+            ),
             update_many: Statement::by_key(
                 format!(
                     "UPDATE {table} AS t SET data=n.data, contained=n.contained \
@@ -278,6 +290,15 @@ impl Table {
                 format!(
                     "INSERT INTO {table} (from_id, to_id, data) \
                      SELECT * FROM unnest($1, $2, $3) ON CONFLICT (from_id, to_id) DO NOTHING \
+                     RETURNING id, version"
+                ),
+                &[TEXTS, TEXTS, JSONBS],
+            ),
+            insert_many_locking: Statement::by_key(
+                format!(
+                    "INSERT INTO {table} (from_id, to_id, data) \
+                     SELECT * FROM unnest($1, $2, $3) \
+                     ON CONFLICT (from_id, to_id) DO UPDATE SET data=excluded.data WHERE false \
                      RETURNING id, version"
                 ),
                 &[TEXTS, TEXTS, JSONBS],

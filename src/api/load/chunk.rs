@@ -2,7 +2,7 @@
 
 use super::{Incoming, Landed, Mode, OnError, Refused, set};
 use crate::api::resource::upsert;
-use crate::pg::{Failure, Reading, Result, Session, State, attempt};
+use crate::pg::{Error, Failure, Reading, Result, Session, State, attempt};
 use crate::store::resources::{self, Columns, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::issue::Code;
@@ -30,7 +30,7 @@ pub fn split<'o>(incoming: &[Incoming<'_>], order: &'o [usize]) -> Vec<&'o [usiz
     chunks
 }
 
-/// Writes a chunk. Where failures are reported, it is tried whole, and if it fails, body by body.
+/// Writes a chunk: it is tried whole, and if that fails, body by body.
 pub fn write(
     guarded: &Guarded,
     incoming: &[Incoming<'_>],
@@ -41,22 +41,13 @@ pub fn write(
     landed: &mut [Option<Landed>],
 ) -> Result<()> {
     let bodies: Vec<&Incoming<'_>> = chunk.iter().filter_map(|at| incoming.get(*at)).collect();
-    let results = match on_error {
-        OnError::Abort => put(guarded, &bodies, mode)?,
-        OnError::Report => match attempt(|| put(guarded, &bodies, mode))? {
-            Ok(results) => results,
-            Err(_) => bodies
-                .iter()
-                .map(|body| {
-                    Ok(
-                        match attempt(|| put(guarded, std::slice::from_ref(body), mode))? {
-                            Ok(mut one) => one.pop().unwrap_or_else(|| taken(guarded)),
-                            Err(failure) => Landed::Refused(failed(failure)),
-                        },
-                    )
-                })
-                .collect::<Result<_>>()?,
-        },
+    let results = match attempt(|| put(guarded, &bodies, mode))? {
+        Ok(results) => results,
+        // One of them failed; alone each shows whether it is that one.
+        Err(_) => bodies
+            .iter()
+            .map(|body| put_alone(guarded, body, mode, on_error, what))
+            .collect::<Result<_>>()?,
     };
     for (at, result) in chunk.iter().zip(results) {
         match result {
@@ -67,6 +58,33 @@ pub fn write(
         }
     }
     Ok(())
+}
+
+fn put_alone(
+    guarded: &Guarded,
+    body: &Incoming<'_>,
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+) -> Result<Landed> {
+    let put = || put(guarded, &[body], mode);
+    let landed = match on_error {
+        OnError::Report => match attempt(put)? {
+            Ok(landed) => landed,
+            Err(failure) => vec![Landed::Refused(failed(failure))],
+        },
+        OnError::Abort => put().map_err(|error| match error {
+            Error::Refused(mut refusal) => {
+                refusal.message = format!("{what} {}: {}", body.place, refusal.message);
+                Error::Refused(refusal)
+            }
+            error => error,
+        })?,
+    };
+    landed
+        .into_iter()
+        .next()
+        .ok_or(Error::Bug("a body did not land".into()))
 }
 
 fn put(guarded: &Guarded, bodies: &[&Incoming<'_>], mode: Mode) -> Result<Vec<Landed>> {
@@ -121,7 +139,10 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
     }
     let mut written: HashMap<String, i32> = HashMap::new();
     if !new.ids.is_empty() {
-        written.extend(resources::insert_many(session, table, &new)?);
+        written.extend(
+            resources::insert_many_locking(session, table, &new)
+                .map_err(|error| crate::api::refusal::of_write(guarded, error))?,
+        );
     }
     if !changed.ids.is_empty() {
         written.extend(
