@@ -1,7 +1,54 @@
 //! The names of types: what a property's `type` can be.
 
 use crate::description::Format;
+use crate::jsonb::Number;
 use crate::lexical::Lexical;
+
+/// The whole numbers of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// 64 bits.
+    Long,
+    /// 32 bits.
+    Int,
+    /// 31 bits, at least 0.
+    Unsigned,
+    /// 31 bits, at least 1.
+    Positive,
+}
+
+impl Width {
+    /// The least and the greatest.
+    pub(crate) fn bounds(self) -> (i64, i64) {
+        let high = i64::from(i32::MAX);
+        match self {
+            Self::Long => (i64::MIN, i64::MAX),
+            Self::Int => (i64::from(i32::MIN), high),
+            Self::Unsigned => (0, high),
+            Self::Positive => (1, high),
+        }
+    }
+
+    /// Whether a number is one of them, and written as one.
+    #[inline]
+    pub(crate) fn accepts(self, number: &Number<'_>) -> bool {
+        let (low, high) = self.bounds();
+        number.scale() == 0
+            && number
+                .as_i64()
+                .is_some_and(|whole| (low..=high).contains(&whole))
+    }
+
+    /// What a number of this type looks like.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::Long => "expected integer",
+            Self::Int => "expected integer of 32 bits",
+            Self::Unsigned => "expected integer of 31 bits, at least 0",
+            Self::Positive => "expected integer of 31 bits, at least 1",
+        }
+    }
+}
 
 /// What a property is made of, before its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +56,8 @@ pub(crate) enum Base {
     /// Any JSON value.
     Any,
     Boolean,
-    /// A whole number between two bounds, both included.
-    Integer(i64, i64),
+    /// A whole number.
+    Integer(Width),
     Decimal,
     Text(Lexical),
     Array,
@@ -49,7 +96,7 @@ fn native(name: &str) -> Option<Base> {
     Some(match name {
         "any" => Base::Any,
         "boolean" => Base::Boolean,
-        "integer" => Base::Integer(i64::MIN, i64::MAX),
+        "integer" => Base::Integer(Width::Long),
         "decimal" => Base::Decimal,
         "symbol" => Base::Text(Lexical::Symbol),
         "code" => Base::Text(Lexical::Code),
@@ -70,16 +117,15 @@ fn native(name: &str) -> Option<Base> {
 }
 
 fn fhir(name: &str) -> Option<Base> {
-    let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
     Some(match name {
         "any" => Base::Any,
         "array" => Base::Array,
         "object" => Base::Object,
         "Resource" => Base::Resource,
         "boolean" => Base::Boolean,
-        "integer" => Base::Integer(low, high),
-        "unsignedInt" => Base::Integer(0, high),
-        "positiveInt" => Base::Integer(1, high),
+        "integer" => Base::Integer(Width::Int),
+        "unsignedInt" => Base::Integer(Width::Unsigned),
+        "positiveInt" => Base::Integer(Width::Positive),
         "decimal" => Base::Decimal,
         "string" | "System.String" => Base::Text(Lexical::Symbol),
         "code" => Base::Text(Lexical::Code),

@@ -5,6 +5,7 @@ use crate::builtin;
 use crate::definition::expect::mistake;
 use crate::description::{Description, Format, Kind};
 use crate::draft::{Draft, gather};
+use crate::invariant::Relation;
 use crate::issue::{Code, Issue, Report};
 use crate::limits::Limits;
 use crate::profile::{
@@ -117,11 +118,17 @@ impl Compiler<'_> {
             self.member(&name, child, &join(path, &name), &mut members, &mut choices);
         }
         members.sort_by(|a, b| stored_order(a.name.as_bytes(), b.name.as_bytes()));
+        let number = |name: &str| members.iter().position(|member| &*member.name == name);
+        let relations = settings
+            .invariants
+            .into_iter()
+            .map(|invariant| Relation::new(invariant, number))
+            .collect();
         self.shapes[place] = Shape {
+            relations,
             members: members.into(),
             open: settings.additional,
             fhir: self.is_fhir(),
-            invariants: settings.invariants.into(),
             choices: choices.into(),
         };
     }
@@ -174,15 +181,17 @@ impl Compiler<'_> {
                     node,
                     ..Element::default()
                 },
-                role: Some(Role {
+                role: Some(Box::new(Role {
                     variant,
                     companion: Some(name.into()),
-                }),
+                })),
             });
         }
-        let role = (variant.is_some() || companion).then(|| Role {
-            variant,
-            companion: companion.then(|| other.into()),
+        let role = (variant.is_some() || companion).then(|| {
+            Box::new(Role {
+                variant,
+                companion: companion.then(|| other.into()),
+            })
         });
         members.push(Member {
             name: name.into(),
@@ -217,7 +226,7 @@ impl Compiler<'_> {
         let node = match base {
             Base::Any => Node::Any,
             Base::Boolean => Node::Boolean,
-            Base::Integer(low, high) => Node::Integer(low, high),
+            Base::Integer(width) => Node::Integer(width),
             Base::Decimal => Node::Decimal,
             Base::Text(lexical) => Node::Text(lexical),
             Base::Resource => Node::Resource,

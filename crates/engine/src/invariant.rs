@@ -3,6 +3,48 @@
 use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical;
 
+/// An invariant of a compiled object, whose members have numbers.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) invariant: Invariant,
+    /// Its members among the first 64; `None` where some are not.
+    members: Option<(u64, u64)>,
+}
+
+impl Relation {
+    /// `number` gives a member's place in its object.
+    pub(crate) fn new(invariant: Invariant, number: impl Fn(&str) -> Option<usize>) -> Self {
+        let bit = |name: &str| number(name).filter(|at| *at < 64).map(|at| 1_u64 << at);
+        let members = match &invariant {
+            Invariant::Ordered(first, second) | Invariant::Requires(first, second) => {
+                bit(first).zip(bit(second))
+            }
+            Invariant::Some(names) => {
+                let bits: Option<Vec<u64>> = names.iter().map(|name| bit(name)).collect();
+                bits.map(|bits| (bits.into_iter().fold(0, |all, bit| all | bit), 0))
+            }
+        };
+        Self { invariant, members }
+    }
+
+    /// Whether it holds for an object of which the first 64 members that are there are known.
+    #[inline]
+    pub(crate) fn holds(&self, object: Object<'_>, there: u64) -> Result<bool, Malformed> {
+        match (&self.invariant, self.members) {
+            (Invariant::Requires(..), Some((first, second))) => {
+                Ok(there & first == 0 || there & second != 0)
+            }
+            (Invariant::Some(_), Some((any, _))) => Ok(there & any != 0),
+            (Invariant::Ordered(..), Some((first, second)))
+                if there & first == 0 || there & second == 0 =>
+            {
+                Ok(true)
+            }
+            _ => self.invariant.holds(object),
+        }
+    }
+}
+
 /// A relation between members, by their names.
 #[derive(Debug, Clone)]
 pub(crate) enum Invariant {
@@ -15,7 +57,7 @@ pub(crate) enum Invariant {
 }
 
 impl Invariant {
-    pub(crate) fn holds(&self, object: Object<'_>) -> Result<bool, Malformed> {
+    fn holds(&self, object: Object<'_>) -> Result<bool, Malformed> {
         let has = |name: &str| -> Result<bool, Malformed> {
             Ok(!matches!(
                 object.get(name.as_bytes())?,

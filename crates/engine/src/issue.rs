@@ -158,6 +158,7 @@ pub struct Report {
     refused: bool,
     truncated: bool,
     too_deep: bool,
+    complete: bool,
 }
 
 impl Report {
@@ -169,6 +170,7 @@ impl Report {
             refused: false,
             truncated: false,
             too_deep: false,
+            complete: false,
         }
     }
 
@@ -180,6 +182,7 @@ impl Report {
         } else {
             self.truncated = true;
         }
+        self.complete = self.truncated && self.refused;
     }
 
     /// Says that the document nests deeper than the limit, at `expression`.
@@ -205,8 +208,9 @@ impl Report {
     }
 
     /// Whether another issue would change nothing: the walk may end.
+    #[inline]
     pub fn is_complete(&self) -> bool {
-        self.truncated && self.refused
+        self.complete
     }
 
     /// The issues, the one that tells of the others left out included.

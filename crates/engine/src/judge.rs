@@ -103,7 +103,7 @@ impl Company {
             let profile = match schema.resolve(slot) {
                 Known::Yes(profile) => Some(profile),
                 Known::No => None,
-                Known::Unknown => return Err(schema.needs(slot)),
+                Known::Unknown => return Err(*schema.needs(slot)),
             };
             let keys = profile.iter().flat_map(|profile| &profile.contained);
             let demands = keys

@@ -1,7 +1,9 @@
 //! A compiled profile: immutable, and laid out in the order in which documents are stored.
 
+use crate::base::Width;
 use crate::description::{Cardinality, Kind};
-use crate::invariant::Invariant;
+use crate::invariant::Relation;
+use crate::jsonb::Value;
 use crate::lexical::Lexical;
 use crate::rule::Rules;
 use crate::schema::Slot;
@@ -48,7 +50,7 @@ pub(crate) struct Shape {
     /// It is FHIR's JSON: null and emptiness are refused, primitives have companions.
     pub(crate) fhir: bool,
     /// What must hold between its members.
-    pub(crate) invariants: Box<[Invariant]>,
+    pub(crate) relations: Box<[Relation]>,
     /// Its choices, `value[x]`.
     pub(crate) choices: Box<[Choice]>,
 }
@@ -67,7 +69,7 @@ pub(crate) struct Member {
     pub(crate) name: Box<str>,
     pub(crate) element: Element,
     /// Beyond its own element; `None` for all members of native profiles.
-    pub(crate) role: Option<Role>,
+    pub(crate) role: Option<Box<Role>>,
 }
 
 /// The part that a member of a FHIR object plays beside others.
@@ -98,13 +100,25 @@ pub(crate) struct Element {
     pub(crate) rules: Option<Box<Rules>>,
 }
 
+impl Element {
+    /// Whether the value is a string of a type without more rules, and is right: the most common
+    /// element by far, for which nothing else is called.
+    #[inline]
+    pub(crate) fn accepts_plainly(&self, value: Value<'_>) -> bool {
+        match (&self.node, value, &self.rules) {
+            (Node::Text(lexical), Value::String(text), None) => lexical.accepts(text),
+            _ => false,
+        }
+    }
+}
+
 /// The type of an element.
 #[derive(Debug, Default)]
 pub(crate) enum Node {
     #[default]
     Any,
     Boolean,
-    Integer(i64, i64),
+    Integer(Width),
     Decimal,
     Text(Lexical),
     /// An array and what its elements must be.
@@ -138,4 +152,24 @@ pub(crate) struct ContainedType {
 #[inline]
 pub(crate) fn stored_order(left: &[u8], right: &[u8]) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+}
+
+/// Whether two names are the same. Most are short: a few overlapping words are compared, and no
+/// function is called.
+#[inline]
+pub(crate) fn is_same(left: &[u8], right: &[u8]) -> bool {
+    #[inline]
+    fn ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
+        left.first_chunk::<N>() == right.first_chunk::<N>()
+            && left.last_chunk::<N>() == right.last_chunk::<N>()
+    }
+    left.len() == right.len()
+        && match left.len() {
+            0 => true,
+            1 => left[0] == right[0],
+            2..4 => ends::<2>(left, right),
+            4..8 => ends::<4>(left, right),
+            8..=16 => ends::<8>(left, right),
+            _ => left == right,
+        }
 }

@@ -96,6 +96,16 @@ impl From<Malformed> for Stop {
     }
 }
 
+/// A stop on its way up, in one word.
+pub(crate) type Halt = Box<Stop>;
+
+impl From<Malformed> for Halt {
+    #[cold]
+    fn from(_: Malformed) -> Self {
+        Self::new(Stop::Malformed)
+    }
+}
+
 /// Whether `id` can be the id of a resource: 1 to 64 of `A-Z a-z 0-9 - . _`.
 pub fn id_is_valid(id: &str) -> bool {
     (1..=64).contains(&id.len())

@@ -7,7 +7,7 @@ use crate::description::Description;
 use crate::issue::Issue;
 use crate::judge;
 use crate::profile::Profile;
-use crate::resource::{Need, Stop};
+use crate::resource::{Halt, Need, Stop};
 use crate::slots::Slots;
 use crate::vocabulary::Vocabulary;
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     pub(crate) need: Need,
-    pub(crate) number: usize,
+    pub(crate) number: u32,
 }
 
 /// Grows while it is used (what is inserted stays), and is thrown away as a whole when the catalog
@@ -162,12 +162,12 @@ impl Schema {
     }
 
     /// The number of a vocabulary, whether or not it was inserted.
-    pub(crate) fn vocabulary_number(&self, name: &str) -> usize {
+    pub(crate) fn vocabulary_number(&self, name: &str) -> u32 {
         self.vocabularies.number(name)
     }
 
     /// A vocabulary by its number.
-    pub(crate) fn vocabulary(&self, number: usize) -> Known<&Vocabulary> {
+    pub(crate) fn vocabulary(&self, number: u32) -> Known<&Vocabulary> {
         match self.vocabularies.value(number) {
             Some(Some(vocabulary)) => Known::Yes(vocabulary),
             Some(None) => Known::No,
@@ -176,16 +176,17 @@ impl Schema {
     }
 
     /// The name of a vocabulary.
-    pub(crate) fn vocabulary_name(&self, number: usize) -> &str {
+    pub(crate) fn vocabulary_name(&self, number: u32) -> &str {
         self.vocabularies.name(number)
     }
 
     /// The stop that asks for what belongs in a place.
-    pub(crate) fn needs(&self, slot: Slot) -> Stop {
-        Stop::Needs {
+    #[cold]
+    pub(crate) fn needs(&self, slot: Slot) -> Halt {
+        Box::new(Stop::Needs {
             kind: slot.need,
             name: self.slots(slot.need).name(slot.number).to_owned(),
-        }
+        })
     }
 
     fn slots(&self, need: Need) -> &Slots<Rc<Profile>> {

@@ -4,7 +4,7 @@ use super::id::{Given, Place};
 use crate::issue::Code;
 use crate::jsonb::{Array, Object, Value};
 use crate::profile::{ContainedKey, ContainedType, Profile, stored_order};
-use crate::resource::Stop;
+use crate::resource::Halt;
 use crate::schema::Known;
 use crate::trail::Trail;
 use crate::walk::Walk;
@@ -18,11 +18,11 @@ const FEW: usize = 8;
 /// whether ids or types are incomplete.
 pub(crate) fn check<'w>(
     walk: &mut Walk<'w>,
-    profile: &Profile,
+    profile: &'w Profile,
     id: &str,
     contained: Value<'w>,
     at: &Trail<'_>,
-) -> Result<bool, Stop> {
+) -> Result<bool, Halt> {
     let root = Place {
         parent: None,
         key: profile.name.as_bytes(),
@@ -44,12 +44,12 @@ struct Check<'c, 'w> {
 impl<'w> Check<'_, 'w> {
     fn keys(
         &mut self,
-        profile: &Profile,
+        profile: &'w Profile,
         parent: &Place<'_>,
         contained: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         let mut expected = profile.contained.iter();
         let mut next = expected.next();
         if let Value::Object(object) = contained {
@@ -102,7 +102,7 @@ impl<'w> Check<'_, 'w> {
         value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         let Value::Array(array) = value else {
             return self.walk.mismatch(value, "expected array", at, depth);
         };
@@ -145,7 +145,7 @@ impl<'w> Check<'_, 'w> {
         seen: &mut Seen<'w>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if self.walk.too_deep(at, depth) {
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl<'w> Check<'_, 'w> {
         Ok(())
     }
 
-    fn unknown(&mut self, value: Value<'_>, at: &Trail<'_>, depth: usize) -> Result<(), Stop> {
+    fn unknown(&mut self, value: Value<'_>, at: &Trail<'_>, depth: usize) -> Result<(), Halt> {
         match value {
             Value::Null => Ok(()),
             _ => self.walk.mismatch(value, "unknown property", at, depth),
@@ -217,7 +217,7 @@ impl<'w> Check<'_, 'w> {
         seen: &mut Seen<'i>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<&'i [u8], Stop> {
+    ) -> Result<&'i [u8], Halt> {
         let text = match value {
             Value::Null => {
                 self.incomplete = true;
@@ -253,7 +253,7 @@ impl<'w> Check<'_, 'w> {
         value: Value<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         self.incomplete |= matches!(value, Value::Null);
         if found.is_some() {
             return Ok(());
@@ -281,7 +281,7 @@ pub(super) fn kind<'k>(known: &'k ContainedKey, given: Value<'_>) -> Option<&'k 
     }
 }
 
-fn count(array: Array<'_>) -> Result<usize, Stop> {
+fn count(array: Array<'_>) -> Result<usize, Halt> {
     let mut count = 0;
     for item in array.iter() {
         count += usize::from(!matches!(item?, Value::Null));

@@ -132,7 +132,7 @@ impl<'a> Completion<'a, '_> {
             let profile = match self.schema.resolve(kind.slot) {
                 Known::Yes(profile) => profile,
                 Known::No => return Err(Stop::Malformed),
-                Known::Unknown => return Err(self.schema.needs(kind.slot)),
+                Known::Unknown => return Err(*self.schema.needs(kind.slot)),
             };
             let here = Place {
                 parent: Some(place),

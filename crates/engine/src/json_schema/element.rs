@@ -20,7 +20,8 @@ impl Writer<'_> {
         let mut schema = match &element.node {
             Node::Any => Keywords::new(),
             Node::Boolean => keywords(json!({"type": "boolean"})),
-            Node::Integer(low, high) => {
+            Node::Integer(width) => {
+                let (low, high) = width.bounds();
                 keywords(json!({"type": "integer", "minimum": low, "maximum": high}))
             }
             Node::Decimal => keywords(json!({"type": "number"})),

@@ -68,7 +68,7 @@ impl Writer<'_> {
         match self.schema.resolve(slot) {
             Known::Yes(profile) => Ok(Some(profile)),
             Known::No => Ok(None),
-            Known::Unknown => Err(self.schema.needs(slot)),
+            Known::Unknown => Err(*self.schema.needs(slot)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Writer<'_> {
         while let Some((name, slot, place)) = self.wanted.pop() {
             let definition = match schema.resolve(slot) {
                 Known::Yes(profile) => self.shape(profile, place)?,
-                _ => return Err(schema.needs(slot)),
+                _ => return Err(*schema.needs(slot)),
             };
             self.definitions.insert(name, Value::Object(definition));
         }

@@ -50,7 +50,8 @@ impl Writer<'_> {
         if shape.fhir {
             object.insert("minProperties".into(), json!(1));
         }
-        more.extend(shape.invariants.iter().filter_map(invariant));
+        let invariants = shape.relations.iter().map(|relation| &relation.invariant);
+        more.extend(invariants.filter_map(invariant));
         for (index, choice) in shape.choices.iter().enumerate() {
             more.push(variants(shape, index, choice));
         }

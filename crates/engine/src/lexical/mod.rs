@@ -11,6 +11,7 @@ mod literal;
 mod name;
 mod text;
 mod uri;
+mod word;
 mod xhtml;
 
 pub(crate) use instant::{Moment, date, datetime, instant, time};

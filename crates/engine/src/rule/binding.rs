@@ -14,7 +14,7 @@ pub(crate) struct BindingSetting {
 #[derive(Debug)]
 pub(crate) struct Binding {
     /// The number of the vocabulary in its schema.
-    pub(crate) vocabulary: usize,
+    pub(crate) vocabulary: u32,
     pub(crate) preferred: bool,
 }
 

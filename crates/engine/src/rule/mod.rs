@@ -61,10 +61,13 @@ pub(crate) enum Subject<'a> {
 impl Rules {
     /// Whether there is nothing that a value could break or that could ask for one.
     pub(crate) fn is_idle(&self) -> bool {
-        self.binding.is_none()
-            && self.target.is_none()
-            && self.exact.is_none()
-            && !self.entries.iter().any(Rule::constrains)
+        !self.beyond_entries() && !self.entries.iter().any(Rule::constrains)
+    }
+
+    /// Whether there is more than the entries.
+    #[inline]
+    pub(crate) fn beyond_entries(&self) -> bool {
+        self.binding.is_some() || self.target.is_some() || self.exact.is_some()
     }
 
     /// Whether an entry asks for a value that is not there.
@@ -77,16 +80,28 @@ impl Rules {
         Ok(false)
     }
 
+    /// Whether the subject keeps to every entry, whatever their conditions.
+    #[inline]
+    pub(crate) fn accept(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+        for rule in &self.entries {
+            if !rule.accepts(subject)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Calls `broken` for each part of each entry that holds and that the subject breaks.
-    pub(crate) fn check(
+    #[cold]
+    pub(crate) fn explain(
         &self,
         subject: Subject<'_>,
         scope: &Scope<'_>,
         broken: &mut dyn FnMut(Code, String),
     ) -> Result<(), Malformed> {
         for rule in &self.entries {
-            if rule.applies(scope)? {
-                rule.check(subject, broken)?;
+            if !rule.accepts(subject)? && rule.applies(scope)? {
+                rule.explain(subject, broken);
             }
         }
         Ok(())
@@ -110,31 +125,46 @@ impl Rule {
         }
     }
 
-    fn check(
+    #[inline]
+    fn accepts(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+        Ok(self.reaches_min(subject)?
+            && self.keeps_max(subject)?
+            && self.enumeration.as_ref().is_none_or(|it| it.accepts(subject))
+            && self.pattern.as_ref().is_none_or(|it| it.accepts(subject)))
+    }
+
+    #[inline]
+    fn reaches_min(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+        match &self.min {
+            Some(min) => Ok(min.compare(subject)? != Some(Ordering::Less)),
+            None => Ok(true),
+        }
+    }
+
+    #[inline]
+    fn keeps_max(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+        match &self.max {
+            Some(max) => Ok(max.compare(subject)? != Some(Ordering::Greater)),
+            None => Ok(true),
+        }
+    }
+
+    fn explain(
         &self,
         subject: Subject<'_>,
         broken: &mut dyn FnMut(Code, String),
-    ) -> Result<(), Malformed> {
-        if let Some(min) = &self.min
-            && min.compare(subject)? == Some(Ordering::Less)
-        {
+    ) {
+        if let Some(min) = self.min.as_ref().filter(|_| !matches!(self.reaches_min(subject), Ok(true))) {
             broken(Code::Value, format!("expected at least {}", min.describe()));
         }
-        if let Some(max) = &self.max
-            && max.compare(subject)? == Some(Ordering::Greater)
-        {
+        if let Some(max) = self.max.as_ref().filter(|_| !matches!(self.keeps_max(subject), Ok(true))) {
             broken(Code::Value, format!("expected at most {}", max.describe()));
         }
-        if let Some(enumeration) = &self.enumeration
-            && !enumeration.accepts(subject)
-        {
-            broken(Code::Value, enumeration.expected());
+        if let Some(it) = self.enumeration.as_ref().filter(|it| !it.accepts(subject)) {
+            broken(Code::Value, it.expected());
         }
-        if let Some(pattern) = &self.pattern
-            && !pattern.accepts(subject)
-        {
-            broken(Code::Value, pattern.expected());
+        if let Some(it) = self.pattern.as_ref().filter(|it| !it.accepts(subject)) {
+            broken(Code::Value, it.expected());
         }
-        Ok(())
     }
 }

@@ -181,12 +181,12 @@ fn read_enumeration(
     for (index, item) in array.iter().enumerate() {
         let at = at.index(index);
         match (base, item?) {
-            (Base::Integer(low, high), Value::Number(number)) => match number.as_i64() {
-                Some(whole) if (low..=high).contains(&&whole) => {
-                    numbers.push(Decimal::new(number)?)
-                }
-                _ => mistake(report, Code::Invalid, &at, "expected integer"),
-            },
+            (Base::Integer(width), Value::Number(number)) if width.accepts(&number) => {
+                numbers.push(Decimal::new(number)?);
+            }
+            (Base::Integer(width), Value::Number(_)) => {
+                mistake(report, Code::Invalid, &at, width.expected());
+            }
             (Base::Decimal, Value::Number(number)) => numbers.push(Decimal::new(number)?),
             (Base::Text(lexical), Value::String(text)) if lexical.accepts(text) => {
                 strings.push(std::str::from_utf8(text).map_err(|_| Malformed)?.into());

@@ -2,8 +2,8 @@
 
 use super::Walk;
 use crate::jsonb::{Array, Value};
-use crate::profile::{Element, Presence, Profile};
-use crate::resource::Stop;
+use crate::profile::{Element, Presence};
+use crate::resource::Halt;
 use crate::rule::{Scope, Subject};
 use crate::trail::Trail;
 
@@ -11,22 +11,25 @@ impl Walk<'_> {
     /// Walks an array; null elements count as absent.
     pub(super) fn array(
         &mut self,
-        profile: &Profile,
         element: &Element,
         items: &Element,
         array: Array<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if self.too_deep(at, depth) {
             return Ok(());
         }
         self.count(element, array, at)?;
         for (index, item) in array.iter().enumerate() {
+            let item = item?;
+            if items.accepts_plainly(item) {
+                continue;
+            }
             let here = at.index(index);
-            match item? {
+            match item {
                 Value::Null => self.absent_item(items, &here)?,
-                item => self.element(profile, items, item, &here, depth + 1)?,
+                item => self.element(items, item, &here, depth + 1)?,
             }
             if self.report.is_complete() {
                 break;
@@ -41,7 +44,7 @@ impl Walk<'_> {
         element: &Element,
         array: Array<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if element.rules.is_none() {
             return Ok(());
         }
@@ -53,7 +56,7 @@ impl Walk<'_> {
     }
 
     /// Passes an element that is null.
-    fn absent_item(&mut self, items: &Element, at: &Trail<'_>) -> Result<(), Stop> {
+    fn absent_item(&mut self, items: &Element, at: &Trail<'_>) -> Result<(), Halt> {
         let missing = match items.presence {
             Presence::Optional => false,
             Presence::Required => true,

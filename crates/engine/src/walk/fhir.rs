@@ -7,8 +7,8 @@
 use super::Walk;
 use crate::issue::Code;
 use crate::jsonb::{Array, ArrayIter, Malformed, Object, Value};
-use crate::profile::{Element, Member, Presence, Profile, Shape, stored_order};
-use crate::resource::{Need, Stop};
+use crate::profile::{Element, Member, Presence, Shape, is_same, stored_order};
+use crate::resource::{Halt, Need, Stop};
 use crate::schema::Known;
 use crate::trail::Trail;
 use std::cmp::Ordering;
@@ -23,44 +23,43 @@ impl Walk<'_> {
     /// The pass of the native walk, with FHIR's rules.
     pub(super) fn fhir_object(
         &mut self,
-        profile: &Profile,
         shape: &Shape,
         object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<u64, Halt> {
         if object.is_empty() {
             self.report(Code::Structure, at, "expected at least one property");
         }
         let mut met: Met = [None; CHOICES];
-        let mut expected = shape.members.iter();
-        let mut next = expected.next();
+        let (mut there, mut next) = (0, 0);
         for member in object.iter() {
             let (key, value) = member?;
             let here = at.member(key, &object);
-            while let Some(member) = next
+            while let Some(member) = shape.members.get(next)
                 && stored_order(member.name.as_bytes(), key) == Ordering::Less
             {
                 self.fhir_absent(member, &object, at)?;
-                next = expected.next();
+                next += 1;
             }
-            match next.filter(|member| member.name.as_bytes() == key) {
-                Some(member) => {
-                    next = expected.next();
+            match shape.members.get(next) {
+                Some(member) if is_same(member.name.as_bytes(), key) => {
+                    there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
+                    next += 1;
                     self.meet(shape, member, &mut met, &here);
                     if matches!(value, Value::Null) {
                         self.report(Code::Structure, &here, "expected no null");
-                    } else {
-                        self.element(profile, &member.element, value, &here, depth + 1)?;
+                    } else if !member.element.accepts_plainly(value) {
+                        self.element(&member.element, value, &here, depth + 1)?;
                     }
                 }
-                None => self.unknown(shape, value, &here, depth + 1)?,
+                _ => self.unknown(shape, value, &here, depth + 1)?,
             }
             if self.report.is_complete() {
-                return Ok(());
+                return Ok(there);
             }
         }
-        for member in next.into_iter().chain(expected) {
+        for member in shape.members.get(next..).unwrap_or_default() {
             self.fhir_absent(member, &object, at)?;
         }
         for (choice, met) in shape.choices.iter().zip(met) {
@@ -68,7 +67,7 @@ impl Walk<'_> {
                 self.missing(&at.name(choice.name.as_bytes()));
             }
         }
-        Ok(())
+        Ok(there)
     }
 
     /// Passes a member that is not there; its companion may stand for it.
@@ -77,7 +76,7 @@ impl Walk<'_> {
         member: &Member,
         object: &Object<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if member.element.presence == Presence::Optional {
             return Ok(());
         }
@@ -110,13 +109,12 @@ impl Walk<'_> {
     /// Walks an array of FHIR.
     pub(super) fn aligned(
         &mut self,
-        profile: &Profile,
         element: &Element,
         items: &Element,
         array: Array<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if self.too_deep(at, depth) {
             return Ok(());
         }
@@ -138,7 +136,7 @@ impl Walk<'_> {
                         self.report(Code::Structure, &here, "expected a value or a companion");
                     }
                 }
-                item => self.element(profile, items, item, &here, depth + 1)?,
+                item => self.element(items, item, &here, depth + 1)?,
             }
             if self.report.is_complete() {
                 break;
@@ -153,7 +151,7 @@ impl Walk<'_> {
         object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         let here = at.name(b"resourceType");
         let name = match object.get(b"resourceType")? {
             Some(Value::String(name)) => std::str::from_utf8(name).map_err(|_| Malformed)?,
@@ -174,7 +172,7 @@ impl Walk<'_> {
             _ => Known::No,
         };
         match known {
-            Known::Yes(profile) => self.shape(profile, 0, Value::Object(object), at, depth),
+            Known::Yes(profile) => self.of(profile, Value::Object(object), at, depth),
             Known::No => {
                 self.report(
                     Code::NotFound,
@@ -183,10 +181,10 @@ impl Walk<'_> {
                 );
                 self.unwalked(Value::Object(object), at, depth)
             }
-            Known::Unknown => Err(Stop::Needs {
+            Known::Unknown => Err(Box::new(Stop::Needs {
                 kind: Need::Profile,
                 name: name.to_owned(),
-            }),
+            })),
         }
     }
 }

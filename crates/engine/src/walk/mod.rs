@@ -15,7 +15,7 @@ use crate::issue::{Code, Issue, Report};
 use crate::jsonb::Value;
 use crate::limits::Limits;
 use crate::profile::{Element, Node, Profile};
-use crate::resource::{Checked, Reference, Resource, Stop};
+use crate::resource::{Checked, Halt, Reference, Resource, Stop};
 use crate::rule::{Answers, Subject};
 use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
@@ -35,28 +35,30 @@ pub fn check(
     if !matches!(schema.resolve(profile.slot), Known::Yes(own) if std::ptr::eq(own, profile)) {
         return Err(Stop::Stale);
     }
-    let at = Trail::root(&profile.name);
     let mut walk = Walk {
         schema,
+        profile,
         limit: limits.depth(),
         report,
         root: resource.data,
         answers: Answers::default(),
         references: Vec::new(),
     };
-    walk.data(profile, resource.data, &at, 1)?;
-    let contained = resource.contained.unwrap_or(Value::Null);
-    let incomplete = contained::check(&mut walk, profile, resource.id, contained, &at)?;
-    Ok(Checked {
-        incomplete,
-        references: walk.references,
-    })
+    match walk.resource_of(profile, resource) {
+        Ok(incomplete) => Ok(Checked {
+            incomplete,
+            references: walk.references,
+        }),
+        Err(halt) => Err(*halt),
+    }
 }
 
 /// A walk over one document.
 pub(crate) struct Walk<'w> {
     pub(crate) schema: &'w Schema,
-    pub(crate) limit: usize,
+    /// Whose objects are being walked.
+    profile: &'w Profile,
+    limit: usize,
     pub(crate) report: &'w mut Report,
     /// The root of the data that is being walked: where conditions begin.
     root: Value<'w>,
@@ -66,40 +68,82 @@ pub(crate) struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    /// Walks the data of a resource, root or contained.
+    /// Walks a whole resource, and tells whether contained ids or types are incomplete.
+    fn resource_of(&mut self, profile: &'w Profile, resource: &Resource<'w>) -> Result<bool, Halt> {
+        let at = Trail::root(&profile.name);
+        self.shape(0, resource.data, &at, 1)?;
+        let contained = resource.contained.unwrap_or(Value::Null);
+        if matches!(contained, Value::Null) && profile.contained.is_empty() {
+            return Ok(false);
+        }
+        contained::check(self, profile, resource.id, contained, &at)
+    }
+
+    /// Walks the data of a contained resource.
     pub(crate) fn data(
         &mut self,
-        profile: &Profile,
+        profile: &'w Profile,
         value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         let root = std::mem::replace(&mut self.root, value);
         let answers = std::mem::take(&mut self.answers);
-        let walked = self.shape(profile, 0, value, at, depth);
+        let walked = self.of(profile, value, at, depth);
         self.root = root;
         self.answers = answers;
         walked
     }
-}
 
-impl Walk<'_> {
+    /// Walks the root object of another profile or type.
+    #[inline]
+    fn of(
+        &mut self,
+        profile: &'w Profile,
+        value: Value<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        let outer = std::mem::replace(&mut self.profile, profile);
+        let walked = self.shape(0, value, at, depth);
+        self.profile = outer;
+        walked
+    }
+
     /// Walks an element whose value is not null.
     #[inline]
     fn element(
         &mut self,
-        profile: &Profile,
         element: &Element,
         value: Value<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         match (&element.node, value) {
-            (Node::Text(lexical), Value::String(text)) => self.text(*lexical, element, text, at),
-            (Node::Integer(low, high), Value::Number(number)) => {
-                let whole = number.as_i64().filter(|_| number.scale() == 0);
-                if !whole.is_some_and(|whole| (*low..=*high).contains(&whole)) {
-                    self.report(Code::Invalid, at, integer(*low, *high));
+            (Node::Text(lexical), Value::String(text)) => {
+                if !lexical.accepts(text) {
+                    self.report(Code::Invalid, at, lexical.expected());
+                    return Ok(());
+                }
+                match &element.rules {
+                    Some(rules) => self.text_rules(*lexical, rules, text, at),
+                    None => Ok(()),
+                }
+            }
+            (Node::Array(items), Value::Array(array)) => {
+                self.array(element, items, array, at, depth)
+            }
+            (Node::Named(slot), Value::Object(_)) => {
+                self.named(*slot, value, at, depth)?;
+                self.rules(element, Subject::Value(value), at)
+            }
+            (Node::Object(place), Value::Object(_)) => {
+                self.shape(*place, value, at, depth)?;
+                self.rules(element, Subject::Value(value), at)
+            }
+            (Node::Integer(width), Value::Number(number)) => {
+                if !width.accepts(&number) {
+                    self.report(Code::Invalid, at, width.expected());
                     return Ok(());
                 }
                 self.rules(element, Subject::Value(value), at)
@@ -107,19 +151,8 @@ impl Walk<'_> {
             (Node::Decimal, Value::Number(_)) | (Node::Boolean, Value::Bool(_)) => {
                 self.rules(element, Subject::Value(value), at)
             }
-            (Node::Array(items), Value::Array(array)) => {
-                self.array(profile, element, items, array, at, depth)
-            }
             (Node::Aligned(items), Value::Array(array)) => {
-                self.aligned(profile, element, items, array, at, depth)
-            }
-            (Node::Object(place), Value::Object(_)) => {
-                self.shape(profile, *place, value, at, depth)?;
-                self.rules(element, Subject::Value(value), at)
-            }
-            (Node::Named(slot), Value::Object(_)) => {
-                self.named(*slot, value, at, depth)?;
-                self.rules(element, Subject::Value(value), at)
+                self.aligned(element, items, array, at, depth)
             }
             (Node::Resource, Value::Object(object)) => self.resource(object, at, depth),
             (Node::Any, _) => {
@@ -136,9 +169,9 @@ impl Walk<'_> {
         value: Value<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         match self.schema.resolve(slot) {
-            Known::Yes(profile) => self.shape(profile, 0, value, at, depth),
+            Known::Yes(profile) => self.of(profile, value, at, depth),
             Known::No => {
                 self.report(Code::NotFound, at, "expected a type that is defined");
                 Ok(())
@@ -155,13 +188,13 @@ impl Walk<'_> {
         expected: &str,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         self.report(Code::Structure, at, expected);
         self.unwalked(value, at, depth)
     }
 
     /// A value that the profile says nothing about: only its depth counts.
-    fn unwalked(&mut self, value: Value<'_>, at: &Trail<'_>, depth: usize) -> Result<(), Stop> {
+    fn unwalked(&mut self, value: Value<'_>, at: &Trail<'_>, depth: usize) -> Result<(), Halt> {
         if depth::exceeds(value, depth, self.limit)? {
             self.report.push_too_deep(at.render(), self.limit);
         }
@@ -169,6 +202,7 @@ impl Walk<'_> {
     }
 
     /// Reports a container beyond the limit.
+    #[inline]
     pub(crate) fn too_deep(&mut self, at: &Trail<'_>, depth: usize) -> bool {
         let deep = depth > self.limit;
         if deep {
@@ -187,21 +221,11 @@ impl Walk<'_> {
 fn kind(node: &Node) -> &'static str {
     match node {
         Node::Text(_) => "expected string",
-        Node::Integer(..) => "expected integer",
+        Node::Integer(_) => "expected integer",
         Node::Decimal => "expected number",
         Node::Boolean => "expected boolean",
         Node::Array(_) | Node::Aligned(_) => "expected array",
         Node::Object(_) | Node::Named(_) | Node::Resource => "expected object",
         Node::Any => "expected a value",
-    }
-}
-
-/// What an integer between two bounds looks like.
-fn integer(low: i64, high: i64) -> &'static str {
-    match (low, high) {
-        (i64::MIN, i64::MAX) => "expected integer",
-        (0, _) => "expected integer of 31 bits, at least 0",
-        (1, _) => "expected integer of 31 bits, at least 1",
-        _ => "expected integer of 32 bits",
     }
 }

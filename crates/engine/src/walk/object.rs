@@ -3,90 +3,103 @@
 use super::Walk;
 use crate::issue::Code;
 use crate::jsonb::{Object, Value};
-use crate::profile::{Member, Presence, Profile, Shape, stored_order};
-use crate::resource::Stop;
+use crate::profile::{Member, Presence, Shape, is_same};
+use crate::resource::Halt;
 use crate::rule::Scope;
 use crate::trail::Trail;
-use std::cmp::Ordering;
 
 impl Walk<'_> {
-    /// Walks one of a profile's objects.
+    /// Walks one of the profile's objects.
     pub(super) fn shape(
         &mut self,
-        profile: &Profile,
         place: usize,
         value: Value<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         let Value::Object(object) = value else {
             return self.mismatch(value, "expected object", at, depth);
         };
+        let profile = self.profile;
         let Some(shape) = profile.shapes.get(place) else {
             return Ok(());
         };
         if self.too_deep(at, depth) {
             return Ok(());
         }
-        if shape.fhir {
-            self.fhir_object(profile, shape, object, at, depth)?;
+        let there = if shape.fhir {
+            self.fhir_object(shape, object, at, depth)?
         } else {
-            self.object(profile, shape, object, at, depth)?;
-        }
-        for invariant in &shape.invariants {
-            if !invariant.holds(object)? {
-                self.report(Code::Invariant, at, invariant.expected());
+            self.object(shape, object, at, depth)?
+        };
+        for relation in &shape.relations {
+            if !relation.holds(object, there)? {
+                self.report(Code::Invariant, at, relation.invariant.expected());
             }
         }
         Ok(())
     }
 
     /// One pass over the members that are there and those that are expected, both in stored order.
+    /// Tells which of the first 64 are there.
     fn object(
         &mut self,
-        profile: &Profile,
         shape: &Shape,
         object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
-        let mut expected = shape.members.iter();
-        let mut next = expected.next();
+    ) -> Result<u64, Halt> {
+        let mut there = 0;
+        let mut next = 0;
         for member in object.iter() {
             let (key, value) = member?;
             if matches!(value, Value::Null) {
                 continue;
             }
-            let here = at.member(key, &object);
-            loop {
-                let Some(member) = next else {
-                    self.unknown(shape, value, &here, depth + 1)?;
-                    break;
-                };
-                match stored_order(member.name.as_bytes(), key) {
-                    Ordering::Equal => {
-                        self.element(profile, &member.element, value, &here, depth + 1)?;
-                        next = expected.next();
-                        break;
+            match self.find(shape, key, &mut next, &object, at)? {
+                Some(member) => {
+                    there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
+                    next += 1;
+                    if member.element.accepts_plainly(value) {
+                        continue;
                     }
-                    Ordering::Less => {
-                        self.absent(member, &object, at)?;
-                        next = expected.next();
-                    }
-                    Ordering::Greater => {
-                        self.unknown(shape, value, &here, depth + 1)?;
-                        break;
-                    }
+                    let here = at.member(key, &object);
+                    self.element(&member.element, value, &here, depth + 1)?;
                 }
+                None => self.unknown(shape, value, &at.member(key, &object), depth + 1)?,
             }
             if self.report.is_complete() {
-                return Ok(());
+                return Ok(there);
             }
         }
-        for member in next.into_iter().chain(expected) {
+        for member in shape.members.get(next..).unwrap_or_default() {
             self.absent(member, &object, at)?;
         }
-        Ok(())
+        Ok(there)
+    }
+
+    /// The expected member of this name; `next` is moved to it, past those that are not there.
+    #[inline]
+    fn find<'s>(
+        &mut self,
+        shape: &'s Shape,
+        key: &[u8],
+        next: &mut usize,
+        object: &Object<'_>,
+        at: &Trail<'_>,
+    ) -> Result<Option<&'s Member>, Halt> {
+        while let Some(member) = shape.members.get(*next) {
+            let name = member.name.as_bytes();
+            if is_same(name, key) {
+                return Ok(Some(member));
+            }
+            if name.len() > key.len() || name.len() == key.len() && name > key {
+                return Ok(None);
+            }
+            self.absent(member, object, at)?;
+            *next += 1;
+        }
+        Ok(None)
     }
 
     /// Passes a member that is not there.
@@ -96,7 +109,7 @@ impl Walk<'_> {
         member: &Member,
         object: &Object<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         match member.element.presence {
             Presence::Optional => Ok(()),
             Presence::Required => {
@@ -109,7 +122,7 @@ impl Walk<'_> {
 
     /// A member that is not there and that some rule may ask for.
     #[cold]
-    fn asked(&mut self, member: &Member, object: &Object<'_>, at: &Trail<'_>) -> Result<(), Stop> {
+    fn asked(&mut self, member: &Member, object: &Object<'_>, at: &Trail<'_>) -> Result<(), Halt> {
         let scope = Scope {
             root: self.root,
             current: Some(object),
@@ -123,6 +136,7 @@ impl Walk<'_> {
         Ok(())
     }
 
+    #[cold]
     pub(super) fn missing(&mut self, at: &Trail<'_>) {
         self.report(Code::Required, at, "expected a value");
     }
@@ -135,7 +149,7 @@ impl Walk<'_> {
         value: Value<'_>,
         at: &Trail<'_>,
         depth: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         if shape.open {
             return self.unwalked(value, at, depth);
         }

@@ -5,28 +5,20 @@ use crate::issue::{Code, Issue, Severity};
 use crate::jsonb::Value;
 use crate::lexical::{Lexical, moment};
 use crate::profile::Element;
-use crate::resource::{Need, Reference, Stop};
+use crate::resource::{Halt, Need, Reference, Stop};
 use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
 use crate::schema::Known;
 use crate::trail::Trail;
 
 impl Walk<'_> {
-    /// Walks a string of a primitive type.
-    #[inline]
-    pub(super) fn text(
+    /// Checks the rules of a string whose type is checked.
+    pub(super) fn text_rules(
         &mut self,
         lexical: Lexical,
-        element: &Element,
+        rules: &Rules,
         text: &[u8],
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
-        if !lexical.accepts(text) {
-            self.report(Code::Invalid, at, lexical.expected());
-            return Ok(());
-        }
-        let Some(rules) = &element.rules else {
-            return Ok(());
-        };
+    ) -> Result<(), Halt> {
         let subject = match moment(lexical, text) {
             Some(moment) => Subject::Moment(text, moment),
             None => Subject::Value(Value::String(text)),
@@ -41,7 +33,7 @@ impl Walk<'_> {
         element: &Element,
         subject: Subject<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         match &element.rules {
             Some(rules) => self.some_rules(rules, subject, at),
             None => Ok(()),
@@ -53,16 +45,43 @@ impl Walk<'_> {
         rules: &Rules,
         subject: Subject<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
+        if !rules.accept(subject)? {
+            self.explain(rules, subject, at)?;
+        }
+        if rules.beyond_entries() {
+            self.more_rules(rules, subject, at)?;
+        }
+        Ok(())
+    }
+
+    /// Reports the entries that hold and that the subject breaks.
+    #[cold]
+    fn explain(
+        &mut self,
+        rules: &Rules,
+        subject: Subject<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
         let scope = Scope {
             root: self.root,
             current: at.object(),
             answers: &self.answers,
         };
         let report = &mut *self.report;
-        rules.check(subject, &scope, &mut |code, expected| {
+        rules.explain(subject, &scope, &mut |code, expected| {
             report.push(Issue::error(code, at.render(), expected));
         })?;
+        Ok(())
+    }
+
+    /// Checks what is not in the entries: an exact value, a binding, a target.
+    fn more_rules(
+        &mut self,
+        rules: &Rules,
+        subject: Subject<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
         let value = match subject {
             Subject::Value(value) => value,
             Subject::Moment(text, _) => Value::String(text),
@@ -82,7 +101,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn binding(&mut self, binding: &Binding, value: Value<'_>, at: &Trail<'_>) -> Result<(), Stop> {
+    fn binding(&mut self, binding: &Binding, value: Value<'_>, at: &Trail<'_>) -> Result<(), Halt> {
         let name = self.schema.vocabulary_name(binding.vocabulary);
         let vocabulary = match self.schema.vocabulary(binding.vocabulary) {
             Known::Yes(vocabulary) => vocabulary,
@@ -95,10 +114,10 @@ impl Walk<'_> {
                 return Ok(());
             }
             Known::Unknown => {
-                return Err(Stop::Needs {
+                return Err(Box::new(Stop::Needs {
                     kind: Need::Vocabulary,
                     name: name.to_owned(),
-                });
+                }));
             }
         };
         if !is_from(vocabulary, value)? {
@@ -116,7 +135,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn target(&mut self, target: &Target, value: Value<'_>, at: &Trail<'_>) -> Result<(), Stop> {
+    fn target(&mut self, target: &Target, value: Value<'_>, at: &Trail<'_>) -> Result<(), Halt> {
         let Value::Object(object) = value else {
             return Ok(());
         };

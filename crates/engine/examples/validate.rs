@@ -1,0 +1,167 @@
+//! Validates the benchmark documents many times.
+//!
+//! `cargo run --release --example validate` prints nanoseconds for one document, and for merely
+//! walking it with the engine's own reader. `… validate patient 20000` validates one document so
+//! often and prints nothing, for callgrind; with `walk` behind it, it only walks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+use ingest_engine::jsonb::{Value, from_json};
+use ingest_engine::{Definition, Limits, Profile, Report, Resource, Schema, check};
+use std::hint::black_box;
+use std::rc::Rc;
+use std::time::Instant;
+
+const ROUNDS: usize = 9;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let documents = ["provider", "office", "patient", "large"].map(Document::read);
+    let Some(name) = arguments.next() else {
+        println!(
+            "{:>9} {:>8} {:>10} {:>10}",
+            "document", "bytes", "validate", "walk"
+        );
+        for document in &documents {
+            let validate = document.time(|| document.validate());
+            let walk = document.time(|| {
+                black_box(document.walk());
+            });
+            let (name, bytes) = (
+                document.name,
+                document.data.len() + document.contained.as_ref().map_or(0, Vec::len),
+            );
+            println!("{name:>9} {bytes:>8} {validate:>7.0} ns {walk:>7.0} ns");
+        }
+        return;
+    };
+    let times = arguments.next().map_or(1, |times| times.parse().unwrap());
+    let document = documents
+        .iter()
+        .find(|document| document.name == name)
+        .unwrap();
+    let only_walk = arguments.next().is_some_and(|what| what == "walk");
+    for _ in 0..times {
+        if only_walk {
+            black_box(document.walk());
+        } else {
+            document.validate();
+        }
+    }
+}
+
+struct Document {
+    name: &'static str,
+    schema: Schema,
+    profile: Rc<Profile>,
+    id: String,
+    data: Vec<u8>,
+    contained: Option<Vec<u8>>,
+}
+
+impl Document {
+    /// Reads `benches/documents/<name>.json`; `large` is many patients in one document.
+    fn read(name: &'static str) -> Self {
+        let file = if name == "large" { "patient" } else { name };
+        let path = format!(
+            "{}/../../benches/documents/{file}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if name == "large" {
+            let patient = json["profiles"]["patient"]["properties"].take();
+            json["profiles"] = serde_json::json!({"large": {"type": "ROOT", "properties": {
+                "patients": {"type": "array", "items": {"type": "object", "properties": patient}}}}});
+            json["profile"] = "large".into();
+            let patients = vec![json["data"].take(); 24];
+            json["data"] = serde_json::json!({ "patients": patients });
+        }
+        let schema = Schema::new();
+        for (name, definition) in json["profiles"].as_object().unwrap() {
+            let bytes = from_json(definition).unwrap();
+            let definition = Definition::read(name, Value::read(&bytes).unwrap()).unwrap();
+            schema.insert(&definition.describe(1)).unwrap();
+        }
+        let document = Self {
+            name,
+            profile: schema.profile(json["profile"].as_str().unwrap()).unwrap(),
+            schema,
+            id: json["id"].as_str().unwrap_or("r1").to_owned(),
+            data: from_json(&json["data"]).unwrap(),
+            contained: json.get("contained").map(|value| from_json(value).unwrap()),
+        };
+        document.validate();
+        document
+    }
+
+    fn validate(&self) {
+        let resource = Resource {
+            id: &self.id,
+            data: Value::read(&self.data).unwrap(),
+            contained: self
+                .contained
+                .as_ref()
+                .map(|bytes| Value::read(bytes).unwrap()),
+        };
+        let limits = Limits::default();
+        let mut report = Report::new(limits);
+        let checked = check(
+            &self.schema,
+            &self.profile,
+            black_box(&resource),
+            limits,
+            &mut report,
+        );
+        assert!(
+            !checked.unwrap().incomplete && report.is_empty(),
+            "{:?}",
+            report.into_issues()
+        );
+    }
+
+    fn walk(&self) -> usize {
+        let data = count(Value::read(&self.data).unwrap());
+        let contained = self
+            .contained
+            .iter()
+            .map(|bytes| count(Value::read(bytes).unwrap()));
+        data + contained.sum::<usize>()
+    }
+
+    /// The median of several rounds, in nanoseconds.
+    fn time(&self, run: impl Fn()) -> f64 {
+        let times = 20_000_000 / (self.data.len() * 10);
+        let mut rounds: Vec<f64> = (0..ROUNDS)
+            .map(|_| {
+                let start = Instant::now();
+                for _ in 0..times {
+                    run();
+                }
+                start.elapsed().as_nanos() as f64 / times as f64
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        rounds[ROUNDS / 2]
+    }
+}
+
+/// Visits every value and every key.
+fn count(value: Value<'_>) -> usize {
+    match value {
+        Value::Array(array) => 1 + array.iter().map(|item| count(item.unwrap())).sum::<usize>(),
+        Value::Object(object) => {
+            let members = object.iter().map(|member| {
+                let (key, value) = member.unwrap();
+                key.len() + count(value)
+            });
+            1 + members.sum::<usize>()
+        }
+        Value::String(text) => text.len(),
+        _ => 1,
+    }
+}
