@@ -51,3 +51,7 @@ REVOKE EXECUTE ON FUNCTION
     ingest.profile_purge(text, text, boolean),
     ingest.vocabulary_define(text, text, jsonb)
 FROM PUBLIC;
+
+CREATE FUNCTION ingest.profile_json_schema(source text, profile text) RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_json_schema_wrapper';
+COMMENT ON FUNCTION ingest.profile_json_schema(text, text) IS 'What the data of a profile must be, as JSON Schema (draft 2020-12). Where JSON Schema can say less than the profile, the schema accepts more. Errors: PT404 no such profile';

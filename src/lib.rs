@@ -45,6 +45,7 @@ pg::sql_function! {
     source_create => api::source::create;
     source_drop => api::source::drop;
     profile_define => api::profile::define;
+    profile_json_schema => api::profile::json_schema;
     profile_check => api::profile::check;
     profile_purge => api::profile::purge;
     vocabulary_define => api::vocabulary::define;
@@ -81,4 +82,8 @@ pg::sql_function! {
 #[cfg(feature = "testing")]
 pg::sql_function! {
     test_panic => api::testing::panic;
+    test_jsonb_text => api::testing::jsonb_text;
+    test_jsonb_copy => api::testing::jsonb_copy;
+    test_walk => api::testing::walk_time;
+    test_check => api::testing::check_time;
 }

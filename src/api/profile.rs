@@ -4,11 +4,13 @@ use super::definition::Defined;
 use super::load::issues_of;
 use super::refusal;
 use super::resource;
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts};
+use crate::pg::{
+    Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
+};
 use crate::store::index::{self, Index};
 use crate::store::table::Table;
 use crate::store::{Name, cache, ddl, definition, find, history, links, resources, source};
-use ingest_engine::jsonb::Value;
+use ingest_engine::jsonb::{Value, from_text};
 use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -136,6 +138,14 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
             None => return Ok(Answer::Null),
         }
     }
+}
+
+/// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.
+pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
+    let schema = from_text(&guarded.json_schema()?)
+        .map_err(|_| Error::Bug("a JSON Schema is not JSON".into()))?;
+    datum_of_jsonb(&schema)
 }
 
 /// `ingest.profile_purge(source, profile, cascade)`: deletes rows and history for ever.

@@ -130,6 +130,20 @@ unsafe extern "C-unwind" {
         align: c_char,
     ) -> *mut c_void;
 
+    // jsonb.h
+    #[cfg(feature = "testing")]
+    pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
+    #[cfg(feature = "testing")]
+    pub fn JsonbIteratorInit(
+        container: *mut pgrx::pg_sys::JsonbContainer,
+    ) -> *mut pgrx::pg_sys::JsonbIterator;
+    #[cfg(feature = "testing")]
+    pub fn JsonbIteratorNext(
+        iterator: *mut *mut pgrx::pg_sys::JsonbIterator,
+        value: *mut pgrx::pg_sys::JsonbValue,
+        skip_nested: bool,
+    ) -> c_int;
+
     // json.h
     pub fn JsonEncodeDateTime(
         buffer: *mut c_char,

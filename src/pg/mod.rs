@@ -15,6 +15,8 @@ mod error;
 mod ffi;
 mod instant;
 mod invalidation;
+#[cfg(feature = "testing")]
+mod iterate;
 mod notice;
 mod owner;
 mod qualify;
@@ -32,6 +34,8 @@ pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
 pub use instant::iso;
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
+#[cfg(feature = "testing")]
+pub use iterate::walk;
 pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;

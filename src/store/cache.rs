@@ -231,6 +231,13 @@ impl Guarded {
         })
     }
 
+    /// The profile as JSON Schema (draft 2020-12), in text.
+    pub fn json_schema(&self) -> Result<String> {
+        self.with_loading(|schema, profile| {
+            ingest_engine::json_schema(schema, profile).map(|schema| schema.to_string())
+        })
+    }
+
     /// Runs the engine, and whenever it says what it lacks, loads that and runs it again.
     fn with_loading<T>(
         &self,
