@@ -363,6 +363,110 @@ fn assert_typed(result: Result<u64, postgres::Error>, function: &str, given: &st
     }
 }
 
+/// Operators, functions, types and collations that a caller's search path puts before PostgreSQL's
+/// own are used by nobody.
+#[test]
+fn search_path_of_a_caller_is_used_by_no_function() {
+    let database = clinic::database("argument");
+    prepare(&mut database.connect());
+    database.run(EVIL);
+    let mut client = database.connect();
+    client
+        .batch_execute("SET search_path = evil, pg_catalog")
+        .unwrap();
+    expect_sqlstate(
+        client.batch_execute("SELECT 'a'::pg_catalog.text = 'b'"),
+        "P0001",
+    );
+    for (function, arguments) in CALLS {
+        // By the simple protocol: the other asks for types in the caller's path itself.
+        let call = format!(
+            "BEGIN; SELECT * FROM ingest.{function}({}); ROLLBACK",
+            arguments.join(", ")
+        );
+        client
+            .batch_execute(&call)
+            .unwrap_or_else(|error| panic!("{function}: {error:?}"));
+    }
+    // What they make is made of PostgreSQL's own.
+    client
+        .batch_execute(
+            "SELECT ingest.profile_define('clinic', 'thing', '{\"type\": \"ROOT\", \"properties\": {
+                 \"a\": {\"type\": \"symbol\"}, \"b\": {\"type\": \"decimal\"}},
+                 \"identities\": [[\"a\"]], \"indexes\": [[\"b\"]]}');
+             SELECT ingest.relationship_define('clinic', 'owns',
+                 '{\"from\": {\"profileKey\": \"thing\"}, \"to\": {\"profileKey\": \"office\", \"cardinality\": \"0:1\"}}')",
+        )
+        .unwrap();
+    let foreign: Vec<String> = database
+        .connect()
+        .query(
+            "SELECT pg_describe_object(classid, objid, objsubid) || ' needs ' ||
+                 pg_describe_object(refclassid, refobjid, refobjsubid)
+             FROM pg_depend
+             WHERE (pg_identify_object(refclassid, refobjid, refobjsubid)).schema = 'evil'
+               AND (pg_identify_object(classid, objid, objsubid)).schema IS DISTINCT FROM 'evil'",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .filter(|it: &String| !it.contains("evil."))
+        .collect();
+    assert!(foreign.is_empty(), "{}", foreign.join("\n"));
+    for sql in [
+        "INSERT INTO clinic.thing (id, data) VALUES ('t', '{\"a\": \"x\", \"b\": 1}')",
+        "UPDATE clinic.thing SET data = '{\"a\": \"y\"}'",
+        "INSERT INTO clinic.owns (from_id, to_id) VALUES ('t', 'o')",
+        "DELETE FROM clinic.owns",
+        "DELETE FROM clinic.thing",
+        "INSERT INTO clinic.thing (id, data) VALUES ('t', '{\"a\": \"x\"}')",
+    ] {
+        client
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+}
+
+/// A schema in which every operator, and what else a statement may name, raises an error.
+const EVIL: &str = "
+    CREATE SCHEMA evil;
+    DO $do$
+    DECLARE
+        o record;
+        kinds text[] := '{text,text[],integer,bigint,boolean,jsonb,timestamp with time zone,oid,name}';
+    BEGIN
+        FOR o IN
+            SELECT oprname AS name, oprleft::regtype AS l, oprright::regtype AS r,
+                   oprresult::regtype AS result, row_number() OVER () AS number
+            FROM pg_operator
+            WHERE oprnamespace = 'pg_catalog'::regnamespace
+              AND oprleft::regtype::text = ANY (kinds) AND oprright::regtype::text = ANY (kinds)
+        LOOP
+            EXECUTE format(
+                'CREATE FUNCTION evil.boom_%s(%s, %s) RETURNS %s LANGUAGE plpgsql
+                     AS $$BEGIN RAISE EXCEPTION ''boom''; END$$;
+                 CREATE OPERATOR evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = evil.boom_%s)',
+                o.number, o.l, o.r, o.result, o.name, o.l, o.r, o.number);
+        END LOOP;
+    END $do$;
+    CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE plpgsql
+        AS $$BEGIN RAISE EXCEPTION 'boom'; END$$;
+    CREATE FUNCTION evil.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE plpgsql
+        AS $$BEGIN RAISE EXCEPTION 'boom'; END$$;
+    CREATE FUNCTION evil.array_to_string(anyarray, text) RETURNS text LANGUAGE plpgsql
+        AS $$BEGIN RAISE EXCEPTION 'boom'; END$$;
+    CREATE FUNCTION evil.hashtextextended(text, bigint) RETURNS bigint LANGUAGE plpgsql
+        AS $$BEGIN RAISE EXCEPTION 'boom'; END$$;
+    CREATE FUNCTION evil.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE plpgsql
+        AS $$BEGIN RAISE EXCEPTION 'boom'; END$$;
+    CREATE COLLATION evil.\"C\" (PROVIDER = libc, LOCALE = 'C.UTF-8');
+    CREATE TYPE evil.text AS (a int);
+    CREATE TYPE evil.jsonb AS (a int);
+    CREATE TYPE evil.timestamptz AS (a int);
+    CREATE TYPE evil.int4 AS (a int);
+    CREATE TYPE evil.xid8 AS (a int);";
+
 /// A trigger function is no function to call, and one that is put to a wrong use says so.
 #[test]
 fn trigger_functions_misused_are_refused() {
