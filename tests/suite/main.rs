@@ -26,6 +26,7 @@ mod readme;
 mod role;
 mod size;
 mod smoke;
+mod transaction;
 mod upkeep;
 mod user_table;
 mod validate;
