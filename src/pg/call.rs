@@ -16,10 +16,8 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(info: &'a mut FunctionCallInfoBaseData) -> Self {
         // SAFETY: a backend variable that is always set while a function runs.
-        Self {
-            info,
-            context: unsafe { ffi::CurrentMemoryContext },
-        }
+        let context = unsafe { ffi::CurrentMemoryContext };
+        Self { info, context }
     }
 
     pub(super) fn info(&mut self) -> &mut FunctionCallInfoBaseData {
@@ -51,8 +49,7 @@ impl<'a> Call<'a> {
         };
         let context = self.context;
         // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
-        let before =
-            unsafe { std::mem::replace(&mut *(&raw mut ffi::CurrentMemoryContext), context) };
+        let before = unsafe { (&raw mut ffi::CurrentMemoryContext).replace(context) };
         // SAFETY: only varlena-typed arguments are asked for, and the context outlives `'a`.
         let bytes = unsafe { varlena::bytes(datum) };
         // SAFETY: as above.

@@ -140,11 +140,9 @@ pub fn change(
 pub fn full_path<'d>(description: &'d Description, path: &str) -> Option<&'d str> {
     let bare = |full: &'d str| full.bytes().filter(|byte| !matches!(byte, b'[' | b']'));
     // An array and its elements have the same bare path; the elements come later.
-    let same = description
-        .properties
-        .iter()
-        .filter(|at| bare(&at.path).eq(path.bytes()));
-    same.last().map(|property| property.path.as_str())
+    let mut properties = description.properties.iter().rev();
+    let found = properties.find(|property| bare(&property.path).eq(path.bytes()));
+    found.map(|property| property.path.as_str())
 }
 
 /// The value of a path without arrays, as an index holds it and a search asks for it; absent and

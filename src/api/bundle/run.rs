@@ -6,19 +6,22 @@ use crate::api::link;
 use crate::api::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::api::resource::{create_if, delete, patch, upsert};
 use crate::pg::{Error, Result, Session, check_for_interrupts};
-use crate::store::Outcome;
+use crate::store::{Outcome, resources};
 
-/// Runs all operations; the answers stand in the order of the bundle.
+/// Runs all operations; the answers stand in the order of the bundle. They are run in an order that
+/// is the same for all bundles, so that two bundles cannot wait for each other.
 pub fn run(operations: &[Operation<'_>]) -> Result<Vec<Done>> {
     let mut done: Vec<Option<Done>> = operations.iter().map(|_| None).collect();
+    hold(operations)?;
     for (mode, group) in groups(operations) {
         together(mode, &group, &mut done)?;
     }
-    let (links, resources): (Vec<_>, Vec<_>) = operations
+    let mut rest: Vec<_> = operations
         .iter()
         .filter(|operation| !is_grouped(operation))
-        .partition(|operation| operation.verb.is_of_links());
-    for operation in resources.into_iter().chain(links) {
+        .collect();
+    rest.sort_by_key(|operation| (operation.verb.is_of_links(), key(operation)));
+    for operation in rest {
         check_for_interrupts()?;
         let one = Session::open(|session| alone(session, operation));
         set(
@@ -30,6 +33,31 @@ pub fn run(operations: &[Operation<'_>]) -> Result<Vec<Done>> {
     done.into_iter()
         .map(|done| done.ok_or(Error::Bug("an operation was left out of a bundle".into())))
         .collect()
+}
+
+fn key<'o>(operation: &'o Operation<'_>) -> (&'o str, Option<&'o str>) {
+    (operation.guarded.name(), operation.id.as_deref())
+}
+
+/// Holds every resource that is to be changed, by profile and id, before anything is written.
+fn hold(operations: &[Operation<'_>]) -> Result<()> {
+    let mut held: Vec<_> = operations
+        .iter()
+        .filter(|operation| !operation.verb.is_of_links() && operation.verb != Verb::Create)
+        .filter(|operation| operation.id.is_some())
+        .collect();
+    held.sort_by_key(|operation| key(operation));
+    Session::open(|session| {
+        for operation in held {
+            let (table, id) = (operation.guarded.table()?, operation.id.as_deref());
+            let id = id.unwrap_or_default();
+            match operation.verb {
+                Verb::Delete => resources::lock_for_delete(session, table, id)?,
+                _ => resources::lock(session, table, id)?,
+            };
+        }
+        Ok(())
+    })
 }
 
 fn set(done: &mut [Option<Done>], index: usize, one: Done) {
@@ -49,7 +77,7 @@ fn is_grouped(operation: &Operation<'_>) -> bool {
 
 type Group<'o, 'a> = (Mode, Vec<&'o Operation<'a>>);
 
-/// The creates and upserts, by profile, in the order of their first ones.
+/// The creates and upserts, by profile.
 fn groups<'o, 'a>(operations: &'o [Operation<'a>]) -> Vec<Group<'o, 'a>> {
     let mut groups: Vec<Group<'o, 'a>> = Vec::new();
     for operation in operations.iter().filter(|operation| is_grouped(operation)) {
@@ -68,6 +96,12 @@ fn groups<'o, 'a>(operations: &'o [Operation<'a>]) -> Vec<Group<'o, 'a>> {
             None => groups.push((mode, vec![operation])),
         }
     }
+    groups.sort_by_key(|(mode, group)| {
+        (
+            group.first().map(|first| first.guarded.name()),
+            *mode == Mode::Upsert,
+        )
+    });
     groups
 }
 
