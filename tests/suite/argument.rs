@@ -117,6 +117,7 @@ const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'status'", "'[\"open\"]'"],
     ),
     ("criteria", &["'name=x'"]),
+    ("profile_json_schema", &["'clinic'", "'office'"]),
     (
         "bundle_apply",
         &[
