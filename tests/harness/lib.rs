@@ -1,6 +1,7 @@
 //! What a test needs of the outside world: a server, a database of its own, real clients.
 //!
 //! * [`server`]: the scratch server that `make test` starts; its log and its processes
+//! * [`cluster`]: a server of a test's own, to be killed
 //! * [`database`]: a fresh database per test, copied from one that has the extension
 //! * [`refusal`]: what an expected error says, down to the issues in its detail
 //! * [`psql`]: the real psql
@@ -10,6 +11,7 @@
 //! A test that cannot get what it needs panics: it has no other way to say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod cluster;
 pub mod database;
 pub mod markdown;
 pub mod postgrest;

@@ -12,6 +12,7 @@ mod catalog;
 mod clinic;
 mod concurrency;
 mod condition;
+mod crash;
 mod dump;
 mod fhir_data;
 mod gate;
