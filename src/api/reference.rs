@@ -25,11 +25,16 @@ pub fn hold(guarded: &Guarded, checked: &Checked, owner: Oid) -> Result<()> {
 }
 
 /// Adds to a report, for who only asks, what is missing as the caller sees it.
-pub fn look(guarded: &Guarded, checked: &Checked, report: &mut Report) -> Result<()> {
+pub fn look(
+    guarded: &Guarded,
+    checked: &Checked,
+    report: &mut Report,
+    reading: Reading,
+) -> Result<()> {
     for reference in &checked.references {
         let there = match find(guarded.source_name(), &reference.profile) {
             Ok(target) => Session::open(|session| {
-                resources::read(session, target.table()?, &reference.id, Reading::Caller)
+                resources::read(session, target.table()?, &reference.id, reading)
             })?
             .is_some(),
             Err(Error::Refused(refusal)) if refusal.state == State::NotFound => false,

@@ -11,7 +11,8 @@ use std::borrow::Cow;
 const OPERATORS: [&str; 11] = ["=", "<>", "<", "<=", ">", ">=", "@>", "#>", "||", "+", "-"];
 
 /// Puts `OPERATOR(pg_catalog.…)` for every operator that stands between spaces, outside of quotes.
-/// An assignment (`SET data=$2`) is written without spaces.
+/// An assignment (`SET data=$2`) is written without spaces. What is qualified all binds alike, from
+/// left to right: `a = (b - 1)` needs its parentheses.
 pub fn qualify(sql: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(sql.len() + 64);
     let mut changed = false;

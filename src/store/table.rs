@@ -61,8 +61,8 @@ pub struct Table {
     pub versions: Statement,
     /// Creates the rows of arrays; those whose key or identity is there do not come back.
     pub insert_many: Statement,
-    /// The same; a row whose key is there is locked in its turn, so that two loads that write over
-    /// the same rows hold them in the same order.
+    /// The same; a row whose key is there is locked in its turn, so that all rows are held in the
+    /// order of the arrays, whether they are there or not.
     pub insert_many_locking: Statement,
     /// Replaces the content of rows, by arrays.
     pub update_many: Statement,
@@ -178,7 +178,7 @@ impl Table {
                 format!(
                     "INSERT INTO {table} (id, data, contained) \
                      SELECT * FROM unnest($1, $2, $3) \
-                     ON CONFLICT (id) DO UPDATE SET id=excluded.id WHERE false \
+                     ON CONFLICT (id) DO UPDATE SET data=excluded.data WHERE false \
                      RETURNING id, version"
                 ),
                 &[TEXTS, JSONBS, JSONBS],
@@ -369,7 +369,7 @@ fn revive(table: &str, history: &str, same: &str) -> Statement {
             "UPDATE {history} AS h SET ended_at=t.updated_at \
              FROM unnest($1, $2) AS n (id, version) \
              JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
-             WHERE {same} AND h.version = t.version - 1 AND h.ended_at IS NULL"
+             WHERE {same} AND h.version = (t.version - 1) AND h.ended_at IS NULL"
         ),
         &[kind::TEXTS, kind::TEXTS],
     )

@@ -6,58 +6,94 @@ use crate::api::link;
 use crate::api::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::api::resource::{create_if, delete, patch, upsert};
 use crate::pg::{Error, Result, Session, check_for_interrupts};
-use crate::store::{Outcome, resources};
+use crate::store::Outcome;
+use ingest_engine::Resource;
+use std::collections::{HashMap, HashSet};
 
 /// Runs all operations; the answers stand in the order of the bundle. They are run in an order that
-/// is the same for all bundles, so that two bundles cannot wait for each other.
+/// is the same for all bundles, resources by profile and id and then links, so that two bundles
+/// cannot wait for each other; but a resource whose existence others demand comes before them.
 pub fn run(operations: &[Operation<'_>]) -> Result<Vec<Done>> {
     let mut done: Vec<Option<Done>> = operations.iter().map(|_| None).collect();
-    hold(operations)?;
-    for (mode, group) in groups(operations) {
-        together(mode, &group, &mut done)?;
-    }
-    let mut rest: Vec<_> = operations
-        .iter()
-        .filter(|operation| !is_grouped(operation))
-        .collect();
-    rest.sort_by_key(|operation| (operation.verb.is_of_links(), key(operation)));
-    for operation in rest {
+    let ranks = ranks(operations)?;
+    let mut order: Vec<&Operation<'_>> = operations.iter().collect();
+    order.sort_by_key(|operation| {
+        let name = operation.guarded.name();
+        let rank = ranks.get(name).copied().unwrap_or(0);
+        // What has no id yet is found by criteria, and comes last.
+        (
+            operation.verb.is_of_links(),
+            rank,
+            name,
+            operation.id.is_none(),
+            operation.id.as_deref(),
+        )
+    });
+    let same = |a: &&Operation<'_>, b: &&Operation<'_>| {
+        mode(a).is_some() && mode(a) == mode(b) && a.guarded.name() == b.guarded.name()
+    };
+    for group in order.chunk_by(same) {
         check_for_interrupts()?;
-        let one = Session::open(|session| alone(session, operation));
-        set(
-            &mut done,
-            operation.index,
-            one.map_err(|error| at(operation.index, error))?,
-        );
+        match group {
+            [operation, ..] if mode(operation).is_some() => together(group, &mut done)?,
+            group => {
+                for operation in group {
+                    let one = Session::open(|session| alone(session, operation));
+                    set(
+                        &mut done,
+                        operation.index,
+                        one.map_err(|error| at(operation.index, error))?,
+                    );
+                }
+            }
+        }
     }
     done.into_iter()
         .map(|done| done.ok_or(Error::Bug("an operation was left out of a bundle".into())))
         .collect()
 }
 
-fn key<'o>(operation: &'o Operation<'_>) -> (&'o str, Option<&'o str>) {
-    (operation.guarded.name(), operation.id.as_deref())
-}
-
-/// Holds every resource that is to be changed, by profile and id, before anything is written.
-fn hold(operations: &[Operation<'_>]) -> Result<()> {
-    let mut held: Vec<_> = operations
-        .iter()
-        .filter(|operation| !operation.verb.is_of_links() && operation.verb != Verb::Create)
-        .filter(|operation| operation.id.is_some())
-        .collect();
-    held.sort_by_key(|operation| key(operation));
-    Session::open(|session| {
-        for operation in held {
-            let (table, id) = (operation.guarded.table()?, operation.id.as_deref());
-            let id = id.unwrap_or_default();
-            match operation.verb {
-                Verb::Delete => resources::lock_for_delete(session, table, id)?,
-                _ => resources::lock(session, table, id)?,
-            };
+/// How late each profile comes: after those whose resources it demands by enforced references.
+fn ranks(operations: &[Operation<'_>]) -> Result<HashMap<String, usize>> {
+    let mut demands: HashMap<String, HashSet<String>> = HashMap::new();
+    for operation in operations {
+        let Content::Body(body) = &operation.content else {
+            continue;
+        };
+        let id = operation.id.as_deref().unwrap_or_default();
+        let resource = Resource {
+            id,
+            data: body.data,
+            contained: body.contained,
+        };
+        let (checked, _) = operation
+            .guarded
+            .check(&resource)
+            .map_err(|error| at(operation.index, error))?;
+        let of = demands
+            .entry(operation.guarded.name().to_owned())
+            .or_default();
+        of.extend(
+            checked
+                .references
+                .into_iter()
+                .map(|reference| reference.profile),
+        );
+    }
+    let mut ranks: HashMap<String, usize> = demands.keys().map(|name| (name.clone(), 0)).collect();
+    // As many rounds as there are profiles; a circle only ends the counting.
+    for _ in 0..demands.len() {
+        for (name, wanted) in &demands {
+            let ranked = wanted.iter().filter(|wanted| *wanted != name);
+            let after = ranked.filter_map(|wanted| ranks.get(wanted)).max();
+            if let Some(after) = after.map(|rank| rank + 1) {
+                ranks
+                    .entry(name.clone())
+                    .and_modify(|rank| *rank = (*rank).max(after));
+            }
         }
-        Ok(())
-    })
+    }
+    Ok(ranks)
 }
 
 fn set(done: &mut [Option<Done>], index: usize, one: Done) {
@@ -66,47 +102,17 @@ fn set(done: &mut [Option<Done>], index: usize, one: Done) {
     }
 }
 
-/// Whether an operation is written together with others of its kind.
-fn is_grouped(operation: &Operation<'_>) -> bool {
+/// How an operation is written together with others of its kind, if it is.
+fn mode(operation: &Operation<'_>) -> Option<Mode> {
     match operation.verb {
-        Verb::Create => true,
-        Verb::Upsert => operation.expected.is_none(),
-        _ => false,
+        Verb::Create => Some(Mode::Create),
+        Verb::Upsert if operation.expected.is_none() => Some(Mode::Upsert),
+        _ => None,
     }
 }
 
-type Group<'o, 'a> = (Mode, Vec<&'o Operation<'a>>);
-
-/// The creates and upserts, by profile.
-fn groups<'o, 'a>(operations: &'o [Operation<'a>]) -> Vec<Group<'o, 'a>> {
-    let mut groups: Vec<Group<'o, 'a>> = Vec::new();
-    for operation in operations.iter().filter(|operation| is_grouped(operation)) {
-        let mode = match operation.verb {
-            Verb::Create => Mode::Create,
-            _ => Mode::Upsert,
-        };
-        let same = groups.iter_mut().find(|(known, group)| {
-            *known == mode
-                && group
-                    .first()
-                    .is_some_and(|first| first.guarded.name() == operation.guarded.name())
-        });
-        match same {
-            Some((_, group)) => group.push(operation),
-            None => groups.push((mode, vec![operation])),
-        }
-    }
-    groups.sort_by_key(|(mode, group)| {
-        (
-            group.first().map(|first| first.guarded.name()),
-            *mode == Mode::Upsert,
-        )
-    });
-    groups
-}
-
-fn together(mode: Mode, group: &[&Operation<'_>], done: &mut [Option<Done>]) -> Result<()> {
-    let Some(first) = group.first() else {
+fn together(group: &[&Operation<'_>], done: &mut [Option<Done>]) -> Result<()> {
+    let Some((first, mode)) = group.first().and_then(|first| Some((first, mode(first)?))) else {
         return Ok(());
     };
     let mut incoming = Vec::with_capacity(group.len());

@@ -122,53 +122,62 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
         .collect()
 }
 
+/// Makes the rows that are not there and holds those that are, in one order for all: a row that was
+/// missing at a first look, and is there at the second, must not be waited for by who holds later
+/// ones.
 fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
     let table = guarded.table()?;
-    let ids: Vec<&str> = bodies.iter().map(|body| body.id.as_ref()).collect();
-    let stored: HashMap<String, Stored> = resources::lock_many(session, table, &ids)?
+    let of_write = |error| crate::api::refusal::of_write(guarded, error);
+    let mut columns = Columns::default();
+    bodies
+        .iter()
+        .for_each(|body| columns.push(&body.id, body.content()));
+    let made = resources::insert_many_locking(session, table, &columns).map_err(of_write)?;
+    let made: HashMap<String, i32> = made.into_iter().collect();
+    let there: Vec<&str> = columns
+        .ids
+        .iter()
+        .copied()
+        .filter(|id| !made.contains_key(*id))
+        .collect();
+    let stored = match there.is_empty() {
+        true => Vec::new(),
+        false => resources::lock_many(session, table, &there)?,
+    };
+    let stored: HashMap<String, Stored> = stored
         .into_iter()
         .map(|stored| (stored.id.clone(), stored))
         .collect();
-    let (mut new, mut changed) = (Columns::default(), Columns::default());
+    let mut changed = Columns::default();
     for body in bodies {
-        match stored.get(body.id.as_ref()) {
-            None => new.push(&body.id, body.content()),
-            Some(current) if upsert::is_same(guarded, &body.body, body.content(), current)? => {}
-            Some(_) => changed.push(&body.id, body.content()),
+        if let Some(current) = stored.get(body.id.as_ref())
+            && !upsert::is_same(guarded, &body.body, body.content(), current)?
+        {
+            changed.push(&body.id, body.content());
         }
     }
-    let mut written: HashMap<String, i32> = HashMap::new();
-    if !new.ids.is_empty() {
-        written.extend(
-            resources::insert_many_locking(session, table, &new)
-                .map_err(|error| crate::api::refusal::of_write(guarded, error))?,
-        );
-    }
-    if !changed.ids.is_empty() {
-        written.extend(
-            resources::update_many(session, table, &changed)
-                .map_err(|error| crate::api::refusal::of_write(guarded, error))?,
-        );
-    }
+    let updated: HashMap<String, i32> = match changed.ids.is_empty() {
+        true => HashMap::new(),
+        false => {
+            let updated = resources::update_many(session, table, &changed).map_err(of_write)?;
+            updated.into_iter().collect()
+        }
+    };
     bodies
         .iter()
         .map(|body| {
-            let version = written.get(body.id.as_ref()).copied();
-            Ok(match (stored.get(body.id.as_ref()), version) {
-                (None, Some(version)) => Landed::Written(Outcome::Created, version),
-                (Some(current), Some(version)) if version != current.version => {
-                    Landed::Written(Outcome::Updated, version)
+            let id = body.id.as_ref();
+            if let Some(version) = made.get(id) {
+                return Ok(Landed::Written(Outcome::Created, *version));
+            }
+            let Some(current) = stored.get(id) else {
+                return Ok(taken(guarded));
+            };
+            Ok(match updated.get(id) {
+                Some(version) if *version != current.version => {
+                    Landed::Written(Outcome::Updated, *version)
                 }
-                (Some(current), _) => Landed::Written(Outcome::Unchanged, current.version),
-                // Somebody else was faster, or an identity is taken.
-                (None, None) => match resources::lock(session, table, &body.id)? {
-                    None => taken(guarded),
-                    Some(_) => {
-                        let (outcome, stored) =
-                            upsert::write(session, guarded, &body.body, &body.id, None)?;
-                        Landed::Written(outcome, stored.version)
-                    }
-                },
+                _ => Landed::Written(Outcome::Unchanged, current.version),
             })
         })
         .collect()

@@ -10,7 +10,7 @@ pub use call::{issues_of, load};
 
 use super::body::{Body, root};
 use super::{reference, refusal};
-use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::pg::{Error, Reading, Result, State, check_for_interrupts};
 use crate::store::resources::Content;
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
@@ -128,7 +128,7 @@ impl<'a> Incoming<'a> {
         }
         let (checked, mut report) = guarded.check(&self.resource())?;
         if !report.refuses() {
-            reference::look(guarded, &checked, &mut report)?;
+            reference::look(guarded, &checked, &mut report, Reading::Fresh)?;
         }
         if !report.refuses() {
             return Ok(None);

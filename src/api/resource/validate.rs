@@ -2,7 +2,7 @@
 
 use crate::api::body::Body;
 use crate::api::reference;
-use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
+use crate::pg::{Answer, Call, Error, Reading, Result, State, datum_of_jsonb};
 use crate::store::find;
 use ingest_engine::{Issue, Report, Resource, jsonb, operation_outcome};
 
@@ -38,6 +38,6 @@ fn report(call: &Call<'_>) -> Result<Report> {
         contained: body.contained,
     };
     let (checked, mut report) = guarded.check(&resource)?;
-    reference::look(&guarded, &checked, &mut report)?;
+    reference::look(&guarded, &checked, &mut report, Reading::Caller)?;
     Ok(report)
 }
