@@ -18,6 +18,7 @@ mod fhir_data;
 mod gate;
 mod id;
 mod invariant;
+mod isolation;
 mod layers;
 mod link;
 mod load;
