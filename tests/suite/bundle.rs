@@ -327,7 +327,7 @@ fn enforced_reference_within_a_bundle_is_kept() {
     apply(&mut client, &json!([visit, provider])).unwrap();
     let lost = json!({"operation": "create", "profile": "visit", "body": {"data": {"by": {"reference": "provider/x"}}}});
     let refusal = expect_sqlstate(apply(&mut client, &json!([provider, lost])), "PT422");
-    assert_eq!(issues(&refusal)[0].expression, ["visit.by"]);
+    assert_eq!(issues(&refusal)[0].expression, ["visit.by.reference"]);
     assert_eq!(stored(&mut client).0, 2);
 }
 

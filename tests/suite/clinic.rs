@@ -304,13 +304,11 @@ pub fn story(client: &mut impl GenericClient, profile: &str, id: &str) -> String
     for pair in revisions.windows(2) {
         let (one, next) = (&pair[0], &pair[1]);
         assert!(one.updated_at < next.updated_at, "{one:?}, then {next:?}");
-        if one.outcome != "deleted" {
-            assert_eq!(
-                one.ended_at,
-                Some(next.updated_at),
-                "{one:?}, then {next:?}"
-            );
-        }
+        assert_eq!(
+            one.ended_at,
+            Some(next.updated_at),
+            "{one:?}, then {next:?}"
+        );
     }
     let told: Vec<_> = revisions
         .iter()
