@@ -33,6 +33,12 @@ pgrx::extension_sql_file!(
     name = "relationships",
     requires = ["resources"]
 );
+pgrx::extension_sql_file!(
+    "../sql/roles.sql",
+    name = "roles",
+    requires = ["relationships"]
+);
+pgrx::extension_sql_file!("../sql/postgrest.sql", name = "postgrest", requires = ["roles"]);
 
 pg::sql_function! {
     catalog_changed => api::gate::catalog_changed;

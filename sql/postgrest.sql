@@ -1,0 +1,313 @@
+-- PostgREST: verbs that speak HTTP, in a schema of the user's own.
+--
+-- The functions that api_create makes are thin: they call a verb, and hand what it returns to
+-- reply_written or reply_read, which set the status and the headers of the response. Those here
+-- belong to the extension, so that an upgrade of it changes them; those there to their owner.
+
+CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL, any_version integer DEFAULT NULL) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
+    matches CONSTANT text := btrim(headers ->> 'if-match');
+    version text;
+BEGIN
+    IF if_match IS NOT NULL THEN
+        RETURN if_match;
+    ELSIF btrim(headers ->> 'if-none-match') = '*' THEN
+        RETURN 0;
+    ELSIF matches IS NULL THEN
+        RETURN NULL;
+    ELSIF matches = '*' THEN
+        RETURN any_version;
+    END IF;
+    version := substring(matches FROM '^(?:W/)?"([1-9][0-9]{0,8})"$');
+    IF version IS NULL THEN
+        RAISE SQLSTATE 'PT400' USING
+            MESSAGE = 'If-Match is not one version',
+            HINT = 'It is the ETag of a response: W/"3".',
+            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
+                jsonb_build_object('severity', 'error', 'code', 'invalid',
+                                   'diagnostics', 'If-Match is not one version')));
+    END IF;
+    RETURN version::integer;
+END
+$$;
+COMMENT ON FUNCTION ingest.request_version(integer, integer) IS 'The version that a request to PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *, or any_version for If-Match: *; NULL if it expects none. Errors: PT400 another If-Match';
+
+CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
+    minimal CONSTANT boolean := COALESCE(headers ->> 'prefer', '') ~ '(^|[ ,;])return=minimal($|[ ,;])';
+    answer  jsonb;
+BEGIN
+    IF written IS NULL OR written.outcome IS NULL THEN
+        RAISE SQLSTATE 'PT400' USING
+            MESSAGE = 'written must not be null',
+            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
+                jsonb_build_object('severity', 'error', 'code', 'invalid',
+                                   'diagnostics', 'written must not be null')));
+    END IF;
+    answer := jsonb_build_array(
+        jsonb_build_object('ETag', format('W/"%s"', written.version)),
+        jsonb_build_object('Last-Modified',
+            to_char(written.updated_at AT TIME ZONE 'UTC', 'Dy, DD Mon YYYY HH24:MI:SS "GMT"')));
+    IF location IS NOT NULL AND written.outcome <> 'deleted' THEN
+        answer := answer || jsonb_build_object('Location',
+            replace(replace(replace(location, '{source}', COALESCE(source, '')),
+                            '{profile}', COALESCE(profile, '')), '{id}', written.id));
+    END IF;
+    IF minimal THEN
+        answer := answer || jsonb_build_object('Preference-Applied', 'return=minimal');
+    END IF;
+    PERFORM set_config('response.headers', answer::text, true);
+    PERFORM set_config('response.status', CASE WHEN written.outcome = 'created' THEN '201'
+                                               WHEN minimal OR written.outcome = 'deleted' THEN '204'
+                                               ELSE '200' END, true);
+    RETURN CASE WHEN NOT minimal THEN written.resource END;
+END
+$$;
+COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400';
+
+CREATE FUNCTION ingest.reply_read(resource jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
+    known   CONSTANT text := COALESCE(headers ->> 'if-none-match', '');
+    version CONSTANT text := resource -> 'meta' ->> 'versionId';
+    instant CONSTANT timestamptz := substring(resource -> 'meta' ->> 'lastUpdated'
+                                              FROM '^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*$')::timestamptz;
+BEGIN
+    IF version IS NULL OR instant IS NULL THEN
+        RAISE SQLSTATE 'PT400' USING
+            MESSAGE = CASE WHEN resource IS NULL THEN 'resource must not be null' ELSE 'not a resource' END,
+            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
+                jsonb_build_object('severity', 'error', 'code', 'invalid', 'diagnostics', 'not a resource')));
+    END IF;
+    PERFORM set_config('response.headers', jsonb_build_array(
+        jsonb_build_object('ETag', format('W/"%s"', version)),
+        jsonb_build_object('Last-Modified',
+            to_char(instant AT TIME ZONE 'UTC', 'Dy, DD Mon YYYY HH24:MI:SS "GMT"')))::text, true);
+    -- An ETag is in quotation marks, so that a list of them can be searched as it is.
+    IF btrim(known) = '*' OR strpos(known, format('"%s"', version)) > 0 THEN
+        PERFORM set_config('response.status', '304', true);
+        RETURN NULL;
+    END IF;
+    RETURN resource;
+END
+$$;
+COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource';
+
+-- What api_create makes: one row per function. In a body, @resource@ and @link@ stand for the
+-- templates of Location.
+CREATE FUNCTION ingest.api_functions()
+    RETURNS TABLE (name text, parameters text, types text, returns text, volatility text, body text, title text, description text)
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$ VALUES
+    ('resource_create',
+     'source text, profile text, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, text', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_create(source, profile, body, id), @resource@, source, profile);',
+     'Creates a resource',
+     'The body is {"data", "contained"?, "id"?}; the id is the argument, or the body''s, or a new one. Answers 201 with the resource; 409 if the id or an identity exists, 422 if it does not conform to its profile.'),
+    ('resource_upsert',
+     'source text, profile text, id text, body jsonb, if_match integer DEFAULT NULL', 'text, text, text, jsonb, integer', 'jsonb', 'VOLATILE',
+     'DECLARE
+        expected integer := ingest.request_version(if_match, -1);
+    BEGIN
+        IF expected OPERATOR(pg_catalog.<) 0 AND if_match IS NULL THEN
+            PERFORM ingest.resource_read(source, profile, id);
+            expected := NULL;
+        END IF;
+        RETURN ingest.reply_written(ingest.resource_upsert(source, profile, id, body, expected), @resource@, source, profile);
+    END;',
+     'Creates a resource or replaces it',
+     'If-Match: W/"3" or if_match replaces that version only; If-None-Match: * creates only. Answers 201 or 200 with the resource; 412 if another version is current, 422 if it does not conform to its profile.'),
+    ('resource_create_if',
+     'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, jsonb, text', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_create_if(source, profile, criteria, body, id), @resource@, source, profile);',
+     'Creates a resource unless one matches',
+     'The criteria are {"property.path": value}. Answers 201 with the new resource, or 200 with the one that matches; 412 if several match.'),
+    ('resource_upsert_if',
+     'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, jsonb, text', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_upsert_if(source, profile, criteria, body, id), @resource@, source, profile);',
+     'Creates a resource or replaces the one that matches',
+     'The criteria are {"property.path": value}. Answers 201 or 200 with the resource; 412 if several match.'),
+    ('resource_patch',
+     'source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL', 'text, text, text, jsonb, integer', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_patch(source, profile, id, patch, ingest.request_version(if_match)), @resource@, source, profile);',
+     'Patches a resource',
+     'An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902), of {"data", "contained"}. If-Match: W/"3" or if_match patches that version only. Answers 200 with the resource; 404, 410 if it is deleted, 412, 422.'),
+    ('resource_delete',
+     'source text, profile text, id text, if_match integer DEFAULT NULL, cascade boolean DEFAULT false', 'text, text, text, integer, boolean', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_delete(source, profile, id, ingest.request_version(if_match), cascade));',
+     'Deletes a resource',
+     'Its history stays. cascade deletes its links first. If-Match: W/"3" or if_match deletes that version only. Answers 204; 404, 409 if it is linked, 410 if it is deleted, 412.'),
+    ('resource_read',
+     'source text, profile text, id text, version integer DEFAULT NULL', 'text, text, text, integer', 'jsonb', 'STABLE',
+     'RETURN ingest.reply_read(ingest.resource_read(source, profile, id, version));',
+     'Reads a resource',
+     'As it is, or as it was in a version. If-None-Match: W/"3" answers 304 while that version is current. Answers 200; 404 if it never was, 410 if it is deleted.'),
+    ('resource_history',
+     'source text, profile text, id text', 'text, text, text', 'SETOF ingest.revision', 'STABLE',
+     'RETURN QUERY SELECT * FROM ingest.resource_history(source, profile, id);',
+     'Lists the versions of a resource',
+     'Newest first, each with its outcome, its instants and the resource as it was; the resource of a deletion is null. Answers 200; 404 if it never was.'),
+    ('resource_search',
+     'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL', 'text, text, jsonb, integer, text', 'SETOF jsonb', 'STABLE',
+     'RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after) AS found;',
+     'Searches resources',
+     'Those that meet all criteria {"property.path": value}, by id, at most count, beginning after an id. Answers 200 with an array; 400 for a property that the profile does not have.'),
+    ('resource_validate',
+     'source text, profile text, body jsonb', 'text, text, jsonb', 'jsonb', 'STABLE',
+     'RETURN ingest.resource_validate(source, profile, body);',
+     'Validates a body without writing it',
+     'Answers 200 with an OperationOutcome, whose issues are those that a write would be refused for.'),
+    ('relationship_link',
+     'source text, relationship text, body jsonb', 'text, text, jsonb', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.relationship_link(source, relationship, body), @link@, source, relationship);',
+     'Links two resources',
+     'The body is {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. Answers 201 with the link; 404 if an end does not exist, 409 if they are linked or have too many links.'),
+    ('relationship_read',
+     'source text, relationship text, id text', 'text, text, text', 'jsonb', 'STABLE',
+     'RETURN ingest.reply_read(ingest.relationship_read(source, relationship, id));',
+     'Reads a link',
+     'The id is <from-type>.<from-id>,<to-type>.<to-id>. If-None-Match: W/"3" answers 304 while that version is current. Answers 200; 404, 410 if it is unlinked.'),
+    ('relationship_unlink',
+     'source text, relationship text, id text, if_match integer DEFAULT NULL', 'text, text, text, integer', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.relationship_unlink(source, relationship, id, ingest.request_version(if_match)));',
+     'Unlinks two resources',
+     'The id is <from-type>.<from-id>,<to-type>.<to-id>. Answers 204; 404, 410 if it is unlinked, 412.'),
+    ('bundle_apply',
+     'source text, bundle jsonb', 'text, jsonb', 'jsonb', 'VOLATILE',
+     'RETURN ingest.bundle_apply(source, bundle);',
+     'Applies a bundle, all or nothing',
+     'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.')
+$$;
+COMMENT ON FUNCTION ingest.api_functions() IS 'The functions that api_create makes';
+
+CREATE FUNCTION ingest.api_create(schema text DEFAULT 'ingest_api', options jsonb DEFAULT '{}') RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen   CONSTANT text := COALESCE(schema, 'ingest_api');
+    given    CONSTANT jsonb := COALESCE(options, '{}');
+    owner    CONSTANT oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
+    base     CONSTANT text := COALESCE(given ->> 'base', '');
+    resource CONSTANT text := COALESCE(given ->> 'location',
+                                       base || '/rpc/resource_read?source={source}&profile={profile}&id={id}');
+    link     CONSTANT text := base || '/rpc/relationship_read?source={source}&relationship={profile}&id={id}';
+    refusal  text[];
+    made     record;
+BEGIN
+    refusal := CASE
+        WHEN chosen !~ '^[A-Za-z0-9_-]{1,54}$' OR chosen ~ '^pg_|_history$' OR chosen IN ('ingest', 'information_schema') THEN
+            ARRAY['PT400', 'invalid', 'not a name for an api', 'A name is 1 to 54 letters, digits, hyphens and underscores (ASCII).']
+        WHEN jsonb_typeof(given) <> 'object' OR given - ARRAY['base', 'location'] <> '{}'
+             OR COALESCE(jsonb_typeof(given -> 'base'), 'string') <> 'string'
+             OR COALESCE(jsonb_typeof(given -> 'location'), 'string') <> 'string'
+             OR base || resource ~ '[^!-~]' THEN
+            ARRAY['PT400', 'invalid', 'options are not those of an api',
+                  'The options are {"base": "https://api.example.org", "location": "https://api.example.org/{profile}/{id}"}, each a URL.']
+        WHEN EXISTS (SELECT FROM ingest.source AS s WHERE s.source = chosen) THEN
+            ARRAY['PT409', 'conflict', 'the schema is a source', 'Choose another name: its tables are served as they are.']
+        WHEN owner IS NOT NULL AND NOT pg_has_role(owner, 'USAGE') THEN
+            ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema, or choose another name.']
+    END;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
+            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
+                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
+    END IF;
+    IF owner IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', chosen);
+        EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
+                       E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.');
+    END IF;
+    FOR made IN SELECT * FROM ingest.api_functions() LOOP
+        -- What is not of this schema is qualified in the bodies, and no search path is set: the
+        -- triggers of a user's table see that of the caller.
+        EXECUTE format('CREATE OR REPLACE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS %L',
+            chosen, made.name, made.parameters, made.returns, made.volatility,
+            format(E'\nBEGIN\n    %s\nEND\n',
+                   replace(replace(made.body, '@resource@', quote_literal(resource)), '@link@', quote_literal(link))));
+        EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', chosen, made.name, made.types,
+                       made.title || E'\n\n' || made.description);
+    END LOOP;
+    PERFORM pg_notify('pgrst', 'reload schema');
+END
+$$;
+COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile} and {id}}. Errors: PT400, PT409 the schema is a source, 42501 the schema is not the caller''s';
+
+CREATE FUNCTION ingest.api_drop(schema text DEFAULT 'ingest_api') RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen  CONSTANT text := COALESCE(schema, 'ingest_api');
+    owner   CONSTANT oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
+    refusal text[];
+    made    record;
+BEGIN
+    refusal := CASE
+        WHEN owner IS NULL OR chosen = 'ingest' OR NOT EXISTS (
+            SELECT FROM ingest.api_functions() AS f
+            WHERE to_regprocedure(format('%I.%I(%s)', chosen, f.name, f.types)) IS NOT NULL) THEN
+            ARRAY['PT404', 'not-found', 'no such api', 'ingest.api_create makes one.']
+        WHEN NOT pg_has_role(owner, 'USAGE') THEN
+            ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema.']
+    END;
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
+            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
+                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
+    END IF;
+    FOR made IN SELECT * FROM ingest.api_functions() LOOP
+        IF to_regprocedure(format('%I.%I(%s)', chosen, made.name, made.types)) IS NOT NULL THEN
+            EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);
+        END IF;
+    END LOOP;
+    -- What else stands in the schema is its owner's: then the schema stays.
+    BEGIN
+        EXECUTE format('DROP SCHEMA %I', chosen);
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+        NULL;
+    END;
+    PERFORM pg_notify('pgrst', 'reload schema');
+END
+$$;
+COMMENT ON FUNCTION ingest.api_drop(text) IS 'Drops the functions that api_create made, and their schema if nothing else is in it. Errors: PT404 no such api, 42501 not the caller''s';
+
+REVOKE EXECUTE ON FUNCTION ingest.api_create(text, jsonb), ingest.api_drop(text) FROM PUBLIC;
+
+-- PostgREST knows the tables and functions that it read when it started. It reads them again when
+-- it is told to, and it is told at the commit of a changed definition.
+CREATE FUNCTION ingest.schema_cache_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_notify('pgrst', 'reload schema');
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION ingest.schema_cache_changed() IS 'Trigger function of the catalog tables: tells PostgREST, on the channel pgrst, to read the schema again';
+
+DO $$
+DECLARE
+    part text;
+BEGIN
+    FOREACH part IN ARRAY ARRAY['source', 'profile', 'relationship'] LOOP
+        EXECUTE pg_catalog.format(
+            'CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE ON ingest.%I
+                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.schema_cache_changed()', part);
+    END LOOP;
+END
+$$;
