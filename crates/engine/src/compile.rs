@@ -7,6 +7,7 @@ use crate::description::{Description, Format, Kind};
 use crate::draft::{Draft, gather};
 use crate::invariant::Relation;
 use crate::issue::{Code, Issue, Report};
+use crate::lexical::Lexical;
 use crate::limits::Limits;
 use crate::profile::{
     Choice, ContainedKey, ContainedType, Element, Member, Node, Presence, Profile, Role, Shape,
@@ -175,17 +176,15 @@ impl Compiler<'_> {
                 Node::Aligned(_) => Node::Aligned(Box::new(one)),
                 _ => one.node,
             };
-            members.push(Member {
-                name: other.as_str().into(),
-                element: Element {
-                    node,
-                    ..Element::default()
-                },
-                role: Some(Box::new(Role {
-                    variant,
-                    companion: Some(name.into()),
-                })),
-            });
+            let role = Role {
+                variant,
+                companion: Some(name.into()),
+            };
+            let element = Element {
+                node,
+                ..Element::default()
+            };
+            members.push(Member::new(&other, element, Some(Box::new(role))));
         }
         let role = (variant.is_some() || companion).then(|| {
             Box::new(Role {
@@ -193,11 +192,7 @@ impl Compiler<'_> {
                 companion: companion.then(|| other.into()),
             })
         });
-        members.push(Member {
-            name: name.into(),
-            element,
-            role,
-        });
+        members.push(Member::new(name, element, role));
     }
 
     fn element(&mut self, mut draft: Draft, path: &str) -> Option<Element> {
@@ -331,18 +326,16 @@ fn resource_type(name: &str) -> Member {
         enumeration: Some(Enumeration::strings(vec![name.into()])),
         ..Rule::default()
     };
-    Member {
-        name: "resourceType".into(),
-        element: Element {
-            node: Node::Text(crate::lexical::Lexical::Code),
-            presence: Presence::Required,
-            rules: Some(Box::new(Rules {
-                entries: [rule].into(),
-                ..Rules::default()
-            })),
-        },
-        role: None,
-    }
+    let rules = Rules {
+        entries: [rule].into(),
+        ..Rules::default()
+    };
+    let element = Element {
+        node: Node::Text(Lexical::Code),
+        presence: Presence::Required,
+        rules: Some(Box::new(rules)),
+    };
+    Member::new("resourceType", element, None)
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -3,9 +3,9 @@
 use crate::base::Width;
 use crate::description::{Cardinality, Kind};
 use crate::invariant::Relation;
-use crate::jsonb::Value;
+use crate::jsonb::{Malformed, Number, Value};
 use crate::lexical::Lexical;
-use crate::rule::Rules;
+use crate::rule::{Rules, Subject};
 use crate::schema::Slot;
 use std::cmp::Ordering;
 
@@ -66,10 +66,35 @@ pub(crate) struct Choice {
 /// A property of an object.
 #[derive(Debug)]
 pub(crate) struct Member {
+    pub(crate) mark: Mark,
     pub(crate) name: Box<str>,
     pub(crate) element: Element,
     /// Beyond its own element; `None` for all members of native profiles.
     pub(crate) role: Option<Box<Role>>,
+}
+
+impl Member {
+    pub(crate) fn new(name: &str, element: Element, role: Option<Box<Role>>) -> Self {
+        Self {
+            mark: Mark::new(name.as_bytes()),
+            name: name.into(),
+            element,
+            role,
+        }
+    }
+
+    /// The order in which this member and one of that name are stored.
+    #[inline]
+    pub(crate) fn order(&self, mark: &Mark, name: &[u8]) -> Ordering {
+        // Most members that are passed are shorter, and most others are the one.
+        if self.mark.len < mark.len {
+            Ordering::Less
+        } else if self.mark == *mark && mark.len <= 16 {
+            Ordering::Equal
+        } else {
+            self.mark.order(self.name.as_bytes(), mark, name)
+        }
+    }
 }
 
 /// The part that a member of a FHIR object plays beside others.
@@ -101,13 +126,31 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// Whether the value is a string of a type without more rules, and is right: the most common
-    /// element by far, for which nothing else is called.
+    /// Whether the value is a scalar of the right type that keeps to all rules, whatever their
+    /// conditions. That is most of what documents are made of, and nothing else is called for it;
+    /// what is not accepted here is judged again, with its place.
+    #[inline(always)]
+    pub(crate) fn accepts(&self, value: &Value<'_>) -> Result<bool, Malformed> {
+        match (value, &self.node) {
+            (Value::String(text), Node::Text(lexical)) => Ok(lexical.accepts(text)
+                && match &self.rules {
+                    None => true,
+                    Some(rules) => rules.accept_all(&lexical.subject(text))?,
+                }),
+            (Value::Number(number), Node::Integer(width)) => {
+                Ok(width.accepts(number) && self.keeps_rules(number)?)
+            }
+            (Value::Number(number), Node::Decimal) => self.keeps_rules(number),
+            (Value::Bool(_), Node::Boolean) => Ok(self.rules.is_none()),
+            _ => Ok(false),
+        }
+    }
+
     #[inline]
-    pub(crate) fn accepts_plainly(&self, value: Value<'_>) -> bool {
-        match (&self.node, value, &self.rules) {
-            (Node::Text(lexical), Value::String(text), None) => lexical.accepts(text),
-            _ => false,
+    fn keeps_rules(&self, number: &Number<'_>) -> Result<bool, Malformed> {
+        match &self.rules {
+            None => Ok(true),
+            Some(rules) => rules.accept_all(&Subject::Number(*number)),
         }
     }
 }
@@ -154,22 +197,55 @@ pub(crate) fn stored_order(left: &[u8], right: &[u8]) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| left.cmp(right))
 }
 
-/// Whether two names are the same. Most are short: a few overlapping words are compared, and no
-/// function is called.
+/// A name in a form that is compared in a few steps: its length, and its first and last bytes. Up
+/// to 16 bytes that is all there is of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    len: usize,
+    ends: u128,
+}
+
+impl Mark {
+    #[inline]
+    pub(crate) fn new(name: &[u8]) -> Self {
+        let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            join(u64::from_be_bytes(*first), u64::from_be_bytes(*last))
+        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
+            join(first.into(), last.into())
+        } else {
+            name.iter()
+                .fold(0, |ends, byte| ends << 8 | u128::from(*byte))
+        };
+        Self {
+            len: name.len(),
+            ends,
+        }
+    }
+
+    /// The order in which two names are stored.
+    #[inline]
+    pub(crate) fn order(&self, name: &[u8], other: &Self, other_name: &[u8]) -> Ordering {
+        match self.len.cmp(&other.len) {
+            Ordering::Equal if self.len > 16 => name.cmp(other_name),
+            Ordering::Equal => self.ends.cmp(&other.ends),
+            unequal => unequal,
+        }
+    }
+}
+
+#[inline]
+fn join(first: u64, last: u64) -> u128 {
+    u128::from(first) << 64 | u128::from(last)
+}
+
+/// Whether two short texts are the same: a few overlapping words are compared, and no function is
+/// called.
 #[inline]
 pub(crate) fn is_same(left: &[u8], right: &[u8]) -> bool {
-    #[inline]
-    fn ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
-        left.first_chunk::<N>() == right.first_chunk::<N>()
-            && left.last_chunk::<N>() == right.last_chunk::<N>()
-    }
     left.len() == right.len()
         && match left.len() {
-            0 => true,
-            1 => left[0] == right[0],
-            2..4 => ends::<2>(left, right),
-            4..8 => ends::<4>(left, right),
-            8..=16 => ends::<8>(left, right),
+            0..=16 => Mark::new(left) == Mark::new(right),
             _ => left == right,
         }
 }

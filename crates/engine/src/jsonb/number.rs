@@ -63,18 +63,44 @@ impl<'a> Number<'a> {
     /// The value as a 64-bit integer, where it is one.
     #[inline]
     pub fn as_i64(&self) -> Option<i64> {
+        match self.floor() {
+            Some((whole, true)) => Some(whole),
+            _ => None,
+        }
+    }
+
+    /// The greatest 64-bit integer that is not above it, and whether it is that; `None` beyond 64
+    /// bits.
+    #[inline]
+    pub fn floor(&self) -> Option<(i64, bool)> {
         let parts = self.parts();
-        if !parts.is_whole() || parts.weight > 4 {
+        if parts.weight > 4 {
             return None;
         }
+        let is_whole = parts.is_whole();
         let mut digits = parts.digits.iter();
+        let whole = |digit: Option<&[u8; 2]>| digit.map_or(0, |digit| u16::from_ne_bytes(*digit));
+        if parts.weight <= 3 {
+            // At most 16 decimal digits.
+            let value = (0..=parts.weight).fold(0_i64, |value, _| {
+                value * 10_000 + i64::from(whole(digits.next()))
+            });
+            let floor = if parts.negative {
+                -value - i64::from(!is_whole)
+            } else {
+                value
+            };
+            return Some((floor, is_whole));
+        }
         let value = (0..=parts.weight).fold(0_i128, |value, _| {
-            value * 10_000
-                + digits
-                    .next()
-                    .map_or(0, |digit| u16::from_ne_bytes(*digit).into())
+            value * 10_000 + i128::from(whole(digits.next()))
         });
-        i64::try_from(if parts.negative { -value } else { value }).ok()
+        let floor = if parts.negative {
+            -value - i128::from(!is_whole)
+        } else {
+            value
+        };
+        Some((i64::try_from(floor).ok()?, is_whole))
     }
 
     /// The datum without its varlena header.

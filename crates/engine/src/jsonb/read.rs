@@ -53,7 +53,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn container(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (flags, count) = header(bytes)?;
         match flags {

@@ -5,13 +5,16 @@ use std::cmp::Ordering;
 /// What a value of a temporal type can mean, as an interval: a partial date is all of its seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// The first nanosecond, counted from 0001-01-01T00:00:00; of a time, from midnight.
-    from: i128,
-    /// The last nanosecond.
-    to: i128,
+    /// The first instant, counted from 0001-01-01T00:00:00; of a time, from midnight.
+    from: Point,
+    /// The last instant.
+    to: Point,
     /// Whether it is counted in UTC, and not in a zone that is not told.
     zoned: bool,
 }
+
+/// Seconds, and nanoseconds behind them.
+type Point = (i64, u32);
 
 impl Moment {
     /// How two moments lie to each other; `None` where they overlap. A date is that day in any
@@ -27,36 +30,63 @@ impl Moment {
         }
     }
 
-    /// Its first and last nanosecond for a comparison with another.
-    fn beside(&self, other: &Self) -> (i128, i128) {
-        if self.zoned || !other.zoned {
-            (self.from, self.to)
-        } else {
-            let (east, west) = (i128::from(EASTERNMOST), i128::from(WESTERNMOST));
-            (self.from - east * SECOND, self.to + west * SECOND)
+    /// Its first and last instant for a comparison with another.
+    fn beside(&self, other: &Self) -> (Point, Point) {
+        let (mut from, mut to) = (self.from, self.to);
+        if !self.zoned && other.zoned {
+            from.0 -= EASTERNMOST;
+            to.0 += WESTERNMOST;
         }
+        (from, to)
     }
 }
 
-const SECOND: i128 = 1_000_000_000;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
+const LAST_NANOSECOND: u32 = 999_999_999;
 
 /// The zones of the world, east and west of UTC.
 const EASTERNMOST: i64 = 14 * HOUR;
 const WESTERNMOST: i64 = 12 * HOUR;
 
 /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`
-pub(crate) fn date(text: &[u8]) -> Option<Moment> {
-    let (first, days) = days(text)?;
+#[inline]
+pub(super) fn is_date(text: &[u8]) -> bool {
+    Date::read(text).is_some()
+}
+
+/// A date, or `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
+#[inline]
+pub(super) fn is_datetime(text: &[u8]) -> bool {
+    if text.len() <= 10 {
+        is_date(text)
+    } else {
+        is_instant(text)
+    }
+}
+
+/// `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
+pub(super) fn is_instant(text: &[u8]) -> bool {
+    split(text).is_some()
+}
+
+/// `hh:mm:ss` with an optional fraction.
+#[inline]
+pub(super) fn is_time(text: &[u8]) -> bool {
+    Clock::read(text).is_some()
+}
+
+/// What a date means.
+pub(super) fn date(text: &[u8]) -> Option<Moment> {
+    let (first, days) = Date::read(text)?.days();
     Some(Moment {
-        from: i128::from(first * DAY) * SECOND,
-        to: i128::from((first + days) * DAY) * SECOND - 1,
+        from: (first * DAY, 0),
+        to: ((first + days) * DAY - 1, LAST_NANOSECOND),
         zoned: false,
     })
 }
 
-/// A date, or `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
+/// What a datetime means.
 pub(crate) fn datetime(text: &[u8]) -> Option<Moment> {
     if text.len() <= 10 {
         date(text)
@@ -65,91 +95,108 @@ pub(crate) fn datetime(text: &[u8]) -> Option<Moment> {
     }
 }
 
-/// `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
-pub(crate) fn instant(text: &[u8]) -> Option<Moment> {
-    let (day, clock) = text.split_first_chunk::<10>()?;
-    let (first, _) = days(day)?;
-    let clock = clock.strip_prefix(b"T")?;
-    let (clock, offset) = zone(clock)?;
-    let (seconds, fraction, width) = clock_time(clock)?;
-    let from = i128::from(first * DAY + seconds - offset) * SECOND + fraction;
-    Some(Moment {
-        from,
-        to: from + width - 1,
-        zoned: true,
-    })
-}
-
-/// `hh:mm:ss` with an optional fraction.
-pub(crate) fn time(text: &[u8]) -> Option<Moment> {
-    let (seconds, fraction, width) = clock_time(text)?;
-    let from = i128::from(seconds) * SECOND + fraction;
-    Some(Moment {
-        from,
-        to: from + width - 1,
-        zoned: false,
-    })
-}
-
-/// A date as the day it begins with, counted from 0001-01-01, and how many days it is.
-fn days(text: &[u8]) -> Option<(i64, i64)> {
-    let (year, month, day) = match text {
-        [a, b, c, d] => (number(&[*a, *b, *c, *d])?, None, None),
-        [a, b, c, d, b'-', e, f] => (number(&[*a, *b, *c, *d])?, Some(number(&[*e, *f])?), None),
-        [a, b, c, d, b'-', e, f, b'-', g, h] => (
-            number(&[*a, *b, *c, *d])?,
-            Some(number(&[*e, *f])?),
-            Some(number(&[*g, *h])?),
-        ),
-        _ => return None,
-    };
-    if year == 0 {
-        return None;
+/// What an instant means.
+pub(super) fn instant(text: &[u8]) -> Option<Moment> {
+    let (date, clock, offset) = split(text)?;
+    let (first, _) = date.days();
+    let mut moment = clock.moment();
+    moment.zoned = true;
+    for point in [&mut moment.from, &mut moment.to] {
+        point.0 += first * DAY - offset;
     }
-    let before = days_before_year(year);
-    let Some(month) = month else {
-        return Some((before, days_before_year(year + 1) - before));
-    };
-    let length = month_length(year, month)?;
-    let before = before
-        + (1..month)
-            .filter_map(|month| month_length(year, month))
-            .sum::<i64>();
-    match day {
-        None => Some((before, length)),
-        Some(day) if (1..=length).contains(&day) => Some((before + day - 1, 1)),
-        Some(_) => None,
+    Some(moment)
+}
+
+/// What a time means.
+pub(super) fn time(text: &[u8]) -> Option<Moment> {
+    Some(Clock::read(text)?.moment())
+}
+
+/// The parts of an instant: its day, its clock, and seconds east of UTC.
+fn split(text: &[u8]) -> Option<(Date, Clock<'_>, i64)> {
+    let (day, rest) = text.split_first_chunk::<10>()?;
+    let date = Date::read(day)?;
+    let (clock, offset) = zone(rest.strip_prefix(b"T")?)?;
+    Some((date, Clock::read(clock)?, offset))
+}
+
+/// A date of the real calendar; month and day are zero where they are not told.
+#[derive(Clone, Copy)]
+struct Date {
+    year: u32,
+    month: u32,
+    day: u32,
+}
+
+/// The days of a year before each month.
+const BEFORE: [u32; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+
+impl Date {
+    #[inline]
+    fn read(text: &[u8]) -> Option<Self> {
+        let (year, rest) = text.split_first_chunk::<4>()?;
+        let year = number(year)?;
+        let (month, day) = match *rest {
+            [] => (0, 0),
+            [b'-', a, b] => (number(&[a, b])?, 0),
+            [b'-', a, b, b'-', c, d] => {
+                let (month, day) = (number(&[a, b])?, number(&[c, d])?);
+                if !(1..=12).contains(&month) || day == 0 || day > length(year, month) {
+                    return None;
+                }
+                (month, day)
+            }
+            _ => return None,
+        };
+        let valid = year > 0 && month <= 12 && (month > 0 || rest.is_empty());
+        valid.then_some(Self { year, month, day })
+    }
+
+    /// The day it begins with, counted from 0001-01-01, and how many days it is.
+    fn days(self) -> (i64, i64) {
+        let years = i64::from(self.year) - 1;
+        let first = years * 365 + years / 4 - years / 100 + years / 400;
+        if self.month == 0 {
+            return (first, 365 + i64::from(is_leap(self.year)));
+        }
+        let before = BEFORE[(self.month as usize - 1).min(11)];
+        let leap = self.month > 2 && is_leap(self.year);
+        let first = first + i64::from(before) + i64::from(leap);
+        match self.day {
+            0 => (first, i64::from(length(self.year, self.month))),
+            day => (first + i64::from(day) - 1, 1),
+        }
     }
 }
 
-fn days_before_year(year: i64) -> i64 {
-    let years = year - 1;
-    years * 365 + years / 4 - years / 100 + years / 400
+fn is_leap(year: u32) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-fn month_length(year: i64, month: i64) -> Option<i64> {
+/// The days of a month, from 1 to 12.
+#[inline]
+fn length(year: u32, month: u32) -> u32 {
     match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),
-        4 | 6 | 9 | 11 => Some(30),
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => Some(29),
-        2 => Some(28),
-        _ => None,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(is_leap(year)),
+        _ => 31,
     }
 }
 
 /// Takes the zone off: `Z`, or `±hh:mm` up to 14:00; seconds east of UTC.
+#[inline]
 fn zone(clock: &[u8]) -> Option<(&[u8], i64)> {
     if let Some(rest) = clock.strip_suffix(b"Z") {
         return Some((rest, 0));
     }
-    let (rest, [sign, a, b, b':', c, d]) = clock.split_last_chunk::<6>()? else {
+    let (rest, &[sign, a, b, b':', c, d]) = clock.split_last_chunk::<6>()? else {
         return None;
     };
-    let (hours, minutes) = (number(&[*a, *b])?, number(&[*c, *d])?);
+    let (hours, minutes) = (number(&[a, b])?, number(&[c, d])?);
     if minutes > 59 || hours > 14 || (hours == 14 && minutes > 0) {
         return None;
     }
-    let offset = hours * HOUR + minutes * 60;
+    let offset = i64::from(hours * 3_600 + minutes * 60);
     match sign {
         b'+' => Some((rest, offset)),
         b'-' => Some((rest, -offset)),
@@ -157,36 +204,62 @@ fn zone(clock: &[u8]) -> Option<(&[u8], i64)> {
     }
 }
 
-/// `hh:mm:ss` with an optional fraction: seconds, nanoseconds, and how many nanoseconds it means.
-/// Digits past the ninth are read and not counted.
-fn clock_time(text: &[u8]) -> Option<(i64, i128, i128)> {
-    let ([a, b, b':', c, d, b':', e, f], fraction) = text.split_first_chunk::<8>()? else {
-        return None;
-    };
-    let (hour, minute, second) = (number(&[*a, *b])?, number(&[*c, *d])?, number(&[*e, *f])?);
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = hour * HOUR + minute * 60 + second;
-    if fraction.is_empty() {
-        return Some((seconds, 0, SECOND));
-    }
-    let digits = fraction.strip_prefix(b".")?;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let (mut nanoseconds, mut width) = (0, SECOND);
-    for digit in digits.iter().take(9) {
-        width /= 10;
-        nanoseconds += i128::from(digit - b'0') * width;
-    }
-    Some((seconds, nanoseconds, width))
+/// A time of a day.
+struct Clock<'a> {
+    seconds: u32,
+    /// The digits behind the point.
+    fraction: &'a [u8],
 }
 
-fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| number * 10 + i64::from(digit - b'0'))
-    })
+impl<'a> Clock<'a> {
+    #[inline]
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let (&[a, b, b':', c, d, b':', e, f], rest) = text.split_first_chunk::<8>()? else {
+            return None;
+        };
+        let (hour, minute, second) = (number(&[a, b])?, number(&[c, d])?, number(&[e, f])?);
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let fraction = match rest {
+            [] => rest,
+            [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+                digits
+            }
+            _ => return None,
+        };
+        Some(Self {
+            seconds: hour * 3_600 + minute * 60 + second,
+            fraction,
+        })
+    }
+
+    /// From midnight, to the precision that is told; digits past the ninth do not count.
+    fn moment(&self) -> Moment {
+        let (mut nanoseconds, mut width) = (0, 1_000_000_000);
+        for digit in self.fraction.iter().take(9) {
+            width /= 10;
+            nanoseconds += u32::from(digit - b'0') * width;
+        }
+        let seconds = i64::from(self.seconds);
+        Moment {
+            from: (seconds, nanoseconds),
+            to: (seconds, nanoseconds + width - 1),
+            zoned: false,
+        }
+    }
+}
+
+/// A number of so many digits.
+#[inline]
+fn number<const N: usize>(digits: &[u8; N]) -> Option<u32> {
+    let mut number = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u32::from(digit);
+    }
+    Some(number)
 }

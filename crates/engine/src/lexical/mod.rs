@@ -14,8 +14,10 @@ mod uri;
 mod word;
 mod xhtml;
 
-pub(crate) use instant::{Moment, date, datetime, instant, time};
+pub(crate) use instant::{Moment, datetime};
 pub(crate) use literal::{Literal, literal};
+
+use crate::rule::Subject;
 
 /// A primitive type that is written as a JSON string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +46,14 @@ impl Lexical {
         match self {
             Self::Base64 => binary::is_base64(text),
             Self::Code => code::is_code(text),
-            Self::Date => date(text).is_some(),
-            Self::Datetime => datetime(text).is_some(),
+            Self::Date => instant::is_date(text),
+            Self::Datetime => instant::is_datetime(text),
             Self::Id => name::is_id(text),
-            Self::Instant => instant(text).is_some(),
+            Self::Instant => instant::is_instant(text),
             Self::Literal => literal(text).is_some(),
             Self::Markdown | Self::Symbol => text::is_string(text),
             Self::Oid => name::is_oid(text),
-            Self::Time => time(text).is_some(),
+            Self::Time => instant::is_time(text),
             Self::Uri | Self::Url => uri::is_uri(text),
             Self::Uuid => name::is_uuid(text),
             Self::Xhtml => xhtml::is_xhtml(text),
@@ -88,13 +90,25 @@ impl Lexical {
     }
 }
 
+impl Lexical {
+    /// A string of this type as rules see it.
+    #[inline]
+    pub(crate) fn subject(self, text: &[u8]) -> Subject<'_> {
+        match moment(self, text) {
+            Some(moment) => Subject::Moment(text, moment),
+            None => Subject::Text(text),
+        }
+    }
+}
+
 /// The instants that a string of a temporal type can mean.
+#[inline]
 pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment> {
     match lexical {
-        Lexical::Date => date(text),
+        Lexical::Date => instant::date(text),
         Lexical::Datetime => datetime(text),
-        Lexical::Instant => instant(text),
-        Lexical::Time => time(text),
+        Lexical::Instant => instant::instant(text),
+        Lexical::Time => instant::time(text),
         _ => None,
     }
 }

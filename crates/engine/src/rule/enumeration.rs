@@ -1,7 +1,6 @@
 //! `enum`: the values that are allowed, strings or numbers.
 
 use super::{Decimal, Subject};
-use crate::jsonb::Value;
 use crate::profile::{is_same, stored_order};
 
 /// How many characters of its values an issue lists.
@@ -34,18 +33,17 @@ impl Enumeration {
 
     /// Whether the subject is one of the values; what is neither string nor number is none.
     #[inline]
-    pub(crate) fn accepts(&self, subject: Subject<'_>) -> bool {
+    pub(crate) fn accepts(&self, subject: &Subject<'_>) -> bool {
         match (self, subject) {
-            (Self::Strings { values, sorted }, Subject::Value(Value::String(text)))
-            | (Self::Strings { values, sorted }, Subject::Moment(text, _)) => {
+            (Self::Strings { values, sorted }, Subject::Text(text) | Subject::Moment(text, _)) => {
                 if values.len() > FEW {
                     return search(values, sorted, text);
                 }
                 values.iter().any(|value| is_same(value.as_bytes(), text))
             }
-            (Self::Numbers(values), Subject::Value(Value::Number(number))) => values
+            (Self::Numbers(values), Subject::Number(number)) => values
                 .iter()
-                .any(|value| value.order(&number).is_ok_and(|order| order.is_eq())),
+                .any(|value| value.order(number).is_ok_and(|order| order.is_eq())),
             _ => false,
         }
     }

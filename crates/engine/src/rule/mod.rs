@@ -21,7 +21,7 @@ pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
 use crate::issue::Code;
-use crate::jsonb::{Array, Malformed, Value};
+use crate::jsonb::{Array, Malformed, Number, Object, Value};
 use crate::lexical::Moment;
 use std::cmp::Ordering;
 
@@ -50,12 +50,29 @@ pub(crate) struct Rule {
 /// A value as rules see it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    /// A value of its own.
-    Value(Value<'a>),
+    /// A string.
+    Text(&'a [u8]),
     /// A string that is an instant.
     Moment(&'a [u8], Moment),
+    Number(Number<'a>),
     /// An array, and how many of its elements are not null.
     Array(Array<'a>, usize),
+    Object(Object<'a>),
+    /// What only an exact value can be compared with.
+    Other(Value<'a>),
+}
+
+impl<'a> Subject<'a> {
+    /// The value itself.
+    pub(crate) fn value(&self) -> Value<'a> {
+        match *self {
+            Self::Text(text) | Self::Moment(text, _) => Value::String(text),
+            Self::Number(number) => Value::Number(number),
+            Self::Array(array, _) => Value::Array(array),
+            Self::Object(object) => Value::Object(object),
+            Self::Other(value) => value,
+        }
+    }
 }
 
 impl Rules {
@@ -82,7 +99,7 @@ impl Rules {
 
     /// Whether the subject keeps to every entry, whatever their conditions.
     #[inline]
-    pub(crate) fn accept(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+    pub(crate) fn accept(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
         for rule in &self.entries {
             if !rule.accepts(subject)? {
                 return Ok(false);
@@ -91,11 +108,17 @@ impl Rules {
         Ok(true)
     }
 
+    /// Whether the subject keeps to every entry, and there is nothing else to keep to.
+    #[inline]
+    pub(crate) fn accept_all(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
+        Ok(!self.beyond_entries() && self.accept(subject)?)
+    }
+
     /// Calls `broken` for each part of each entry that holds and that the subject breaks.
     #[cold]
     pub(crate) fn explain(
         &self,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         scope: &Scope<'_>,
         broken: &mut dyn FnMut(Code, String),
     ) -> Result<(), Malformed> {
@@ -126,15 +149,18 @@ impl Rule {
     }
 
     #[inline]
-    fn accepts(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+    fn accepts(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
         Ok(self.reaches_min(subject)?
             && self.keeps_max(subject)?
-            && self.enumeration.as_ref().is_none_or(|it| it.accepts(subject))
+            && self
+                .enumeration
+                .as_ref()
+                .is_none_or(|it| it.accepts(subject))
             && self.pattern.as_ref().is_none_or(|it| it.accepts(subject)))
     }
 
     #[inline]
-    fn reaches_min(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+    fn reaches_min(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
         match &self.min {
             Some(min) => Ok(min.compare(subject)? != Some(Ordering::Less)),
             None => Ok(true),
@@ -142,22 +168,26 @@ impl Rule {
     }
 
     #[inline]
-    fn keeps_max(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+    fn keeps_max(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
         match &self.max {
             Some(max) => Ok(max.compare(subject)? != Some(Ordering::Greater)),
             None => Ok(true),
         }
     }
 
-    fn explain(
-        &self,
-        subject: Subject<'_>,
-        broken: &mut dyn FnMut(Code, String),
-    ) {
-        if let Some(min) = self.min.as_ref().filter(|_| !matches!(self.reaches_min(subject), Ok(true))) {
+    fn explain(&self, subject: &Subject<'_>, broken: &mut dyn FnMut(Code, String)) {
+        if let Some(min) = self
+            .min
+            .as_ref()
+            .filter(|_| !matches!(self.reaches_min(subject), Ok(true)))
+        {
             broken(Code::Value, format!("expected at least {}", min.describe()));
         }
-        if let Some(max) = self.max.as_ref().filter(|_| !matches!(self.keeps_max(subject), Ok(true))) {
+        if let Some(max) = self
+            .max
+            .as_ref()
+            .filter(|_| !matches!(self.keeps_max(subject), Ok(true)))
+        {
             broken(Code::Value, format!("expected at most {}", max.describe()));
         }
         if let Some(it) = self.enumeration.as_ref().filter(|it| !it.accepts(subject)) {

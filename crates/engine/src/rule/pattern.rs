@@ -6,7 +6,6 @@
 //! references) is refused, as is what has no meaning that both languages share.
 
 use super::Subject;
-use crate::jsonb::Value;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What a compiled pattern may take, in bytes.
@@ -50,11 +49,9 @@ impl Pattern {
         &self.source
     }
 
-    pub(crate) fn accepts(&self, subject: Subject<'_>) -> bool {
+    pub(crate) fn accepts(&self, subject: &Subject<'_>) -> bool {
         match subject {
-            Subject::Value(Value::String(text)) | Subject::Moment(text, _) => {
-                self.regex.is_match(text)
-            }
+            Subject::Text(text) | Subject::Moment(text, _) => self.regex.is_match(text),
             _ => false,
         }
     }

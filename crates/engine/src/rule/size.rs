@@ -9,10 +9,13 @@ use std::cmp::Ordering;
 /// A number of a definition, with all its digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Decimal {
-    /// A root container.
+    /// A root container, which a number follows behind its header and its one entry.
     bytes: Box<[u8]>,
     small: Option<i64>,
 }
+
+/// Where the number begins.
+const DATUM: usize = 8;
 
 impl Decimal {
     pub(crate) fn new(number: Number<'_>) -> Result<Self, Malformed> {
@@ -24,18 +27,18 @@ impl Decimal {
     }
 
     /// How a number of a document compares with this one.
+    #[inline]
     pub(crate) fn order(&self, number: &Number<'_>) -> Result<Ordering, Malformed> {
-        match (number.as_i64(), self.small) {
-            (Some(left), Some(right)) => Ok(left.cmp(&right)),
+        match (self.small, number.floor()) {
+            // What is above its floor is above whatever whole number the floor reaches.
+            (Some(right), Some((left, false))) if left == right => Ok(Ordering::Greater),
+            (Some(right), Some((left, _))) => Ok(left.cmp(&right)),
             _ => Ok(number.compare(&self.number()?)),
         }
     }
 
     pub(crate) fn number(&self) -> Result<Number<'_>, Malformed> {
-        match Value::read(&self.bytes)? {
-            Value::Number(number) => Ok(number),
-            _ => Err(Malformed),
-        }
+        Number::read(self.bytes.get(DATUM..).ok_or(Malformed)?)
     }
 
     /// As it is written.
@@ -61,14 +64,11 @@ pub(crate) enum Bound {
 impl Bound {
     /// How the subject lies to the bound; `None` where it cannot be told, because partial dates
     /// overlap or the subject is of another kind.
-    pub(crate) fn compare(&self, subject: Subject<'_>) -> Result<Option<Ordering>, Malformed> {
+    #[inline]
+    pub(crate) fn compare(&self, subject: &Subject<'_>) -> Result<Option<Ordering>, Malformed> {
         Ok(match (self, subject) {
-            (Self::Value(bound), Subject::Value(Value::Number(number))) => {
-                Some(bound.order(&number)?)
-            }
-            (Self::Length(bound), Subject::Value(Value::String(text))) => {
-                Some(compare_length(text, *bound))
-            }
+            (Self::Value(bound), Subject::Number(number)) => Some(bound.order(number)?),
+            (Self::Length(bound), Subject::Text(text)) => Some(compare_length(text, *bound)),
             (Self::Count(bound), Subject::Array(_, count)) => Some(count.cmp(bound)),
             (Self::Moment(bound, _), Subject::Moment(_, moment)) => moment.compare(bound),
             _ => None,

@@ -23,7 +23,7 @@ impl Walk<'_> {
         self.count(element, array, at)?;
         for (index, item) in array.iter().enumerate() {
             let item = item?;
-            if items.accepts_plainly(item) {
+            if items.accepts(&item)? {
                 continue;
             }
             let here = at.index(index);
@@ -52,7 +52,7 @@ impl Walk<'_> {
         for item in array.iter() {
             count += usize::from(!matches!(item?, Value::Null));
         }
-        self.rules(element, Subject::Array(array, count), at)
+        self.rules(element, &Subject::Array(array, count), at)
     }
 
     /// Passes an element that is null.

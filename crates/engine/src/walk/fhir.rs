@@ -7,7 +7,7 @@
 use super::Walk;
 use crate::issue::Code;
 use crate::jsonb::{Array, ArrayIter, Malformed, Object, Value};
-use crate::profile::{Element, Member, Presence, Shape, is_same, stored_order};
+use crate::profile::{Element, Mark, Member, Presence, Shape};
 use crate::resource::{Halt, Need, Stop};
 use crate::schema::Known;
 use crate::trail::Trail;
@@ -36,20 +36,21 @@ impl Walk<'_> {
         for member in object.iter() {
             let (key, value) = member?;
             let here = at.member(key, &object);
+            let mark = Mark::new(key);
             while let Some(member) = shape.members.get(next)
-                && stored_order(member.name.as_bytes(), key) == Ordering::Less
+                && member.order(&mark, key) == Ordering::Less
             {
                 self.fhir_absent(member, &object, at)?;
                 next += 1;
             }
             match shape.members.get(next) {
-                Some(member) if is_same(member.name.as_bytes(), key) => {
+                Some(member) if member.order(&mark, key) == Ordering::Equal => {
                     there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
                     next += 1;
                     self.meet(shape, member, &mut met, &here);
                     if matches!(value, Value::Null) {
                         self.report(Code::Structure, &here, "expected no null");
-                    } else if !member.element.accepts_plainly(value) {
+                    } else if !member.element.accepts(&value)? {
                         self.element(&member.element, value, &here, depth + 1)?;
                     }
                 }
@@ -172,7 +173,7 @@ impl Walk<'_> {
             _ => Known::No,
         };
         match known {
-            Known::Yes(profile) => self.of(profile, Value::Object(object), at, depth),
+            Known::Yes(profile) => self.of(profile, object, at, depth),
             Known::No => {
                 self.report(
                     Code::NotFound,

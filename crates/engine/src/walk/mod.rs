@@ -12,7 +12,7 @@ mod rules;
 use crate::contained;
 use crate::depth;
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::Value;
+use crate::jsonb::{Object, Value};
 use crate::limits::Limits;
 use crate::profile::{Element, Node, Profile};
 use crate::resource::{Checked, Halt, Reference, Resource, Stop};
@@ -71,7 +71,10 @@ impl<'w> Walk<'w> {
     /// Walks a whole resource, and tells whether contained ids or types are incomplete.
     fn resource_of(&mut self, profile: &'w Profile, resource: &Resource<'w>) -> Result<bool, Halt> {
         let at = Trail::root(&profile.name);
-        self.shape(0, resource.data, &at, 1)?;
+        match resource.data {
+            Value::Object(object) => self.shape(0, object, &at, 1)?,
+            other => self.mismatch(other, "expected object", &at, 1)?,
+        }
         let contained = resource.contained.unwrap_or(Value::Null);
         if matches!(contained, Value::Null) && profile.contained.is_empty() {
             return Ok(false);
@@ -87,9 +90,12 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
+        let Value::Object(object) = value else {
+            return self.mismatch(value, "expected object", at, depth);
+        };
         let root = std::mem::replace(&mut self.root, value);
         let answers = std::mem::take(&mut self.answers);
-        let walked = self.of(profile, value, at, depth);
+        let walked = self.of(profile, object, at, depth);
         self.root = root;
         self.answers = answers;
         walked
@@ -100,12 +106,12 @@ impl<'w> Walk<'w> {
     fn of(
         &mut self,
         profile: &'w Profile,
-        value: Value<'_>,
+        object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
         let outer = std::mem::replace(&mut self.profile, profile);
-        let walked = self.shape(0, value, at, depth);
+        let walked = self.shape(0, object, at, depth);
         self.profile = outer;
         walked
     }
@@ -119,8 +125,8 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
-        match (&element.node, value) {
-            (Node::Text(lexical), Value::String(text)) => {
+        match (&value, &element.node) {
+            (Value::String(text), Node::Text(lexical)) => {
                 if !lexical.accepts(text) {
                     self.report(Code::Invalid, at, lexical.expected());
                     return Ok(());
@@ -130,48 +136,49 @@ impl<'w> Walk<'w> {
                     None => Ok(()),
                 }
             }
-            (Node::Array(items), Value::Array(array)) => {
-                self.array(element, items, array, at, depth)
+            (Value::Array(array), Node::Array(items)) => {
+                self.array(element, items, *array, at, depth)
             }
-            (Node::Named(slot), Value::Object(_)) => {
-                self.named(*slot, value, at, depth)?;
-                self.rules(element, Subject::Value(value), at)
+            (Value::Object(object), Node::Named(slot)) => {
+                self.named(*slot, *object, at, depth)?;
+                self.rules(element, &Subject::Object(*object), at)
             }
-            (Node::Object(place), Value::Object(_)) => {
-                self.shape(*place, value, at, depth)?;
-                self.rules(element, Subject::Value(value), at)
+            (Value::Object(object), Node::Object(place)) => {
+                self.shape(*place, *object, at, depth)?;
+                self.rules(element, &Subject::Object(*object), at)
             }
-            (Node::Integer(width), Value::Number(number)) => {
-                if !width.accepts(&number) {
+            (Value::Number(number), Node::Integer(width)) => {
+                if !width.accepts(number) {
                     self.report(Code::Invalid, at, width.expected());
                     return Ok(());
                 }
-                self.rules(element, Subject::Value(value), at)
+                self.rules(element, &Subject::Number(*number), at)
             }
-            (Node::Decimal, Value::Number(_)) | (Node::Boolean, Value::Bool(_)) => {
-                self.rules(element, Subject::Value(value), at)
+            (Value::Number(number), Node::Decimal) => {
+                self.rules(element, &Subject::Number(*number), at)
             }
-            (Node::Aligned(items), Value::Array(array)) => {
-                self.aligned(element, items, array, at, depth)
+            (Value::Bool(_), Node::Boolean) => self.rules(element, &Subject::Other(value), at),
+            (Value::Array(array), Node::Aligned(items)) => {
+                self.aligned(element, items, *array, at, depth)
             }
-            (Node::Resource, Value::Object(object)) => self.resource(object, at, depth),
-            (Node::Any, _) => {
+            (Value::Object(object), Node::Resource) => self.resource(*object, at, depth),
+            (_, Node::Any) => {
                 self.unwalked(value, at, depth)?;
-                self.rules(element, Subject::Value(value), at)
+                self.rules(element, &Subject::Other(value), at)
             }
-            (node, _) => self.mismatch(value, kind(node), at, depth),
+            (_, node) => self.mismatch(value, kind(node), at, depth),
         }
     }
 
     fn named(
         &mut self,
         slot: Slot,
-        value: Value<'_>,
+        object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
         match self.schema.resolve(slot) {
-            Known::Yes(profile) => self.of(profile, value, at, depth),
+            Known::Yes(profile) => self.of(profile, object, at, depth),
             Known::No => {
                 self.report(Code::NotFound, at, "expected a type that is defined");
                 Ok(())

@@ -3,23 +3,21 @@
 use super::Walk;
 use crate::issue::Code;
 use crate::jsonb::{Object, Value};
-use crate::profile::{Member, Presence, Shape, is_same};
+use crate::profile::{Mark, Member, Presence, Shape};
 use crate::resource::Halt;
 use crate::rule::Scope;
 use crate::trail::Trail;
+use std::cmp::Ordering;
 
 impl Walk<'_> {
     /// Walks one of the profile's objects.
     pub(super) fn shape(
         &mut self,
         place: usize,
-        value: Value<'_>,
+        object: Object<'_>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
-        let Value::Object(object) = value else {
-            return self.mismatch(value, "expected object", at, depth);
-        };
         let profile = self.profile;
         let Some(shape) = profile.shapes.get(place) else {
             return Ok(());
@@ -60,7 +58,7 @@ impl Walk<'_> {
                 Some(member) => {
                     there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
                     next += 1;
-                    if member.element.accepts_plainly(value) {
+                    if member.element.accepts(&value)? {
                         continue;
                     }
                     let here = at.member(key, &object);
@@ -88,13 +86,12 @@ impl Walk<'_> {
         object: &Object<'_>,
         at: &Trail<'_>,
     ) -> Result<Option<&'s Member>, Halt> {
+        let mark = Mark::new(key);
         while let Some(member) = shape.members.get(*next) {
-            let name = member.name.as_bytes();
-            if is_same(name, key) {
-                return Ok(Some(member));
-            }
-            if name.len() > key.len() || name.len() == key.len() && name > key {
-                return Ok(None);
+            match member.order(&mark, key) {
+                Ordering::Equal => return Ok(Some(member)),
+                Ordering::Greater => return Ok(None),
+                Ordering::Less => {}
             }
             self.absent(member, object, at)?;
             *next += 1;

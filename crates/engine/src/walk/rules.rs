@@ -3,7 +3,7 @@
 use super::Walk;
 use crate::issue::{Code, Issue, Severity};
 use crate::jsonb::Value;
-use crate::lexical::{Lexical, moment};
+use crate::lexical::Lexical;
 use crate::profile::Element;
 use crate::resource::{Halt, Need, Reference, Stop};
 use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
@@ -19,11 +19,7 @@ impl Walk<'_> {
         text: &[u8],
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
-        let subject = match moment(lexical, text) {
-            Some(moment) => Subject::Moment(text, moment),
-            None => Subject::Value(Value::String(text)),
-        };
-        self.some_rules(rules, subject, at)
+        self.some_rules(rules, &lexical.subject(text), at)
     }
 
     /// Checks the rules of an element, if it has any.
@@ -31,7 +27,7 @@ impl Walk<'_> {
     pub(super) fn rules(
         &mut self,
         element: &Element,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         match &element.rules {
@@ -43,7 +39,7 @@ impl Walk<'_> {
     fn some_rules(
         &mut self,
         rules: &Rules,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         if !rules.accept(subject)? {
@@ -60,7 +56,7 @@ impl Walk<'_> {
     fn explain(
         &mut self,
         rules: &Rules,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         let scope = Scope {
@@ -79,14 +75,10 @@ impl Walk<'_> {
     fn more_rules(
         &mut self,
         rules: &Rules,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
-        let value = match subject {
-            Subject::Value(value) => value,
-            Subject::Moment(text, _) => Value::String(text),
-            Subject::Array(array, _) => Value::Array(array),
-        };
+        let value = subject.value();
         if let Some(exact) = &rules.exact
             && !exact.accepts(value)?
         {
