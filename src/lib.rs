@@ -38,7 +38,11 @@ pgrx::extension_sql_file!(
     name = "roles",
     requires = ["relationships"]
 );
-pgrx::extension_sql_file!("../sql/postgrest.sql", name = "postgrest", requires = ["roles"]);
+pgrx::extension_sql_file!(
+    "../sql/postgrest.sql",
+    name = "postgrest",
+    requires = ["roles"]
+);
 
 pg::sql_function! {
     catalog_changed => api::gate::catalog_changed;

@@ -53,14 +53,16 @@ fn put(
     if read.kind() == Kind::Root {
         let before = match &current {
             Some(_) => find(source.as_str(), profile.as_str())?.indexes.clone(),
-            None => {
-                ddl::create_resources(session, source, profile)?;
-                Vec::new()
-            }
+            None => Vec::new(),
         };
         let table = Table::new(source.as_str(), profile.as_str(), Kind::Root)?;
         let after = indexes_of(&read);
-        index::change(session, (source, profile), &table, &before, &after)?;
+        source::as_schema_owner(session, source.as_str(), || {
+            if current.is_none() {
+                ddl::create_resources(session, source, profile)?;
+            }
+            index::change(session, (source, profile), &table, &before, &after)
+        })?;
     }
     definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
     let defined = if version == 1 {
@@ -206,7 +208,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
             if !cascade && ddl::holds_rows(session, table)? {
                 return Err(holds_rows(profile));
             }
-            ddl::drop(session, table)?;
+            source::as_schema_owner(session, source.as_str(), || ddl::drop(session, table))?;
         }
         definition::remove(session, source.as_str(), profile)
     })?;

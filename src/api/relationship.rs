@@ -51,7 +51,9 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
     let ends = (&read.from, &read.to);
     let version = match &current {
         None => {
-            ddl::create_links(session, source, name, ends)?;
+            source::as_schema_owner(session, source.as_str(), || {
+                ddl::create_links(session, source, name, ends)
+            })?;
             1
         }
         Some(current) => {
@@ -267,6 +269,6 @@ pub fn drop_one(session: &Session, source: &str, name: &str, cascade: bool) -> R
     if !cascade && ddl::holds_rows(session, table)? {
         return Err(holds_rows(name));
     }
-    ddl::drop(session, table)?;
+    source::as_schema_owner(session, source, || ddl::drop(session, table))?;
     definition::remove(session, source, name)
 }

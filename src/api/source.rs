@@ -62,7 +62,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                     )
                     .hint("ingest.source_drop(source, cascade => true) drops them for ever."));
                 }
-                ddl::drop(session, table)?;
+                source::as_schema_owner(session, name.as_str(), || ddl::drop(session, table))?;
             }
         }
         source::drop(session, &name, cascade)

@@ -5,7 +5,7 @@ use super::name::Name;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, as_owner, kind};
 use std::mem::ManuallyDrop;
 
-const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') \
+const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE'), n.nspowner \
      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
@@ -103,6 +103,26 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     }
 }
 
+/// Runs what makes, changes or drops tables as the owner of the schema, whoever of those that may
+/// act as the owner has called: so that all tables of a source have one owner. The caller must have
+/// passed [`lock_for_definition`].
+pub fn as_schema_owner<T>(
+    session: &Session,
+    source: &str,
+    body: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let name = [Arg::Text(source)];
+    let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+    let owner = rows.first().filter(|row| row.bool(1)).map(|row| row.oid(2));
+    match owner {
+        Some(owner) => as_owner(owner, body),
+        None => Err(Error::refuse(
+            State::InsufficientPrivilege,
+            "must be owner of the source",
+        )),
+    }
+}
+
 /// The names of what has a table in the source: relationships last, so that tables can be dropped
 /// from the end.
 pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
@@ -122,10 +142,10 @@ pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
 /// Drops the schema as the caller, and the catalog's rows.
 pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
     let behavior = if cascade { "CASCADE" } else { "RESTRICT" };
-    session.execute(&format!(
-        "DROP SCHEMA IF EXISTS {} {behavior}",
-        source.quoted()
-    ))?;
+    if standing(session, source.as_str())? == Standing::Owned {
+        let drop = format!("DROP SCHEMA {} {behavior}", source.quoted());
+        as_schema_owner(session, source.as_str(), || session.execute(&drop))?;
+    }
     let catalog = Catalog::open(session)?;
     as_owner(catalog.owner, || {
         let args = [Arg::Text(source.as_str())];

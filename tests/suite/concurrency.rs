@@ -446,7 +446,9 @@ fn single_side_of_a_relationship_holds_when_linked_at_once() {
                 _ => format!("relationship_upsert('clinic', 'owns', '{body}')"),
             };
             if let Err(error) = written(&mut client, &call) {
-                assert_eq!(sqlstate(&error), "PT409", "{error:?}");
+                // 40001: the same link was made and undone between two looks; a retry cures it.
+                let known = ["PT409", "40001"].contains(&sqlstate(&error).as_str());
+                assert!(known, "{error:?}");
             }
             if round % 3 == 0 {
                 let call = format!("relationship_unlink('clinic', 'owns', 'provider.p{p},office.o{o}')");
