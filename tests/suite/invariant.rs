@@ -136,7 +136,7 @@ pub fn is_blocked(watcher: &mut Client, pid: i32) -> bool {
 pub fn numbered(kind: &str) -> Value {
     let mut definition = json!({"type": "ROOT", "properties": {
         "name": {"type": "symbol"},
-        "number": {"type": "integer"},
+        "number": {"type": "decimal"},
         "address": {"type": "object", "properties": {"city": {"type": "symbol"}}},
         "tags": {"type": "array", "items": {"type": "symbol"}}}});
     if !kind.is_empty() {

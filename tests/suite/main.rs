@@ -6,13 +6,16 @@
 
 mod argument;
 mod boundary;
+mod bulk;
 mod bundle;
 mod cases;
 mod catalog;
 mod clinic;
 mod concurrency;
 mod condition;
+mod contained;
 mod crash;
+mod criteria;
 mod dump;
 mod fhir_data;
 mod gate;
@@ -23,7 +26,9 @@ mod layers;
 mod link;
 mod load;
 mod main_job;
+mod patch;
 mod postgrest;
+mod read_at;
 mod readme;
 mod role;
 mod size;

@@ -1,0 +1,515 @@
+//! Criteria, identities and indexes: what a declared one changes is the speed, and that an identity
+//! is there once; never what is found.
+
+use ingest_tests::refusal::issues;
+use ingest_tests::{Database, expect_sqlstate, psql};
+use postgres::{Client, Error};
+use serde_json::{Value, json};
+
+use crate::clinic::{self, Written, value};
+use crate::invariant::{assert_sound, numbered, sqlstate};
+
+/// Profiles that differ in what they declare: nothing, indexes on every path, an identity.
+const PROFILES: [&str; 3] = ["loose", "indexed", "unique"];
+
+fn database() -> (Database, Client) {
+    let database = clinic::database("criteria");
+    let mut client = database.connect();
+    let mut indexed = numbered("");
+    indexed["indexes"] = json!([
+        ["number"],
+        ["name"],
+        ["address.city"],
+        ["tags"],
+        ["name", "number"]
+    ]);
+    for (profile, definition) in [
+        ("loose", numbered("")),
+        ("indexed", indexed),
+        ("unique", numbered("identities")),
+    ] {
+        clinic::define(&mut client, "clinic", profile, &definition).unwrap();
+    }
+    (database, client)
+}
+
+fn upsert_if(
+    client: &mut Client,
+    profile: &str,
+    criteria: &Value,
+    body: &Value,
+) -> Result<Written, Error> {
+    let sql = "SELECT outcome::text, id, version, updated_at, resource \
+         FROM ingest.resource_upsert_if('clinic', $1, $2, $3)";
+    client
+        .query_one(sql, &[&profile, criteria, body])
+        .map(Into::into)
+}
+
+fn search(client: &mut Client, profile: &str, criteria: &Value) -> Result<Vec<String>, Error> {
+    let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2)";
+    let rows = client.query(sql, &[&profile, criteria])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn fill(client: &mut Client, profile: &str) {
+    for (id, data) in [
+        (
+            "a",
+            json!({"number": 1, "name": "Ann", "address": {"city": "Bern"}, "tags": ["x", "y"]}),
+        ),
+        (
+            "b",
+            json!({"number": 2, "name": "Bob", "address": {"city": "Bern"}, "tags": ["y"]}),
+        ),
+        (
+            "c",
+            json!({"number": 3, "name": "Ann", "address": {"city": "Rome"}, "tags": []}),
+        ),
+        ("d", json!({"name": "Dan"})),
+    ] {
+        clinic::create_as(client, profile, id, &json!({"data": data})).unwrap();
+    }
+}
+
+/// The same criteria find the same, whatever is declared: none, one or many; by one path or several,
+/// nested, in an array, with numbers spelled in any way.
+#[test]
+fn criteria_find_the_same_with_every_index() {
+    let (_database, mut client) = database();
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    for profile in PROFILES {
+        fill(&mut client, profile);
+        for (criteria, found) in [
+            (json!({"number": 1}), "a"),
+            (serde_json::from_str(r#"{"number": 1.0}"#).unwrap(), "a"),
+            (serde_json::from_str(r#"{"number": 1.000}"#).unwrap(), "a"),
+            (serde_json::from_str(r#"{"number": 1e0}"#).unwrap(), "a"),
+            (json!({"number": "1"}), "a"),
+            (json!({"number": "1.0"}), "a"),
+            (json!({"number": [2, 3]}), "b c"),
+            (json!({"number": [2, "2.0", 2]}), "b"),
+            (json!({"name": "Ann"}), "a c"),
+            (json!({"name": "Ann", "number": 3}), "c"),
+            (json!({"name": "Ann", "number": 2}), ""),
+            (json!({"name": ["Bob", "Dan"], "number": [1, 2]}), "b"),
+            (json!({"address.city": "Bern"}), "a b"),
+            (json!({"address.city": "Bern", "tags": "x"}), "a"),
+            (json!({"tags": "y"}), "a b"),
+            (json!({"tags": ["x", "z"]}), "a"),
+            (json!({"tags": "z"}), ""),
+            (json!({"name": "ann"}), ""),
+            (json!({"name": ""}), ""),
+            (json!({}), "a b c d"),
+        ] {
+            let ids = search(&mut client, profile, &criteria)
+                .unwrap_or_else(|error| panic!("{profile}: {criteria}: {error:?}"));
+            assert_eq!(ids.join(" "), found, "{profile}: {criteria}");
+            if criteria == json!({}) {
+                continue;
+            }
+            // The conditional verbs find the same.
+            let mut transaction = client.transaction().unwrap();
+            let did = clinic::create_if(
+                &mut transaction,
+                profile,
+                &criteria,
+                &json!({"data": {"name": "new"}}),
+            );
+            match ids.as_slice() {
+                [] => assert_eq!(did.unwrap().did(), ("created", 1), "{profile}: {criteria}"),
+                [one] => {
+                    let did = did.unwrap();
+                    assert_eq!((did.outcome.as_str(), &did.id), ("matched", one));
+                }
+                _ => drop(expect_sqlstate(did, "PT412")),
+            }
+        }
+    }
+}
+
+/// Criteria that name no property, or no value that one can have, are refused by every verb that
+/// takes them; empty ones by those that write.
+#[test]
+fn criteria_that_say_nothing_are_refused() {
+    let (_database, mut client) = database();
+    let body = json!({"data": {}});
+    for profile in PROFILES {
+        for criteria in [
+            json!([]),
+            json!("number"),
+            json!({"nmuber": 1}),
+            json!({"address.town": "x"}),
+            json!({"address.city.x": "x"}),
+            json!({".": 1}),
+            json!({"": 1}),
+            json!({"number": {}}),
+            json!({"number": []}),
+            json!({"number": null}),
+            json!({"number": "one"}),
+            json!({"number": "true"}),
+            json!({"name": [[]]}),
+        ] {
+            expect_sqlstate(
+                clinic::create_if(&mut client, profile, &criteria, &body),
+                "PT400",
+            );
+            expect_sqlstate(upsert_if(&mut client, profile, &criteria, &body), "PT400");
+            expect_sqlstate(search(&mut client, profile, &criteria), "PT400");
+        }
+        expect_sqlstate(
+            clinic::create_if(&mut client, profile, &json!({}), &body),
+            "PT400",
+        );
+        expect_sqlstate(upsert_if(&mut client, profile, &json!({}), &body), "PT400");
+        assert!(search(&mut client, profile, &json!({})).unwrap().is_empty());
+    }
+}
+
+/// A conditional upsert creates, replaces the match whole, or leaves it if it is the same.
+#[test]
+fn conditional_upsert_creates_or_replaces_its_match() {
+    let (_database, mut client) = database();
+    for profile in PROFILES {
+        let criteria = json!({"number": 7});
+        let mut body = json!({"data": {"number": 7, "name": "one"}});
+        let made = upsert_if(&mut client, profile, &criteria, &body).unwrap();
+        assert_eq!(made.did(), ("created", 1));
+        assert_eq!(
+            upsert_if(&mut client, profile, &criteria, &body)
+                .unwrap()
+                .did(),
+            ("unchanged", 1)
+        );
+        body["data"] = json!({"number": 7});
+        let done = upsert_if(&mut client, profile, &criteria, &body).unwrap();
+        assert_eq!((done.did(), &done.id), (("updated", 2), &made.id));
+        assert_eq!(done.data(), &json!({"number": 7}));
+        // The id of the match may be said, another not.
+        body["id"] = json!(made.id);
+        assert_eq!(
+            upsert_if(&mut client, profile, &criteria, &body)
+                .unwrap()
+                .did(),
+            ("unchanged", 2)
+        );
+        body["id"] = json!("other");
+        expect_sqlstate(upsert_if(&mut client, profile, &criteria, &body), "PT400");
+        // What it replaces the match with is judged, as is what it creates.
+        let wrong = json!({"data": {"number": "x"}});
+        expect_sqlstate(upsert_if(&mut client, profile, &criteria, &wrong), "PT422");
+        expect_sqlstate(
+            upsert_if(&mut client, profile, &json!({"number": 8}), &wrong),
+            "PT422",
+        );
+        // Several matches are none.
+        let twin = json!({"data": {"number": 8, "name": "twin"}});
+        clinic::create(&mut client, profile, &twin).unwrap();
+        let criteria = json!({"number": [7, 8]});
+        expect_sqlstate(upsert_if(&mut client, profile, &criteria, &twin), "PT412");
+        // Nothing matches, but the id is taken by another.
+        let taken = json!({"id": made.id, "data": {"number": 9}});
+        expect_sqlstate(
+            upsert_if(&mut client, profile, &json!({"number": 9}), &taken),
+            "PT409",
+        );
+    }
+    assert_sound(&mut client, "clinic");
+}
+
+/// An identity is there once, whichever verb would make it twice; absent and null ones never clash.
+#[test]
+fn identity_taken_is_a_conflict_for_every_verb() {
+    let (_database, mut client) = database();
+    fill(&mut client, "unique");
+    let body = json!({"data": {"number": 1}});
+    let respelled: Value = serde_json::from_str(r#"{"data": {"number": 1.0}}"#).unwrap();
+    for body in [&body, &respelled] {
+        expect_sqlstate(clinic::create(&mut client, "unique", body), "PT409");
+        expect_sqlstate(
+            clinic::create_as(&mut client, "unique", "new", body),
+            "PT409",
+        );
+        expect_sqlstate(clinic::upsert(&mut client, "unique", "new", body), "PT409");
+        let refusal = expect_sqlstate(clinic::upsert(&mut client, "unique", "b", body), "PT409");
+        assert!(refusal.message().contains("identity"), "{refusal:?}");
+        assert!(
+            !format!("{refusal:?}").contains("1.0"),
+            "a value: {refusal:?}"
+        );
+        expect_sqlstate(
+            upsert_if(&mut client, "unique", &json!({"number": 2}), body),
+            "PT409",
+        );
+        expect_sqlstate(
+            clinic::create_if(&mut client, "unique", &json!({"name": "new"}), body),
+            "PT409",
+        );
+    }
+    for mode in ["create", "upsert"] {
+        let load = "SELECT * FROM ingest.resource_load('clinic', 'unique', $1, $2)";
+        let bodies =
+            json!([{"id": "m", "data": {"number": 50}}, {"id": "n", "data": {"number": 1}}]);
+        let refusal = expect_sqlstate(client.query(load, &[&bodies, &mode]), "PT409");
+        assert!(refusal.message().starts_with("body 2: "), "{refusal:?}");
+        let twins = json!([{"data": {"number": 60}}, {"data": {"number": 60}}]);
+        expect_sqlstate(client.query(load, &[&twins, &mode]), "PT409");
+        let issue: Option<Value> = client
+            .query_one(
+                "SELECT issue FROM ingest.resource_load('clinic', 'unique', $1, $2, 'report')",
+                &[&json!([{"id": "n", "data": {"number": 1}}]), &mode],
+            )
+            .unwrap()
+            .get(0);
+        assert!(
+            issue.unwrap()[0]["diagnostics"]
+                .as_str()
+                .unwrap()
+                .contains("identity")
+        );
+    }
+    for sql in [
+        "INSERT INTO clinic.unique (data) VALUES ('{\"number\": 1}')",
+        "UPDATE clinic.unique SET data = '{\"number\": 1}' WHERE id = 'b'",
+    ] {
+        assert_eq!(sqlstate(&client.batch_execute(sql).unwrap_err()), "23505");
+    }
+    for absent in [json!({}), json!({"number": null}), json!({"name": "x"})] {
+        clinic::create(&mut client, "unique", &json!({"data": absent})).unwrap();
+    }
+    // A deleted one is free again.
+    clinic::delete(&mut client, "unique", "a", None, false).unwrap();
+    clinic::create_as(&mut client, "unique", "new", &body).unwrap();
+}
+
+/// The columns of the unique and the other indexes of a table, but for its key.
+fn indexes(client: &mut Client, profile: &str) -> Vec<String> {
+    let sql = format!(
+        "SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END || amname || ' ' || indnatts
+         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+         WHERE indrelid = 'clinic.{profile}'::regclass AND NOT indisprimary AND indisvalid ORDER BY 1"
+    );
+    client
+        .query(&sql, &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+/// Declared identities and indexes are real ones; they come and go with the definition, on a table
+/// with rows too.
+#[test]
+fn indexes_come_and_go_with_the_definition() {
+    let (_database, mut client) = database();
+    assert_eq!(indexes(&mut client, "loose"), [""; 0]);
+    assert_eq!(indexes(&mut client, "unique"), ["unique btree 1"]);
+    assert_eq!(
+        indexes(&mut client, "indexed"),
+        ["btree 1", "btree 1", "btree 1", "btree 2", "gin 1"]
+    );
+    fill(&mut client, "loose");
+    let mut definition = numbered("");
+    for (part, paths, made) in [
+        ("identities", json!([["number"]]), vec!["unique btree 1"]),
+        (
+            "identities",
+            json!([["name", "number"]]),
+            vec!["unique btree 2"],
+        ),
+        (
+            "indexes",
+            json!([["tags"]]),
+            vec!["gin 1", "unique btree 2"],
+        ),
+        ("identities", json!([]), vec!["gin 1"]),
+        ("indexes", json!([]), vec![]),
+    ] {
+        definition[part] = paths;
+        clinic::define(&mut client, "clinic", "loose", &definition).unwrap();
+        assert_eq!(indexes(&mut client, "loose"), made, "{definition}");
+        assert_eq!(
+            search(&mut client, "loose", &json!({"tags": "y", "name": "Bob"})).unwrap(),
+            ["b"]
+        );
+    }
+}
+
+/// What is not unique does not become an identity: the rows that clash are named, and nothing
+/// changes.
+#[test]
+fn identity_that_rows_share_is_refused_with_their_ids() {
+    let (_database, mut client) = database();
+    fill(&mut client, "loose");
+    let mut definition = numbered("");
+    definition["identities"] = json!([["number"], ["name"]]);
+    let refusal = expect_sqlstate(
+        clinic::define(&mut client, "clinic", "loose", &definition),
+        "PT409",
+    );
+    let issues = issues(&refusal);
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert!(issues[0].diagnostics.contains("a, c"), "{issues:?}");
+    assert!(
+        !format!("{refusal:?}").contains("Ann"),
+        "a value: {refusal:?}"
+    );
+    assert_eq!(indexes(&mut client, "loose"), [""; 0]);
+    let version: i32 = value(
+        &mut client,
+        "SELECT version FROM ingest.profile WHERE source = 'clinic' AND profile = 'loose'",
+    );
+    assert_eq!(version, 1);
+}
+
+/// A criterion that no index serves works, and says in a notice which index is missing; one that is
+/// served says nothing.
+#[test]
+fn criterion_without_an_index_is_told_in_a_notice() {
+    let (database, mut client) = database();
+    fill(&mut client, "unique");
+    for (criteria, is_told) in [
+        ("{\"number\": 1}", false),
+        ("{\"number\": 2, \"name\": \"Bob\"}", false),
+        ("{\"name\": \"Bob\"}", true),
+        ("{\"address.city\": \"Rome\"}", true),
+        ("{}", false),
+    ] {
+        for call in [
+            format!("SELECT id FROM ingest.resource_search('clinic', 'unique', '{criteria}');"),
+            format!(
+                "SELECT id FROM ingest.resource_create_if('clinic', 'unique', '{criteria}', '{{\"data\": {{}}}}');"
+            ),
+        ] {
+            if criteria == "{}" && call.contains("create_if") {
+                continue;
+            }
+            let session = psql::run(&database, &call);
+            assert!(session.succeeded, "{}", session.output);
+            let told = session
+                .output
+                .contains("NOTICE:  no index of unique serves the criteria");
+            assert_eq!(told, is_told, "{call}: {}", session.output);
+            for (key, part) in [
+                ("name", "[\"name\"]"),
+                ("address.city", "[\"address.city\"]"),
+            ] {
+                if is_told && criteria.contains(key) {
+                    assert!(session.output.contains(part), "{}", session.output);
+                }
+            }
+            assert!(
+                !session.output.contains("Rome"),
+                "a value: {}",
+                session.output
+            );
+        }
+    }
+}
+
+/// Searches come by id, a page at a time.
+#[test]
+fn search_comes_in_pages_by_id() {
+    let (_database, mut client) = database();
+    client
+        .batch_execute(
+            "INSERT INTO clinic.indexed (id, data)
+             SELECT 'i' || lpad(i::text, 4, '0'), jsonb_build_object('number', i % 2)
+             FROM generate_series(1, 250) AS i",
+        )
+        .unwrap();
+    let page = |client: &mut Client, criteria: &str, count: i32, after: Option<&str>| {
+        client
+            .query(
+                "SELECT id, version, resource -> 'id' = to_jsonb(id) FROM \
+                 ingest.resource_search('clinic', 'indexed', $1::text::jsonb, $2, $3)",
+                &[&criteria, &count, &after],
+            )
+            .map(|rows| {
+                rows.iter()
+                    .map(|row| {
+                        assert!(row.get::<_, bool>(2));
+                        row.get::<_, String>(0)
+                    })
+                    .collect::<Vec<_>>()
+            })
+    };
+    for (criteria, all) in [
+        ("{}", 250),
+        ("{\"number\": 1}", 125),
+        ("{\"number\": 5}", 0),
+    ] {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let after = found.last().cloned();
+            let next = page(&mut client, criteria, 40, after.as_deref()).unwrap();
+            if next.is_empty() {
+                break;
+            }
+            found.extend(next);
+        }
+        assert_eq!(found.len(), all, "{criteria}");
+        assert!(found.is_sorted(), "{criteria}");
+    }
+    assert!(page(&mut client, "{}", 0, None).unwrap().is_empty());
+    for count in [-1, 10_001] {
+        expect_sqlstate(page(&mut client, "{}", count, None), "PT400");
+    }
+    let default: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM ingest.resource_search('clinic', 'indexed', '{}')",
+    );
+    assert_eq!(default, 100);
+}
+
+/// However often it is called in a session, a conditional create by a declared path never scans the
+/// table: no cached generic plan is in the way.
+#[test]
+fn declared_path_is_never_scanned_for() {
+    let (_database, mut client) = database();
+    for profile in ["indexed", "unique"] {
+        client
+            .batch_execute(&format!(
+                "INSERT INTO clinic.{profile} (data)
+                 SELECT jsonb_build_object('number', i, 'name', 'n' || i, 'tags', jsonb_build_array('t' || i))
+                 FROM generate_series(1, 20000) AS i;
+                 ANALYZE clinic.{profile}"
+            ))
+            .unwrap();
+        // What the session has not reported yet counts too, such as the making of the indexes.
+        let scans = |client: &mut Client| -> i64 {
+            value(
+                client,
+                &format!(
+                    "SELECT seq_scan FROM pg_stat_xact_user_tables
+                     WHERE schemaname = 'clinic' AND relname = '{profile}'"
+                ),
+            )
+        };
+        client.batch_execute("BEGIN").unwrap();
+        let before = scans(&mut client);
+        for number in 1..=30 {
+            let body = json!({"data": {"number": 100_000 + number}});
+            let found = clinic::create_if(&mut client, profile, &json!({"number": number}), &body);
+            assert_eq!(found.unwrap().outcome, "matched");
+            let criteria = json!({"number": 100_000 + number});
+            let made = clinic::create_if(&mut client, profile, &criteria, &body).unwrap();
+            assert_eq!(made.outcome, "created");
+            upsert_if(
+                &mut client,
+                profile,
+                &criteria,
+                &json!({"data": {"number": 100_000 + number, "name": "x"}}),
+            )
+            .unwrap();
+            search(&mut client, profile, &criteria).unwrap();
+            if profile == "indexed" {
+                search(&mut client, profile, &json!({"tags": format!("t{number}")})).unwrap();
+            }
+        }
+        assert_eq!(scans(&mut client), before, "{profile}");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
