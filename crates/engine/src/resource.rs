@@ -108,8 +108,11 @@ impl From<Malformed> for Halt {
 
 /// Whether `id` can be the id of a resource: 1 to 64 of `A-Z a-z 0-9 - . _`.
 pub fn id_is_valid(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    is_id(id.as_bytes())
+}
+
+/// [`id_is_valid`] for bytes.
+pub(crate) fn is_id(id: &[u8]) -> bool {
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=64).contains(&id.len()) && id.iter().all(valid)
 }

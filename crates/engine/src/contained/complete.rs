@@ -1,7 +1,7 @@
 //! The completion of contained ids and types.
 
-use super::check::kind;
 use super::id::{Given, Place};
+use super::item::kind;
 use crate::jsonb::{Array, Item, Malformed, Object, Value, write};
 use crate::limits::Limits;
 use crate::profile::{ContainedKey, Profile};

@@ -1,6 +1,6 @@
 //! The ids of contained resources.
 
-use crate::resource::id_is_valid;
+use crate::resource::is_id;
 
 /// A resource, root or contained, and what contains it.
 #[derive(Debug, Clone, Copy)]
@@ -16,16 +16,21 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// Whether `full` is the full id of this resource.
     fn is_named(&self, full: &[u8]) -> bool {
-        let rest = full
+        let prefix = full
             .strip_suffix(self.id)
             .filter(|_| !self.id.is_empty())
-            .and_then(|rest| rest.strip_suffix(b"/"))
-            .and_then(|rest| rest.strip_suffix(self.key));
-        match (rest, self.parent) {
+            .and_then(|rest| rest.strip_suffix(b"/"));
+        prefix.is_some_and(|prefix| Self::is_prefix(self.parent, self.key, prefix))
+    }
+
+    /// Whether the full ids of what stands under `key` of `parent` begin with `prefix`, and a
+    /// slash.
+    fn is_prefix(parent: Option<&Place<'_>>, key: &[u8], prefix: &[u8]) -> bool {
+        match (prefix.strip_suffix(key), parent) {
             (Some(rest), None) => rest.is_empty(),
             (Some(rest), Some(parent)) => rest
                 .strip_suffix(b"/")
-                .is_some_and(|prefix| parent.is_named(prefix)),
+                .is_some_and(|full| parent.is_named(full)),
             (None, _) => false,
         }
     }
@@ -43,21 +48,13 @@ pub(super) enum Given<'a> {
 impl<'a> Given<'a> {
     /// Reads the id of an item under `key` of `parent`; `None` if it is no id, or another's.
     pub(super) fn read(parent: &Place<'_>, key: &[u8], text: &'a [u8]) -> Option<Self> {
-        let start = text.iter().rposition(|byte| *byte == b'/');
-        let id = text.get(start.map_or(0, |start| start + 1)..)?;
-        if !std::str::from_utf8(id).is_ok_and(id_is_valid) {
-            return None;
-        }
-        let place = Place {
-            parent: Some(parent),
-            key,
-            id,
+        let slash = text.iter().rposition(|byte| *byte == b'/');
+        let Some(slash) = slash else {
+            return is_id(text).then_some(Self::Short(text));
         };
-        match start {
-            None => Some(Self::Short(id)),
-            Some(_) if place.is_named(text) => Some(Self::Full(id)),
-            Some(_) => None,
-        }
+        let (prefix, id) = (text.get(..slash)?, text.get(slash + 1..)?);
+        let agrees = is_id(id) && Place::is_prefix(Some(parent), key, prefix);
+        agrees.then_some(Self::Full(id))
     }
 
     /// Its last part.

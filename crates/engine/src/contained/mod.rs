@@ -8,6 +8,7 @@
 mod check;
 mod complete;
 mod id;
+mod item;
 
 pub(crate) use check::check;
 pub use complete::complete;

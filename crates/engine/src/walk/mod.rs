@@ -86,14 +86,11 @@ impl<'w> Walk<'w> {
     pub(crate) fn data(
         &mut self,
         profile: &'w Profile,
-        value: Value<'w>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
-        let Value::Object(object) = value else {
-            return self.mismatch(value, "expected object", at, depth);
-        };
-        let root = std::mem::replace(&mut self.root, value);
+        let root = std::mem::replace(&mut self.root, Value::Object(object));
         let answers = std::mem::take(&mut self.answers);
         let walked = self.of(profile, object, at, depth);
         self.root = root;
