@@ -1,7 +1,10 @@
 //! Invariants: what must hold between the members of one object.
 
+use crate::definition::expect::{self, mistake};
+use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical;
+use crate::trail::Trail;
 
 /// An invariant of a compiled object, whose members have numbers.
 #[derive(Debug)]
@@ -101,4 +104,60 @@ impl Invariant {
             Self::Some(names) => format!("expected at least one of {}", names.join(", ")),
         }
     }
+}
+
+/// Reads `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
+pub(crate) fn read_invariants(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Vec<Invariant>, Malformed> {
+    let mut invariants = Vec::new();
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(invariants);
+    };
+    for (index, item) in array.iter().enumerate() {
+        let at = at.index(index);
+        let Some(object) = expect::object(item?, &at, report) else {
+            continue;
+        };
+        for member in object.iter() {
+            let (key, value) = member?;
+            let at = at.name(key);
+            let names = read_names(value, &at, report)?;
+            match (key, &*names) {
+                (b"ordered", [first, second]) => {
+                    invariants.push(Invariant::Ordered(first.clone(), second.clone()));
+                }
+                (b"requires", [first, second]) => {
+                    invariants.push(Invariant::Requires(first.clone(), second.clone()));
+                }
+                (b"some", [_, ..]) => invariants.push(Invariant::Some(names.into())),
+                _ => mistake(
+                    report,
+                    Code::Structure,
+                    &at,
+                    "expected ordered, requires or some",
+                ),
+            }
+        }
+    }
+    Ok(invariants)
+}
+
+fn read_names(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Vec<Box<str>>, Malformed> {
+    let mut names = Vec::new();
+    for (index, name) in expect::array(value, at, report)
+        .iter()
+        .flat_map(|array| array.iter().enumerate())
+    {
+        if let Some(name) = expect::string(name?, &at.index(index), report)? {
+            names.push(name.into());
+        }
+    }
+    Ok(names)
 }

@@ -4,6 +4,8 @@
 //! `"additionalProperties": true`; an `array` without `items` accepts elements of any kind.
 
 pub(crate) mod expect;
+mod inside;
+mod name;
 mod path;
 mod property;
 mod read;

@@ -1,6 +1,8 @@
 //! The properties of a definition, down to catalog rows.
 
 use super::expect::{self, mistake};
+use super::inside::Inside;
+use super::name::check_name;
 use super::{Definition, Use};
 use crate::base::Base;
 use crate::builtin;
@@ -15,9 +17,6 @@ use crate::trail::Trail;
 
 /// What a property's definition may hold that is not a setting.
 const SHAPE: [&str; 4] = ["type", "items", "properties", "description"];
-
-/// How long a property's name may be, in bytes.
-const NAME_LIMIT: usize = 255;
 
 /// Reads the root's `properties`.
 pub(super) fn read_properties(
@@ -51,43 +50,11 @@ impl Pending {
     }
 }
 
-/// Reads the name of a property or of a contained key; it must be able to stand in a path.
-pub(super) fn check_name<'a>(
-    name: &'a [u8],
-    at: &Trail<'_>,
-    report: &mut Report,
-) -> Result<Option<&'a str>, Malformed> {
-    let text = std::str::from_utf8(name).map_err(|_| Malformed)?;
-    let forbidden = |c: char| c.is_control() || matches!(c, '.' | '[' | ']' | '*' | '/' | '"');
-    if text.is_empty() || text.len() > NAME_LIMIT || text.contains(forbidden) {
-        let expected = "expected a name of 1 to 255 bytes without . [ ] * / \" and controls";
-        mistake(report, Code::Invalid, at, expected);
-        return Ok(None);
-    }
-    Ok(Some(text))
-}
-
 struct Reader<'r> {
     definition: &'r mut Definition,
     report: &'r mut Report,
     depth: usize,
     pending: Vec<Pending>,
-}
-
-/// A place inside a built-in type, whose properties can be given more rules.
-#[derive(Clone)]
-struct Inside {
-    description: &'static Description,
-    path: String,
-}
-
-impl Inside {
-    /// The type that stands at the place.
-    fn kind(&self) -> Option<&'static str> {
-        let mut rows = self.description.properties.iter();
-        let row = rows.find(|row| row.path == self.path)?;
-        Some(&row.kind)
-    }
 }
 
 impl Reader<'_> {

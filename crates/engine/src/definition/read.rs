@@ -1,8 +1,9 @@
 //! The top of a definition: its kind, its contained resources, its keys.
 
 use super::expect::{self, mistake};
+use super::name::check_name;
 use super::path::read_paths;
-use super::property::{check_name, read_properties};
+use super::property::read_properties;
 use super::{Definition, Use};
 use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};

@@ -1,6 +1,11 @@
 //! `binding`: the vocabulary that a code, a coding or a codeable concept must be from.
 
-use crate::jsonb::{Malformed, Value};
+use crate::base::Base;
+use crate::definition::expect::{self, mistake};
+use crate::issue::{Code, Report};
+use crate::jsonb::{Malformed, Object, Value};
+use crate::lexical::Lexical;
+use crate::trail::Trail;
 use crate::vocabulary::Vocabulary;
 
 /// A binding as it was read.
@@ -39,10 +44,7 @@ pub(crate) fn is_from(vocabulary: &Vocabulary, value: Value<'_>) -> Result<bool,
     is_from_coding(vocabulary, object)
 }
 
-fn is_from_coding(
-    vocabulary: &Vocabulary,
-    coding: crate::jsonb::Object<'_>,
-) -> Result<bool, Malformed> {
+fn is_from_coding(vocabulary: &Vocabulary, coding: Object<'_>) -> Result<bool, Malformed> {
     let system = match coding.get(b"system")? {
         Some(Value::String(system)) => Some(system),
         _ => None,
@@ -51,4 +53,82 @@ fn is_from_coding(
         Some(Value::String(code)) => vocabulary.holds(system, code),
         _ => false,
     })
+}
+
+/// Reads `{"vocabulary": "<name>", "strength": "required"}`, or with both inside `vocabulary`, the
+/// name as `key`.
+pub(super) fn read_binding(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<BindingSetting>, Malformed> {
+    let bindable = match base {
+        Base::Text(lexical) => matches!(lexical, Lexical::Code | Lexical::Symbol | Lexical::Uri),
+        Base::Named(name) => {
+            let names = ["coding", "codeableconcept", "quantity"];
+            names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        }
+        _ => false,
+    };
+    if !bindable {
+        let expected = "expected on a code, a symbol, a uri, a coding or a codeableconcept";
+        mistake(report, Code::Invalid, at, expected);
+        return Ok(None);
+    }
+    let Some(object) = expect::object(value, at, report) else {
+        return Ok(None);
+    };
+    let mut binding = BindingSetting {
+        vocabulary: String::new(),
+        preferred: false,
+    };
+    read_vocabulary(object, b"vocabulary", &mut binding, at, report)?;
+    if binding.vocabulary.is_empty() {
+        let at = at.name(b"vocabulary");
+        mistake(
+            report,
+            Code::Required,
+            &at,
+            "expected the name of a vocabulary",
+        );
+        return Ok(None);
+    }
+    Ok(Some(binding))
+}
+
+fn read_vocabulary(
+    object: Object<'_>,
+    name: &[u8],
+    binding: &mut BindingSetting,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<(), Malformed> {
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        match (key, value) {
+            (_, Value::Null) => {}
+            (b"strength", _) => match expect::string(value, &at, report)? {
+                Some("required") | None => {}
+                Some("preferred") => binding.preferred = true,
+                Some(_) => mistake(report, Code::Invalid, &at, "expected required or preferred"),
+            },
+            (_, Value::Object(inner)) if key == name && name == b"vocabulary" => {
+                read_vocabulary(inner, b"key", binding, &at, report)?;
+            }
+            _ if key == name => {
+                if let Some(name) = expect::string(value, &at, report)? {
+                    name.clone_into(&mut binding.vocabulary);
+                }
+            }
+            _ => mistake(
+                report,
+                Code::Structure,
+                &at,
+                "expected vocabulary or strength",
+            ),
+        }
+    }
+    Ok(())
 }

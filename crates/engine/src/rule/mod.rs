@@ -1,6 +1,7 @@
 //! Rules: what a value must keep to beyond its type.
 
 mod binding;
+mod ecmascript;
 mod enumeration;
 mod exact;
 mod pattern;

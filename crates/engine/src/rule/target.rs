@@ -1,7 +1,11 @@
 //! `target` and `enforce`: where a reference may point, and whether what it points to must exist.
 
+use crate::base::Base;
+use crate::definition::expect::{self, mistake};
+use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::{Literal, literal};
+use crate::trail::Trail;
 
 /// The targets of a reference.
 #[derive(Debug)]
@@ -68,4 +72,51 @@ impl Target {
             .collect();
         format!("expected {}", kinds.join(" or "))
     }
+}
+
+fn is_reference(base: &Base) -> bool {
+    matches!(base, Base::Named(name) if name.eq_ignore_ascii_case("reference"))
+}
+
+pub(super) fn read_target(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Vec<Box<str>>>, Malformed> {
+    if !is_reference(base) {
+        mistake(report, Code::Invalid, at, "expected on a reference only");
+        return Ok(None);
+    }
+    let Some(array) = expect::array(value, at, report) else {
+        return Ok(None);
+    };
+    if array.is_empty() {
+        mistake(report, Code::Invalid, at, "expected at least one profile");
+    }
+    let mut kinds: Vec<Box<str>> = Vec::new();
+    for (index, kind) in array.iter().enumerate() {
+        let at = at.index(index);
+        if let Some(kind) = expect::string(kind?, &at, report)? {
+            if kinds.iter().any(|known| **known == *kind) {
+                mistake(report, Code::Duplicate, &at, "expected each profile once");
+            } else {
+                kinds.push(kind.into());
+            }
+        }
+    }
+    Ok(Some(kinds))
+}
+
+pub(super) fn read_enforce(
+    base: &Base,
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Option<bool> {
+    if !is_reference(base) {
+        mistake(report, Code::Invalid, at, "expected on a reference only");
+        return None;
+    }
+    expect::boolean(value, at, report)
 }

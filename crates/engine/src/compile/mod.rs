@@ -1,5 +1,7 @@
 //! Compilation: from catalog rows to the form that is walked.
 
+mod member;
+
 use crate::base::Base;
 use crate::builtin;
 use crate::definition::expect::mistake;
@@ -7,20 +9,15 @@ use crate::description::{Description, Format, Kind};
 use crate::draft::{Draft, gather};
 use crate::invariant::Relation;
 use crate::issue::{Code, Issue, Report};
-use crate::lexical::Lexical;
 use crate::limits::Limits;
 use crate::profile::{
-    Choice, ContainedKey, ContainedType, Element, Member, Node, Presence, Profile, Role, Shape,
-    stored_order,
+    ContainedKey, ContainedType, Element, Node, Presence, Profile, Shape, stored_order,
 };
 use crate::resource::Need;
-use crate::rule::{Binding, Enumeration, Rule, Rules, Settings, When};
+use crate::rule::{Binding, Rules, Settings, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
 use std::collections::HashMap;
-
-/// The type of what stands beside a primitive of FHIR: `_birthDate`.
-const COMPANION: &str = "Element";
 
 /// Compiles a description into the profile of `slot`, or says what is wrong with its rows;
 /// expressions begin with the path of the row.
@@ -113,7 +110,7 @@ impl Compiler<'_> {
         let mut members = Vec::with_capacity(draft.children.len());
         let mut choices = Vec::new();
         if self.is_fhir() && path.is_empty() && self.description.kind == Kind::Root {
-            members.push(resource_type(&self.description.name));
+            members.push(member::resource_type(&self.description.name));
         }
         for (name, child) in draft.children {
             self.member(&name, child, &join(path, &name), &mut members, &mut choices);
@@ -132,67 +129,6 @@ impl Compiler<'_> {
             fhir: self.is_fhir(),
             choices: choices.into(),
         };
-    }
-
-    fn member(
-        &mut self,
-        name: &str,
-        draft: Draft,
-        path: &str,
-        members: &mut Vec<Member>,
-        choices: &mut Vec<Choice>,
-    ) {
-        let choice = draft
-            .row
-            .as_ref()
-            .and_then(|(_, settings)| settings.choice.clone());
-        let companion = self.is_fhir() && draft.has_companion();
-        let Some(mut element) = self.element(draft, path) else {
-            return;
-        };
-        let variant = choice.map(|choice| {
-            let known = choices
-                .iter()
-                .position(|known| known.name.strip_suffix("[x]") == Some(&choice));
-            let index = known.unwrap_or_else(|| {
-                choices.push(Choice {
-                    name: format!("{choice}[x]").into(),
-                    required: false,
-                });
-                choices.len() - 1
-            });
-            choices[index].required |= element.presence == Presence::Required;
-            element.presence = Presence::Optional;
-            (index, members.len())
-        });
-        let other = format!("_{name}");
-        if companion {
-            let slot = self.schema.slot(Need::Type, COMPANION);
-            let one = Element {
-                node: Node::Named(slot),
-                ..Element::default()
-            };
-            let node = match element.node {
-                Node::Aligned(_) => Node::Aligned(Box::new(one)),
-                _ => one.node,
-            };
-            let role = Role {
-                variant,
-                companion: Some(name.into()),
-            };
-            let element = Element {
-                node,
-                ..Element::default()
-            };
-            members.push(Member::new(&other, element, Some(Box::new(role))));
-        }
-        let role = (variant.is_some() || companion).then(|| {
-            Box::new(Role {
-                variant,
-                companion: companion.then(|| other.into()),
-            })
-        });
-        members.push(Member::new(name, element, role));
     }
 
     fn element(&mut self, mut draft: Draft, path: &str) -> Option<Element> {
@@ -318,24 +254,6 @@ impl Compiler<'_> {
         keys.sort_by(|a, b| stored_order(a.key.as_bytes(), b.key.as_bytes()));
         keys.into()
     }
-}
-
-/// The member by which a FHIR resource says what it is.
-fn resource_type(name: &str) -> Member {
-    let rule = Rule {
-        enumeration: Some(Enumeration::strings(vec![name.into()])),
-        ..Rule::default()
-    };
-    let rules = Rules {
-        entries: [rule].into(),
-        ..Rules::default()
-    };
-    let element = Element {
-        node: Node::Text(Lexical::Code),
-        presence: Presence::Required,
-        rules: Some(Box::new(rules)),
-    };
-    Member::new("resourceType", element, None)
 }
 
 fn join(path: &str, name: &str) -> String {
