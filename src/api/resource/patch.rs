@@ -51,6 +51,7 @@ pub fn write(
     let body = Body::read(Value::read(&after)?).map_err(|error| {
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
+    body.id(Some(id))?;
     upsert::write(session, guarded, &body, id, Some(current.version))
 }
 
