@@ -193,8 +193,13 @@ fn touching_condition(touching: &Touching) -> &'static str {
     }
 }
 
-/// How many links of a resource the caller can see in a relationship.
+/// How many links of a resource the caller can see in a relationship; none without the right to read
+/// them. (A link that is out of sight still keeps its ends, by its foreign keys.)
 pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<i64> {
+    let rights = session.run(&table.rights, &[], Reading::Fresh, 1)?;
+    if !rights.first().is_some_and(|row| row.bool(3)) {
+        return Ok(0);
+    }
     let condition = touching_condition(touching);
     let count = table.search(&format!("count {condition}"), || {
         let sql = format!(

@@ -42,7 +42,7 @@ pub struct Table {
     pub update: Statement,
     /// Deletes a row.
     pub delete: Statement,
-    /// Who owns the table, and whether the caller may read its history.
+    /// Who owns the table, and whether the caller may read its history, and the table.
     pub rights: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
@@ -378,7 +378,8 @@ fn revive(table: &str, history: &str, same: &str) -> Statement {
 fn rights(table: &str, history: &str) -> Statement {
     Statement::by_key(
         format!(
-            "SELECT c.relowner, pg_catalog.has_table_privilege('{history}', 'SELECT') \
+            "SELECT c.relowner, pg_catalog.has_table_privilege('{history}', 'SELECT'), \
+             pg_catalog.has_table_privilege('{table}', 'SELECT') \
              FROM pg_catalog.pg_class AS c WHERE c.oid = '{table}'::pg_catalog.regclass"
         ),
         &[],
