@@ -161,9 +161,13 @@ AS $$ VALUES
      'Newest first, each with its outcome, its instants and the resource as it was; the resource of a deletion is null. Answers 200; 404 if it never was.'),
     ('resource_search',
      'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL', 'text, text, jsonb, integer, text', 'SETOF jsonb', 'STABLE',
-     'RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after) AS found;',
+     -- In a GET, an argument is text: criteria are a query string then.
+     'IF pg_catalog.jsonb_typeof(criteria) OPERATOR(pg_catalog.=) ''string'' THEN
+        criteria := ingest.criteria(criteria OPERATOR(pg_catalog.#>>) ''{}'');
+    END IF;
+    RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after) AS found;',
      'Searches resources',
-     'Those that meet all criteria {"property.path": value}, by id, at most count, beginning after an id. Answers 200 with an array; 400 for a property that the profile does not have.'),
+     'Those that meet all criteria, {"property.path": value} or a query string, by id, at most count, beginning after an id. Answers 200 with an array; 400 for a property that the profile does not have.'),
     ('resource_validate',
      'source text, profile text, body jsonb', 'text, text, jsonb', 'jsonb', 'STABLE',
      'RETURN ingest.resource_validate(source, profile, body);',

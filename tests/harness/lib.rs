@@ -6,6 +6,7 @@
 //! * [`refusal`]: what an expected error says, down to the issues in its detail
 //! * [`psql`]: the real psql
 //! * [`postgrest`]: a real PostgREST in front of a database
+//! * [`token`]: who a request to it is from
 //! * [`markdown`]: the SQL in the documentation
 //!
 //! A test that cannot get what it needs panics: it has no other way to say so.
@@ -18,6 +19,7 @@ pub mod postgrest;
 pub mod psql;
 pub mod refusal;
 pub mod server;
+pub mod token;
 
 pub use database::Database;
 pub use postgrest::PostgRest;

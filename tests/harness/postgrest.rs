@@ -45,6 +45,16 @@ impl PostgRest {
     /// Starts it with these `db-schemas` (comma-separated); it logs in as `role`, which is also
     /// the role of every request.
     pub fn start(database: &Database, schemas: &str, role: &str) -> Self {
+        Self::start_with(database, schemas, role, &[])
+    }
+
+    /// The same, with settings of its own, by the names of their environment variables.
+    pub fn start_with(
+        database: &Database,
+        schemas: &str,
+        role: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let [port, admin_port] = free_ports();
         let log = PathBuf::from(setting("INGEST_SCRATCH")).join(format!("postgrest-{port}.log"));
         let output = File::create(&log).unwrap();
@@ -55,6 +65,7 @@ impl PostgRest {
             .env("PGRST_SERVER_HOST", "127.0.0.1")
             .env("PGRST_SERVER_PORT", port.to_string())
             .env("PGRST_ADMIN_SERVER_PORT", admin_port.to_string())
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -74,6 +85,11 @@ impl PostgRest {
         };
         started.wait_until_ready(&format!("http://127.0.0.1:{admin_port}/ready"));
         started
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Reads.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use postgres::Client;
 
 /// One of the settings that the scripts hand to the tests.
-pub(crate) fn setting(name: &str) -> String {
+pub fn setting(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: run `make test` or `scripts/dev-test`"))
 }

@@ -4,6 +4,7 @@
 //! own, and is named `subject_condition_outcome`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api;
 mod argument;
 mod boundary;
 mod bulk;
@@ -33,6 +34,7 @@ mod postgrest;
 mod read_at;
 mod readme;
 mod role;
+mod roles;
 mod size;
 mod smoke;
 mod transaction;
