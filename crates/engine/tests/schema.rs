@@ -1,0 +1,405 @@
+//! The schema: what it asks for, what it remembers, what it refuses; definitions in company.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use ingest_engine::jsonb::{Value, from_text};
+use ingest_engine::{
+    Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Property,
+    Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome,
+};
+
+fn read(name: &str, definition: &str) -> Definition {
+    let bytes = from_text(definition).unwrap();
+    Definition::read(name, Value::read(&bytes).unwrap()).unwrap()
+}
+
+fn insert(schema: &Schema, name: &str, definition: &str) {
+    schema.insert(&read(name, definition).describe(1)).unwrap();
+}
+
+fn validate(
+    schema: &Schema,
+    need: Need,
+    name: &str,
+    data: &str,
+) -> Result<(Checked, Report), Stop> {
+    let bytes = from_text(data).unwrap();
+    let resource = Resource {
+        id: "r1",
+        data: Value::read(&bytes).unwrap(),
+        contained: None,
+    };
+    let limits = Limits::default();
+    let mut report = Report::new(limits);
+    let profile = schema.get(need, name).unwrap();
+    let checked = check(schema, &profile, &resource, limits, &mut report)?;
+    Ok((checked, report))
+}
+
+fn lines(issues: &[Issue]) -> Vec<String> {
+    issues.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn check_of_what_is_not_loaded_names_it() {
+    // One thing at a time: the type when the walk meets it, the vocabulary when a code stands.
+    let schema = Schema::new();
+    insert(
+        &schema,
+        "thing",
+        r#"{"type": "ROOT", "properties": {"code": {"type": "code", "binding": {"vocabulary": "colours"}}}}"#,
+    );
+    assert!(validate(&schema, Need::Profile, "thing", "{}").is_ok());
+    let stop = validate(&schema, Need::Profile, "thing", r#"{"code": "red"}"#).unwrap_err();
+    let needs = Stop::Needs {
+        kind: Need::Vocabulary,
+        name: "colours".to_owned(),
+    };
+    assert_eq!(stop, needs);
+    let concepts = from_text(r#"["red"]"#).unwrap();
+    let vocabulary = Vocabulary::read(Value::read(&concepts).unwrap()).unwrap();
+    schema.insert_vocabulary("colours", vocabulary);
+    assert!(
+        !validate(&schema, Need::Profile, "thing", r#"{"code": "red"}"#)
+            .unwrap()
+            .1
+            .refuses()
+    );
+}
+
+#[test]
+fn check_of_what_does_not_exist_refuses_and_ends() {
+    // A name that is known to be nothing is an issue, never another question.
+    let schema = Schema::new();
+    insert(
+        &schema,
+        "thing",
+        r#"{"type": "ROOT", "properties": {"code": {"type": "code", "binding": {"vocabulary": "colours"}}}}"#,
+    );
+    schema.insert_absent(Need::Vocabulary, "colours");
+    let (_, report) = validate(&schema, Need::Profile, "thing", r#"{"code": "red"}"#).unwrap();
+    let issues = report.into_issues();
+    assert_eq!(
+        lines(&issues),
+        ["error not-found thing.code: expected the vocabulary colours"]
+    );
+}
+
+#[test]
+fn check_with_the_profile_of_another_schema_is_stale() {
+    // Compiled profiles hold places of their schema, and are nothing beside it.
+    let (one, other) = (Schema::new(), Schema::new());
+    insert(&one, "thing", r#"{"type": "ROOT"}"#);
+    insert(&other, "thing", r#"{"type": "ROOT"}"#);
+    let profile = one.profile("thing").unwrap();
+    let bytes = from_text("{}").unwrap();
+    let resource = Resource {
+        id: "r1",
+        data: Value::read(&bytes).unwrap(),
+        contained: None,
+    };
+    let limits = Limits::default();
+    let checked = check(
+        &other,
+        &profile,
+        &resource,
+        limits,
+        &mut Report::new(limits),
+    );
+    assert_eq!(checked, Err(Stop::Stale));
+}
+
+#[test]
+fn insert_of_a_known_name_changes_nothing() {
+    // What is inserted stays: a changed catalog is another schema.
+    let schema = Schema::new();
+    insert(
+        &schema,
+        "thing",
+        r#"{"type": "ROOT", "properties": {"a": {"type": "symbol"}}}"#,
+    );
+    insert(&schema, "thing", r#"{"type": "ROOT"}"#);
+    assert!(
+        !validate(&schema, Need::Profile, "thing", r#"{"a": "x"}"#)
+            .unwrap()
+            .1
+            .refuses()
+    );
+}
+
+#[test]
+fn names_of_profiles_types_and_relationships_are_apart() {
+    // A profile may have the name of a built-in type, or of a relationship.
+    let schema = Schema::new();
+    insert(
+        &schema,
+        "address",
+        r#"{"type": "ROOT", "properties": {"at": {"type": "address"}}}"#,
+    );
+    let bytes = from_text(r#"{"since": {"type": "date"}}"#).unwrap();
+    let properties = Value::read(&bytes).unwrap();
+    let relationship = Definition::read_relationship("address", properties).unwrap();
+    assert_eq!(relationship.kind(), Kind::Relationship);
+    schema.insert(&relationship.describe(1)).unwrap();
+    let data = r#"{"at": {"city": "x"}}"#;
+    assert!(
+        !validate(&schema, Need::Profile, "address", data)
+            .unwrap()
+            .1
+            .refuses()
+    );
+    let (_, report) = validate(
+        &schema,
+        Need::Relationship,
+        "address",
+        r#"{"since": "x", "at": 1}"#,
+    )
+    .unwrap();
+    let issues = lines(&report.into_issues());
+    assert_eq!(
+        issues,
+        [
+            "error structure address.at: unknown property",
+            "error invalid address.since: expected date: YYYY, YYYY-MM or YYYY-MM-DD",
+        ]
+    );
+}
+
+#[test]
+fn relationship_with_wrong_properties_is_refused_by_path() {
+    // The expressions are those of the relationship's definition.
+    let bytes = from_text(r#"{"since": {"type": "day"}, "x.y": {"type": "symbol"}}"#).unwrap();
+    let issues = Definition::read_relationship("r", Value::read(&bytes).unwrap()).unwrap_err();
+    let expressions: Vec<_> = issues
+        .iter()
+        .map(|issue| issue.expression.as_str())
+        .collect();
+    assert_eq!(expressions, ["properties.x.y", "properties.since.type"]);
+}
+
+#[test]
+fn rows_that_make_no_profile_are_refused_by_path() {
+    // The compiler trusts no catalog.
+    let row = |path: &str, kind: &str, rules: &str| Property {
+        path: path.to_owned(),
+        ordinal: 0,
+        kind: kind.to_owned(),
+        rules: rules.to_owned(),
+    };
+    let description = Description {
+        name: "thing".to_owned(),
+        version: 1,
+        kind: Kind::Root,
+        format: Format::Native,
+        additional_properties: false,
+        properties: vec![
+            row("a", "symbol", "{}"),
+            row("a", "symbol", "{}"),
+            row("b", "symbol", "not json"),
+            row("c", "symbol", "[]"),
+            row("d.e", "symbol", "{}"),
+            row("f", "symbol", r#"{"rules": [{"min": "x"}]}"#),
+            row("g", "symbol", "{}"),
+            row("g.h", "symbol", "{}"),
+            row("i", "#nowhere", "{}"),
+        ],
+        contained: Vec::new(),
+    };
+    let issues = lines(&Schema::new().insert(&description).unwrap_err());
+    assert_eq!(
+        issues,
+        [
+            "error duplicate a: expected one row for a path",
+            "error structure b: expected rules as a JSON object",
+            "error structure c: expected rules as a JSON object",
+            "error structure f.rules[0].min: expected integer",
+            "error invalid d: expected a row for this path",
+            "error invalid g: expected no rows below this path",
+            "error invalid i: expected the path of an object",
+        ]
+    );
+}
+
+#[test]
+fn definition_tells_its_keys_and_what_it_uses() {
+    // What the caller makes indexes of, and what it must load.
+    let definition = read(
+        "thing",
+        r#"{"type": "contained",
+            "properties": {
+                "n": {"type": "integer"},
+                "home": {"type": "address"},
+                "code": {"type": "code", "binding": {"vocabulary": "colours"}},
+                "at": {"type": "reference", "target": ["office"]}},
+            "contained": {"part": {"types": ["one", "two"], "cardinality": "1:*"}},
+            "identities": [["n"], ["home.city", "code"]],
+            "indexes": [["home.line"]]}"#,
+    );
+    assert_eq!(definition.name(), "thing");
+    assert_eq!(definition.kind(), Kind::Contained);
+    assert_eq!(
+        definition.identities(),
+        [vec!["n"], vec!["home.city", "code"]]
+    );
+    assert_eq!(definition.indexes(), [vec!["home.line"]]);
+    let contained = &definition.contained()[0];
+    assert_eq!((contained.key.as_str(), contained.types.len()), ("part", 2));
+    let some = Cardinality {
+        required: true,
+        many: true,
+    };
+    assert_eq!(
+        (contained.cardinality, contained.cardinality.to_string()),
+        (some, "1:*".to_owned())
+    );
+    let uses: Vec<_> = definition
+        .uses()
+        .iter()
+        .map(|it| format!("{} {} {}", it.need.as_str(), it.name, it.expression))
+        .collect();
+    assert_eq!(
+        uses,
+        [
+            "profile one contained.part.types[0]",
+            "profile two contained.part.types[1]",
+            "profile office properties.at.target[0]",
+            "vocabulary colours properties.code.binding",
+        ]
+    );
+}
+
+#[test]
+fn description_finds_what_stands_at_a_path() {
+    // Through objects, arrays and built-in types, and nothing that is not there.
+    let description = read(
+        "thing",
+        r#"{"type": "ROOT", "properties": {
+            "n": {"type": "integer"},
+            "list": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "date"}}}},
+            "name": {"type": "array", "items": {"type": "humanname"}},
+            "o": {"type": "object", "properties": {"p": {"type": "code"}}}}}"#,
+    )
+    .describe(1);
+    let find = |path: &str| description.find(path).map(|found| (found.kind, found.many));
+    assert_eq!(find("n"), Some(("integer", false)));
+    assert_eq!(find("list"), Some(("object", true)));
+    assert_eq!(find("list.x"), Some(("date", true)));
+    assert_eq!(find("name.given"), Some(("symbol", true)));
+    assert_eq!(find("name.period.start"), Some(("datetime", true)));
+    assert_eq!(find("o.p"), Some(("code", false)));
+    for path in ["", "m", "n.x", "o.q", "name.nothing", "list[]", "o.", ".n"] {
+        assert_eq!(find(path), None, "{path}");
+    }
+}
+
+#[test]
+fn containment_in_a_circle_with_a_way_out_is_judged_right() {
+    // A demands B, and B demands A or C.
+    let schema = Schema::new();
+    insert(&schema, "c", r#"{"type": "CONTAINED"}"#);
+    insert(
+        &schema,
+        "b",
+        r#"{"type": "CONTAINED", "contained": {"x": {"types": ["a", "c"], "cardinality": "1:1"}}}"#,
+    );
+    let a = r#"{"type": "CONTAINED", "contained": {"x": {"types": ["b"], "cardinality": "1:1"}}}"#;
+    assert_eq!(schema.judge(&read("a", a)).unwrap(), []);
+    // Without the way out it is endless, through any number of profiles.
+    let schema = Schema::new();
+    for (name, next) in [("b", "d"), ("d", "e"), ("e", "a")] {
+        let definition = format!(
+            r#"{{"type": "CONTAINED", "contained": {{"x": {{"types": ["{next}"], "cardinality": "1:*"}}}}}}"#
+        );
+        insert(&schema, name, &definition);
+    }
+    let issues = schema.judge(&read("a", a)).unwrap();
+    assert_eq!(issues.len(), 1);
+    assert_eq!(issues[0].expression, "contained.x");
+}
+
+#[test]
+fn judge_of_unloaded_names_asks_for_them() {
+    // First for the ones the definition names, then for those that these demand.
+    let schema = Schema::new();
+    let definition = read(
+        "a",
+        r#"{"type": "ROOT", "contained": {"x": {"types": ["b"], "cardinality": "1:1"}}}"#,
+    );
+    let needs = |name: &str| {
+        Err(Stop::Needs {
+            kind: Need::Profile,
+            name: name.to_owned(),
+        })
+    };
+    assert_eq!(schema.judge(&definition), needs("b"));
+    insert(
+        &schema,
+        "b",
+        r#"{"type": "CONTAINED", "contained": {"x": {"types": ["c"], "cardinality": "1:1"}}}"#,
+    );
+    assert_eq!(schema.judge(&definition), needs("c"));
+    schema.insert_absent(Need::Profile, "c");
+    assert_eq!(schema.judge(&definition).unwrap(), []);
+}
+
+#[test]
+fn vocabulary_with_wrong_concepts_is_refused_by_place() {
+    // Every concept is looked at.
+    let bytes = from_text(
+        r#"["a", "", 1, {"system": "x"}, {"code": 1}, {"code": "b", "system": 2}, {"code": "c"}]"#,
+    )
+    .unwrap();
+    let issues = Vocabulary::read(Value::read(&bytes).unwrap()).unwrap_err();
+    let expressions: Vec<_> = issues
+        .iter()
+        .map(|issue| issue.expression.as_str())
+        .collect();
+    assert_eq!(
+        expressions,
+        ["[1]", "[2]", "[3].code", "[4].code", "[5].system"]
+    );
+}
+
+#[test]
+fn outcome_of_issues_is_an_operation_outcome() {
+    // The JSON of FHIR R4, an issue without an expression having none.
+    let issues = [
+        Issue::error(
+            ingest_engine::Code::Structure,
+            "Patient.name",
+            "expected array",
+        ),
+        Issue::conforms(),
+    ];
+    let outcome: serde_json::Value = serde_json::from_str(&operation_outcome(&issues)).unwrap();
+    let expected = serde_json::json!({
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {"severity": "error", "code": "structure", "expression": ["Patient.name"], "diagnostics": "expected array"},
+            {"severity": "information", "code": "informational", "diagnostics": "conforms to its profile"},
+        ],
+    });
+    assert_eq!(outcome, expected);
+}
+
+#[test]
+fn report_full_of_warnings_still_refuses() {
+    // What is left out is still counted as refusing or not.
+    let limits = Limits {
+        max_issues: 2,
+        ..Limits::default()
+    };
+    let mut report = Report::new(limits);
+    let warning = Issue {
+        severity: Severity::Warning,
+        ..Issue::error(ingest_engine::Code::CodeInvalid, "a", "b")
+    };
+    for _ in 0..3 {
+        report.push(warning.clone());
+    }
+    assert!(!report.refuses() && !report.is_complete());
+    report.push(Issue::error(ingest_engine::Code::Value, "a", "b"));
+    assert!(report.refuses() && report.is_complete());
+    let issues = report.into_issues();
+    assert_eq!(issues.len(), 3);
+    assert_eq!(issues[2].severity, Severity::Error);
+}
