@@ -26,9 +26,8 @@ INSERT INTO public.document
                                                 'contained', document -> 'contained'))
     FROM public.given
     UNION ALL
-    SELECT 'large', 'large', jsonb_build_object('data', jsonb_build_object('patients',
-           (SELECT jsonb_agg(document -> 'data') FROM generate_series(1, 25))))
-    FROM public.given WHERE name = 'patient';
+    SELECT 'large', 'large', jsonb_build_object('data', jsonb_build_object('patients', jsonb_agg(document -> 'data')))
+    FROM public.given, generate_series(1, 25) WHERE name = 'patient';
 CREATE TABLE public.timed (name text, checked float8, walked float8);
 DO $$
 DECLARE
