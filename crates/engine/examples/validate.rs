@@ -1,7 +1,8 @@
 //! Validates the benchmark documents many times.
 //!
-//! `cargo run --release --example validate` prints nanoseconds for one document, and for merely
-//! walking it with the engine's own reader. `… validate patient 20000` validates one document so
+//! `cargo run --release --example validate` prints nanoseconds for one document, for merely walking
+//! it with the engine's own reader; then, for the data without contained resources, of the engine
+//! and of the `jsonschema` crate, which is given the profile's JSON Schema and the parsed document. `… validate patient 20000` validates one document so
 //! often and prints nothing, for callgrind; with `walk` behind it, it only walks.
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +12,7 @@
 )]
 
 use ingest_engine::jsonb::{Value, from_json};
-use ingest_engine::{Definition, Limits, Profile, Report, Resource, Schema, check};
+use ingest_engine::{Definition, Limits, Profile, Report, Resource, Schema, check, json_schema};
 use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Instant;
@@ -22,20 +23,28 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let documents = ["provider", "office", "patient", "large"].map(Document::read);
     let Some(name) = arguments.next() else {
-        println!(
-            "{:>9} {:>8} {:>10} {:>10}",
-            "document", "bytes", "validate", "walk"
-        );
+        let head = [
+            "document",
+            "bytes",
+            "validate",
+            "walk",
+            "data",
+            "jsonschema",
+        ];
+        let [document, bytes, validate, walk, data, judge] = head;
+        println!("{document:>9} {bytes:>7} {validate:>9} {walk:>9} {data:>9} {judge:>11}");
         for document in &documents {
             let validate = document.time(|| document.validate());
             let walk = document.time(|| {
                 black_box(document.walk());
             });
-            let (name, bytes) = (
-                document.name,
-                document.data.len() + document.contained.as_ref().map_or(0, Vec::len),
+            let bare = Document::read_with(document.name, false);
+            let data = bare.time(|| bare.validate());
+            let judge = bare.time(|| assert!(bare.judge.is_valid(black_box(&bare.json))));
+            let (name, bytes) = (document.name, document.bytes());
+            println!(
+                "{name:>9} {bytes:>7} {validate:>6.0} ns {walk:>6.0} ns {data:>6.0} ns {judge:>8.0} ns"
             );
-            println!("{name:>9} {bytes:>8} {validate:>7.0} ns {walk:>7.0} ns");
         }
         return;
     };
@@ -61,11 +70,19 @@ struct Document {
     id: String,
     data: Vec<u8>,
     contained: Option<Vec<u8>>,
+    /// The data as the judge takes it.
+    json: serde_json::Value,
+    judge: jsonschema::Validator,
 }
 
 impl Document {
     /// Reads `benches/documents/<name>.json`; `large` is many patients in one document.
     fn read(name: &'static str) -> Self {
+        Self::read_with(name, true)
+    }
+
+    /// With contained resources, or without them.
+    fn read_with(name: &'static str, contained: bool) -> Self {
         let file = if name == "large" { "patient" } else { name };
         let path = format!(
             "{}/../../benches/documents/{file}.json",
@@ -73,6 +90,12 @@ impl Document {
         );
         let text = std::fs::read_to_string(path).unwrap();
         let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if !contained {
+            json.as_object_mut().unwrap().remove("contained");
+            for profile in json["profiles"].as_object_mut().unwrap().values_mut() {
+                profile.as_object_mut().unwrap().remove("contained");
+            }
+        }
         if name == "large" {
             let patient = json["profiles"]["patient"]["properties"].take();
             json["profiles"] = serde_json::json!({"large": {"type": "ROOT", "properties": {
@@ -87,9 +110,13 @@ impl Document {
             let definition = Definition::read(name, Value::read(&bytes).unwrap()).unwrap();
             schema.insert(&definition.describe(1)).unwrap();
         }
+        let profile = schema.profile(json["profile"].as_str().unwrap()).unwrap();
+        let exported = json_schema(&schema, &profile).unwrap();
         let document = Self {
             name,
-            profile: schema.profile(json["profile"].as_str().unwrap()).unwrap(),
+            judge: jsonschema::draft202012::new(&exported).unwrap(),
+            json: json["data"].clone(),
+            profile,
             schema,
             id: json["id"].as_str().unwrap_or("r1").to_owned(),
             data: from_json(&json["data"]).unwrap(),
@@ -97,6 +124,10 @@ impl Document {
         };
         document.validate();
         document
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.len() + self.contained.as_ref().map_or(0, Vec::len)
     }
 
     fn validate(&self) {
