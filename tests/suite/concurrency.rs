@@ -605,7 +605,7 @@ fn rows_loaded_while_the_profile_changes_conform_to_their_stamp() {
     let ended = AtomicBool::new(false);
     let definition = |version: usize| {
         // Every other version is narrow, and no two are the same.
-        let most = if version % 2 == 0 { 10 } else { 1_000 };
+        let most = if version.is_multiple_of(2) { 10 } else { 1_000 };
         json!({"type": "ROOT", "properties": {
             "number": {"type": "integer", "rules": [{"max": most}]},
             "name": {"type": "symbol", "rules": [{"max": 100 + version}]}}})
