@@ -6,6 +6,7 @@ use std::process::Command;
 use ingest_tests::postgrest::Answer;
 use ingest_tests::refusal::outcome_issues;
 use ingest_tests::server::{setting, user};
+use ingest_tests::token::{SECRET, bearer};
 use ingest_tests::{Database, PostgRest, expect_sqlstate};
 use serde_json::{Value, json};
 
@@ -633,4 +634,74 @@ fn client_of_an_application_is_served() {
     let details = wrong["error"]["details"].as_str().unwrap();
     let issues = outcome_issues(serde_json::from_str(details).unwrap());
     assert_eq!(issues[0].expression, ["office.name"]);
+}
+
+/// Every `curl` of the page on PostgREST answers with the status that stands beside it.
+#[test]
+fn commands_of_the_page_answer_what_it_says() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/postgrest.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let mut database = Database::empty("page");
+    let gateway = database.create_role("gateway", "");
+    // A role belongs to the whole server, where the page may be read by another test.
+    let role = format!("{}_web", database.name());
+    let mut superuser = database.connect();
+    let mut rest: Option<PostgRest> = None;
+    let mut answered = 0;
+    let mut lines = page.lines();
+    while let Some(fence) = lines.next() {
+        let Some(language) = fence.strip_prefix("```") else {
+            continue;
+        };
+        let block: Vec<String> = lines
+            .by_ref()
+            .take_while(|line| *line != "```")
+            .map(|line| line.replace("clinic_web", &role))
+            .collect();
+        match language {
+            "sql" => {
+                if block[0].contains("api_drop") {
+                    rest = None;
+                }
+                let script = block.join("\n");
+                superuser
+                    .batch_execute(&script)
+                    .unwrap_or_else(|error| panic!("{script}: {error:?}"));
+                if rest.is_none() && script.contains("api_create") {
+                    database.run(&format!("GRANT \"{role}\" TO \"{gateway}\""));
+                    rest = Some(PostgRest::start_with(
+                        &database,
+                        "clinic,ingest_api",
+                        &gateway,
+                        &[("PGRST_DB_ANON_ROLE", &role), ("PGRST_JWT_SECRET", SECRET)],
+                    ));
+                }
+            }
+            "sh" => {
+                let token = bearer(&mut superuser, &json!({"role": role, "tenant": "red"}));
+                let address = rest.as_ref().unwrap().address();
+                for line in block {
+                    let (command, status) = line.rsplit_once("   # ").unwrap();
+                    let command = command.replace("localhost:3000", address).replacen(
+                        "curl",
+                        "curl -s -o /dev/null -w '%{http_code}'",
+                        1,
+                    );
+                    let output = Command::new("bash")
+                        .args(["-c", &command])
+                        .env("TOKEN", token.trim_start_matches("Bearer "))
+                        .output()
+                        .unwrap();
+                    assert_eq!(
+                        String::from_utf8(output.stdout).unwrap(),
+                        status,
+                        "{command}"
+                    );
+                    answered += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(answered > 20, "{answered} commands");
 }

@@ -20,6 +20,7 @@ mod criteria;
 mod dump;
 mod errors;
 mod fhir_data;
+mod fuzz;
 mod gate;
 mod hostile;
 mod id;

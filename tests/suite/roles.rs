@@ -249,6 +249,32 @@ fn stranger_to_a_source_learns_nothing_of_it() {
             expect_sqlstate(attempt(&mut client, &call), "42501");
         }
     }
+    let check = "SELECT ingest.profile_check('clinic', 'office', '{\"type\": \"ROOT\"}')";
+    expect_sqlstate(attempt(&mut client, check), "42501");
+}
+
+/// No function runs with more rights than its caller, and those with SQL in them use no search path
+/// but PostgreSQL's own.
+#[test]
+fn functions_run_as_their_caller() {
+    let database = Database::new("roles");
+    let mut client = database.connect();
+    let wrong: Vec<String> = value(
+        &mut client,
+        "SELECT coalesce(array_agg(p.proname::text), '{}') FROM pg_proc AS p \
+         JOIN pg_language AS l ON l.oid = p.prolang \
+         WHERE p.pronamespace = 'ingest'::regnamespace AND (p.prosecdef OR l.lanname = 'plpgsql' \
+             AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'])",
+    );
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let open: Vec<String> = value(
+        &mut client,
+        "SELECT coalesce(array_agg(p.proname::text), '{}') FROM pg_proc AS p \
+         WHERE p.pronamespace = 'ingest'::regnamespace \
+           AND p.proname ~ '_(define|drop|purge|grant|revoke|access|secure)$|^(source|api)_create$' \
+           AND has_function_privilege('public', p.oid, 'EXECUTE')",
+    );
+    assert!(open.is_empty(), "{open:?}");
 }
 
 /// What was granted can be taken back, down to the next access or whole, and leaves nothing that

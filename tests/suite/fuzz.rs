@@ -1,0 +1,344 @@
+//! The whole surface under random arguments of the right types: an answer or a typed refusal, from
+//! a session that goes on, without a value of a document in any of it.
+//!
+//! `INGEST_FUZZ_SECONDS` (20) says for how long, `INGEST_FUZZ_SEED` which run to have again.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use ingest_tests::server::{Log, backend_pid};
+use postgres::Client;
+use serde_json::{Value, json};
+
+use crate::clinic;
+
+/// What stands in documents, and may stand in no error and no line of the log.
+const PLANTED: &str = "planted-a7c3";
+
+/// A function of the extension: its name, and the name and the type of each parameter.
+struct Function {
+    name: String,
+    parameters: Vec<(String, String)>,
+}
+
+/// Random functions with random arguments do no harm.
+#[test]
+fn functions_given_random_arguments_answer_or_refuse() {
+    let seconds: u64 = setting("INGEST_FUZZ_SECONDS").unwrap_or(20);
+    let seed = setting("INGEST_FUZZ_SEED").unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap().as_nanos() as u64
+    });
+    let database = clinic::database("fuzz");
+    let mut client = database.connect();
+    let log = Log::from_now();
+    client
+        .batch_execute(
+            "SET statement_timeout = '20s'; SET client_min_messages = warning;
+             SELECT ingest.api_create();
+             INSERT INTO clinic.office (id, data) VALUES ('o', '{\"name\": \"a\"}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}');
+             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p', 'o')",
+        )
+        .unwrap();
+    let functions = functions(&mut client);
+    assert!(functions.len() > 40, "{}", functions.len());
+    let pid = backend_pid(&mut client);
+    let mut random = Random(seed | 1);
+    let began = Instant::now();
+    let (mut calls, mut answered) = (0, 0);
+    while began.elapsed() < Duration::from_secs(seconds) {
+        let function = random.one_of(&functions);
+        let given: Vec<String> = function
+            .parameters
+            .iter()
+            .map(|(name, kind)| argument(&mut random, name, kind))
+            .collect();
+        let call = format!(
+            "SELECT * FROM ingest.{}({})",
+            function.name,
+            given.join(", ")
+        );
+        // What would take the ground from under the other calls is taken back.
+        let destructive = [
+            "_drop", "_purge", "_create", "_grant", "_revoke", "_access", "_secure",
+        ]
+        .iter()
+        .any(|end| function.name.ends_with(end) && !function.name.starts_with("resource"));
+        let end = if destructive { "ROLLBACK" } else { "COMMIT" };
+        calls += 1;
+        let result = client.batch_execute(&format!("BEGIN; {call}; {end}"));
+        match result {
+            Ok(()) => answered += 1,
+            Err(error) => {
+                let shown: String = call.chars().take(2000).collect();
+                let refusal = error.as_db_error().unwrap_or_else(|| {
+                    panic!("seed {seed}: the session is lost: {error:?}: {shown}")
+                });
+                let state = refusal.code().code();
+                assert!(
+                    !["XX", "57", "58", "53"].contains(&&state[..2]),
+                    "seed {seed}: {refusal:?}: {shown}"
+                );
+                let told = format!("{refusal:?}");
+                assert!(!told.contains(PLANTED), "seed {seed}: {told}: {shown}");
+                client.batch_execute("ROLLBACK").unwrap();
+            }
+        }
+    }
+    assert_eq!(backend_pid(&mut client), pid);
+    assert!(
+        calls > 100 && answered > calls / 50,
+        "{answered} of {calls} were answered"
+    );
+    let logged = log.read();
+    let mine: Vec<&str> = logged
+        .lines()
+        .filter(|line| line.contains(database.name()))
+        .collect();
+    assert!(
+        !mine.iter().any(|line| line.contains(PLANTED)),
+        "seed {seed}"
+    );
+    assert!(!logged.contains("terminated by signal"), "seed {seed}");
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
+
+fn functions(client: &mut Client) -> Vec<Function> {
+    let rows = client
+        .query(
+            "SELECT p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}')::text[], \
+                    ARRAY(SELECT t::regtype::text FROM unnest(p.proargtypes) AS t) \
+             FROM pg_proc AS p \
+             WHERE p.pronamespace = 'ingest'::regnamespace AND p.prorettype <> 'trigger'::regtype \
+               AND p.proname NOT LIKE 'test\\_%' ORDER BY 1",
+            &[],
+        )
+        .unwrap();
+    rows.iter()
+        .map(|row| Function {
+            name: row.get(0),
+            parameters: row
+                .get::<_, Vec<String>>(1)
+                .into_iter()
+                .zip(row.get::<_, Vec<String>>(2))
+                .collect(),
+        })
+        .collect()
+}
+
+/// An argument as SQL: mostly one that makes sense for the parameter.
+fn argument(random: &mut Random, name: &str, kind: &str) -> String {
+    if random.below(40) == 0 {
+        return format!("NULL::{kind}");
+    }
+    let text = match kind {
+        "jsonb" => json_argument(random, name).to_string(),
+        "text" => text_argument(random, name),
+        "integer" => {
+            (*random.one_of(&["0", "1", "2", "-1", "100", "2147483647", "-2147483648"])).to_owned()
+        }
+        "boolean" => (*random.one_of(&["true", "false"])).to_owned(),
+        "text[]" => (*random.one_of(&["{}", "{Patient}", "{NULL,\"\"}"])).to_owned(),
+        "timestamp with time zone" => (*random.one_of(&[
+            "now",
+            "infinity",
+            "-infinity",
+            "2020-01-01",
+            "4714-01-01 BC",
+        ]))
+        .to_owned(),
+        "ingest.written" => (*random.one_of(&[
+            "(created,o,1,2020-01-01,{})",
+            "(,,,,)",
+            "(deleted,\"a\"\"b\",-1,infinity,[])",
+        ]))
+        .to_owned(),
+        other => panic!("give this test an argument of type {other}"),
+    };
+    format!("'{}'::{kind}", text.replace('\'', "''"))
+}
+
+fn text_argument(random: &mut Random, name: &str) -> String {
+    let sensible: &[&str] = match name {
+        "source" => &["clinic"],
+        "profile" => &["office", "provider", "Patient", "paymentMethod", "worksAt"],
+        "relationship" => &["worksAt"],
+        "id" | "after" => &[
+            "o",
+            "p",
+            "new",
+            "provider.p,office.o",
+            "provider.p,office.new",
+        ],
+        "path" => &[
+            "primaryPaymentMethod/v",
+            "alternativePaymentMethods",
+            "alternativePaymentMethods/x",
+        ],
+        "mode" => &["create", "upsert"],
+        "on_error" => &["abort", "report"],
+        "role" => &["postgres"],
+        "access" => &["read", "write", "define"],
+        "schema" => &["ingest_api", "api"],
+        "query" => &["name=a&note=b", "a=1,2", "%", "a=%zz"],
+        "vocabulary" => &["status"],
+        _ => &["x"],
+    };
+    let hostile = [
+        "",
+        " ",
+        "'",
+        "\"",
+        "''; DROP SCHEMA clinic CASCADE; --",
+        "\"; SELECT 1/0; --",
+        "$$",
+        "\\",
+        "%s%n",
+        "clinic.office",
+        "office_history",
+        "pg_catalog",
+        "../..",
+        "é",
+        "\u{1F600}",
+        "a/b/c/d",
+        ",",
+        ".,.",
+        "null",
+    ];
+    match random.below(20) {
+        0 => "x".repeat(1 << random.below(20)),
+        1..=3 => (*random.one_of(&hostile)).to_owned(),
+        _ => (*random.one_of(sensible)).to_owned(),
+    }
+}
+
+fn json_argument(random: &mut Random, name: &str) -> Value {
+    let planted = |random: &mut Random| match random.below(3) {
+        0 => random_json(random, 3, true),
+        _ => json!(PLANTED),
+    };
+    let data = |random: &mut Random| {
+        let mut data = json!({});
+        for key in ["name", "note", "practiceNumber", "specialities", "pet"] {
+            if random.below(3) == 0 {
+                data[key] = planted(random);
+            }
+        }
+        data
+    };
+    if random.below(6) == 0 {
+        // Definitions are no documents: their words may be told.
+        let document = !["definition", "concepts", "options"].contains(&name);
+        return random_json(random, 5, document);
+    }
+    let body = |random: &mut Random| {
+        let mut body = json!({"data": data(random)});
+        if random.below(4) == 0 {
+            body["contained"] =
+                json!({"primaryPaymentMethod": [{"id": "v", "data": {"value": planted(random)}}]});
+        }
+        body
+    };
+    match name {
+        "definition" => match random.below(3) {
+            0 => {
+                json!({"type": "ROOT", "properties": {"name": {"type": random_json(random, 2, false)}}})
+            }
+            1 => {
+                json!({"from": {"profileKey": "provider"}, "to": {"profileKey": random_json(random, 1, false)}})
+            }
+            _ => json!({"type": "ROOT", "properties": random_json(random, 4, false)}),
+        },
+        "criteria" => json!({"name": planted(random)}),
+        "bodies" => json!([body(random), body(random), random_json(random, 3, true)]),
+        "patch" => match random.below(2) {
+            0 => json!({"data": data(random)}),
+            _ => {
+                json!([{"op": random.one_of(&["add", "test", "remove", "replace"]), "path": "/data/name",
+                         "value": planted(random)}])
+            }
+        },
+        "bundle" => json!({"operations": [
+            {"operation": random.one_of(&["create", "upsert", "patch", "delete"]), "profile": "office", "id": "o",
+             "body": body(random)}]}),
+        _ if random.below(3) == 0 => {
+            json!({"from": {"id": "p", "type": "provider"}, "to": {"id": "o", "type": "office"}, "data": data(random)})
+        }
+        _ => body(random),
+    }
+}
+
+fn random_json(random: &mut Random, depth: u64, planted: bool) -> Value {
+    let keys = [
+        "data",
+        "contained",
+        "id",
+        "type",
+        "name",
+        "properties",
+        "items",
+        "rules",
+        "types",
+        "cardinality",
+        "from",
+        "to",
+        "op",
+        "path",
+        "value",
+        "operations",
+        "operation",
+        "profile",
+        "body",
+        "",
+        "a.b",
+        "min",
+        "pattern",
+        "enum",
+        "meta",
+        "versionId",
+    ];
+    match random.below(if depth == 0 { 6 } else { 10 }) {
+        0 => Value::Null,
+        1 => json!(random.below(2) == 0),
+        2 => json!(random.below(1 << 40)),
+        3 => {
+            let numbers = ["1e300", "-0.0", "1e-300", "123456789012345678901234567890"];
+            serde_json::from_str(random.one_of(&numbers)).unwrap()
+        }
+        4 | 5 if planted => json!(format!("{PLANTED}{}", random.below(9))),
+        4 | 5 => json!(random.one_of(&[
+            "symbol", "ROOT", "array", "object", "(a+)+$", "[", "", "integer"
+        ])),
+        6 | 7 => (0..random.below(4))
+            .map(|_| random_json(random, depth - 1, planted))
+            .collect(),
+        _ => (0..random.below(5))
+            .map(|_| {
+                (
+                    (*random.one_of(&keys)).to_owned(),
+                    random_json(random, depth - 1, planted),
+                )
+            })
+            .collect(),
+    }
+}
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+
+    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let place = self.below(choices.len() as u64);
+        &choices[usize::try_from(place).unwrap()]
+    }
+}
