@@ -187,9 +187,8 @@ impl Report {
 
     /// Says that the document nests deeper than the limit, at `expression`.
     pub fn push_too_deep(&mut self, expression: String, max_depth: usize) {
-        self.too_deep = true;
-        let diagnostics = format!("expected at most {max_depth} levels of nesting");
-        self.push(Issue::error(Code::TooCostly, expression, diagnostics));
+        let expected = format!("expected at most {max_depth} levels of nesting");
+        self.push_too_many(expression, expected);
     }
 
     /// Whether the document is refused: any issue of severity error or fatal, reported or not.
@@ -197,7 +196,13 @@ impl Report {
         self.refused
     }
 
-    /// Whether it nests deeper than the limit (PT413 and not PT422).
+    /// Says that the document has more of something than is followed, at `expression`.
+    pub(crate) fn push_too_many(&mut self, expression: String, expected: String) {
+        self.too_deep = true;
+        self.push(Issue::error(Code::TooCostly, expression, expected));
+    }
+
+    /// Whether it nests deeper or asks for more than the limits allow (PT413 and not PT422).
     pub fn is_too_deep(&self) -> bool {
         self.too_deep
     }

@@ -3,6 +3,9 @@
 /// The deepest nesting that any setting can allow: what the engine's recursion is made for.
 pub const DEEPEST: usize = 512;
 
+/// How many references of one resource can have targets that must exist.
+pub const MOST_REFERENCES: usize = 10_000;
+
 /// The limits of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

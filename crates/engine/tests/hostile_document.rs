@@ -353,6 +353,27 @@ fn conditions_of_many_elements_are_asked_once() {
 }
 
 #[test]
+fn references_without_end_are_too_many() {
+    // What the caller would have to look up stays bounded.
+    let schema = schema(
+        r#"{"type": "ROOT", "properties": {"list": {"type": "array", "items": {"type": "reference", "enforce": true}}}}"#,
+    );
+    let one = from_text(r#"{"reference": "thing/1"}"#).unwrap();
+    let one = Item::Copy(Value::read(&one).unwrap());
+    for (count, too_many) in [(10_000, false), (10_001, true), (100_000, true)] {
+        let references = vec![one.clone(); count];
+        let bytes = write(&Item::Object(&[(b"list", Item::Array(&references))])).unwrap();
+        let report = report(
+            &schema,
+            Value::read(&bytes).unwrap(),
+            None,
+            Limits::default(),
+        );
+        assert_eq!(report.is_too_deep(), too_many, "{count}");
+    }
+}
+
+#[test]
 fn damaged_documents_are_malformed_or_judged() {
     // Whatever bytes stand where a document should be, the walk ends with a verdict.
     let schema = schema(

@@ -4,6 +4,7 @@ use super::Walk;
 use crate::issue::{Code, Issue, Severity};
 use crate::jsonb::Value;
 use crate::lexical::Lexical;
+use crate::limits::MOST_REFERENCES;
 use crate::profile::Element;
 use crate::resource::{Halt, Need, Reference, Stop};
 use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
@@ -139,6 +140,10 @@ impl Walk<'_> {
             Verdict::Disagrees => {
                 let here = at.member(b"type", &object);
                 self.report(Code::Value, &here, "expected the type of the reference");
+            }
+            Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
+                let expected = format!("expected at most {MOST_REFERENCES} references to follow");
+                self.report.push_too_many(here.render(), expected);
             }
             Verdict::Enforced { kind, id } => self.references.push(Reference {
                 profile: kind.to_owned(),
