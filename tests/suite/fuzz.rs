@@ -306,7 +306,8 @@ fn random_json(random: &mut Random, depth: u64, planted: bool) -> Value {
         2 => json!(random.below(1 << 40)),
         3 => {
             let numbers = ["1e300", "-0.0", "1e-300", "123456789012345678901234567890"];
-            serde_json::from_str(random.one_of(&numbers)).unwrap()
+            let number: &&str = random.one_of(&numbers);
+            serde_json::from_str(number).unwrap()
         }
         4 | 5 if planted => json!(format!("{PLANTED}{}", random.below(9))),
         4 | 5 => json!(random.one_of(&[
