@@ -5,7 +5,6 @@
 //! after recovery; the one write of each writer that was under way may be there or not, but whole.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ingest_tests::cluster::{Cluster, kill, wait_until_gone};
@@ -77,17 +76,16 @@ fn server_killed_under_load_keeps_what_it_acknowledged() {
     let mut killed_while_writing = 0;
     for round in 0..ROUNDS * effort() {
         let context = format!("round {round}, seed {seed}");
-        let stop = AtomicBool::new(false);
         let load = Duration::from_millis(100 + dice.roll(1_100));
         let victim = dice.roll(1_000);
         let rolls: Vec<u64> = (0..WRITERS).map(|_| dice.roll(u64::MAX) | 1).collect();
         let told: Vec<Told> = std::thread::scope(|scope| {
-            let (cluster, stop) = (&cluster, &stop);
             let writers: Vec<_> = rolls
                 .into_iter()
                 .enumerate()
                 .map(|(writer, roll)| {
-                    scope.spawn(move || write_until(cluster, stop, round, writer, Dice(roll)))
+                    let client = connect(&cluster);
+                    scope.spawn(move || write_until_lost(client, round, writer, Dice(roll)))
                 })
                 .collect();
             std::thread::sleep(load);
@@ -95,15 +93,12 @@ fn server_killed_under_load_keeps_what_it_acknowledged() {
             match round % 3 {
                 0 => kill(&[postmaster]),
                 1 => {
-                    let backends = backends(cluster);
+                    let backends = backends(&cluster);
                     let at = usize::try_from(victim).unwrap() % backends.len();
                     kill(&backends[at..=at]);
                 }
                 _ => kill(&[&[postmaster], &children[..]].concat()),
             }
-            // Writers end when they lose the server.
-            std::thread::sleep(Duration::from_millis(20));
-            stop.store(true, Ordering::Relaxed);
             let told = writers
                 .into_iter()
                 .map(|writer| writer.join().unwrap())
@@ -139,19 +134,17 @@ fn backends(cluster: &Cluster) -> Vec<u32> {
         .collect()
 }
 
-/// Writes until the server is lost.
-fn write_until(
-    cluster: &Cluster,
-    stop: &AtomicBool,
-    round: usize,
-    writer: usize,
-    mut dice: Dice,
-) -> Told {
-    let mut told = Told::default();
+fn connect(cluster: &Cluster) -> Client {
     let mut client = cluster.connect("postgres");
     client
         .batch_execute("SET client_min_messages = warning; SET statement_timeout = '20s'")
         .unwrap();
+    client
+}
+
+/// Writes until the server is lost, as it is for each when one backend is killed.
+fn write_until_lost(mut client: Client, round: usize, writer: usize, mut dice: Dice) -> Told {
+    let mut told = Told::default();
     for call in 0.. {
         let token = format!("{round}-{writer}-{call}");
         told.open = Some(token.clone());
@@ -164,10 +157,6 @@ fn write_until(
             }
         }
         told.open = None;
-        // Only a backend that nobody killed, of a server that lives, gets here after the end.
-        if stop.load(Ordering::Relaxed) {
-            return told;
-        }
     }
     told
 }

@@ -27,7 +27,6 @@ mod id;
 mod if_match;
 mod invariant;
 mod isolation;
-mod jsonb;
 mod layers;
 mod link;
 mod load;
