@@ -27,6 +27,7 @@ mod id;
 mod if_match;
 mod invariant;
 mod isolation;
+mod jsonb;
 mod layers;
 mod link;
 mod load;

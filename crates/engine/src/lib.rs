@@ -32,9 +32,9 @@ pub mod resource;
 mod rule;
 pub mod schema;
 mod slots;
-mod trail;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod trail;
 pub mod vocabulary;
 mod walk;
 
