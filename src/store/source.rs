@@ -7,6 +7,8 @@ use std::mem::ManuallyDrop;
 
 const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE'), n.nspowner \
      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
+const USABLE: &str = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+     FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
 const LOCK: &str = "SELECT format FROM ingest.source WHERE source = $1 FOR UPDATE";
@@ -24,6 +26,8 @@ const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
 thread_local! {
     static SCHEMA_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
+    static USABLE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(USABLE, &[kind::TEXT])) };
     static INSERT_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(INSERT, &[kind::TEXT, kind::TEXT, kind::JSONB])) };
     static LOCK_SQL: ManuallyDrop<Statement> =
@@ -101,6 +105,27 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
         )
         .hint("Call as the role that owns the schema, or as a member of it.")),
     }
+}
+
+/// Refuses who may not use the schema of a source: for verbs that touch no table of it, where
+/// PostgreSQL itself would not ask.
+pub fn check_usage(source: &str) -> Result<()> {
+    Session::open(|session| {
+        let name = [Arg::Text(source)];
+        let rows = USABLE_SQL.with(|sql| session.run(sql, &name, Reading::Caller, 1))?;
+        match rows.first() {
+            // No such schema: who looks the source up says so.
+            None => Ok(()),
+            Some(row) if row.bool(1) => Ok(()),
+            Some(_) => Err(Error::refuse(
+                State::InsufficientPrivilege,
+                "permission denied for the source",
+            )
+            .hint(
+                "Ask its owner for USAGE on the schema: ingest.source_grant(source, role, 'read').",
+            )),
+        }
+    })
 }
 
 /// Runs what makes, changes or drops tables as the owner of the schema, whoever of those that may

@@ -249,8 +249,15 @@ fn stranger_to_a_source_learns_nothing_of_it() {
             expect_sqlstate(attempt(&mut client, &call), "42501");
         }
     }
-    let check = "SELECT ingest.profile_check('clinic', 'office', '{\"type\": \"ROOT\"}')";
-    expect_sqlstate(attempt(&mut client, check), "42501");
+    for call in [
+        "profile_check('clinic', 'office', '{\"type\": \"ROOT\"}')",
+        "profile_json_schema('clinic', 'office')",
+        "resource_validate('clinic', 'office', '{\"data\": {}}')",
+        "resource_is_valid('clinic', 'office', '{\"data\": {}}')",
+    ] {
+        let call = format!("SELECT ingest.{call}");
+        expect_sqlstate(attempt(&mut client, &call), "42501");
+    }
 }
 
 /// No function runs with more rights than its caller, and those with SQL in them use no search path
