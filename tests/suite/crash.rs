@@ -5,7 +5,7 @@
 //! after recovery; the one write of each writer that was under way may be there or not, but whole.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ingest_tests::cluster::{Cluster, kill, wait_until_gone};
 use postgres::{Client, Error};
@@ -79,6 +79,10 @@ fn server_killed_under_load_keeps_what_it_acknowledged() {
         let load = Duration::from_millis(100 + dice.roll(1_100));
         let victim = dice.roll(1_000);
         let rolls: Vec<u64> = (0..WRITERS).map(|_| dice.roll(u64::MAX) | 1).collect();
+        let since: SystemTime = clinic::value(
+            &mut connect(&cluster),
+            "SELECT pg_catalog.clock_timestamp()",
+        );
         let told: Vec<Told> = std::thread::scope(|scope| {
             let writers: Vec<_> = rolls
                 .into_iter()
@@ -110,7 +114,7 @@ fn server_killed_under_load_keeps_what_it_acknowledged() {
             told
         });
         killed_while_writing += told.iter().filter(|told| told.open.is_some()).count();
-        compare(&mut cluster.connect("postgres"), &told, round, &context);
+        compare(&mut cluster.connect("postgres"), &told, since, &context);
     }
     assert!(
         killed_while_writing > ROUNDS,
@@ -299,8 +303,7 @@ fn write_once(
 }
 
 /// Compares what the writers of a round were told with what is there.
-fn compare(client: &mut Client, told: &[Told], round: usize, context: &str) {
-    let began = Instant::now();
+fn compare(client: &mut Client, told: &[Told], since: SystemTime, context: &str) {
     let mut versions: HashSet<(String, String, i32)> = HashSet::new();
     let mut stored: HashMap<(String, String, i32), String> = HashMap::new();
     let mut counts: HashMap<String, usize> = HashMap::new();
@@ -309,10 +312,11 @@ fn compare(client: &mut Client, told: &[Told], round: usize, context: &str) {
             .query(
                 &format!(
                     "SELECT id, version, data ->> 'name', data IS NULL FROM (
-                         SELECT id, version, data FROM clinic.\"{table}\" UNION ALL
-                         SELECT id, version, data FROM clinic.\"{table}_history\") AS v"
+                         SELECT id, version, data, updated_at FROM clinic.\"{table}\" UNION ALL
+                         SELECT id, version, data, updated_at FROM clinic.\"{table}_history\") AS v
+                     WHERE updated_at >= $1"
                 ),
-                &[],
+                &[&since],
             )
             .unwrap();
         for row in rows {
@@ -322,7 +326,7 @@ fn compare(client: &mut Client, told: &[Told], round: usize, context: &str) {
                 continue;
             }
             let token: String = row.get::<_, Option<String>>(2).unwrap_or_default();
-            if token.starts_with(&format!("{round}-")) {
+            if !token.is_empty() {
                 *counts.entry(token.clone()).or_default() += 1;
             }
             stored.insert(key, token);
@@ -362,7 +366,6 @@ fn compare(client: &mut Client, told: &[Told], round: usize, context: &str) {
     }
     assert!(counts.is_empty(), "{context}: nobody wrote {counts:?}");
     assert_sound(client, "clinic");
-    assert!(began.elapsed() < Duration::from_secs(30), "{context}: slow");
 }
 
 /// Every B-tree has what its table has, and the other way round.
