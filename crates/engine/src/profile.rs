@@ -202,24 +202,29 @@ pub(crate) fn stored_order(left: &[u8], right: &[u8]) -> Ordering {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     len: usize,
-    ends: u128,
+    first: u64,
+    last: u64,
 }
 
 impl Mark {
     #[inline]
     pub(crate) fn new(name: &[u8]) -> Self {
-        let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
-            join(u64::from_be_bytes(*first), u64::from_be_bytes(*last))
-        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
-            let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
-            join(first.into(), last.into())
-        } else {
-            name.iter()
-                .fold(0, |ends, byte| ends << 8 | u128::from(*byte))
-        };
+        let (first, last) =
+            if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+                (u64::from_be_bytes(*first), u64::from_be_bytes(*last))
+            } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+                let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
+                (first.into(), last.into())
+            } else {
+                (
+                    0,
+                    name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+                )
+            };
         Self {
             len: name.len(),
-            ends,
+            first,
+            last,
         }
     }
 
@@ -228,15 +233,10 @@ impl Mark {
     pub(crate) fn order(&self, name: &[u8], other: &Self, other_name: &[u8]) -> Ordering {
         match self.len.cmp(&other.len) {
             Ordering::Equal if self.len > 16 => name.cmp(other_name),
-            Ordering::Equal => self.ends.cmp(&other.ends),
+            Ordering::Equal => (self.first, self.last).cmp(&(other.first, other.last)),
             unequal => unequal,
         }
     }
-}
-
-#[inline]
-fn join(first: u64, last: u64) -> u128 {
-    u128::from(first) << 64 | u128::from(last)
 }
 
 /// Whether two short texts are the same: a few overlapping words are compared, and no function is

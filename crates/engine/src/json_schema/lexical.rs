@@ -55,7 +55,7 @@ pub(super) fn literal(kinds: Option<&str>) -> String {
 
 /// `<type>/<id>`, perhaps with a version; only to `kinds`, if they are given.
 pub(super) fn relative(kinds: Option<&str>) -> String {
-    let any = r"[^\u0000-\u0020#:/][^\u0000-\u0020:/]*";
+    let any = r"[^\u0000-\u0020#:/]+";
     let kinds = kinds.unwrap_or(any);
     format!("(?:{kinds})/{ID}(?:/_history/{ID})?")
 }

@@ -82,6 +82,7 @@ impl Lexical {
     }
 
     /// Whether its values lie in time, and so compare as instants.
+    #[inline]
     pub(crate) fn is_temporal(self) -> bool {
         matches!(
             self,
@@ -94,6 +95,9 @@ impl Lexical {
     /// A string of this type as rules see it.
     #[inline]
     pub(crate) fn subject(self, text: &[u8]) -> Subject<'_> {
+        if !self.is_temporal() {
+            return Subject::Text(text);
+        }
         match moment(self, text) {
             Some(moment) => Subject::Moment(text, moment),
             None => Subject::Text(text),
@@ -102,7 +106,6 @@ impl Lexical {
 }
 
 /// The instants that a string of a temporal type can mean.
-#[inline]
 pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment> {
     match lexical {
         Lexical::Date => instant::date(text),

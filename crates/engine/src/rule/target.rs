@@ -22,7 +22,7 @@ pub(crate) enum Verdict<'a> {
     /// Nothing to say.
     Fine,
     /// It points to this, which must exist.
-    Enforced { kind: &'a str, id: &'a str },
+    Enforced { kind: &'a [u8], id: &'a [u8] },
     /// `reference` must be there.
     Missing,
     /// `reference` points elsewhere.
@@ -45,11 +45,11 @@ impl Target {
                 Verdict::Fine
             });
         };
-        if !self.kinds.is_empty() && !self.kinds.iter().any(|known| **known == *kind) {
+        if !self.kinds.is_empty() && !self.kinds.iter().any(|known| known.as_bytes() == kind) {
             return Ok(Verdict::Elsewhere);
         }
         if let Some(Value::String(given)) = object.get(b"type")?
-            && given != kind.as_bytes()
+            && given != kind
         {
             return Ok(Verdict::Disagrees);
         }

@@ -146,8 +146,8 @@ impl Walk<'_> {
                 self.report.push_too_many(here.render(), expected);
             }
             Verdict::Enforced { kind, id } => self.references.push(Reference {
-                profile: kind.to_owned(),
-                id: id.to_owned(),
+                profile: String::from_utf8_lossy(kind).into_owned(),
+                id: String::from_utf8_lossy(id).into_owned(),
                 expression: here.render(),
             }),
         }
