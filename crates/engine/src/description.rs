@@ -87,15 +87,22 @@ impl fmt::Display for Cardinality {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// Where it stands: `address.city`; the elements of an array have `[]`: `specialities[]`,
-    /// `name[].given[]`.
+    /// `name[].given[]`; empty for the root, which needs a row only if it has settings.
     pub path: String,
     /// Its place among the profile's properties, from 0; a parent comes before its children.
     pub ordinal: i32,
     /// The name of its type (`symbol`, `array`, `HumanName`); `#path` for a content reference to
-    /// another property of the same profile.
+    /// another property of the same profile. In FHIR's format the primitive types have FHIR's
+    /// names, `System.String` is a string that can have no companion, and `Resource` is a resource
+    /// that is judged by its own `resourceType`.
     pub kind: String,
     /// Everything else of its definition, a JSON object in text:
-    /// `{"rules": [{"required": true}], "additionalProperties": true}`.
+    /// `{"rules": [{"required": true}], "additionalProperties": true}`. Beyond what a definition
+    /// can say (`rules`, `additionalProperties`, `binding`, `target`, `enforce`) a row can hold
+    /// * `choice`: the property is a variant of `value[x]` (`"value"`); if one variant is
+    ///   required, one of them must stand,
+    /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
+    /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
     pub rules: String,
 }
 

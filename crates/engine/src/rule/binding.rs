@@ -1,5 +1,6 @@
 //! `binding`: the vocabulary that a code, a coding or a codeable concept must be from.
 
+use super::Reading;
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report};
@@ -60,10 +61,12 @@ fn is_from_coding(vocabulary: &Vocabulary, coding: Object<'_>) -> Result<bool, M
 pub(super) fn read_binding(
     base: &Base,
     value: Value<'_>,
+    reading: Reading<'_>,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Option<BindingSetting>, Malformed> {
     let bindable = match base {
+        _ if reading == Reading::Row => true,
         Base::Text(lexical) => matches!(lexical, Lexical::Code | Lexical::Symbol | Lexical::Uri),
         Base::Named(name) => {
             let names = ["coding", "codeableconcept", "quantity"];

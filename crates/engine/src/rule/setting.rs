@@ -89,7 +89,9 @@ pub(crate) fn read_settings(
             (b"additionalProperties", _) => {
                 mistake(report, Code::Invalid, &at, "expected on an object only");
             }
-            (b"binding", _) => settings.binding = read_binding(base, value, &at, report)?,
+            (b"binding", _) => {
+                settings.binding = read_binding(base, value, reading, &at, report)?;
+            }
             (b"target", _) => kinds = read_target(base, value, &at, report)?,
             (b"enforce", _) => enforce = read_enforce(base, value, &at, report),
             (_, _) if is_shape(reading, key) => {}
