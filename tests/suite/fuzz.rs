@@ -1,7 +1,7 @@
 //! The whole surface under random arguments of the right types: an answer or a typed refusal, from
 //! a session that goes on, without a value of a document in any of it.
 //!
-//! `INGEST_FUZZ_SECONDS` (20) says for how long, `INGEST_FUZZ_SEED` which run to have again.
+//! `INGEST_FUZZ_SECONDS` (120) says for how long, `INGEST_FUZZ_SEED` which run to have again.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,7 +23,7 @@ struct Function {
 /// Random functions with random arguments do no harm.
 #[test]
 fn functions_given_random_arguments_answer_or_refuse() {
-    let seconds: u64 = setting("INGEST_FUZZ_SECONDS").unwrap_or(20);
+    let seconds: u64 = setting("INGEST_FUZZ_SECONDS").unwrap_or(120);
     let seed = setting("INGEST_FUZZ_SEED").unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.unwrap().as_nanos() as u64

@@ -25,6 +25,7 @@ mod gate;
 mod hostile;
 mod id;
 mod if_match;
+mod injection;
 mod invariant;
 mod isolation;
 mod jsonb;
