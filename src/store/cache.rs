@@ -78,7 +78,7 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
         let now = generation();
         if SEEN.replace(now) != now {
             LAST.with(|last| last.replace(None));
-            SOURCES.with(|sources| sources.replace(HashMap::new()));
+            forget();
         }
         let known = known_source(source);
         let hit = known.guarded.borrow().get(name).cloned();
@@ -96,6 +96,15 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
             .borrow_mut()
             .insert(name.to_owned(), guarded.clone());
         return Ok(guarded);
+    }
+}
+
+/// Drops everything that is known. A source and its profiles hold each other, so the circle is cut:
+/// nothing would be freed otherwise.
+fn forget() {
+    let old = SOURCES.with(|sources| sources.replace(HashMap::new()));
+    for source in old.values() {
+        source.guarded.borrow_mut().clear();
     }
 }
 
@@ -320,7 +329,7 @@ pub fn judge(
     let now = generation();
     if SEEN.replace(now) != now {
         LAST.with(|last| last.replace(None));
-        SOURCES.with(|sources| sources.replace(HashMap::new()));
+        forget();
     }
     let known = known_source(source);
     loop {

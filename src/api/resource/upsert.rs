@@ -25,6 +25,9 @@ pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {
     Written::resource(outcome, &guarded, stored)?.answer(call)
 }
 
+/// How often a clash without a row is taken for a race before it is taken for an identity.
+const ROUNDS: u32 = 5;
+
 /// Reads and holds the row; writes what differs. Without a row it inserts one, and where somebody
 /// else was faster, begins again: each round ends with a row held or a row made.
 pub fn write(
@@ -36,7 +39,9 @@ pub fn write(
 ) -> Result<(Outcome, Stored)> {
     let parts = Parts::of(body)?;
     let table = guarded.table()?;
+    let mut rounds = 0;
     loop {
+        rounds += 1;
         crate::pg::check_for_interrupts()?;
         let current = resources::lock(session, table, id)?;
         let version = current.as_ref().map_or(0, |current| current.version);
@@ -50,6 +55,8 @@ pub fn write(
             match made {
                 Some(made) => return Ok((Outcome::Created, made)),
                 None if resources::lock(session, table, id)?.is_some() => continue,
+                // Gone again: somebody made it and deleted it, and may do so once more.
+                None if rounds < ROUNDS => continue,
                 // The id is free, so it is an identity that is taken; the plain insert names it.
                 None => {
                     let made = resources::insert(session, table, id, parts.content())
