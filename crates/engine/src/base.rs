@@ -33,10 +33,8 @@ impl Width {
     #[inline]
     pub(crate) fn accepts(self, number: &Number<'_>) -> bool {
         let (low, high) = self.bounds();
-        number.scale() == 0
-            && number
-                .as_i64()
-                .is_some_and(|whole| (low..=high).contains(&whole))
+        let whole = number.as_written_i64();
+        whole.is_some_and(|whole| (low..=high).contains(&whole))
     }
 
     /// What a number of this type looks like.

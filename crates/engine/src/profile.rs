@@ -43,6 +43,8 @@ impl Profile {
 /// What an object may hold.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
+    /// The name of the built-in type that it is, if it is one.
+    pub(crate) name: Option<Box<str>>,
     /// Sorted as documents are: by length, then by bytes.
     pub(crate) members: Box<[Member]>,
     /// Members that are not named are accepted, whatever they are.
@@ -67,6 +69,8 @@ pub(crate) struct Choice {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) mark: Mark,
+    /// A bit of its own among the first 64 members.
+    pub(crate) bit: u64,
     pub(crate) name: Box<str>,
     pub(crate) element: Element,
     /// Beyond its own element; `None` for all members of native profiles.
@@ -77,6 +81,7 @@ impl Member {
     pub(crate) fn new(name: &str, element: Element, role: Option<Box<Role>>) -> Self {
         Self {
             mark: Mark::new(name.as_bytes()),
+            bit: 0,
             name: name.into(),
             element,
             role,
@@ -150,7 +155,7 @@ impl Element {
     fn keeps_rules(&self, number: &Number<'_>) -> Result<bool, Malformed> {
         match &self.rules {
             None => Ok(true),
-            Some(rules) => rules.accept_all(&Subject::Number(*number)),
+            Some(rules) => rules.accept_all(&Subject::number(*number)),
         }
     }
 }
@@ -226,6 +231,12 @@ impl Mark {
             first,
             last,
         }
+    }
+
+    /// Whether two names are the same.
+    #[inline]
+    pub(crate) fn is_of(&self, name: &[u8], other: &Self, other_name: &[u8]) -> bool {
+        self == other && (self.len <= 16 || name == other_name)
     }
 
     /// The order in which two names are stored.

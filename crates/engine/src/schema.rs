@@ -1,6 +1,5 @@
 //! The compiled profiles, types and vocabularies of one source, as far as they are known.
 
-use crate::builtin;
 use crate::compile::compile;
 use crate::definition::Definition;
 use crate::description::Description;
@@ -128,25 +127,15 @@ impl Schema {
         }
     }
 
-    /// What stands in a place that was not filled: a built-in type, compiled now, or nothing.
+    /// What stands in a place that was not filled: nothing, if its name is a stranger's.
     #[cold]
     fn resolve_name(&self, slot: Slot) -> Known<&Profile> {
-        let slots = self.slots(slot.need);
-        let name = slots.name(slot.number);
-        if slot.need == Need::Type
-            && let Some(description) = builtin::describe(name)
-        {
-            let compiled = compile(self, slot, description).ok().map(Rc::new);
-            slots.fill(slot.number, compiled);
-            return match slots.value(slot.number) {
-                Some(Some(profile)) => Known::Yes(profile),
-                _ => Known::No,
-            };
+        let name = self.slots(slot.need).name(slot.number);
+        if slot.need == Need::Profile && self.strangers.borrow().contains(name) {
+            Known::No
+        } else {
+            Known::Unknown
         }
-        if self.strangers.borrow().contains(name) && slot.need == Need::Profile {
-            return Known::No;
-        }
-        Known::Unknown
     }
 
     /// The profile of a name that a document gives.

@@ -40,7 +40,7 @@ impl Writer<'_> {
                 let items = nullable(self.items(profile, items)?);
                 keywords(json!({"type": "array", "items": items, "minItems": 1}))
             }
-            Node::Object(place) if profile.shapes.get(*place).is_some_and(|shape| shape.fhir) => {
+            Node::Object(place) if is_shared(profile, *place) => {
                 self.refer(profile.slot, *place)?
             }
             Node::Object(place) => self.shape(profile, *place)?,
@@ -113,6 +113,12 @@ impl Writer<'_> {
             "else": coding,
         })))
     }
+}
+
+/// Whether an object can be met again, even within itself.
+fn is_shared(profile: &Profile, place: usize) -> bool {
+    let shape = profile.shapes.get(place);
+    shape.is_some_and(|shape| shape.fhir || shape.name.is_some())
 }
 
 /// What one entry of the rules asks of a value; `None` where it asks nothing that can be said.

@@ -77,9 +77,11 @@ impl Writer<'_> {
         let Some(profile) = self.resolve(slot)? else {
             return Ok(keywords(json!({"not": {}})));
         };
-        let name = match place {
-            0 => profile.name.clone(),
-            _ => format!("{}-{place}", profile.name),
+        let shape = profile.shapes.get(place);
+        let name = match shape.and_then(|shape| shape.name.as_deref()) {
+            Some(name) => name.to_owned(),
+            None if place == 0 => profile.name.clone(),
+            None => format!("{}-{place}", profile.name),
         };
         if !self.definitions.contains_key(&name) {
             self.definitions.insert(name.clone(), Value::Null);

@@ -69,38 +69,21 @@ impl<'a> Number<'a> {
         }
     }
 
+    /// The value as a 64-bit integer, where it is one and written without a fraction.
+    #[inline]
+    pub fn as_written_i64(&self) -> Option<i64> {
+        let parts = self.parts();
+        match parts.floor() {
+            Some((whole, true)) if parts.scale == 0 => Some(whole),
+            _ => None,
+        }
+    }
+
     /// The greatest 64-bit integer that is not above it, and whether it is that; `None` beyond 64
     /// bits.
     #[inline]
     pub fn floor(&self) -> Option<(i64, bool)> {
-        let parts = self.parts();
-        if parts.weight > 4 {
-            return None;
-        }
-        let is_whole = parts.is_whole();
-        let mut digits = parts.digits.iter();
-        let whole = |digit: Option<&[u8; 2]>| digit.map_or(0, |digit| u16::from_ne_bytes(*digit));
-        if parts.weight <= 3 {
-            // At most 16 decimal digits.
-            let value = (0..=parts.weight).fold(0_i64, |value, _| {
-                value * 10_000 + i64::from(whole(digits.next()))
-            });
-            let floor = if parts.negative {
-                -value - i64::from(!is_whole)
-            } else {
-                value
-            };
-            return Some((floor, is_whole));
-        }
-        let value = (0..=parts.weight).fold(0_i128, |value, _| {
-            value * 10_000 + i128::from(whole(digits.next()))
-        });
-        let floor = if parts.negative {
-            -value - i128::from(!is_whole)
-        } else {
-            value
-        };
-        Some((i64::try_from(floor).ok()?, is_whole))
+        self.parts().floor()
     }
 
     /// The datum without its varlena header.
@@ -228,6 +211,43 @@ impl<'a> Parts<'a> {
                 _ => last.is_multiple_of(10),
             },
         }
+    }
+
+    #[inline]
+    fn floor(&self) -> Option<(i64, bool)> {
+        let is_whole = self.is_whole();
+        let digit = |digit: &[u8; 2]| i64::from(u16::from_ne_bytes(*digit));
+        let magnitude = match self.weight {
+            ..0 => 0,
+            0 => self.digits.first().map_or(0, digit),
+            // At most 16 decimal digits.
+            1..=3 => (0..=usize::from(self.weight.unsigned_abs())).fold(0, |value, place| {
+                value * 10_000 + self.digits.get(place).map_or(0, digit)
+            }),
+            4 => return self.wide_floor(is_whole),
+            _ => return None,
+        };
+        let floor = if self.negative {
+            -magnitude - i64::from(!is_whole)
+        } else {
+            magnitude
+        };
+        Some((floor, is_whole))
+    }
+
+    /// The floor of a number of 17 to 20 digits.
+    #[cold]
+    fn wide_floor(&self, is_whole: bool) -> Option<(i64, bool)> {
+        let digit = |digit: &[u8; 2]| i128::from(u16::from_ne_bytes(*digit));
+        let magnitude = (0..=4).fold(0, |value, place| {
+            value * 10_000 + self.digits.get(place).map_or(0, digit)
+        });
+        let floor = if self.negative {
+            -magnitude - i128::from(!is_whole)
+        } else {
+            magnitude
+        };
+        Some((i64::try_from(floor).ok()?, is_whole))
     }
 
     #[inline]

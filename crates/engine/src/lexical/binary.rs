@@ -1,10 +1,10 @@
 //! Base64: groups of four (RFC 4648, §4), with whitespace wherever FHIR's regex has it.
 
-/// What each byte is.
+/// What each byte is, a bit each.
 const OTHER: u8 = 0;
 const DIGIT: u8 = 1;
 const SPACE: u8 = 2;
-const PADDING: u8 = 3;
+const PADDING: u8 = 4;
 
 static KIND: [u8; 256] = {
     let mut kind = [OTHER; 256];
@@ -23,13 +23,15 @@ static KIND: [u8; 256] = {
 
 /// `(\s*([0-9a-zA-Z\+\/=]){4}\s*)+`, with padding only at the end.
 pub(super) fn is_base64(text: &[u8]) -> bool {
-    let kind = |byte: &u8| KIND[usize::from(*byte)];
-    let digits = text
+    // Nearly all of it is digits: eight at a time, with one branch.
+    let (words, _) = text.as_chunks::<8>();
+    let plain = words
         .iter()
-        .position(|byte| kind(byte) != DIGIT)
-        .unwrap_or(text.len());
-    let (mut count, mut padding) = (digits, 0_usize);
-    for byte in &text[digits..] {
+        .take_while(|word| word.iter().fold(DIGIT, |all, byte| all & kind(byte)) == DIGIT)
+        .count()
+        * 8;
+    let (mut count, mut padding) = (plain, 0_usize);
+    for byte in &text[plain..] {
         match kind(byte) {
             SPACE => continue,
             PADDING => padding += 1,
@@ -39,4 +41,9 @@ pub(super) fn is_base64(text: &[u8]) -> bool {
         count += 1;
     }
     count > 0 && count.is_multiple_of(4) && padding <= 2
+}
+
+#[inline]
+fn kind(byte: &u8) -> u8 {
+    KIND[usize::from(*byte)]
 }

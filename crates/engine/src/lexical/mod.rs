@@ -41,8 +41,17 @@ pub(crate) enum Lexical {
 
 impl Lexical {
     /// Whether the string is of this type.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accepts(self, text: &[u8]) -> bool {
+        // The two most common types, for which nothing is called.
+        match self {
+            Self::Symbol => text::is_string(text),
+            Self::Code => code::is_code(text),
+            _ => self.accepts_other(text),
+        }
+    }
+
+    fn accepts_other(self, text: &[u8]) -> bool {
         match self {
             Self::Base64 => binary::is_base64(text),
             Self::Code => code::is_code(text),

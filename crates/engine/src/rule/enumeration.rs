@@ -1,7 +1,7 @@
 //! `enum`: the values that are allowed, strings or numbers.
 
 use super::{Decimal, Subject};
-use crate::profile::{is_same, stored_order};
+use crate::profile::{Mark, stored_order};
 
 /// How many characters of its values an issue lists.
 const LIST_LIMIT: usize = 200;
@@ -12,9 +12,10 @@ const FEW: usize = 12;
 /// The allowed values, in the order of the definition.
 #[derive(Debug)]
 pub(crate) enum Enumeration {
-    /// Strings, and their places sorted by length and then by bytes.
+    /// Strings, with their marks, and their places sorted by length and then by bytes.
     Strings {
         values: Box<[Box<str>]>,
+        marks: Box<[Mark]>,
         sorted: Box<[usize]>,
     },
     /// Numbers, compared by value.
@@ -25,7 +26,9 @@ impl Enumeration {
     pub(crate) fn strings(values: Vec<Box<str>>) -> Self {
         let mut sorted: Vec<usize> = (0..values.len()).collect();
         sorted.sort_by_key(|at| (values[*at].len(), values[*at].as_bytes()));
+        let marks = values.iter().map(|value| Mark::new(value.as_bytes()));
         Self::Strings {
+            marks: marks.collect(),
             sorted: sorted.into(),
             values: values.into(),
         }
@@ -35,15 +38,24 @@ impl Enumeration {
     #[inline]
     pub(crate) fn accepts(&self, subject: &Subject<'_>) -> bool {
         match (self, subject) {
-            (Self::Strings { values, sorted }, Subject::Text(text) | Subject::Moment(text, _)) => {
+            (
+                Self::Strings {
+                    values,
+                    marks,
+                    sorted,
+                },
+                Subject::Text(text) | Subject::Moment(text, _),
+            ) => {
                 if values.len() > FEW {
                     return search(values, sorted, text);
                 }
-                values.iter().any(|value| is_same(value.as_bytes(), text))
+                let mark = Mark::new(text);
+                let mut known = marks.iter().zip(values);
+                known.any(|(known, value)| known.is_of(value.as_bytes(), &mark, text))
             }
-            (Self::Numbers(values), Subject::Number(number)) => values
+            (Self::Numbers(values), Subject::Number(number, floor)) => values
                 .iter()
-                .any(|value| value.order(number).is_ok_and(|order| order.is_eq())),
+                .any(|value| value.order(number, *floor).is_ok_and(|order| order.is_eq())),
             _ => false,
         }
     }

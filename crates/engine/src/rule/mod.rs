@@ -55,7 +55,8 @@ pub(crate) enum Subject<'a> {
     Text(&'a [u8]),
     /// A string that is an instant.
     Moment(&'a [u8], Moment),
-    Number(Number<'a>),
+    /// A number, and its [floor](Number::floor).
+    Number(Number<'a>, Option<(i64, bool)>),
     /// An array, and how many of its elements are not null.
     Array(Array<'a>, usize),
     Object(Object<'a>),
@@ -64,11 +65,16 @@ pub(crate) enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    #[inline]
+    pub(crate) fn number(number: Number<'a>) -> Self {
+        Self::Number(number, number.floor())
+    }
+
     /// The value itself.
     pub(crate) fn value(&self) -> Value<'a> {
         match *self {
             Self::Text(text) | Self::Moment(text, _) => Value::String(text),
-            Self::Number(number) => Value::Number(number),
+            Self::Number(number, _) => Value::Number(number),
             Self::Array(array, _) => Value::Array(array),
             Self::Object(object) => Value::Object(object),
             Self::Other(value) => value,

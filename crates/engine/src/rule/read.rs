@@ -230,7 +230,7 @@ fn read_pattern(
 /// Refuses a `min` above its `max`.
 fn check_order(rule: &Rule, at: &Trail<'_>, report: &mut Report) -> Result<(), Malformed> {
     let crossed = match (&rule.min, &rule.max) {
-        (Some(Bound::Value(min)), Some(Bound::Value(max))) => max.order(&min.number()?)?.is_gt(),
+        (Some(Bound::Value(min)), Some(Bound::Value(max))) => min.number()? > max.number()?,
         (Some(Bound::Length(min)), Some(Bound::Length(max)))
         | (Some(Bound::Count(min)), Some(Bound::Count(max))) => min > max,
         (Some(Bound::Moment(min, _)), Some(Bound::Moment(max, _))) => {

@@ -26,10 +26,14 @@ impl Decimal {
         })
     }
 
-    /// How a number of a document compares with this one.
+    /// How a number of a document, whose floor is known, compares with this one.
     #[inline]
-    pub(crate) fn order(&self, number: &Number<'_>) -> Result<Ordering, Malformed> {
-        match (self.small, number.floor()) {
+    pub(crate) fn order(
+        &self,
+        number: &Number<'_>,
+        floor: Option<(i64, bool)>,
+    ) -> Result<Ordering, Malformed> {
+        match (self.small, floor) {
             // What is above its floor is above whatever whole number the floor reaches.
             (Some(right), Some((left, false))) if left == right => Ok(Ordering::Greater),
             (Some(right), Some((left, _))) => Ok(left.cmp(&right)),
@@ -67,7 +71,9 @@ impl Bound {
     #[inline]
     pub(crate) fn compare(&self, subject: &Subject<'_>) -> Result<Option<Ordering>, Malformed> {
         Ok(match (self, subject) {
-            (Self::Value(bound), Subject::Number(number)) => Some(bound.order(number)?),
+            (Self::Value(bound), Subject::Number(number, floor)) => {
+                Some(bound.order(number, *floor)?)
+            }
             (Self::Length(bound), Subject::Text(text)) => Some(compare_length(text, *bound)),
             (Self::Count(bound), Subject::Array(_, count)) => Some(count.cmp(bound)),
             (Self::Moment(bound, _), Subject::Moment(_, moment)) => moment.compare(bound),

@@ -29,7 +29,7 @@ impl Walk<'_> {
             let here = at.index(index);
             match item {
                 Value::Null => self.absent_item(items, &here)?,
-                item => self.element(items, item, &here, depth + 1)?,
+                item => self.enter(items, item, &here, depth + 1)?,
             }
             if self.report.is_complete() {
                 break;

@@ -45,7 +45,7 @@ impl Walk<'_> {
             }
             match shape.members.get(next) {
                 Some(member) if member.order(&mark, key) == Ordering::Equal => {
-                    there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
+                    there |= member.bit;
                     next += 1;
                     self.meet(shape, member, &mut met, &here);
                     if matches!(value, Value::Null) {

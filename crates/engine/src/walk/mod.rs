@@ -113,8 +113,28 @@ impl<'w> Walk<'w> {
         walked
     }
 
+    /// Walks an element whose value is not null. Containers without rules, which nearly all are,
+    /// are entered at once.
+    #[inline(always)]
+    fn enter(
+        &mut self,
+        element: &Element,
+        value: Value<'_>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        match (&value, &element.node) {
+            (Value::Object(object), Node::Object(place)) if element.rules.is_none() => {
+                self.shape(*place, *object, at, depth)
+            }
+            (Value::Array(array), Node::Array(items)) => {
+                self.array(element, items, *array, at, depth)
+            }
+            _ => self.element(element, value, at, depth),
+        }
+    }
+
     /// Walks an element whose value is not null.
-    #[inline]
     fn element(
         &mut self,
         element: &Element,
@@ -149,10 +169,10 @@ impl<'w> Walk<'w> {
                     self.report(Code::Invalid, at, width.expected());
                     return Ok(());
                 }
-                self.rules(element, &Subject::Number(*number), at)
+                self.rules(element, &Subject::number(*number), at)
             }
             (Value::Number(number), Node::Decimal) => {
-                self.rules(element, &Subject::Number(*number), at)
+                self.rules(element, &Subject::number(*number), at)
             }
             (Value::Bool(_), Node::Boolean) => self.rules(element, &Subject::Other(value), at),
             (Value::Array(array), Node::Aligned(items)) => {

@@ -56,13 +56,13 @@ impl Walk<'_> {
             }
             match self.find(shape, key, &mut next, &object, at)? {
                 Some(member) => {
-                    there |= 1_u64.checked_shl(next as u32).unwrap_or(0);
+                    there |= member.bit;
                     next += 1;
                     if member.element.accepts(&value)? {
                         continue;
                     }
                     let here = at.member(key, &object);
-                    self.element(&member.element, value, &here, depth + 1)?;
+                    self.enter(&member.element, value, &here, depth + 1)?;
                 }
                 None => self.unknown(shape, value, &at.member(key, &object), depth + 1)?,
             }

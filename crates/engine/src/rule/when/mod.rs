@@ -127,7 +127,7 @@ impl Test {
                 glob(parts, &if *fold { lower(text) } else { text.into() })
             }
             (Self::Number(side, bound), Value::Number(number)) => {
-                let order = bound.order(&number)?;
+                let order = bound.order(&number, number.floor())?;
                 order == *side || order.is_eq()
             }
             (Self::Moment(side, lexical, bound), Value::String(text)) => moment(*lexical, text)
