@@ -16,3 +16,15 @@ CREATE TABLE public.twin (
     data            jsonb NOT NULL,
     contained       jsonb
 );
+-- The least that a function can do that writes a row and returns it: what calling one costs.
+CREATE FUNCTION public.twin_create(source text, profile text, body jsonb) RETURNS ingest.written
+    LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    written ingest.written;
+BEGIN
+    INSERT INTO public.twin (data) VALUES (body -> 'data')
+        RETURNING 'created', id, version, updated_at, data INTO written;
+    RETURN written;
+END
+$$;

@@ -4,104 +4,19 @@
 -- reply_written or reply_read, which set the status and the headers of the response. Those here
 -- belong to the extension, so that an upgrade of it changes them; those there to their owner.
 
-CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL, any_version integer DEFAULT NULL) RETURNS integer
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
-    matches CONSTANT text := btrim(headers ->> 'if-match');
-    version text;
-BEGIN
-    IF if_match IS NOT NULL THEN
-        RETURN if_match;
-    ELSIF btrim(headers ->> 'if-none-match') = '*' THEN
-        RETURN 0;
-    ELSIF matches IS NULL THEN
-        RETURN NULL;
-    ELSIF matches = '*' THEN
-        RETURN any_version;
-    END IF;
-    version := substring(matches FROM '^(?:W/)?"([1-9][0-9]{0,8})"$');
-    IF version IS NULL THEN
-        RAISE SQLSTATE 'PT400' USING
-            MESSAGE = 'If-Match is not one version',
-            HINT = 'It is the ETag of a response: W/"3".',
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', 'invalid',
-                                   'diagnostics', 'If-Match is not one version')));
-    END IF;
-    RETURN version::integer;
-END
-$$;
+CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL, any_version integer DEFAULT NULL)
+    RETURNS integer
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_version_wrapper';
 COMMENT ON FUNCTION ingest.request_version(integer, integer) IS 'The version that a request to PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *, or any_version for If-Match: *; NULL if it expects none. Errors: PT400 another If-Match';
 
-CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
-    minimal CONSTANT boolean := COALESCE(headers ->> 'prefer', '') ~ '(^|[ ,;])return=minimal($|[ ,;])';
-    answer  jsonb;
-BEGIN
-    IF written IS NULL OR written.outcome IS NULL THEN
-        RAISE SQLSTATE 'PT400' USING
-            MESSAGE = 'written must not be null',
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', 'invalid',
-                                   'diagnostics', 'written must not be null')));
-    END IF;
-    answer := jsonb_build_array(
-        jsonb_build_object('ETag', format('W/"%s"', written.version)),
-        jsonb_build_object('Last-Modified',
-            to_char(written.updated_at AT TIME ZONE 'UTC', 'Dy, DD Mon YYYY HH24:MI:SS "GMT"')));
-    IF location IS NOT NULL AND written.outcome <> 'deleted' THEN
-        answer := answer || jsonb_build_object('Location',
-            replace(replace(replace(location, '{source}', COALESCE(source, '')),
-                            '{profile}', COALESCE(profile, '')), '{id}', written.id));
-    END IF;
-    IF minimal THEN
-        answer := answer || jsonb_build_object('Preference-Applied', 'return=minimal');
-    END IF;
-    PERFORM set_config('response.headers', answer::text, true);
-    PERFORM set_config('response.status', CASE WHEN written.outcome = 'created' THEN '201'
-                                               WHEN minimal OR written.outcome = 'deleted' THEN '204'
-                                               ELSE '200' END, true);
-    RETURN CASE WHEN NOT minimal THEN written.resource END;
-END
-$$;
+CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
+    RETURNS jsonb
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'reply_written_wrapper';
 COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400';
 
-CREATE FUNCTION ingest.reply_read(resource jsonb) RETURNS jsonb
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    headers CONSTANT jsonb := NULLIF(current_setting('request.headers', true), '')::jsonb;
-    known   CONSTANT text := COALESCE(headers ->> 'if-none-match', '');
-    version CONSTANT text := resource -> 'meta' ->> 'versionId';
-    instant CONSTANT timestamptz := substring(resource -> 'meta' ->> 'lastUpdated'
-                                              FROM '^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*$')::timestamptz;
-BEGIN
-    IF version IS NULL OR instant IS NULL THEN
-        RAISE SQLSTATE 'PT400' USING
-            MESSAGE = CASE WHEN resource IS NULL THEN 'resource must not be null' ELSE 'not a resource' END,
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', 'invalid', 'diagnostics', 'not a resource')));
-    END IF;
-    PERFORM set_config('response.headers', jsonb_build_array(
-        jsonb_build_object('ETag', format('W/"%s"', version)),
-        jsonb_build_object('Last-Modified',
-            to_char(instant AT TIME ZONE 'UTC', 'Dy, DD Mon YYYY HH24:MI:SS "GMT"')))::text, true);
-    -- An ETag is in quotation marks, so that a list of them can be searched as it is.
-    IF btrim(known) = '*' OR strpos(known, format('"%s"', version)) > 0 THEN
-        PERFORM set_config('response.status', '304', true);
-        RETURN NULL;
-    END IF;
-    RETURN resource;
-END
-$$;
+CREATE FUNCTION ingest.reply_read(resource jsonb)
+    RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'reply_read_wrapper';
 COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource';
 
 -- What api_create makes: one row per function. In a body, @resource@ and @link@ stand for the

@@ -87,6 +87,10 @@ pg::sql_function! {
     relationship_upsert => api::link::upsert::upsert;
     relationship_list => api::link::list;
     relationship_unlink => api::link::unlink::unlink;
+
+    request_version => api::http::version;
+    reply_written => api::http::written;
+    reply_read => api::http::read;
 }
 
 #[cfg(feature = "testing")]

@@ -10,6 +10,7 @@ pub mod criteria;
 mod definition;
 pub mod gate;
 pub mod guard;
+pub mod http;
 pub mod link;
 pub mod load;
 pub mod profile;

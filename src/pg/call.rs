@@ -1,6 +1,7 @@
 //! `Call`: the arguments of a SQL function, read in place.
 
 use super::catch::guard;
+use super::composite::Record;
 use super::error::{Error, Result, State};
 use super::trigger::TriggerCall;
 use super::{Instant, ffi, varlena};
@@ -97,6 +98,13 @@ impl<'a> Call<'a> {
     /// A timestamptz argument.
     pub fn instant(&self, place: usize) -> Option<Instant> {
         self.datum(place).map(|datum| datum.value() as i64)
+    }
+
+    /// A row argument of a composite type of so many columns.
+    pub fn record(&self, place: usize, width: usize) -> Result<Record<'a>> {
+        // SAFETY: only arguments of composite types are asked for, by the width of their type; an
+        // argument lives for the call.
+        unsafe { Record::read(self.datum(place), width) }
     }
 
     /// The trigger that calls, or a bug report when the function was called as a plain one.

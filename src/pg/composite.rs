@@ -1,14 +1,15 @@
-//! Rows that we return: one composite value, or many through a tuple store.
+//! Rows as values: those that we return, one or many through a tuple store, and one that we are given.
 
 use super::call::Call;
 use super::catch::guard;
 use super::entry::Answer;
 use super::error::{Error, Result};
 use super::spi::Arg;
-use super::{check_for_interrupts, ffi};
-use pgrx::pg_sys::{self, Datum, Oid, ReturnSetInfo, TupleDesc};
+use super::{Instant, check_for_interrupts, ffi, varlena};
+use pgrx::pg_sys::{self, Datum, HeapTupleHeader, Oid, ReturnSetInfo, TupleDesc};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 /// One column of a row that we return.
 pub type Cell<'a> = Arg<'a>;
@@ -93,6 +94,68 @@ impl RowSink {
             // SAFETY: called inside guard; InitMaterializedSRF has set both, for this call.
             unsafe { ffi::tuplestore_putvalues((*info).setResult, (*info).setDesc, values, nulls) }
         })
+    }
+}
+
+/// The columns of a row that is an argument; all are NULL in a row that is NULL. They count from 0.
+#[derive(Debug)]
+pub struct Record<'a> {
+    columns: [Option<Datum>; MOST],
+    call: PhantomData<&'a ()>,
+}
+
+impl<'a> Record<'a> {
+    /// Takes a row of `width` columns apart.
+    ///
+    /// # Safety
+    /// `row` must be a composite value of at least so many columns, which lives for `'a`.
+    pub(super) unsafe fn read(row: Option<Datum>, width: usize) -> Result<Self> {
+        let mut columns = [None; MOST];
+        if let Some(row) = row {
+            let found = &mut columns;
+            // SAFETY: the closure owns nothing; the caller vouches for the value and its width.
+            unsafe {
+                guard(|| {
+                    let row: HeapTupleHeader = ffi::pg_detoast_datum(row.cast_mut_ptr()).cast();
+                    for (place, column) in found.iter_mut().enumerate().take(width) {
+                        let mut is_null = true;
+                        let datum = ffi::GetAttributeByNum(row, place as i16 + 1, &raw mut is_null);
+                        *column = (!is_null).then_some(datum);
+                    }
+                })
+            }?;
+        }
+        let call = PhantomData;
+        Ok(Self { columns, call })
+    }
+
+    /// A column, whatever its type.
+    pub fn datum(&self, column: usize) -> Option<Datum> {
+        self.columns.get(column).copied().flatten()
+    }
+
+    /// A text column.
+    pub fn text(&self, column: usize) -> Result<Option<&'a str>> {
+        // SAFETY: asked for text columns of a row that lives for `'a`.
+        self.datum(column)
+            .map(|datum| unsafe { varlena::text(datum) })
+            .transpose()
+    }
+
+    /// An int4 column.
+    pub fn int4(&self, column: usize) -> Option<i32> {
+        self.datum(column).map(|datum| datum.value() as i32)
+    }
+
+    /// A timestamptz column.
+    pub fn instant(&self, column: usize) -> Option<Instant> {
+        self.datum(column).map(|datum| datum.value() as i64)
+    }
+
+    /// A column of an enum, or an oid.
+    pub fn oid(&self, column: usize) -> Option<Oid> {
+        self.datum(column)
+            .map(|datum| Oid::from(datum.value() as u32))
     }
 }
 

@@ -20,6 +20,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// A 32-bit integer.
+    pub fn int4(value: i32) -> Self {
+        Self::Value(Datum::from(value))
+    }
+
     /// A 64-bit integer.
     pub fn int8(value: i64) -> Self {
         Self::Value(Datum::from(value))

@@ -24,6 +24,7 @@ unsafe extern "C-unwind" {
 
     // palloc.h, fmgr.h
     pub fn palloc(size: usize) -> *mut c_void;
+    pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     pub fn pg_detoast_datum_packed(datum: *mut varlena) -> *mut varlena;
 
     // spi.h
@@ -75,6 +76,7 @@ unsafe extern "C-unwind" {
     ) -> HeapTuple;
     pub fn heap_form_tuple(shape: TupleDesc, values: *mut Datum, nulls: *mut bool) -> HeapTuple;
     pub fn HeapTupleHeaderGetDatum(header: HeapTupleHeader) -> Datum;
+    pub fn GetAttributeByNum(tuple: HeapTupleHeader, column: i16, is_null: *mut bool) -> Datum;
     pub fn get_call_result_type(
         call: FunctionCallInfo,
         type_id: *mut Oid,
@@ -132,8 +134,6 @@ unsafe extern "C-unwind" {
 
     // jsonb.h
     #[cfg(feature = "testing")]
-    pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
-    #[cfg(feature = "testing")]
     pub fn JsonbIteratorInit(
         container: *mut pgrx::pg_sys::JsonbContainer,
     ) -> *mut pgrx::pg_sys::JsonbIterator;
@@ -153,6 +153,21 @@ unsafe extern "C-unwind" {
     ) -> *mut c_char;
 
     // guc.h
+    pub fn GetConfigOption(
+        name: *const c_char,
+        missing_ok: bool,
+        restrict_privileged: bool,
+    ) -> *const c_char;
+    pub fn set_config_option(
+        name: *const c_char,
+        value: *const c_char,
+        context: u32,
+        source: u32,
+        action: u32,
+        change: bool,
+        level: c_int,
+        is_reload: bool,
+    ) -> c_int;
     pub fn DefineCustomIntVariable(
         name: *const c_char,
         short: *const c_char,

@@ -18,3 +18,9 @@ pub fn iso(instant: Instant) -> Result<String> {
     let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
     Ok(text.to_string_lossy().into_owned())
 }
+
+/// Whole seconds since 1970-01-01 00:00 UTC, those before it too.
+pub fn unix_time(instant: Instant) -> i64 {
+    // Instants are counted from 2000-01-01.
+    instant.div_euclid(1_000_000).saturating_add(946_684_800)
+}

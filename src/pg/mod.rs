@@ -32,7 +32,7 @@ pub use composite::Shape;
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
-pub use instant::iso;
+pub use instant::{iso, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;
@@ -40,7 +40,7 @@ pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;
 pub use rows::Row;
-pub use settings::limits;
+pub use settings::{limits, set_local, setting};
 pub use spi::{Arg, Reading, Session, Statement, kind};
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_jsonb, datum_of_text};

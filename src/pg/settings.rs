@@ -1,6 +1,8 @@
-//! The settings `ingest.max_depth` and `ingest.max_issues`.
+//! Settings: our own, `ingest.max_depth` and `ingest.max_issues`, and those of others by name.
 
-use super::ffi;
+use super::catch::guard;
+use super::error::{Error, Result};
+use super::{ffi, varlena};
 use core::ffi::{CStr, c_int};
 use ingest_engine::limits::Limits;
 use pgrx::pg_sys;
@@ -35,6 +37,43 @@ pub unsafe fn register() {
         &MAX_ISSUES,
         (100, 1, 10_000),
     );
+}
+
+/// What a setting says now; `None` if there is no such setting.
+pub fn setting(name: &CStr) -> Result<Option<String>> {
+    let name = name.as_ptr();
+    // SAFETY: the closure holds only the call.
+    let value = unsafe { guard(|| ffi::GetConfigOption(name, true, false)) }?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: a C string that lives until the setting changes, which nothing does here.
+    let value = unsafe { CStr::from_ptr(value) };
+    value
+        .to_str()
+        .map(|value| Some(value.to_owned()))
+        .map_err(|_| Error::Corrupt)
+}
+
+/// Sets a setting that anybody may set, until the transaction ends.
+pub fn set_local(name: &CStr, value: &str) -> Result<()> {
+    let (name, value) = (name.as_ptr(), varlena::c_string(Some(value))?);
+    // SAFETY: what `set_config(name, value, true)` calls; both are C strings.
+    unsafe {
+        guard(|| {
+            ffi::set_config_option(
+                name,
+                value,
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                true,
+                0,
+                false,
+            )
+        })
+    }
+    .map(drop)
 }
 
 fn define(

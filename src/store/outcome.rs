@@ -43,29 +43,49 @@ impl Outcome {
         }
     }
 
+    /// All of them, in the order of the enum.
+    const ALL: [Self; 5] = [
+        Self::Created,
+        Self::Updated,
+        Self::Unchanged,
+        Self::Matched,
+        Self::Deleted,
+    ];
+
     /// The enum value, for what `call` returns.
     pub fn value(self, call: &Call<'_>) -> Result<Oid> {
-        let function = call.function();
-        let known = KNOWN.with_borrow(|known| known.get(&function).copied());
-        let values = match known {
-            Some(values) => values,
-            None => {
-                let values = Session::open(|session| {
-                    let rows = VALUES.with(|sql| session.run(sql, &[], Reading::Caller, 0))?;
-                    let mut values = [Oid::INVALID; 5];
-                    for (value, row) in values.iter_mut().zip(rows.iter()) {
-                        *value = row.oid(1);
-                    }
-                    Ok(values)
-                })?;
-                KNOWN.with_borrow_mut(|known| known.insert(function, values));
-                values
-            }
-        };
-        values
+        values(call)?
             .get(self as usize)
             .copied()
             .filter(|value| *value != Oid::INVALID)
             .ok_or(Error::Bug("ingest.outcome lacks a value".into()))
     }
+
+    /// What an enum value means that `call` was given.
+    pub fn of(value: Oid, call: &Call<'_>) -> Result<Self> {
+        let values = values(call)?;
+        let place = values.iter().position(|known| *known == value);
+        place
+            .and_then(|place| Self::ALL.get(place).copied())
+            .ok_or(Error::Bug("ingest.outcome has another value".into()))
+    }
+}
+
+/// The enum values, in their order.
+fn values(call: &Call<'_>) -> Result<[Oid; 5]> {
+    let function = call.function();
+    let known = KNOWN.with_borrow(|known| known.get(&function).copied());
+    if let Some(values) = known {
+        return Ok(values);
+    }
+    let values = Session::open(|session| {
+        let rows = VALUES.with(|sql| session.run(sql, &[], Reading::Caller, 0))?;
+        let mut values = [Oid::INVALID; 5];
+        for (value, row) in values.iter_mut().zip(rows.iter()) {
+            *value = row.oid(1);
+        }
+        Ok(values)
+    })?;
+    KNOWN.with_borrow_mut(|known| known.insert(function, values));
+    Ok(values)
 }

@@ -42,6 +42,7 @@ pub use definition::Definition;
 pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};
 pub use json_schema::json_schema;
+pub use lexical::unix_time;
 pub use limits::Limits;
 pub use profile::Profile;
 pub use resource::{Checked, Need, Reference, Resource, Stop, id_is_valid};

@@ -107,6 +107,13 @@ pub(super) fn instant(text: &[u8]) -> Option<Moment> {
     Some(moment)
 }
 
+/// Whole seconds from 1970-01-01T00:00:00Z to an instant; `None` if it is not one.
+pub fn unix_time(text: &[u8]) -> Option<i64> {
+    // From 0001-01-01, where moments are counted from, to 1970-01-01.
+    const DAYS: i64 = 719_162;
+    Some(instant(text)?.from.0 - DAYS * DAY)
+}
+
 /// What a time means.
 pub(super) fn time(text: &[u8]) -> Option<Moment> {
     Some(Clock::read(text)?.moment())

@@ -14,6 +14,7 @@ mod uri;
 mod word;
 mod xhtml;
 
+pub use instant::unix_time;
 pub(crate) use instant::{Moment, datetime};
 pub(crate) use literal::{Literal, literal};
 

@@ -1,0 +1,1 @@
+SELECT * FROM public.twin_create('bench', 'provider', :body);
