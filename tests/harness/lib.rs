@@ -6,6 +6,7 @@
 //! * [`refusal`]: what an expected error says, down to the issues in its detail
 //! * [`psql`]: the real psql
 //! * [`postgrest`]: a real PostgREST in front of a database
+//! * [`proxy`]: a real nginx in front of that
 //! * [`token`]: who a request to it is from
 //! * [`markdown`]: the SQL in the documentation
 //!
@@ -16,6 +17,7 @@ pub mod cluster;
 pub mod database;
 pub mod markdown;
 pub mod postgrest;
+pub mod proxy;
 pub mod psql;
 pub mod refusal;
 pub mod server;
@@ -23,4 +25,5 @@ pub mod token;
 
 pub use database::Database;
 pub use postgrest::PostgRest;
+pub use proxy::Proxy;
 pub use refusal::expect_sqlstate;

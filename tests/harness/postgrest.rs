@@ -180,3 +180,9 @@ fn free_ports() -> [u16; 2] {
         .map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
         .map(|listener| listener.local_addr().unwrap().port())
 }
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let [port, _] = free_ports();
+    port
+}

@@ -7,7 +7,7 @@ use ingest_tests::postgrest::Answer;
 use ingest_tests::refusal::outcome_issues;
 use ingest_tests::server::{setting, user};
 use ingest_tests::token::{SECRET, bearer};
-use ingest_tests::{Database, PostgRest, expect_sqlstate};
+use ingest_tests::{Database, PostgRest, Proxy, expect_sqlstate};
 use serde_json::{Value, json};
 
 use crate::clinic::{self, value};
@@ -647,6 +647,7 @@ fn commands_of_the_page_answer_what_it_says() {
     let role = format!("{}_web", database.name());
     let mut superuser = database.connect();
     let mut rest: Option<PostgRest> = None;
+    let mut proxy: Option<Proxy> = None;
     let mut answered = 0;
     let mut lines = page.lines();
     while let Some(fence) = lines.next() {
@@ -661,7 +662,7 @@ fn commands_of_the_page_answer_what_it_says() {
         match language {
             "sql" => {
                 if block[0].contains("api_drop") {
-                    rest = None;
+                    (rest, proxy) = (None, None);
                 }
                 let script = block.join("\n");
                 superuser
@@ -677,16 +678,23 @@ fn commands_of_the_page_answer_what_it_says() {
                     ));
                 }
             }
+            "nginx" => {
+                let address = rest.as_ref().unwrap().address();
+                let server = block.join("\n");
+                proxy = Some(Proxy::start(
+                    &server.replace("http://localhost:3000", address),
+                ));
+            }
             "sh" => {
                 let token = bearer(&mut superuser, &json!({"role": role, "tenant": "red"}));
                 let address = rest.as_ref().unwrap().address();
                 for line in block {
                     let (command, status) = line.rsplit_once("   # ").unwrap();
-                    let command = command.replace("localhost:3000", address).replacen(
-                        "curl",
-                        "curl -s -o /dev/null -w '%{http_code}'",
-                        1,
-                    );
+                    let through = proxy.as_ref().map(Proxy::address);
+                    let command = command
+                        .replace("localhost:3000", address)
+                        .replace("localhost:8080", through.as_deref().unwrap_or("nowhere"))
+                        .replacen("curl", "curl -s -o /dev/null -w '%{http_code}'", 1);
                     let output = Command::new("bash")
                         .args(["-c", &command])
                         .env("TOKEN", token.trim_start_matches("Bearer "))
