@@ -300,6 +300,114 @@ fn refusals_keep_their_status() {
     assert_eq!(outcome_issues(checked.body)[0].expression, ["office.name"]);
 }
 
+/// The functions behind the api, called by hand with whatever the settings may hold.
+#[test]
+fn replies_made_by_hand_are_answered_or_refused() {
+    let database = clinic::database("api");
+    let mut client = database.connect();
+    let mut with_headers = |headers: &str, call: &str| {
+        client
+            .query_one(
+                "SELECT set_config('request.headers', $1, false)",
+                &[&headers],
+            )
+            .unwrap();
+        client.query_one(&format!("SELECT ({call})::text, current_setting('response.headers', true), current_setting('response.status', true)"), &[])
+            .map(|row| (row.get::<_, Option<String>>(0), row.get::<_, Option<String>>(1), row.get::<_, Option<String>>(2)))
+    };
+    for headers in [
+        "none",
+        "[]",
+        "[\"W/\\\"1\\\"\", null, null]",
+        "{\"if-match\": 1}",
+        "{",
+        "7",
+    ] {
+        expect_sqlstate(with_headers(headers, "ingest.request_version()"), "PT400");
+        expect_sqlstate(
+            with_headers(
+                headers,
+                "ingest.reply_written(ROW('created', 'o', 1, now(), '{}'))",
+            ),
+            "PT400",
+        );
+    }
+    let mut version = |headers: &str, call: &str| with_headers(headers, call).unwrap().0;
+    for (headers, call, expected) in [
+        ("", "ingest.request_version()", None),
+        ("{}", "ingest.request_version()", None),
+        (
+            "{\"if-match\": \" W/\\\"12\\\" \"}",
+            "ingest.request_version()",
+            Some("12"),
+        ),
+        (
+            "{\"if-match\": \"*\"}",
+            "ingest.request_version(NULL, 5)",
+            Some("5"),
+        ),
+        (
+            "{\"if-match\": \"*\"}",
+            "ingest.request_version(7, 5)",
+            Some("7"),
+        ),
+        (
+            "{\"if-none-match\": \"*\"}",
+            "ingest.request_version()",
+            Some("0"),
+        ),
+    ] {
+        assert_eq!(
+            version(headers, call).as_deref(),
+            expected,
+            "{headers} {call}"
+        );
+    }
+
+    // Each place is filled once, and what fills it is not read again.
+    let (resource, headers, status) = with_headers(
+        "{\"prefer\": \"tx=commit; a=b, RETURN=minimal\"}",
+        "ingest.reply_written(ROW('created', 'o', 3, '2024-02-29 23:59:59.9+00', '{}'), '/{source}/{profile}/{id}/{other}{', '{id}', 'é\"')",
+    )
+    .unwrap();
+    assert_eq!((resource, status.as_deref()), (None, Some("201")));
+    let headers: Value = serde_json::from_str(&headers.unwrap()).unwrap();
+    assert_eq!(
+        headers,
+        json!([{"ETag": "W/\"3\""},
+               {"Last-Modified": "Thu, 29 Feb 2024 23:59:59 GMT"},
+               {"Location": "/{id}/é\"/o/{other}{"},
+               {"Preference-Applied": "return=minimal"}])
+    );
+    let read = "ingest.reply_read('{\"meta\": {\"versionId\": \"3\", \"lastUpdated\": \"2024-03-01T01:59:59.9+02:00\"}}')";
+    let (_, headers, _) = with_headers("{}", read).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&headers.unwrap()).unwrap(),
+        json!([{"ETag": "W/\"3\""}, {"Last-Modified": "Thu, 29 Feb 2024 23:59:59 GMT"}])
+    );
+
+    for call in [
+        "ingest.reply_written(NULL)",
+        "ingest.reply_written(ROW(NULL, 'o', 1, now(), '{}'))",
+        "ingest.reply_written(ROW('created', NULL, 1, now(), '{}'))",
+        "ingest.reply_written(ROW('created', 'o', NULL, now(), '{}'))",
+        "ingest.reply_written(ROW('created', 'o', 1, NULL, '{}'))",
+        // What an HTTP date cannot tell.
+        "ingest.reply_written(ROW('created', 'o', 1, 'infinity', '{}'))",
+        "ingest.reply_written(ROW('created', 'o', 1, '-infinity', '{}'))",
+        "ingest.reply_written(ROW('created', 'o', 1, '1969-12-31 23:59:59+00', '{}'))",
+        "ingest.reply_written(ROW('created', 'o', 1, '10000-01-01 00:00:00+00', '{}'))",
+        "ingest.reply_read(NULL)",
+        "ingest.reply_read('[]')",
+        "ingest.reply_read('{\"meta\": 1}')",
+        "ingest.reply_read('{\"meta\": {\"versionId\": \"\", \"lastUpdated\": \"2024-01-01T00:00:00Z\"}}')",
+        "ingest.reply_read('{\"meta\": {\"versionId\": \"1\", \"lastUpdated\": \"yesterday\"}}')",
+        "ingest.reply_read('{\"meta\": {\"versionId\": \"1\", \"lastUpdated\": \"0001-01-01T00:00:00Z\"}}')",
+    ] {
+        expect_sqlstate(with_headers("{}", call), "PT400");
+    }
+}
+
 /// Links and bundles are answered in the same way.
 #[test]
 fn links_and_bundles_are_answered_alike() {

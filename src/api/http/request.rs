@@ -23,13 +23,17 @@ impl<'a> Headers<'a> {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_str(text).map_err(|_| {
-            Error::refuse(
-                State::BadRequest,
-                "the setting request.headers is not an object of strings",
-            )
-            .hint("PostgREST sets it to the headers of the request: {\"if-match\": \"...\"}.")
-        })
+        // An array, too, would be read: by the order of the fields.
+        let object = text.trim_start().starts_with('{').then_some(text);
+        object
+            .and_then(|object| serde_json::from_str(object).ok())
+            .ok_or_else(|| {
+                Error::refuse(
+                    State::BadRequest,
+                    "the setting request.headers is not an object of strings",
+                )
+                .hint("PostgREST sets it to the headers of the request: {\"if-match\": \"...\"}.")
+            })
     }
 
     /// Whether the client prefers this (RFC 7240, section 2).
