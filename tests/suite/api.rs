@@ -300,6 +300,56 @@ fn refusals_keep_their_status() {
     assert_eq!(outcome_issues(checked.body)[0].expression, ["office.name"]);
 }
 
+/// A function of the api that a role may not execute is forbidden to it, also over a connection
+/// that has served another role a moment before.
+#[test]
+fn functions_of_the_api_are_withheld_by_role() {
+    let mut database = clinic::database("api");
+    let [admin, writer] = ["admin", "writer"].map(|name| database.create_role(name, ""));
+    let gateway = database.create_role("gateway", "NOINHERIT");
+    database.run(&format!(
+        "GRANT \"{admin}\", \"{writer}\" TO \"{gateway}\";
+         SELECT ingest.source_grant('clinic', '{admin}', 'write'), ingest.source_grant('clinic', '{writer}', 'write');
+         SELECT ingest.api_create();
+         GRANT USAGE ON SCHEMA ingest_api TO \"{admin}\", \"{writer}\";
+         REVOKE EXECUTE ON FUNCTION ingest_api.resource_delete FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION ingest_api.resource_delete TO \"{admin}\""
+    ));
+    let rest = PostgRest::start_with(
+        &database,
+        "ingest_api",
+        &gateway,
+        &[
+            ("PGRST_JWT_SECRET", SECRET),
+            ("PGRST_DB_ANON_ROLE", ""),
+            ("PGRST_DB_POOL", "1"),
+        ],
+    );
+    let mut superuser = database.connect();
+    let [admin, writer] =
+        [admin, writer].map(|role| bearer(&mut superuser, &json!({"role": role})));
+    let call = |token: &str, verb: &str, more: Value| {
+        let mut arguments = json!({"source": "clinic", "profile": "office", "id": "o"});
+        arguments
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let headers = [("Authorization", token)];
+        rest.send("POST", &format!("/rpc/{verb}"), &headers, Some(&arguments))
+            .status
+    };
+    // More often than PostgreSQL plans a statement anew for each execution.
+    for _ in 0..8 {
+        assert_eq!(
+            call(&writer, "resource_create", json!({"body": {"data": {}}})),
+            201
+        );
+        assert_eq!(call(&writer, "resource_delete", json!({})), 403);
+        assert_eq!(call(&admin, "resource_delete", json!({})), 204);
+    }
+    assert_eq!(call(&writer, "resource_delete", json!({})), 403);
+}
+
 /// The functions behind the api, called by hand with whatever the settings may hold.
 #[test]
 fn replies_made_by_hand_are_answered_or_refused() {
