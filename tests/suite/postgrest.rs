@@ -134,6 +134,96 @@ fn rows_posted_together_are_all_or_nothing() {
     );
 }
 
+/// Rows upserted together are made or replaced, each a version through the gate; one that is wrong
+/// takes all of them back, and what is as it was stays that version.
+#[test]
+fn rows_posted_to_merge_are_made_or_replaced() {
+    let database = clinic::database("rest");
+    let rest = start(&database);
+    let merge = |rows: Value, resolution: &str| {
+        let prefer = format!("resolution={resolution}-duplicates, return=representation");
+        rest.send("POST", "/office", &[("Prefer", &prefer)], Some(&rows))
+    };
+    let row = |id: &str, name: Value| json!({"id": id, "data": {"name": name}});
+    let versions = |answer: &Answer| -> Vec<(String, i64)> {
+        let rows = answer
+            .body
+            .as_array()
+            .unwrap_or_else(|| panic!("{answer:?}"));
+        rows.iter()
+            .map(|row| {
+                let id = row["id"].as_str().unwrap().to_owned();
+                (id, row["version"].as_i64().unwrap())
+            })
+            .collect()
+    };
+    let found = |expected: &[(&str, i64)]| -> Vec<(String, i64)> {
+        expected
+            .iter()
+            .map(|(id, version)| ((*id).to_owned(), *version))
+            .collect()
+    };
+
+    let made = merge(json!([row("a", json!("x")), row("b", json!("x"))]), "merge");
+    assert_eq!(
+        (made.status, versions(&made)),
+        (201, found(&[("a", 1), ("b", 1)]))
+    );
+    let merged = merge(
+        json!([
+            row("a", json!("y")),
+            row("b", json!("x")),
+            row("c", json!("x"))
+        ]),
+        "merge",
+    );
+    assert_eq!(versions(&merged), found(&[("a", 2), ("b", 1), ("c", 1)]));
+    let wrong = merge(json!([row("a", json!("z")), row("b", json!(1))]), "merge");
+    assert_refused(&wrong, 422, "PT422");
+    let ignored = merge(
+        json!([row("a", json!("q")), row("d", json!("x"))]),
+        "ignore",
+    );
+    assert_eq!(versions(&ignored), found(&[("d", 1)]));
+    let mut client = database.connect();
+    assert_eq!(
+        clinic::story(&mut client, "office", "a"),
+        "created 1, updated 2"
+    );
+
+    // One row by its key, made and replaced.
+    let put = |name: &str| {
+        let path = "/office?id=eq.e";
+        rest.send("PUT", path, &[], Some(&row("e", json!(name))))
+            .status
+    };
+    assert_eq!((put("x"), put("y")), (204, 204));
+    // All that a filter finds.
+    let body = json!({"data": {"name": "w"}});
+    let prefer = [("Prefer", "return=representation")];
+    let path = "/office?data-%3E%3Ename=eq.x&select=id,version&order=id";
+    let patched = rest.send("PATCH", path, &prefer, Some(&body));
+    assert_eq!(versions(&patched), found(&[("b", 2), ("c", 2), ("d", 2)]));
+    let deleted = rest.send(
+        "DELETE",
+        "/office?data-%3E%3Ename=eq.w&select=id,version&order=id",
+        &prefer,
+        None,
+    );
+    assert_eq!(
+        (deleted.status, versions(&deleted)),
+        (200, versions(&patched))
+    );
+    assert_eq!(
+        rest.get("/office?select=id&order=id").body,
+        json!([{"id": "a"}, {"id": "e"}])
+    );
+    assert_eq!(
+        clinic::story(&mut client, "office", "d"),
+        "created 1, updated 2, deleted 3"
+    );
+}
+
 /// A verb called by RPC answers with what it wrote; an existing id is 409.
 #[test]
 fn resource_created_by_rpc_is_answered_or_a_conflict() {
