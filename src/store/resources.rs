@@ -56,16 +56,7 @@ pub fn insert(
     id: &str,
     content: Content<'_>,
 ) -> Result<Option<Stored>> {
-    let args = [
-        Arg::Text(id),
-        Arg::jsonb(content.data),
-        Arg::jsonb(content.contained),
-    ];
-    first(
-        session
-            .run(&table.insert, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    write(session, &table.insert, id, content)
 }
 
 /// Creates a row, or answers `None` where the id or an identity is taken.
@@ -75,16 +66,7 @@ pub fn insert_unless(
     id: &str,
     content: Content<'_>,
 ) -> Result<Option<Stored>> {
-    let args = [
-        Arg::Text(id),
-        Arg::jsonb(content.data),
-        Arg::jsonb(content.contained),
-    ];
-    first(
-        session
-            .run(&table.insert_unless, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    write(session, &table.insert_unless, id, content)
 }
 
 /// Replaces the content of a row that the caller has locked.
@@ -94,16 +76,21 @@ pub fn update(
     id: &str,
     content: Content<'_>,
 ) -> Result<Option<Stored>> {
+    write(session, &table.update, id, content)
+}
+
+fn write(
+    session: &Session,
+    statement: &Statement,
+    id: &str,
+    content: Content<'_>,
+) -> Result<Option<Stored>> {
     let args = [
         Arg::Text(id),
         Arg::jsonb(content.data),
         Arg::jsonb(content.contained),
     ];
-    first(
-        session
-            .run(&table.update, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    first(session.run(statement, &args, Reading::Fresh, 0)?.first())
 }
 
 /// Deletes a row; says whether there was one.
