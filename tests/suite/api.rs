@@ -329,25 +329,17 @@ fn functions_of_the_api_are_withheld_by_role() {
     let [admin, writer] =
         [admin, writer].map(|role| bearer(&mut superuser, &json!({"role": role})));
     let call = |token: &str, verb: &str, more: Value| {
-        let mut arguments = json!({"source": "clinic", "profile": "office", "id": "o"});
-        arguments
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let headers = [("Authorization", token)];
-        rest.send("POST", &format!("/rpc/{verb}"), &headers, Some(&arguments))
-            .status
+        office(&rest, verb, &[("Authorization", token)], more).status
     };
+    let o = || json!({"id": "o"});
+    let made = || json!({"id": "o", "body": {"data": {}}});
     // More often than PostgreSQL plans a statement anew for each execution.
     for _ in 0..8 {
-        assert_eq!(
-            call(&writer, "resource_create", json!({"body": {"data": {}}})),
-            201
-        );
-        assert_eq!(call(&writer, "resource_delete", json!({})), 403);
-        assert_eq!(call(&admin, "resource_delete", json!({})), 204);
+        assert_eq!(call(&writer, "resource_create", made()), 201);
+        assert_eq!(call(&writer, "resource_delete", o()), 403);
+        assert_eq!(call(&admin, "resource_delete", o()), 204);
     }
-    assert_eq!(call(&writer, "resource_delete", json!({})), 403);
+    assert_eq!(call(&writer, "resource_delete", o()), 403);
 }
 
 /// The functions behind the api, called by hand with whatever the settings may hold.

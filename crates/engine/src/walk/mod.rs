@@ -114,7 +114,8 @@ impl<'w> Walk<'w> {
     }
 
     /// Walks an element whose value is not null. Containers without rules, which nearly all are,
-    /// are entered at once.
+    /// are entered at once. The walk of FHIR's objects calls `element`: with this in its place, and
+    /// no arm for arrays there, the check of a native patient took 2 % longer (2026-11-24).
     #[inline(always)]
     fn enter(
         &mut self,
