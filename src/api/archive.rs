@@ -3,7 +3,7 @@
 use super::guard::after;
 use crate::pg::{Answer, Call, Error, Event, Result, State};
 use crate::store::confirm::{self, Confirmed};
-use crate::store::find;
+use crate::store::find_for_gate;
 use crate::store::history;
 use crate::store::layout::Layout;
 
@@ -25,7 +25,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     if history::is_purging() {
         return Ok(Answer::Done);
     }
-    let guarded = find(source, profile)?;
+    let guarded = find_for_gate(source, profile)?;
     let (table, owner) = (guarded.table()?, trigger.owner());
     match trigger.event() {
         Event::Update => {

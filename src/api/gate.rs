@@ -5,7 +5,7 @@ use crate::pg::{
     Answer, Call, Error, Event, Result, Session, State, datum_of_text, invalidate, kind,
 };
 use crate::store::catalog::Catalog;
-use crate::store::{find, id};
+use crate::store::{find_for_gate, id, source as sources};
 use ingest_engine::Resource;
 use std::ffi::CString;
 
@@ -56,7 +56,9 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         ));
     };
     if let Some(data) = row.json(number)? {
-        let guarded = find(source, profile)?;
+        // Who writes the table need not have access to the source; whose table it is must.
+        sources::check_usage_of(trigger.owner(), source)?;
+        let guarded = find_for_gate(source, profile)?;
         let resource = Resource {
             id: "",
             data,

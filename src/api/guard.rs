@@ -9,7 +9,7 @@ use crate::pg::{
 };
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
-use crate::store::{Guarded, confirm, find, id};
+use crate::store::{Guarded, confirm, find_for_gate, id};
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Resource, id_is_valid};
 
@@ -39,8 +39,8 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             format!("{profile} cannot be truncated: its rows have a history"),
         )
         .hint("DELETE keeps the history; ingest.profile_purge deletes rows and history for ever.")),
-        Event::Insert => insert(&trigger, find(source, profile)?.as_ref()),
-        Event::Update => update(&trigger, find(source, profile)?.as_ref()),
+        Event::Insert => insert(&trigger, find_for_gate(source, profile)?.as_ref()),
+        Event::Update => update(&trigger, find_for_gate(source, profile)?.as_ref()),
         Event::Delete => Ok(trigger.old()?.answer()),
     }
 }
@@ -86,7 +86,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         }
     };
     check_key(key)?;
-    let contained = judge(trigger, guarded, &row, &layout, key, None)?;
+    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, None)?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
     let before = match generated {
@@ -97,7 +97,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         version,
         created_at: instant,
         updated_at: instant,
-        profile_version: guarded.description.version,
+        profile_version,
     };
     let verdict = match (before, given) {
         (
@@ -195,7 +195,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             return answer(&row, &layout, &unchanged, None, Contained::AsGiven);
         }
     }
-    let contained = judge(trigger, guarded, &row, &layout, key, old_contained)?;
+    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, old_contained)?;
     let same_contained = match &contained {
         Contained::AsGiven => false,
         Contained::Absent => old_contained.is_none(),
@@ -210,7 +210,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             .ok_or(Error::Bug("versions have run out".into()))?,
         created_at,
         updated_at: after(updated_at),
-        profile_version: guarded.description.version,
+        profile_version,
     };
     answer(&row, &layout, &changed, None, contained)
 }
@@ -227,7 +227,8 @@ enum Contained {
     Completed(Vec<u8>),
 }
 
-/// Checks the row's content against the profile, and completes contained ids.
+/// Checks the row's content against the profile, and completes contained ids; gives also the version
+/// of the definition that it was checked against.
 fn judge(
     trigger: &TriggerCall<'_>,
     guarded: &Guarded,
@@ -235,7 +236,7 @@ fn judge(
     layout: &Layout,
     key: RowKey<'_>,
     old_contained: Option<&[u8]>,
-) -> Result<Contained> {
+) -> Result<(Contained, i32)> {
     let contained = layout
         .contained
         .map(|column| row.json(column))
@@ -251,19 +252,20 @@ fn judge(
         data,
         contained,
     };
-    let (checked, report) = guarded.check(&resource)?;
+    let (checked, report, profile_version) = guarded.check_for_write(&resource)?;
     if report.refuses() {
         return Err(refusal::of_report(guarded, report));
     }
     reference::hold(guarded, &checked, trigger.owner())?;
-    if matches!(contained, Some(Value::Null)) {
-        return Ok(Contained::Absent);
-    }
-    if !checked.incomplete {
-        return Ok(Contained::AsGiven);
-    }
-    let old = old_contained.map(Value::read).transpose()?;
-    guarded.complete(&resource, old).map(Contained::Completed)
+    let contained = if matches!(contained, Some(Value::Null)) {
+        Contained::Absent
+    } else if checked.incomplete {
+        let old = old_contained.map(Value::read).transpose()?;
+        Contained::Completed(guarded.complete(&resource, old)?)
+    } else {
+        Contained::AsGiven
+    };
+    Ok((contained, profile_version))
 }
 
 fn answer(

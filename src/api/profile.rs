@@ -144,9 +144,7 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
 
 /// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.
 pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
-    let source_name = call.need_text(0, "source")?;
-    source::check_usage(source_name)?;
-    let guarded = find(source_name, call.need_text(1, "profile")?)?;
+    let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
     let schema = from_text(&guarded.json_schema()?)
         .map_err(|_| Error::Bug("a JSON Schema is not JSON".into()))?;
     datum_of_jsonb(&schema)

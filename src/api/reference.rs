@@ -2,14 +2,14 @@
 
 use super::refusal;
 use crate::pg::{Error, Oid, Reading, Result, Session, State};
-use crate::store::{Guarded, find, history, resources};
+use crate::store::{Guarded, find_for_gate, history, resources};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
 pub fn hold(guarded: &Guarded, checked: &Checked, owner: Oid) -> Result<()> {
     let mut missing = Vec::new();
     for reference in &checked.references {
-        let there = match find(guarded.source_name(), &reference.profile) {
+        let there = match find_for_gate(guarded.source_name(), &reference.profile) {
             Ok(target) => history::hold_target(target.table()?, owner, &reference.id)?,
             Err(Error::Refused(refusal)) if refusal.state == State::NotFound => false,
             Err(error) => return Err(error),
@@ -32,7 +32,7 @@ pub fn look(
     reading: Reading,
 ) -> Result<()> {
     for reference in &checked.references {
-        let there = match find(guarded.source_name(), &reference.profile) {
+        let there = match find_for_gate(guarded.source_name(), &reference.profile) {
             Ok(target) => Session::open(|session| {
                 resources::read(session, target.table()?, &reference.id, reading)
             })?

@@ -3,9 +3,9 @@
 //!
 //! Whatever can raise an ERROR is called inside [`super::catch::guard`] and nowhere else.
 
-use core::ffi::{c_char, c_int, c_long, c_void};
+use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, MemoryContext, Oid,
+    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, MemoryContext, Oid,
     RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TransactionId, TupleDesc, Tuplestorestate,
     varlena,
 };
@@ -95,10 +95,20 @@ unsafe extern "C-unwind" {
     // miscadmin.h, snapmgr.h, timestamp.h
     pub fn GetUserIdAndSecContext(user: *mut Oid, context: *mut c_int);
     pub fn SetUserIdAndSecContext(user: Oid, context: c_int);
-    pub fn GetLatestSnapshot() -> Snapshot;
+    pub fn GetCatalogSnapshot(relation: Oid) -> Snapshot;
+    pub fn GetUserId() -> Oid;
     pub fn GetCurrentTimestamp() -> i64;
     pub fn GetCurrentStatementStartTimestamp() -> i64;
     pub fn ProcessInterrupts();
+
+    // acl.h, namespace.h
+    pub fn get_namespace_oid(name: *const c_char, missing_ok: bool) -> Oid;
+    #[cfg(feature = "pg15")]
+    pub fn pg_namespace_aclcheck(schema: Oid, role: Oid, mode: AclMode) -> c_uint;
+    #[cfg(feature = "pg15")]
+    pub fn pg_database_aclcheck(database: Oid, role: Oid, mode: AclMode) -> c_uint;
+    #[cfg(not(feature = "pg15"))]
+    pub fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: AclMode) -> c_uint;
 
     // xact.h
     pub fn TransactionIdIsCurrentTransactionId(xid: TransactionId) -> bool;

@@ -255,7 +255,9 @@ impl Session {
                         plan,
                         values,
                         nulls,
-                        ffi::GetLatestSnapshot(),
+                        // As PostgreSQL reads its own catalogs; GetLatestSnapshot refuses while a
+                        // parallel query runs.
+                        ffi::GetCatalogSnapshot(Oid::INVALID),
                         core::ptr::null_mut(),
                         true,
                         true,

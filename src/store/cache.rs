@@ -5,16 +5,20 @@
 //! only the tables stay, because their statements depend on names alone and PostgreSQL itself
 //! plans them anew when it must.
 
-use super::catalog::{Catalog, Ends};
+use super::catalog::{Catalog, CatalogState, Defined, Ends};
 use super::index::Index;
 use super::name::Name;
+use super::source::check_usage;
 use super::table::Table;
-use crate::pg::{self, Error, Result, Session, State, accept_invalidations, generation, watch};
+use crate::pg::{
+    self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
+    watch,
+};
 use ingest_engine::jsonb::Value;
 use ingest_engine::resource::Need;
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -42,6 +46,36 @@ pub struct Source {
     name: String,
     schema: Schema,
     guarded: RefCell<HashMap<String, Rc<Guarded>>>,
+    state: Seen,
+}
+
+/// In which state of the catalog a source is read: all of it in one, or else a write would be
+/// checked against a mixture that nobody ever defined.
+#[derive(Debug)]
+enum Seen {
+    /// The state of what was read first.
+    One(OnceCell<CatalogState>),
+    /// Whichever: a dry run writes nothing.
+    Any,
+}
+
+impl Source {
+    fn new(name: &str, state: Seen) -> Rc<Self> {
+        Rc::new(Self {
+            name: name.to_owned(),
+            schema: Schema::new(),
+            guarded: RefCell::default(),
+            state,
+        })
+    }
+
+    /// Whether what was read in this state belongs to what is known.
+    fn is_in(&self, state: CatalogState) -> bool {
+        match &self.state {
+            Seen::Any => true,
+            Seen::One(seen) => *seen.get_or_init(|| state.clone()) == state,
+        }
+    }
 }
 
 type Tables = HashMap<(String, String), Rc<Table>>;
@@ -56,8 +90,16 @@ thread_local! {
     static SEEN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The profile or relationship `name` of `source`, or PT404.
+/// The profile or relationship `name` of `source`, for a caller: 42501 for who may not use the
+/// source, known or not, else PT404 if there is none.
 pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
+    check_usage(source)?;
+    Name::check(name, "profile or relationship")?;
+    find_for_gate(source, name)
+}
+
+/// The same for the gate, which does not ask: who writes a table has passed PostgreSQL's checks.
+pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
     accept_invalidations()?;
     if SEEN.get() == generation() {
         let last = LAST.with(|last| last.borrow().clone());
@@ -75,33 +117,43 @@ pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
 
 fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
     loop {
-        let now = generation();
-        if SEEN.replace(now) != now {
-            LAST.with(|last| last.replace(None));
-            forget();
-        }
+        check_for_interrupts()?;
+        let now = forget_what_changed();
         let known = known_source(source);
         let hit = known.guarded.borrow().get(name).cloned();
         if let Some(hit) = hit {
             return Ok(hit);
         }
         let loaded = Session::open(|session| load(session, &known, name))?;
-        if generation() != now {
-            // The catalog changed while it was read: what was read may be of both.
+        let Some(loaded) = loaded.filter(|_| generation() == now) else {
+            // The catalog has changed since the first of it was read.
+            forget();
             continue;
-        }
+        };
         let guarded = Rc::new(loaded);
         known
             .guarded
             .borrow_mut()
             .insert(name.to_owned(), guarded.clone());
+        // Not before something of it is there: names that callers make up are not kept.
+        SOURCES.with(|sources| sources.borrow_mut().insert(source.to_owned(), known));
         return Ok(guarded);
     }
+}
+
+/// Forgets all if the catalog has changed; gives the generation that is known now.
+fn forget_what_changed() -> u64 {
+    let now = generation();
+    if SEEN.replace(now) != now {
+        forget();
+    }
+    now
 }
 
 /// Drops everything that is known. A source and its profiles hold each other, so the circle is cut:
 /// nothing would be freed otherwise.
 fn forget() {
+    LAST.with(|last| last.replace(None));
     let old = SOURCES.with(|sources| sources.replace(HashMap::new()));
     for source in old.values() {
         source.guarded.borrow_mut().clear();
@@ -109,60 +161,61 @@ fn forget() {
 }
 
 fn known_source(name: &str) -> Rc<Source> {
-    SOURCES.with(|sources| {
-        let mut sources = sources.borrow_mut();
-        if let Some(source) = sources.get(name) {
-            return source.clone();
-        }
-        let source = Rc::new(Source {
-            name: name.to_owned(),
-            schema: Schema::new(),
-            guarded: RefCell::new(HashMap::new()),
-        });
-        sources.insert(name.to_owned(), source.clone());
-        source
-    })
+    SOURCES
+        .with(|sources| sources.borrow().get(name).cloned())
+        .unwrap_or_else(|| Source::new(name, Seen::One(OnceCell::new())))
 }
 
-fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Guarded> {
+/// Loads a profile or relationship; `None` if the catalog has changed since the first of the
+/// source was read.
+fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
+    if Name::check(&source.name, "source").is_err() {
+        return Err(no_such_source(&source.name));
+    }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
-    let Some((description, indexes)) = catalog.describe(session, &source.name, name)? else {
-        if catalog.has_source(session, &source.name)? {
-            return Err(Error::refuse(
+    let found = catalog.describe(session, &source.name, name)?;
+    let Some(defined) = found.defined else {
+        return Err(match found.has_source {
+            true => Error::refuse(
                 State::NotFound,
                 format!("no such profile or relationship{}", called(name)),
             )
-            .hint("SELECT source, profile FROM ingest.profile lists those you may use."));
-        }
-        return Err(Error::refuse(
-            State::NotFound,
-            format!("no such source{}", called(&source.name)),
-        )
-        .hint("SELECT source FROM ingest.source lists those you may use."));
+            .hint("SELECT source, profile FROM ingest.profile lists those you may use."),
+            false => no_such_source(&source.name),
+        });
     };
+    if !source.is_in(found.state) {
+        return Ok(None);
+    }
+    let Defined {
+        description,
+        indexes,
+        ends,
+    } = defined;
     let need = Need::from(description.kind);
     source
         .schema
         .insert(&description)
         .map_err(|_| broken_catalog())?;
     let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
-    let ends = match description.kind {
-        Kind::Relationship => catalog.ends(session, &source.name, name)?,
-        _ => None,
-    };
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
         Kind::Contained | Kind::Type => None,
     };
-    Ok(Guarded {
+    Ok(Some(Guarded {
         source: source.clone(),
         description,
         profile,
         table,
         indexes,
         ends,
-    })
+    }))
+}
+
+fn no_such_source(name: &str) -> Error {
+    Error::refuse(State::NotFound, format!("no such source{}", called(name)))
+        .hint("SELECT source FROM ingest.source lists those you may use.")
 }
 
 fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
@@ -217,21 +270,29 @@ impl Guarded {
 
     /// Checks a resource; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        self.with_loading(|schema, profile| {
+        let (checked, report, _) = self.check_for_write(resource)?;
+        Ok((checked, report))
+    }
+
+    /// As [`Guarded::check`]; also gives the version of the definition that it was checked
+    /// against, which is a later one if the definition has changed meanwhile.
+    pub fn check_for_write(&self, resource: &Resource<'_>) -> Result<(Checked, Report, i32)> {
+        self.with_loading(|guarded| {
+            let (schema, profile) = (&guarded.source.schema, &guarded.profile);
             let mut report = Report::new(pg::limits());
             let checked =
                 ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
-            Ok((checked, report))
+            Ok((checked, report, guarded.description.version))
         })
     }
 
     /// Gives contained resources their full ids, after a check that refused nothing.
     pub fn complete(&self, resource: &Resource<'_>, old: Option<Value<'_>>) -> Result<Vec<u8>> {
-        self.with_loading(|schema, profile| {
+        self.with_loading(|guarded| {
             let mut new_id = super::id::contained;
             ingest_engine::contained::complete(
-                schema,
-                profile,
+                &guarded.source.schema,
+                &guarded.profile,
                 resource,
                 old,
                 pg::limits(),
@@ -242,34 +303,46 @@ impl Guarded {
 
     /// The profile as JSON Schema (draft 2020-12), in text.
     pub fn json_schema(&self) -> Result<String> {
-        self.with_loading(|schema, profile| {
-            ingest_engine::json_schema(schema, profile).map(|schema| schema.to_string())
+        self.with_loading(|guarded| {
+            ingest_engine::json_schema(&guarded.source.schema, &guarded.profile)
+                .map(|schema| schema.to_string())
         })
     }
 
-    /// Runs the engine, and whenever it says what it lacks, loads that and runs it again.
-    fn with_loading<T>(
-        &self,
-        run: impl Fn(&Schema, &Profile) -> std::result::Result<T, Stop>,
-    ) -> Result<T> {
+    /// Runs the engine, and whenever it says what it lacks, loads that and runs it again. If what
+    /// it lacks is of another state of the catalog, all is read anew.
+    fn with_loading<T>(&self, run: impl Fn(&Guarded) -> std::result::Result<T, Stop>) -> Result<T> {
+        let mut newer: Option<Rc<Guarded>> = None;
         loop {
-            match run(&self.source.schema, &self.profile) {
+            let guarded = newer.as_deref().unwrap_or(self);
+            match run(guarded) {
                 Ok(done) => return Ok(done),
                 Err(Stop::Malformed) => return Err(Error::Corrupt),
                 Err(Stop::Stale) => return Err(Error::Bug("a profile of another schema".into())),
-                Err(Stop::Needs { kind, name }) => self.source.load_into_schema(kind, &name)?,
+                Err(Stop::Needs { kind, name }) => {
+                    if !guarded.source.load_into_schema(kind, &name)? {
+                        check_for_interrupts()?;
+                        forget();
+                        newer = Some(find_for_gate(self.source_name(), self.name())?);
+                    }
+                }
             }
         }
     }
 }
 
 impl Source {
-    /// Loads what the schema lacks, or tells it that there is no such thing.
-    fn load_into_schema(&self, need: Need, name: &str) -> Result<()> {
+    /// Loads what the schema lacks, or tells it that there is no such thing; `false` if the catalog
+    /// has changed since the first of the source was read.
+    fn load_into_schema(&self, need: Need, name: &str) -> Result<bool> {
         Session::open(|session| {
             let catalog = Catalog::open(session)?;
             if need == Need::Vocabulary {
-                match catalog.vocabulary(session, &self.name, name)? {
+                let (state, concepts) = catalog.vocabulary(session, &self.name, name)?;
+                if !self.is_in(state) {
+                    return Ok(false);
+                }
+                match concepts {
                     None => self.schema.insert_absent(need, name),
                     Some(concepts) => {
                         let concepts = Vocabulary::read(Value::read(concepts)?);
@@ -277,30 +350,27 @@ impl Source {
                             .insert_vocabulary(name, concepts.map_err(|_| broken_catalog())?);
                     }
                 }
-                return Ok(());
+                return Ok(true);
             }
-            let Some((description, _)) = catalog.describe(session, &self.name, name)? else {
-                self.schema.insert_absent(need, name);
-                return Ok(());
-            };
-            if Need::from(description.kind) != need {
-                self.schema.insert_absent(need, name);
-                return Ok(());
+            let found = catalog.describe(session, &self.name, name)?;
+            if !self.is_in(found.state) {
+                return Ok(false);
             }
-            self.schema
-                .insert(&description)
-                .map_err(|_| broken_catalog())
+            match found.defined {
+                Some(Defined { description, .. }) if Need::from(description.kind) == need => self
+                    .schema
+                    .insert(&description)
+                    .map_err(|_| broken_catalog())?,
+                _ => self.schema.insert_absent(need, name),
+            }
+            Ok(true)
         })
     }
 }
 
 /// A definition as if it were the current one: compiled in a schema of its own, for a dry run.
 pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Result<Guarded> {
-    let source = Rc::new(Source {
-        name: current.source.name.clone(),
-        schema: Schema::new(),
-        guarded: RefCell::new(HashMap::new()),
-    });
+    let source = Source::new(&current.source.name, Seen::Any);
     let description = definition.describe(current.description.version + 1);
     source
         .schema
@@ -326,18 +396,19 @@ pub fn judge(
     definition: &ingest_engine::Definition,
 ) -> Result<Vec<ingest_engine::Issue>> {
     accept_invalidations()?;
-    let now = generation();
-    if SEEN.replace(now) != now {
-        LAST.with(|last| last.replace(None));
-        forget();
-    }
-    let known = known_source(source);
     loop {
-        match known.schema.judge(definition) {
-            Ok(issues) => return Ok(issues),
-            Err(Stop::Needs { kind, name }) => known.load_into_schema(kind, &name)?,
-            Err(Stop::Malformed) => return Err(Error::Corrupt),
-            Err(Stop::Stale) => return Err(Error::Bug("a profile of another schema".into())),
+        forget_what_changed();
+        let known = known_source(source);
+        loop {
+            match known.schema.judge(definition) {
+                Ok(issues) => return Ok(issues),
+                Err(Stop::Needs { kind, name }) if known.load_into_schema(kind, &name)? => {}
+                Err(Stop::Needs { .. }) => break forget(),
+                Err(Stop::Malformed) => return Err(Error::Corrupt),
+                Err(Stop::Stale) => {
+                    return Err(Error::Bug("a profile of another schema".into()));
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
 use super::index::Index;
-use crate::pg::{Arg, Error, Oid, Reading, Result, Session, Statement, as_owner, kind};
+use crate::pg::{Arg, Error, Oid, Reading, Result, Row, Session, Statement, as_owner, kind};
 use ingest_engine::description::Format;
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
@@ -13,19 +13,45 @@ use std::mem::ManuallyDrop;
 
 const OWNER: &str = "SELECT c.relowner, c.oid FROM pg_catalog.pg_class AS c \
      WHERE c.oid = 'ingest.profile'::pg_catalog.regclass";
-const PROFILE: &str = "SELECT p.version, p.kind, p.additional_properties, s.format, \
+/// The state of a source's catalog: whatever is defined, changed or dropped gives it another. What
+/// is read in two statements belongs together if both saw the same state. (An invalidation comes
+/// after the commit that it tells of, so that none has come yet does not say so.)
+macro_rules! state {
+    () => {
+        "(SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashint8extended(\
+         o.xmin::pg_catalog.text::pg_catalog.int8, 0)), '/', pg_catalog.count(*)) \
+         FROM ingest.profile AS o WHERE o.source = $1), \
+         (SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashint8extended(\
+         o.xmin::pg_catalog.text::pg_catalog.int8, 0)), '/', pg_catalog.count(*)) \
+         FROM ingest.vocabulary AS o WHERE o.source = $1)"
+    };
+}
+
+/// Everything that is known of a name, in one statement with one snapshot.
+const DESCRIBE: &str = concat!(
+    "SELECT ",
+    state!(),
+    ", s.format, p.version, p.kind, p.additional_properties, \
      pg_catalog.jsonb_extract_path(p.definition, 'identities'), \
-     pg_catalog.jsonb_extract_path(p.definition, 'indexes') \
-     FROM ingest.profile AS p JOIN ingest.source AS s ON s.source = p.source \
-     WHERE p.source = $1 AND p.profile = $2";
-const PROPERTIES: &str = "SELECT path, ordinal, type, rules::pg_catalog.text FROM ingest.property \
-     WHERE source = $1 AND profile = $2 ORDER BY ordinal";
-const CONTAINED: &str = "SELECT key, pg_catalog.array_to_string(types, ','), cardinality \
-     FROM ingest.contained WHERE source = $1 AND profile = $2 ORDER BY key";
-const ENDS: &str = "SELECT from_profile, from_cardinality, to_profile, to_cardinality \
-     FROM ingest.relationship WHERE source = $1 AND relationship = $2";
-const VOCABULARY: &str =
-    "SELECT concepts FROM ingest.vocabulary WHERE source = $1 AND vocabulary = $2";
+     pg_catalog.jsonb_extract_path(p.definition, 'indexes'), \
+     (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
+         q.path, q.ordinal, q.type, q.rules::pg_catalog.text) ORDER BY q.ordinal) \
+      FROM ingest.property AS q WHERE q.source = $1 AND q.profile = $2), \
+     (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
+         c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
+      FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = $2), \
+     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality \
+     FROM (SELECT 1) AS one \
+     LEFT JOIN ingest.source AS s ON s.source = $1 \
+     LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = $2 \
+     LEFT JOIN ingest.relationship AS r ON r.source = $1 AND r.relationship = $2"
+);
+const VOCABULARY: &str = concat!(
+    "SELECT ",
+    state!(),
+    ", (SELECT v.concepts FROM ingest.vocabulary AS v \
+        WHERE v.source = $1 AND v.vocabulary = $2)"
+);
 const SOURCE: &str = "SELECT format FROM ingest.source WHERE source = $1";
 
 macro_rules! statements {
@@ -39,10 +65,7 @@ macro_rules! statements {
 
 statements! {
     OWNER_SQL = OWNER, [];
-    PROFILE_SQL = PROFILE, [kind::TEXT, kind::TEXT];
-    PROPERTIES_SQL = PROPERTIES, [kind::TEXT, kind::TEXT];
-    CONTAINED_SQL = CONTAINED, [kind::TEXT, kind::TEXT];
-    ENDS_SQL = ENDS, [kind::TEXT, kind::TEXT];
+    DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     SOURCE_SQL = SOURCE, [kind::TEXT];
 }
@@ -54,6 +77,32 @@ pub struct Catalog {
     pub owner: Oid,
     /// The OID of `ingest.profile`.
     pub relation: Oid,
+}
+
+/// What the catalog of a source was when something was read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogState(String, String);
+
+/// What was found under a name.
+#[derive(Debug)]
+pub struct Found {
+    /// The state in which it was found.
+    pub state: CatalogState,
+    /// Whether there is such a source.
+    pub has_source: bool,
+    /// What is defined under the name.
+    pub defined: Option<Defined>,
+}
+
+/// A profile, type or relationship as the catalog has it.
+#[derive(Debug)]
+pub struct Defined {
+    /// What it is.
+    pub description: Description,
+    /// The indexes that it declares, identities first.
+    pub indexes: Vec<Index>,
+    /// The ends, of a relationship.
+    pub ends: Option<Ends>,
 }
 
 /// The two ends of a relationship.
@@ -82,99 +131,37 @@ impl Catalog {
         })
     }
 
-    /// What the catalog holds of a profile, type or relationship.
-    pub fn describe(
-        &self,
-        session: &Session,
-        source: &str,
-        name: &str,
-    ) -> Result<Option<(Description, Vec<Index>)>> {
+    /// What the catalog holds under a name.
+    pub fn describe(&self, session: &Session, source: &str, name: &str) -> Result<Found> {
         as_owner(self.owner, || {
             let key = [Arg::Text(source), Arg::Text(name)];
-            let rows = PROFILE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
-            let Some(row) = rows.first() else {
-                return Ok(None);
+            let rows = DESCRIBE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
+            let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
+            let format = row.text(3)?;
+            let defined = match (format, row.text(5)?) {
+                (Some(format), Some(kind)) => Some(defined(&row, name, format, kind)?),
+                _ => None,
             };
-            let kind = Kind::parse(row.text(2)?.unwrap_or_default())
-                .ok_or(Error::Bug("ingest.profile holds an unknown kind".into()))?;
-            let (version, additional_properties) = (row.int4(1), row.bool(3));
-            let (identities, others) = (row.json(5)?, row.json(6)?);
-            let format = match row.text(4)? {
-                Some("fhir") => Format::Fhir,
-                _ => Format::Native,
-            };
-            let rows = PROPERTIES_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
-            let properties = rows
-                .iter()
-                .map(|row| {
-                    Ok(Property {
-                        path: row.string(1)?,
-                        ordinal: row.int4(2),
-                        kind: row.string(3)?,
-                        rules: row.string(4)?,
-                    })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let rows = CONTAINED_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
-            let contained = rows
-                .iter()
-                .map(|row| {
-                    Ok(Contained {
-                        key: row.string(1)?,
-                        types: row.string(2)?.split(',').map(str::to_owned).collect(),
-                        cardinality: cardinality(row.text(3)?)?,
-                    })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let description = Description {
-                name: name.to_owned(),
-                version,
-                kind,
-                format,
-                additional_properties,
-                properties,
-                contained,
-            };
-            let mut indexes = paths(identities)?;
-            let unique = indexes.len();
-            indexes.extend(paths(others)?);
-            let indexes = indexes
-                .iter()
-                .enumerate()
-                .map(|(place, paths)| Index::of(&description, paths, place < unique))
-                .collect();
-            Ok(Some((description, indexes)))
+            Ok(Found {
+                state: state(&row)?,
+                has_source: format.is_some(),
+                defined,
+            })
         })
     }
 
-    /// The ends of a relationship.
-    pub fn ends(&self, session: &Session, source: &str, name: &str) -> Result<Option<Ends>> {
-        as_owner(self.owner, || {
-            let key = [Arg::Text(source), Arg::Text(name)];
-            let rows = ENDS_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
-            let Some(row) = rows.first() else {
-                return Ok(None);
-            };
-            Ok(Some(Ends {
-                from: row.string(1)?,
-                from_cardinality: cardinality(row.text(2)?)?,
-                to: row.string(3)?,
-                to_cardinality: cardinality(row.text(4)?)?,
-            }))
-        })
-    }
-
-    /// The concepts of a vocabulary, as JSONB.
+    /// The concepts of a vocabulary, as JSONB, and the state in which they were read.
     pub fn vocabulary<'s>(
         &self,
         session: &'s Session,
         source: &str,
         name: &str,
-    ) -> Result<Option<&'s [u8]>> {
+    ) -> Result<(CatalogState, Option<&'s [u8]>)> {
         as_owner(self.owner, || {
             let key = [Arg::Text(source), Arg::Text(name)];
             let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
-            rows.first().map_or(Ok(None), |row| row.jsonb(1))
+            let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
+            Ok((state(&row)?, row.jsonb(3)?))
         })
     }
 
@@ -185,6 +172,99 @@ impl Catalog {
             let rows = SOURCE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
             Ok(rows.count() > 0)
         })
+    }
+}
+
+fn state(row: &Row<'_>) -> Result<CatalogState> {
+    Ok(CatalogState(row.string(1)?, row.string(2)?))
+}
+
+fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Defined> {
+    let kind =
+        Kind::parse(kind).ok_or(Error::Bug("ingest.profile holds an unknown kind".into()))?;
+    let properties = items(row.json(9)?, |property| {
+        Ok(Property {
+            path: string(property.first())?,
+            ordinal: match property.get(1) {
+                Some(Value::Number(ordinal)) => ordinal
+                    .as_i64()
+                    .and_then(|ordinal| i32::try_from(ordinal).ok())
+                    .ok_or(Error::Corrupt)?,
+                _ => return Err(Error::Corrupt),
+            },
+            kind: string(property.get(2))?,
+            rules: string(property.get(3))?,
+        })
+    })?;
+    let contained = items(row.json(10)?, |contained| {
+        let types = match contained.get(1) {
+            Some(Value::Array(types)) => types
+                .iter()
+                .map(|name| string(Some(&name?)))
+                .collect::<Result<_>>()?,
+            _ => return Err(Error::Corrupt),
+        };
+        Ok(Contained {
+            key: string(contained.first())?,
+            types,
+            cardinality: cardinality(Some(&string(contained.get(2))?))?,
+        })
+    })?;
+    let description = Description {
+        name: name.to_owned(),
+        version: row.int4(4),
+        kind,
+        format: match format {
+            "fhir" => Format::Fhir,
+            _ => Format::Native,
+        },
+        additional_properties: row.bool(6),
+        properties,
+        contained,
+    };
+    let mut indexes = paths(row.json(7)?)?;
+    let unique = indexes.len();
+    indexes.extend(paths(row.json(8)?)?);
+    let indexes = indexes
+        .iter()
+        .enumerate()
+        .map(|(place, paths)| Index::of(&description, paths, place < unique))
+        .collect();
+    let ends = match row.text(11)? {
+        Some(from) => Some(Ends {
+            from: from.to_owned(),
+            from_cardinality: cardinality(row.text(12)?)?,
+            to: row.string(13)?,
+            to_cardinality: cardinality(row.text(14)?)?,
+        }),
+        None => None,
+    };
+    Ok(Defined {
+        description,
+        indexes,
+        ends,
+    })
+}
+
+/// What the arrays in an array hold; nothing for NULL.
+fn items<T>(all: Option<Value<'_>>, each: impl Fn(&[Value<'_>]) -> Result<T>) -> Result<Vec<T>> {
+    let Some(Value::Array(all)) = all else {
+        return Ok(Vec::new());
+    };
+    all.iter()
+        .map(|item| match item? {
+            Value::Array(item) => each(&item.iter().collect::<std::result::Result<Vec<_>, _>>()?),
+            _ => Err(Error::Corrupt),
+        })
+        .collect()
+}
+
+fn string(value: Option<&Value<'_>>) -> Result<String> {
+    match value {
+        Some(Value::String(bytes)) => std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| Error::Corrupt),
+        _ => Err(Error::Corrupt),
     }
 }
 

@@ -18,6 +18,6 @@ pub mod resources;
 pub mod source;
 pub mod table;
 
-pub use cache::{Guarded, find};
+pub use cache::{Guarded, find, find_for_gate};
 pub use name::Name;
 pub use outcome::Outcome;

@@ -14,6 +14,12 @@ const LONGEST: usize = 54;
 impl Name {
     /// Checks a name; `what` says whose name it is.
     pub fn new(name: &str, what: &str) -> Result<Self> {
+        Self::check(name, what)?;
+        Ok(Self(name.to_owned()))
+    }
+
+    /// Refuses what cannot be a name: before anything is looked up by it.
+    pub fn check(name: &str, what: &str) -> Result<()> {
         let fits = (1..=LONGEST).contains(&name.len())
             && name
                 .bytes()
@@ -30,7 +36,7 @@ impl Name {
                     .hint("Names that end in _history are those of history tables."),
             );
         }
-        Ok(Self(name.to_owned()))
+        Ok(())
     }
 
     /// As it was given.

@@ -2,12 +2,13 @@
 
 use super::catalog::Catalog;
 use super::name::Name;
-use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, as_owner, kind};
+use crate::pg::{
+    Arg, Error, Oid, Reading, Result, Session, State, Statement, as_owner, current_role, kind,
+    may_create_schemas, may_use_schema,
+};
 use std::mem::ManuallyDrop;
 
 const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE'), n.nspowner \
-     FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
-const USABLE: &str = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
@@ -26,8 +27,6 @@ const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
 thread_local! {
     static SCHEMA_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
-    static USABLE_SQL: ManuallyDrop<Statement> =
-        const { ManuallyDrop::new(Statement::keyed(USABLE, &[kind::TEXT])) };
     static INSERT_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(INSERT, &[kind::TEXT, kind::TEXT, kind::JSONB])) };
     static LOCK_SQL: ManuallyDrop<Statement> =
@@ -85,6 +84,7 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
 
 /// As [`lock_for_definition`], for who can do with a schema that is gone.
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
+    check_usage(source)?;
     let catalog = Catalog::open(session)?;
     let name = [Arg::Text(source)];
     let known = as_owner(catalog.owner, || {
@@ -107,25 +107,27 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     }
 }
 
-/// Refuses who may not use the schema of a source: for verbs that touch no table of it, where
-/// PostgreSQL itself would not ask.
+/// Refuses a caller who may not use the schema of a source: the first thing that every verb does,
+/// at each call, so that neither the catalog nor a kept plan tells them anything of it. A source
+/// that is not there gets the same words, unless the caller could create it.
 pub fn check_usage(source: &str) -> Result<()> {
-    Session::open(|session| {
-        let name = [Arg::Text(source)];
-        let rows = USABLE_SQL.with(|sql| session.run(sql, &name, Reading::Caller, 1))?;
-        match rows.first() {
-            // No such schema: who looks the source up says so.
-            None => Ok(()),
-            Some(row) if row.bool(1) => Ok(()),
-            Some(_) => Err(Error::refuse(
-                State::InsufficientPrivilege,
-                "permission denied for the source",
-            )
-            .hint(
-                "Ask its owner for USAGE on the schema: ingest.source_grant(source, role, 'read').",
-            )),
-        }
-    })
+    check_usage_of(current_role(), source)
+}
+
+/// As [`check_usage`], for what acts in the name of another role.
+pub fn check_usage_of(role: Oid, source: &str) -> Result<()> {
+    Name::check(source, "source")?;
+    match may_use_schema(role, source)? {
+        Some(true) => return Ok(()),
+        // Who looks the source up says that it is not there.
+        None if may_create_schemas(role)? => return Ok(()),
+        _ => {}
+    }
+    Err(Error::refuse(
+        State::InsufficientPrivilege,
+        "permission denied for the source, or there is none",
+    )
+    .hint("Ask its owner for USAGE on the schema: ingest.source_grant(source, role, 'read')."))
 }
 
 /// Runs what makes, changes or drops tables as the owner of the schema, whoever of those that may

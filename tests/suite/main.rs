@@ -4,6 +4,7 @@
 //! own, and is named `subject_condition_outcome`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access;
 mod api;
 mod argument;
 mod boundary;
@@ -33,6 +34,8 @@ mod layers;
 mod link;
 mod load;
 mod main_job;
+mod mixture;
+mod parallel;
 mod patch;
 mod postgrest;
 mod read_at;

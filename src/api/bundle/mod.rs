@@ -9,6 +9,7 @@ mod placeholder;
 mod run;
 
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
+use crate::store::source::check_usage;
 use ingest_engine::jsonb::{Item, Value, write};
 use operation::Operation;
 use placeholder::Placeholders;
@@ -23,6 +24,7 @@ pub struct Done {
 /// Applies a bundle.
 pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
+    check_usage(source)?;
     let bundle = call.need_jsonb(1, "bundle")?;
     let given = operations_of(bundle)?;
     let mut placeholders = Placeholders::default();

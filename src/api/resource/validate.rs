@@ -3,7 +3,7 @@
 use crate::api::body::Body;
 use crate::api::reference;
 use crate::pg::{Answer, Call, Error, Reading, Result, State, datum_of_jsonb};
-use crate::store::{find, source};
+use crate::store::find;
 use ingest_engine::{Issue, Report, Resource, jsonb, operation_outcome};
 
 /// The OperationOutcome of a body.
@@ -23,9 +23,8 @@ pub fn is_valid(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn report(call: &Call<'_>) -> Result<Report> {
-    let (source_name, profile) = (call.need_text(0, "source")?, call.need_text(1, "profile")?);
-    source::check_usage(source_name)?;
-    let guarded = find(source_name, profile)?;
+    let (source, profile) = (call.need_text(0, "source")?, call.need_text(1, "profile")?);
+    let guarded = find(source, profile)?;
     if guarded.is_relationship() {
         return Err(
             Error::refuse(State::BadRequest, format!("{profile} is a relationship"))

@@ -1,0 +1,308 @@
+//! Who may not use a source learns nothing of it: not that it is there, not what is in it, by no
+//! verb, in no spelling of the call, in a fresh session or after another role has been there.
+
+use std::sync::{Arc, Mutex};
+
+use ingest_tests::server::{host, port};
+use ingest_tests::{Database, expect_sqlstate};
+use postgres::{Client, Config, NoTls};
+
+use crate::clinic;
+
+/// Calls that name a source, as `SOURCE`: well-formed ones, and those whose refusals would tell of
+/// profiles, rules, properties, indexes, contained keys and ends.
+const CALLS: &[&str] = &[
+    "ingest.resource_read(SOURCE, 'office', 'o')",
+    "ingest.resource_read(SOURCE, 'office', 'o', 1)",
+    "ingest.resource_read(SOURCE, 'nothing', 'o')",
+    "ingest.resource_read(SOURCE, 'worksAt', 'o')",
+    "ingest.resource_read(SOURCE, 'paymentMethod', 'o')",
+    "ingest.resource_read_at(SOURCE, 'office', 'o', 'infinity')",
+    "ingest.resource_exists(SOURCE, 'office', 'o')",
+    "ingest.resource_history(SOURCE, 'office', 'o')",
+    "ingest.resource_search(SOURCE, 'office', '{}')",
+    "ingest.resource_search(SOURCE, 'office', '{\"name\": \"a\"}')",
+    "ingest.resource_search(SOURCE, 'office', '{\"nothing\": 1}')",
+    "ingest.resource_validate(SOURCE, 'office', '{\"data\": {\"name\": 7}}')",
+    "ingest.resource_is_valid(SOURCE, 'office', '{\"data\": {}}')",
+    "ingest.resource_is_valid(SOURCE, 'worksAt', '{\"data\": {}}')",
+    "ingest.resource_create(SOURCE, 'office', '{\"data\": {\"name\": 7}}')",
+    "ingest.resource_create(SOURCE, 'office', '[]')",
+    "ingest.resource_upsert(SOURCE, 'office', 'o', '{\"data\": {\"name\": 7}}')",
+    "ingest.resource_create_if(SOURCE, 'office', '{\"name\": \"a\"}', '{\"data\": {}}')",
+    "ingest.resource_create_if(SOURCE, 'provider', '{\"practiceNumber\": \"x\"}', '{\"data\": {}}')",
+    "ingest.resource_upsert_if(SOURCE, 'office', '{\"nothing\": \"a\"}', '{\"data\": {}}')",
+    "ingest.resource_patch(SOURCE, 'office', 'o', '{\"data\": {\"name\": 7}}')",
+    "ingest.resource_delete(SOURCE, 'office', 'o', cascade => true)",
+    "ingest.resource_load(SOURCE, 'office', '[{\"data\": {\"name\": 7}}]', on_error => 'report')",
+    "ingest.resource_load(SOURCE, 'office', '[]')",
+    "ingest.resource_load(SOURCE, 'office', '{}')",
+    "ingest.contained_put(SOURCE, 'office', 'o', 'primaryPaymentMethod/v', '{\"data\": {}}')",
+    "ingest.contained_put(SOURCE, 'office', 'o', 'nothing/v', '{\"data\": {}}')",
+    "ingest.contained_delete(SOURCE, 'office', 'o', 'nothing/v')",
+    "ingest.relationship_link(SOURCE, 'worksAt', '{\"from\": {\"id\": \"p\", \"type\": \"x\"}, \"to\": {\"id\": \"o\", \"type\": \"y\"}}')",
+    "ingest.relationship_link(SOURCE, 'office', '{}')",
+    "ingest.relationship_upsert(SOURCE, 'worksAt', '{}')",
+    "ingest.relationship_read(SOURCE, 'worksAt', 'nothing')",
+    "ingest.relationship_read(SOURCE, 'nothing', 'nothing')",
+    "ingest.relationship_list(SOURCE, 'office', 'o')",
+    "ingest.relationship_list(SOURCE, 'office', 'o', 'nothing')",
+    "ingest.relationship_unlink(SOURCE, 'worksAt', 'provider.p,office.o')",
+    "ingest.bundle_apply(SOURCE, '{\"operations\": []}')",
+    "ingest.bundle_apply(SOURCE, '[]')",
+    "ingest.bundle_apply(SOURCE, '{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {\"name\": 7}}}]}')",
+    "ingest.bundle_apply(SOURCE, '{\"operations\": [{\"operation\": \"unlink\", \"relationship\": \"worksAt\", \"id\": \"x\"}]}')",
+    "ingest.profile_json_schema(SOURCE, 'office')",
+    "ingest.profile_json_schema(SOURCE, 'paymentMethod')",
+];
+
+/// Those that only who defines may execute at all.
+const DEFINITIONS: &[&str] = &[
+    "ingest.profile_check(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
+    "ingest.profile_define(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
+    "ingest.profile_drop(SOURCE, 'nothing')",
+    "ingest.profile_purge(SOURCE, 'office')",
+    "ingest.relationship_define(SOURCE, 'worksAt', '{}')",
+    "ingest.relationship_drop(SOURCE, 'worksAt')",
+    "ingest.vocabulary_define(SOURCE, 'v', '[]')",
+    "ingest.source_drop(SOURCE)",
+];
+
+fn statement(call: &str, source: &str) -> String {
+    format!("SELECT {}", call.replace("SOURCE", &format!("'{source}'")))
+}
+
+/// A connection, and the notices that it gets.
+fn connect_with_notices(database: &Database, role: &str) -> (Client, Arc<Mutex<Vec<String>>>) {
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let sink = notices.clone();
+    let client = Config::new()
+        .host_path(host())
+        .port(port().parse().unwrap())
+        .user(role)
+        .dbname(database.name())
+        .notice_callback(move |notice| sink.lock().unwrap().push(notice.to_string()))
+        .connect(NoTls)
+        .unwrap();
+    (client, notices)
+}
+
+/// Every call is refused in the same words as one that names a source that is not there.
+#[track_caller]
+fn learns_nothing(client: &mut Client, calls: &[&str]) {
+    for call in calls {
+        let said = |client: &mut Client, source: &str| {
+            let refusal = expect_sqlstate(client.batch_execute(&statement(call, source)), "42501");
+            let words = (
+                refusal.message().to_owned(),
+                refusal.detail().map(str::to_owned),
+                refusal.hint().map(str::to_owned),
+            );
+            assert!(!format!("{words:?}").contains(source), "{call}: {words:?}");
+            words
+        };
+        assert_eq!(said(client, "clinic"), said(client, "nowhere"), "{call}");
+    }
+}
+
+/// A role without access is refused by every verb in a fresh session, and is told nothing.
+#[test]
+fn stranger_in_a_fresh_session_learns_nothing() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("stranger", "");
+    for call in CALLS {
+        let (mut client, notices) = connect_with_notices(&database, &role);
+        learns_nothing(&mut client, &[call]);
+        assert!(notices.lock().unwrap().is_empty(), "{call}: {notices:?}");
+    }
+}
+
+/// Nor after roles with access have made every plan and filled every cache of the session, even
+/// with grants on the tables themselves.
+#[test]
+fn stranger_in_a_warm_session_learns_nothing() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("stranger", "");
+    database.run(&format!(
+        "GRANT ALL ON ALL TABLES IN SCHEMA clinic TO \"{role}\";
+         INSERT INTO clinic.office (id, data) VALUES ('o', '{{}}');
+         INSERT INTO clinic.provider (id, data) VALUES ('p', '{{\"name\": \"p\"}}')"
+    ));
+    let mut client = database.connect();
+    for _ in 0..2 {
+        for call in CALLS {
+            // Some are refused to everybody; each in a transaction that is taken back.
+            client.batch_execute("BEGIN").unwrap();
+            let _ = client.batch_execute(&statement(call, "clinic"));
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+        client
+            .batch_execute(&format!("SET ROLE \"{role}\""))
+            .unwrap();
+        learns_nothing(&mut client, CALLS);
+        client.batch_execute("RESET ROLE").unwrap();
+    }
+}
+
+/// Access that is taken back is gone at the next call of a session that has used it.
+#[test]
+fn reader_who_loses_usage_is_refused_at_the_next_call() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("reader", "");
+    database.run(&format!(
+        "INSERT INTO clinic.office (id, data) VALUES ('o', '{{}}');
+         SELECT ingest.source_grant('clinic', '{role}', 'read')"
+    ));
+    let mut client = database.connect_as(&role);
+    let read = "SELECT ingest.resource_read('clinic', 'office', 'o')";
+    client.batch_execute(read).unwrap();
+    database.run(&format!("REVOKE USAGE ON SCHEMA clinic FROM \"{role}\""));
+    expect_sqlstate(client.batch_execute(read), "42501");
+    database.run(&format!("GRANT USAGE ON SCHEMA clinic TO \"{role}\""));
+    client.batch_execute(read).unwrap();
+}
+
+/// The right to execute what defines is no access to a source: the same words.
+#[test]
+fn definer_of_another_source_learns_nothing() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("definer", "");
+    database.run(&format!(
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ingest TO \"{role}\""
+    ));
+    learns_nothing(&mut database.connect_as(&role), DEFINITIONS);
+    learns_nothing(&mut database.connect_as(&role), CALLS);
+}
+
+/// Who could create the source is told that there is none; of one that is there and not theirs,
+/// they hear no more than others.
+#[test]
+fn missing_source_is_not_found_for_who_may_create_it() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("creator", "");
+    database.run(&format!(
+        "GRANT CREATE ON DATABASE \"{}\" TO \"{role}\"",
+        database.name()
+    ));
+    let mut client = database.connect_as(&role);
+    for call in [
+        "ingest.resource_read(SOURCE, 'office', 'o')",
+        "ingest.profile_json_schema(SOURCE, 'office')",
+    ] {
+        let missing = client.batch_execute(&statement(call, "nowhere"));
+        assert_eq!(
+            expect_sqlstate(missing, "PT404").message(),
+            "no such source: nowhere"
+        );
+        expect_sqlstate(client.batch_execute(&statement(call, "clinic")), "42501");
+    }
+    database.run(&format!(
+        "REVOKE CREATE ON DATABASE \"{}\" FROM \"{role}\"",
+        database.name()
+    ));
+}
+
+/// What cannot be a name is refused as that, whoever asks, and before anything is looked up.
+#[test]
+fn name_that_cannot_be_one_is_refused_first() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("stranger", "");
+    let long = "x".repeat(55);
+    for bad in ["", "a b", "clinic\"", "x_history", "naïve", &long] {
+        for mut client in [database.connect_as(&role), database.connect()] {
+            for call in CALLS {
+                let call = statement(call, bad);
+                let refusal = expect_sqlstate(client.batch_execute(&call), "PT400");
+                assert_eq!(refusal.message(), "not a name for a source", "{call}");
+            }
+        }
+        let mut client = database.connect();
+        let read = client.execute("SELECT ingest.resource_read('clinic', $1, 'o')", &[&bad]);
+        assert!(
+            expect_sqlstate(read, "PT400")
+                .message()
+                .starts_with("not a name for a ")
+        );
+    }
+}
+
+/// A check on a table of a role's own asks for that role's access: a stranger cannot try documents
+/// out on a table of theirs.
+#[test]
+fn validated_table_of_a_stranger_is_refused() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("stranger", "");
+    let mut client = database.connect_as(&role);
+    for source in ["clinic", "nowhere"] {
+        client
+            .batch_execute(&format!(
+                "CREATE TEMP TABLE t_{source} (doc jsonb);
+                 CREATE TRIGGER checked BEFORE INSERT OR UPDATE ON t_{source} FOR EACH ROW
+                     EXECUTE FUNCTION ingest.validate('{source}', 'provider', 'doc')"
+            ))
+            .unwrap();
+        let refusal = expect_sqlstate(
+            client.batch_execute(&format!("INSERT INTO t_{source} VALUES ('{{}}')")),
+            "42501",
+        );
+        assert_eq!(
+            refusal.message(),
+            "permission denied for the source, or there is none"
+        );
+    }
+}
+
+/// An inbox is checked for whoever writes it, as long as its owner has access to the source.
+#[test]
+fn validated_inbox_takes_documents_of_writers_without_access() {
+    let mut database = clinic::database("access");
+    let (owner, writer) = (
+        database.create_role("owner", ""),
+        database.create_role("writer", ""),
+    );
+    database.run(&format!(
+        "CREATE TABLE inbox (doc jsonb);
+         ALTER TABLE inbox OWNER TO \"{owner}\";
+         CREATE TRIGGER checked BEFORE INSERT OR UPDATE ON inbox FOR EACH ROW
+             EXECUTE FUNCTION ingest.validate('clinic', 'provider', 'doc');
+         GRANT INSERT ON inbox TO \"{writer}\";
+         SELECT ingest.source_grant('clinic', '{owner}', 'read')"
+    ));
+    let mut client = database.connect_as(&writer);
+    client
+        .batch_execute("INSERT INTO inbox VALUES ('{\"name\": \"n\"}')")
+        .unwrap();
+    expect_sqlstate(
+        client.batch_execute("INSERT INTO inbox VALUES ('{}')"),
+        "PT422",
+    );
+    database.run(&format!("SELECT ingest.source_revoke('clinic', '{owner}')"));
+    expect_sqlstate(
+        client.batch_execute("INSERT INTO inbox VALUES ('{\"name\": \"n\"}')"),
+        "42501",
+    );
+}
+
+/// An anonymous role of the HTTP interface learns as little: also by bundles.
+#[test]
+fn anonymous_role_of_the_api_learns_nothing() {
+    let mut database = clinic::database("access");
+    let role = database.create_role("anonymous", "");
+    database.run(&format!(
+        "SELECT ingest.api_create();
+         GRANT USAGE ON SCHEMA ingest_api TO \"{role}\";
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ingest_api TO \"{role}\""
+    ));
+    let mut client = database.connect_as(&role);
+    let calls: Vec<String> = [
+        "ingest.bundle_apply(SOURCE, '{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {\"name\": 7}}}]}')",
+        "ingest.resource_read(SOURCE, 'office', 'o')",
+        "ingest.resource_create(SOURCE, 'office', '{\"data\": {\"name\": 7}}')",
+        "ingest.relationship_read(SOURCE, 'worksAt', 'x')",
+    ]
+    .iter()
+    .map(|call| call.replace("ingest.", "ingest_api."))
+    .collect();
+    let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
+    learns_nothing(&mut client, &calls);
+}
