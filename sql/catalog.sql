@@ -8,9 +8,18 @@ BEGIN
             USING ERRCODE = 'feature_not_supported',
                   HINT = 'Create the database with ENCODING ''UTF8'' and TEMPLATE template0.';
     END IF;
+    -- A schema that was there before belongs to whoever made it, and he could put what he likes in
+    -- the place of what is in it.
+    IF pg_catalog.to_regnamespace('ingest') IS NOT NULL THEN
+        RAISE EXCEPTION 'ingest_ext makes the schema ingest, and there is one already'
+            USING ERRCODE = 'duplicate_schema',
+                  HINT = 'Look what is in it, and drop or rename it: ALTER SCHEMA ingest RENAME TO ....';
+    END IF;
 END
 $$;
 
+-- A member of the extension: dropped with it, and made by it when a dump is restored.
+CREATE SCHEMA ingest;
 COMMENT ON SCHEMA ingest IS 'Guarded, versioned, profile-checked resources: the verbs and the catalog of ingest_ext';
 
 CREATE TABLE ingest.source (

@@ -118,15 +118,17 @@ AS $$
 DECLARE
     chosen   CONSTANT text := COALESCE(schema, 'ingest_api');
     given    CONSTANT jsonb := COALESCE(options, '{}');
-    owner    CONSTANT oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
+    owner    oid;
     base     CONSTANT text := COALESCE(given ->> 'base', '');
     resource CONSTANT text := COALESCE(given ->> 'location',
                                        base || '/rpc/resource_read?source={source}&profile={profile}&id={id}');
     link     CONSTANT text := base || '/rpc/relationship_read?source={source}&relationship={profile}&id={id}';
-    refusal  text[];
     made     record;
 BEGIN
-    refusal := CASE
+    -- First, so that two at once make one.
+    PERFORM ingest.source_hold(NULL);
+    owner := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
+    PERFORM ingest.refuse(CASE
         WHEN chosen !~ '^[A-Za-z0-9_-]{1,54}$' OR chosen ~ '^pg_|_history$' OR chosen IN ('ingest', 'information_schema') THEN
             ARRAY['PT400', 'invalid', 'not a name for an api', 'A name is 1 to 54 letters, digits, hyphens and underscores (ASCII).']
         WHEN jsonb_typeof(given) <> 'object' OR given - ARRAY['base', 'location'] <> '{}'
@@ -139,12 +141,7 @@ BEGIN
             ARRAY['PT409', 'conflict', 'the schema is a source', 'Choose another name: its tables are served as they are.']
         WHEN owner IS NOT NULL AND NOT pg_has_role(owner, 'USAGE') THEN
             ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema, or choose another name.']
-    END;
-    IF refusal IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
-    END IF;
+    END);
     IF owner IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', chosen);
         EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
@@ -171,23 +168,20 @@ CREATE FUNCTION ingest.api_drop(schema text DEFAULT 'ingest_api') RETURNS void
 AS $$
 DECLARE
     chosen  CONSTANT text := COALESCE(schema, 'ingest_api');
-    owner   CONSTANT oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
-    refusal text[];
+    owner   oid;
     made    record;
 BEGIN
-    refusal := CASE
+    -- First, so that two at once make one.
+    PERFORM ingest.source_hold(NULL);
+    owner := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
+    PERFORM ingest.refuse(CASE
         WHEN owner IS NULL OR chosen = 'ingest' OR NOT EXISTS (
             SELECT FROM ingest.api_functions() AS f
             WHERE to_regprocedure(format('%I.%I(%s)', chosen, f.name, f.types)) IS NOT NULL) THEN
             ARRAY['PT404', 'not-found', 'no such api', 'ingest.api_create makes one.']
         WHEN NOT pg_has_role(owner, 'USAGE') THEN
             ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema.']
-    END;
-    IF refusal IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
-    END IF;
+    END);
     FOR made IN SELECT * FROM ingest.api_functions() LOOP
         IF to_regprocedure(format('%I.%I(%s)', chosen, made.name, made.types)) IS NOT NULL THEN
             EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);

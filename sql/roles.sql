@@ -3,6 +3,106 @@
 -- Nothing is recorded beside them, so that they are dumped, restored and dropped as all grants and
 -- policies are. The functions run as their caller: who may not grant by hand may not by these.
 
+CREATE FUNCTION ingest.source_hold(source text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_hold_wrapper';
+COMMENT ON FUNCTION ingest.source_hold(text) IS 'Holds a source until the transaction ends, as a definition in it does; without one, what belongs to no source: what roles may call, and the schemas of the api. Does nothing for what is not the caller''s to change. Errors: 40001 the source has changed since a REPEATABLE READ transaction began';
+
+CREATE FUNCTION ingest.source_owner(source text) RETURNS oid
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner oid;
+BEGIN
+    PERFORM ingest.source_hold(source) WHERE source IS NOT NULL;
+    -- The catalog's own policy hides the sources whose schema the caller may not use.
+    SELECT n.nspowner INTO owner
+    FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
+    WHERE s.source = source_owner.source;
+    PERFORM ingest.refuse(CASE
+        WHEN source IS NULL THEN ARRAY['PT400', 'invalid', 'source must not be null', 'Name a source.']
+        WHEN owner IS NULL THEN ARRAY['PT404', 'not-found', 'no such source',
+            'Create it with ingest.source_create.']
+        WHEN NOT pg_has_role(owner, 'USAGE') THEN ARRAY['42501', 'forbidden',
+            'must be owner of the source to say who may use it',
+            'Call as the role that owns the schema, or as a member of it.']
+    END);
+    RETURN owner;
+END
+$$;
+COMMENT ON FUNCTION ingest.source_owner(text) IS 'Who owns a source of the caller''s, which is held until the transaction ends. Errors: PT400, PT404 no such source, 42501 not the caller''s';
+
+CREATE FUNCTION ingest.define_refusal(source text, owner oid) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Whose member the owner is, he may become, and with him who defines.
+    super    CONSTANT boolean := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolsuper AND pg_has_role(owner, r.oid, 'MEMBER'));
+    mighty   CONSTANT boolean := super OR EXISTS (
+        SELECT FROM pg_roles AS r
+        WHERE pg_has_role(owner, r.oid, 'MEMBER')
+          AND (r.rolcreaterole OR r.rolreplication OR r.rolbypassrls OR r.rolname IN (
+              'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',
+              'pg_read_all_data', 'pg_write_all_data')));
+    receiver CONSTANT text := CASE WHEN mighty THEN quote_ident(source || '_owner') ELSE quote_ident(pg_get_userbyid(owner)) END;
+    moves    text;
+BEGIN
+    SELECT string_agg(format(' ALTER TABLE %s OWNER TO %s;', c.oid::regclass, receiver), '' ORDER BY c.relname) INTO moves
+    FROM pg_class AS c
+    JOIN ingest.profile AS p ON c.relname IN (p.profile, p.profile || '_history')
+    WHERE p.source = define_refusal.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
+      AND c.relnamespace = quote_ident(define_refusal.source)::regnamespace
+      AND (mighty OR c.relowner <> owner);
+    RETURN CASE
+        WHEN mighty THEN ARRAY['PT409', 'conflict',
+            CASE WHEN super THEN 'the source belongs to a superuser, and who defines in it would become one'
+                 ELSE 'the owner of the source is more than its owner, and so would be who defines in it' END,
+            format('Give the schema and its tables to a role of their own, then grant anew: CREATE ROLE %s; ALTER SCHEMA %I OWNER TO %s;%s',
+                   receiver, source, receiver, moves)]
+        WHEN moves IS NOT NULL THEN ARRAY['PT409', 'conflict', 'a table of the source does not belong to the owner of its schema',
+            'Give the schema''s owner its tables, as who may do that:' || moves]
+    END;
+END
+$$;
+COMMENT ON FUNCTION ingest.define_refusal(text, oid) IS 'Why nobody can be let define in a source: its owner is, or may become, a role that others must not become, or does not own all of its tables; the hint has the statements that mend it';
+
+CREATE FUNCTION ingest.access_left(source text, owner oid, grantee oid, rank integer) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema CONSTANT oid := quote_ident(source)::regnamespace;
+    rights CONSTANT text[] := CASE rank WHEN 1 THEN ARRAY['USAGE', 'SELECT'] END
+        || ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'];
+    means  text;
+BEGIN
+    IF pg_has_role(grantee, owner, 'MEMBER') THEN
+        SELECT string_agg(DISTINCT quote_ident(pg_get_userbyid(m.member)), ', ') INTO means
+        FROM pg_auth_members AS m
+        WHERE m.roleid = owner AND pg_has_role(grantee, m.member, 'MEMBER')
+          AND NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = grantee);
+        RETURN format('%I may still define in the source: %s', pg_get_userbyid(grantee),
+                      COALESCE('as a member of ' || means, 'as its owner, or a superuser'));
+    END IF;
+    IF rank = 3 THEN
+        RETURN NULL;
+    END IF;
+    SELECT string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')
+    INTO means
+    FROM (SELECT n.nspacl AS acl FROM pg_namespace AS n WHERE n.oid = schema
+          UNION ALL
+          SELECT c.relacl FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+          UNION ALL
+          SELECT t.attacl FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid WHERE c.relnamespace = schema) AS o,
+         aclexplode(o.acl) AS a
+    WHERE a.privilege_type = ANY (rights) AND (a.grantee = 0 OR pg_has_role(access_left.grantee, a.grantee, 'MEMBER'));
+    RETURN CASE WHEN means IS NOT NULL THEN
+        format('%I keeps rights in the source: by what is granted to %s', pg_get_userbyid(grantee), means) END;
+END
+$$;
+COMMENT ON FUNCTION ingest.access_left(text, oid, oid, integer) IS 'What a role may do in a source after a revocation, and by whose right; NULL for nothing more than it was to keep';
+
 CREATE FUNCTION ingest.source_access(source text, role text, access text, granted boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -12,18 +112,25 @@ DECLARE
     rank    CONSTANT integer := array_position(ARRAY['read', 'write', 'define'], access);
     reads   CONSTANT boolean := granted OR rank = 1;
     writes  CONSTANT boolean := CASE WHEN granted THEN rank >= 2 ELSE rank <= 2 END;
+    defines CONSTANT boolean := NOT granted OR rank = 3;
     verb    CONSTANT text := CASE WHEN granted THEN 'GRANT' ELSE 'REVOKE' END;
     towards CONSTANT text := CASE WHEN granted THEN 'TO' ELSE 'FROM' END;
-    -- The catalog's own policy hides the sources whose schema the caller may not use.
-    owner   CONSTANT oid := (SELECT n.nspowner
-                             FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
-                             WHERE s.source = source_access.source);
+    -- What a role executes that defines; its triggers are made by who defines.
+    definers CONSTANT text[] := ARRAY[
+        'ingest.profile_define(text, text, jsonb)', 'ingest.profile_drop(text, text, boolean)',
+        'ingest.profile_check(text, text, jsonb)', 'ingest.profile_purge(text, text, boolean)',
+        'ingest.relationship_define(text, text, jsonb)', 'ingest.relationship_drop(text, text, boolean)',
+        'ingest.vocabulary_define(text, text, jsonb)',
+        'ingest.guard()', 'ingest.archive()', 'ingest.seal()', 'ingest.validate()'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
-    refusal text[];
-    guarded record;
+    owner   oid;
+    more    text;
+    defined boolean := false;
+    held    record;
+    member  record;
     definer text;
 BEGIN
-    refusal := CASE
+    PERFORM ingest.refuse(CASE
         WHEN source IS NULL THEN ARRAY['PT400', 'invalid', 'source must not be null', 'Name a source.']
         WHEN role IS NULL THEN ARRAY['PT400', 'invalid', 'role must not be null', 'Name a role.']
         WHEN access IS NULL THEN ARRAY['PT400', 'invalid', 'access must not be null',
@@ -32,21 +139,17 @@ BEGIN
             'Call ingest.source_grant or ingest.source_revoke.']
         WHEN rank IS NULL THEN ARRAY['PT400', 'invalid', 'not an access',
             'An access is read, write or define.']
-        WHEN owner IS NULL THEN ARRAY['PT404', 'not-found', 'no such source',
-            'Create it with ingest.source_create.']
-        WHEN NOT pg_has_role(owner, 'USAGE') THEN ARRAY['42501', 'forbidden',
-            'must be owner of the source to say who may use it',
-            'Call as the role that owns the schema, or as a member of it.']
-        WHEN grantee IS NULL THEN ARRAY['PT404', 'not-found', 'no such role', 'Create it with CREATE ROLE.']
-        WHEN granted AND rank = 3 AND (SELECT r.rolsuper FROM pg_roles AS r WHERE r.oid = owner) THEN
-            ARRAY['PT409', 'conflict', 'the source belongs to a superuser, and who defines in it would become one',
-            'Give the schema and its tables to a role of their own: ALTER SCHEMA ... OWNER TO.']
-    END;
-    IF refusal IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
+    END);
+    -- First, so that what is looked at is what is changed: it waits for definitions and for other
+    -- grants, and each statement that follows sees what they did.
+    IF defines THEN
+        PERFORM ingest.source_hold(NULL);
     END IF;
+    owner := ingest.source_owner(source);
+    PERFORM ingest.refuse(CASE
+        WHEN grantee IS NULL THEN ARRAY['PT404', 'not-found', 'no such role', 'Create it with CREATE ROLE.']
+        WHEN granted AND rank = 3 THEN ingest.define_refusal(source, owner)
+    END);
 
     IF reads THEN
         EXECUTE format('%s USAGE ON SCHEMA %I %s %I', verb, source, towards, role);
@@ -57,39 +160,84 @@ BEGIN
         EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I %s INSERT, UPDATE, DELETE ON TABLES %s %I',
                        pg_get_userbyid(owner), source, verb, towards, role);
     END IF;
-    FOR guarded IN
-        SELECT format('%I.%I', p.source, p.profile) AS resources,
-               format('%I.%I', p.source, p.profile || '_history') AS history
-        FROM ingest.profile AS p
-        WHERE p.source = source_access.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
-        ORDER BY p.profile
+    FOR held IN
+        SELECT c.oid::regclass AS name, c.relname <> p.profile AS history
+        FROM pg_class AS c
+        LEFT JOIN ingest.profile AS p ON p.source = source_access.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
+            AND c.relname IN (p.profile, p.profile || '_history')
+        WHERE c.relnamespace = quote_ident(source_access.source)::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+          AND (p.source IS NOT NULL OR NOT granted AND pg_has_role(c.relowner, 'USAGE'))
+        ORDER BY c.relname
     LOOP
-        IF reads THEN
-            EXECUTE format('%s SELECT ON %s, %s %s %I', verb, guarded.resources, guarded.history, towards, role);
-        END IF;
-        IF writes THEN
-            EXECUTE format('%s INSERT, UPDATE, DELETE ON %s %s %I', verb, guarded.resources, towards, role);
+        IF granted THEN
+            EXECUTE format('GRANT SELECT ON %s TO %I', held.name, role);
+            IF writes AND NOT held.history THEN
+                EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO %I', held.name, role);
+            END IF;
+        ELSIF reads THEN
+            -- The default privileges were for every table that the owner made here.
+            EXECUTE format('REVOKE ALL ON %s FROM %I', held.name, role);
+        ELSIF writes THEN
+            EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %I', held.name, role);
         END IF;
         -- A history takes no write but its archive's, whatever is granted on it: the seal sees to
         -- that. What the default privileges gave there goes away, so that no list shows it.
-        EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %s FROM %I', guarded.history, role);
+        IF held.history AND (granted OR NOT reads) THEN
+            EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %I', held.name, role);
+        END IF;
     END LOOP;
 
     -- Who defines is a member of the role that owns: no grant lets anybody else alter a table.
     IF granted AND rank = 3 AND grantee <> owner THEN
+        SELECT string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname) INTO more
+        FROM pg_namespace AS n
+        WHERE n.nspname <> source AND pg_has_role(owner, n.nspowner, 'MEMBER')
+          AND NOT pg_has_role(grantee, n.nspowner, 'MEMBER');
         EXECUTE format('GRANT %I TO %I', pg_get_userbyid(owner), role);
-        FOREACH definer IN ARRAY ARRAY[
-            'ingest.profile_define(text, text, jsonb)', 'ingest.profile_drop(text, text, boolean)',
-            'ingest.profile_purge(text, text, boolean)', 'ingest.relationship_define(text, text, jsonb)',
-            'ingest.relationship_drop(text, text, boolean)', 'ingest.vocabulary_define(text, text, jsonb)']
-        LOOP
+        FOREACH definer IN ARRAY definers LOOP
             IF NOT has_function_privilege(grantee, definer, 'EXECUTE') THEN
                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', definer, role);
             END IF;
+            -- Triggers are created as the owner.
+            IF definer LIKE '%()' AND NOT has_function_privilege(owner, definer, 'EXECUTE') THEN
+                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', definer, pg_get_userbyid(owner));
+            END IF;
         END LOOP;
-    ELSIF NOT granted AND EXISTS (SELECT FROM pg_auth_members AS m
-                                  WHERE m.roleid = owner AND m.member = grantee) THEN
-        EXECUTE format('REVOKE %I FROM %I', pg_get_userbyid(owner), role);
+        IF more IS NOT NULL THEN
+            RAISE WARNING USING MESSAGE = format('%I is now a member of the owner of other schemas too: %s', role, more),
+                HINT = 'To define in one source of an owner is to define in all of them. Give each source an owner of its own.';
+        END IF;
+    END IF;
+    IF NOT granted THEN
+        -- Since PostgreSQL 16 each grantor of a membership takes back his own.
+        FOR member IN
+            SELECT DISTINCT CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                 THEN format(' GRANTED BY %I', pg_get_userbyid(m.grantor)) END AS grantor
+            FROM pg_auth_members AS m
+            WHERE m.roleid = owner AND m.member = grantee
+        LOOP
+            EXECUTE format('REVOKE %I FROM %I%s', pg_get_userbyid(owner), role, member.grantor);
+            defined := true;
+        END LOOP;
+        -- Where the caller does not see all sources, a schema counts as one. that the caller may not see count as schemas.
+        IF defined AND NOT has_function_privilege(grantee, 'ingest.source_create(text, jsonb)', 'EXECUTE')
+           AND NOT EXISTS (
+               SELECT FROM pg_namespace AS n
+               WHERE pg_has_role(grantee, n.nspowner, 'MEMBER')
+                 AND (row_security_active('ingest.source') OR EXISTS (
+                     SELECT FROM ingest.source AS s WHERE s.source = n.nspname)))
+        THEN
+            FOREACH definer IN ARRAY definers LOOP
+                IF has_function_privilege(definer, 'EXECUTE WITH GRANT OPTION') THEN
+                    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM %I', definer, role);
+                END IF;
+            END LOOP;
+        END IF;
+        more := ingest.access_left(source, owner, grantee, rank);
+        IF more IS NOT NULL THEN
+            RAISE NOTICE USING MESSAGE = more,
+                HINT = 'What a role has as a member of others, or as everybody, is taken from those.';
+        END IF;
     END IF;
 END
 $$;
@@ -98,48 +246,43 @@ COMMENT ON FUNCTION ingest.source_access(text, text, text, boolean) IS 'What sou
 CREATE FUNCTION ingest.source_grant(source text, role text, access text) RETURNS void
     LANGUAGE sql VOLATILE
 AS $$ SELECT ingest.source_access(source, role, access, true) $$;
-COMMENT ON FUNCTION ingest.source_grant(text, text, text) IS 'Lets a role read, write or define in a source: read is SELECT on its tables and histories, write also INSERT, UPDATE and DELETE on its tables, define also to be a member of its owner; the tables of later profiles are included. Errors: PT400 not an access, PT404 no such source or role, PT409 define in a source of a superuser, 42501 not the caller''s';
+COMMENT ON FUNCTION ingest.source_grant(text, text, text) IS 'Lets a role read, write or define in a source: read is SELECT on its tables and histories, write also INSERT, UPDATE and DELETE on its tables, define also to be a member of its owner; the tables of later profiles are included. Errors: PT400 not an access, PT404 no such source or role, PT409 define in a source whose owner is more than that, or does not own its tables; a WARNING names what else the owner owns; 42501 not the caller''s';
 
 CREATE FUNCTION ingest.source_revoke(source text, role text, access text DEFAULT 'read') RETURNS void
     LANGUAGE sql VOLATILE
 AS $$ SELECT ingest.source_access(source, role, COALESCE(access, 'read'), false) $$;
-COMMENT ON FUNCTION ingest.source_revoke(text, text, text) IS 'Takes an access back, with those that include it: read is all of them; write leaves read, define leaves write. Errors: PT400 not an access, PT404 no such source or role, 42501 not the caller''s';
+COMMENT ON FUNCTION ingest.source_revoke(text, text, text) IS 'Takes an access back, with those that include it: read is all of them; write leaves read, define leaves write. A NOTICE says what the role keeps through others. Errors: PT400 not an access, PT404 no such source or role, 42501 not the caller''s';
+
+CREATE FUNCTION ingest.end_then(source text, profile text, links text, key text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT format('(EXISTS (SELECT FROM %1$I.%2$I AS "~now" WHERE "~now".id = %4$I.%5$I AND "~now".updated_at <= %4$I.updated_at)'
+                    ' OR EXISTS (SELECT FROM %1$I.%3$I AS "~then" WHERE "~then".id = %4$I.%5$I'
+                    ' AND "~then".updated_at <= %4$I.updated_at AND "~then".ended_at > %4$I.updated_at))',
+                    source, profile, profile || '_history', links, key) $$;
+COMMENT ON FUNCTION ingest.end_then(text, text, text, text) IS 'The condition of a policy: the version of an end that was in force when a version of a link was made, if the policies of its table and history show it';
 
 CREATE FUNCTION ingest.source_secure(source text) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    owner    CONSTANT oid := (SELECT n.nspowner
-                              FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
-                              WHERE s.source = source_secure.source);
-    refusal  text[];
     guarded  record;
     policy   record;
     ends     record;
     followed integer;
 BEGIN
-    refusal := CASE
-        WHEN source IS NULL THEN ARRAY['PT400', 'invalid', 'source must not be null', 'Name a source.']
-        WHEN owner IS NULL THEN ARRAY['PT404', 'not-found', 'no such source',
-            'Create it with ingest.source_create.']
-        WHEN NOT pg_has_role(owner, 'USAGE') THEN ARRAY['42501', 'forbidden',
-            'must be owner of the source to say who may use it',
-            'Call as the role that owns the schema, or as a member of it.']
-    END;
-    IF refusal IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
-    END IF;
+    -- First, so that it waits for definitions, and sees what they made.
+    PERFORM ingest.source_owner(source);
 
     -- A link is for those who may see both of its ends. PostgreSQL asks the policies of the ends
     -- as it runs this one, so that it never has to be made again.
     FOR ends IN
-        SELECT format('%I.%I', r.source, r.relationship) AS links, link.oid,
-               format('%I.%I', r.source, r.from_profile) AS from_table,
-               format('%I.%I', r.source, r.to_profile) AS to_table,
+        SELECT link.oid::regclass AS links, link.relname AS link,
+               one.oid::regclass AS from_table, other.oid::regclass AS to_table,
                one.relrowsecurity OR other.relrowsecurity AS secured,
+               one.relrowsecurity AND one.relforcerowsecurity
+                   OR other.relrowsecurity AND other.relforcerowsecurity AS forced,
                EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = link.oid AND p.polname = 'ingest_ends') AS followed,
                EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = link.oid AND p.polpermissive
                            AND p.polname <> 'ingest_ends') AS other_policies
@@ -155,25 +298,30 @@ BEGIN
             EXECUTE format('DROP POLICY ingest_ends ON %s', ends.links);
         END IF;
         IF ends.secured THEN
-            -- Beside permissive policies of the owner's own, it narrows what they admit.
+            -- Beside permissive policies of the owner's own, it narrows what they admit. No name of
+            -- a profile has a tilde, so that none hides another here.
             EXECUTE format('CREATE POLICY ingest_ends ON %s AS %s USING ('
-                           'EXISTS (SELECT FROM %s AS one WHERE one.id = from_id) AND '
-                           'EXISTS (SELECT FROM %s AS other WHERE other.id = to_id))',
+                           'EXISTS (SELECT FROM %s AS "~one" WHERE "~one".id = %I.from_id) AND '
+                           'EXISTS (SELECT FROM %s AS "~other" WHERE "~other".id = %I.to_id))',
                            ends.links, CASE WHEN ends.other_policies THEN 'RESTRICTIVE' ELSE 'PERMISSIVE' END,
-                           ends.from_table, ends.to_table);
+                           ends.from_table, ends.link, ends.to_table, ends.link);
             EXECUTE format('COMMENT ON POLICY ingest_ends ON %s IS %L', ends.links,
                            'Kept by ingest.source_secure: a link is for those who may see both of its ends');
             EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', ends.links);
+            IF ends.forced OR ends.followed AND NOT ends.other_policies THEN
+                EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', ends.links,
+                               CASE WHEN ends.forced THEN 'FORCE' ELSE 'NO FORCE' END);
+            END IF;
         ELSIF ends.followed AND NOT ends.other_policies THEN
-            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', ends.links);
+            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', ends.links);
         END IF;
     END LOOP;
 
     -- A version is for those whom the policies of its table would let see a row like it.
     FOR guarded IN
-        SELECT t.oid, h.oid AS history_oid, t.relname AS name,
-               format('%I.%I', p.source, h.relname) AS history,
+        SELECT t.oid, h.oid AS history_oid, t.relname AS name, h.relname AS history_name, h.oid::regclass AS history,
                t.relrowsecurity AS secured, t.relforcerowsecurity AS forced,
+               r.from_profile, r.to_profile,
                (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
                 FROM pg_attribute AS a
                 WHERE a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
@@ -181,6 +329,7 @@ BEGIN
         JOIN pg_namespace AS n ON n.nspname = p.source
         JOIN pg_class AS t ON t.relnamespace = n.oid AND t.relname = p.profile
         JOIN pg_class AS h ON h.relnamespace = n.oid AND h.relname = p.profile || '_history'
+        LEFT JOIN ingest.relationship AS r ON r.source = p.source AND r.relationship = p.profile
         WHERE p.source = source_secure.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
         ORDER BY p.profile
     LOOP
@@ -198,33 +347,45 @@ BEGIN
             EXECUTE format('ALTER TABLE %s %s ROW LEVEL SECURITY', guarded.history,
                            CASE WHEN guarded.forced THEN 'FORCE' ELSE 'NO FORCE' END);
         ELSIF followed > 0 AND NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = guarded.history_oid) THEN
-            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', guarded.history);
+            EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', guarded.history);
         END IF;
         CONTINUE WHEN NOT guarded.secured;
         FOR policy IN
+            -- Without USING a policy says nothing of what may be seen: it is about what is written.
             SELECT format('ingest_%s', row_number() OVER (ORDER BY p.polname)) AS name, p.polname AS followed,
                    CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END AS kind,
                    (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r)) END, ', ')
                     FROM unnest(p.polroles) AS r) AS roles,
-                   pg_get_expr(p.polqual, p.polrelid) AS condition
+                   pg_get_expr(p.polqual, p.polrelid) AS condition,
+                   EXISTS (SELECT FROM pg_depend AS d
+                           WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                             AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.polrelid
+                             AND d.refobjsubid < 0) AS of_the_row
             FROM pg_policy AS p
-            WHERE p.polrelid = guarded.oid AND p.polcmd IN ('r', '*')
+            WHERE p.polrelid = guarded.oid AND p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL
             ORDER BY p.polname
         LOOP
-            -- The condition speaks of the table, in subqueries by its name: the version takes it.
             BEGIN
-                EXECUTE format('CREATE POLICY %I ON %s AS %s FOR SELECT TO %s USING ('
-                               'EXISTS (SELECT FROM (SELECT %s) AS %I WHERE %s))',
-                               policy.name, guarded.history, policy.kind, policy.roles,
-                               guarded.columns, guarded.name, COALESCE(policy.condition, 'true'));
-            EXCEPTION WHEN undefined_column OR undefined_table OR undefined_function THEN
-                RAISE EXCEPTION USING ERRCODE = 'PT409',
-                    MESSAGE = 'a policy asks for what a history does not have',
-                    HINT = format('Policy %s on %s: write policies on its history by hand, or let it ask only for columns of the history.',
-                                  policy.followed, guarded.name),
-                    DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                        jsonb_build_object('severity', 'error', 'code', 'conflict',
-                                           'diagnostics', 'a policy asks for what a history does not have')));
+                IF policy.of_the_row THEN
+                    RAISE undefined_column;
+                END IF;
+                IF policy.followed = 'ingest_ends' AND guarded.from_profile IS NOT NULL THEN
+                    -- The ends of then, and not those who have their ids now.
+                    EXECUTE format('CREATE POLICY %I ON %s AS %s FOR SELECT TO %s USING (',
+                                   policy.name, guarded.history, policy.kind, policy.roles)
+                        || ingest.end_then(source, guarded.from_profile, guarded.history_name, 'from_id') || ' AND '
+                        || ingest.end_then(source, guarded.to_profile, guarded.history_name, 'to_id') || ')';
+                ELSE
+                    -- The condition speaks of the table, in subqueries by its name: the version takes it.
+                    EXECUTE format('CREATE POLICY %I ON %s AS %s FOR SELECT TO %s USING ('
+                                   'EXISTS (SELECT FROM (SELECT %s) AS %I WHERE %s))',
+                                   policy.name, guarded.history, policy.kind, policy.roles,
+                                   guarded.columns, guarded.name, policy.condition);
+                END IF;
+            EXCEPTION WHEN undefined_column OR undefined_table OR undefined_function OR datatype_mismatch THEN
+                PERFORM ingest.refuse(ARRAY['PT409', 'conflict', 'a policy asks for what a history does not have',
+                    format('Policy %s on %s: write policies on its history by hand, or let it ask only for columns of the history.',
+                           policy.followed, guarded.name)]);
             END;
             EXECUTE format('COMMENT ON POLICY %I ON %s IS %L', policy.name, guarded.history,
                            format('Kept by ingest.source_secure: as the policy %s on %s', policy.followed, guarded.name));

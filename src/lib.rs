@@ -34,10 +34,11 @@ pgrx::extension_sql_file!(
     requires = ["resources"]
 );
 pgrx::extension_sql_file!(
-    "../sql/roles.sql",
-    name = "roles",
+    "../sql/refuse.sql",
+    name = "refuse",
     requires = ["relationships"]
 );
+pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
 pgrx::extension_sql_file!(
     "../sql/postgrest.sql",
     name = "postgrest",
@@ -54,6 +55,7 @@ pg::sql_function! {
 
     source_create => api::source::create;
     source_drop => api::source::drop;
+    source_hold => api::source::hold;
     profile_define => api::profile::define;
     profile_json_schema => api::profile::json_schema;
     profile_check => api::profile::check;

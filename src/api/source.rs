@@ -1,4 +1,5 @@
-//! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`
+//! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
+//! `ingest.source_hold(source)`
 
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::{Name, ddl, find, source};
@@ -66,6 +67,16 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
             }
         }
         source::drop(session, &name, cascade)
+    })?;
+    Ok(Answer::Null)
+}
+
+/// Holds a source, or without one what all sources share, until the transaction ends.
+pub fn hold(call: &mut Call<'_>) -> Result<Answer> {
+    let source = call.text(0)?;
+    Session::open(|session| match source {
+        Some(source) => source::hold(session, source),
+        None => source::hold_all(session),
     })?;
     Ok(Answer::Null)
 }

@@ -21,6 +21,15 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
+/// Self-exclusive, and in the way of neither readers and writers of the catalog nor of definitions.
+const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";
+/// Whether the caller may do anything that takes that lock.
+const HOLDS_ALL: &str = "SELECT pg_catalog.bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE')) \
+     FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \
+     WHERE n.nspname = 'ingest' AND p.proname = ANY (ARRAY['source_access', 'api_create', 'api_drop']::pg_catalog.name[])";
+/// What is to be the same in the transaction's snapshot and now.
+const DEFINED: &str = "SELECT pg_catalog.string_agg(pg_catalog.concat(profile, ' ', version), ',' ORDER BY profile) \
+     FROM ingest.profile WHERE source = $1";
 const GUARDED: &str = "SELECT profile, kind FROM ingest.profile \
      WHERE source = $1 AND kind = ANY (ARRAY['ROOT', 'RELATIONSHIP']) ORDER BY kind, profile";
 
@@ -33,6 +42,10 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(LOCK, &[kind::TEXT])) };
     static DELETE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(DELETE, &[kind::TEXT])) };
+    static HOLDS_ALL_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(HOLDS_ALL, &[])) };
+    static DEFINED_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(DEFINED, &[kind::TEXT])) };
     static GUARDED_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT])) };
 }
@@ -105,6 +118,48 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
         )
         .hint("Call as the role that owns the schema, or as a member of it.")),
     }
+}
+
+/// Holds the catalog row of a source that is the caller's, as [`lock_for_definition`] does, so that
+/// who says what roles may do and who defines wait for each other. Any other source is left to the
+/// caller's own refusals. In a transaction whose snapshot is older than the source's definitions,
+/// what the caller would go on to look at is not what is there.
+pub fn hold(session: &Session, source: &str) -> Result<()> {
+    let name = [Arg::Text(source)];
+    let owned = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Latest, 1))?;
+    if !owned.first().is_some_and(|row| row.bool(1)) {
+        return Ok(());
+    }
+    let catalog = Catalog::open(session)?;
+    let current = as_owner(catalog.owner, || {
+        LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+        let defined = |reading| {
+            let rows = DEFINED_SQL.with(|sql| session.run(sql, &name, reading, 1))?;
+            let names = rows.first().map(|row| row.text(1)).transpose()?;
+            Ok::<_, Error>(names.flatten().map(str::to_owned))
+        };
+        Ok(defined(Reading::Fresh)? == defined(Reading::Latest)?)
+    })?;
+    match current {
+        true => Ok(()),
+        false => Err(Error::refuse(
+            State::SerializationFailure,
+            "the definitions of the source have changed since the transaction began",
+        )
+        .hint("Run the transaction again.")),
+    }
+}
+
+/// Holds what belongs to no source and is changed by few: what roles may call, the schemas of the
+/// api. Who comes second waits for the end of the first one's transaction; who is none of the few
+/// keeps nobody waiting.
+pub fn hold_all(session: &Session) -> Result<()> {
+    let may = HOLDS_ALL_SQL.with(|sql| session.run(sql, &[], Reading::Latest, 1))?;
+    if !may.first().is_some_and(|row| row.bool(1)) {
+        return Ok(());
+    }
+    let catalog = Catalog::open(session)?;
+    as_owner(catalog.owner, || session.execute(LOCK_ALL))
 }
 
 /// Refuses a caller who may not use the schema of a source: the first thing that every verb does,
