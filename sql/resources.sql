@@ -82,7 +82,7 @@ COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writ
 
 CREATE FUNCTION ingest.criteria(query text) RETURNS jsonb
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'criteria_wrapper';
-COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them. Errors: PT400 a key twice, or no key';
+COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma. Errors: PT400 a key twice, no key, or not UTF-8; PT413 longer than 8 kB, or more than 64 keys';
 
 CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';

@@ -2,10 +2,10 @@
 
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
 use crate::store::Guarded;
-use crate::store::criteria::Condition;
+use crate::store::criteria::{Condition, MOST, too_many};
 use crate::store::index::full_path;
 use ingest_engine::Property;
-use ingest_engine::jsonb::{Item, Value, from_text, write};
+use ingest_engine::jsonb::{Item, Object, Value, from_text, write};
 
 /// Criteria that were understood: every one must hold.
 pub struct Criteria {
@@ -22,6 +22,7 @@ impl Criteria {
         let Value::Object(object) = criteria else {
             return Err(bad("criteria are not an object"));
         };
+        bounded(object)?;
         let mut conditions = Vec::new();
         let mut canonical = String::new();
         for member in object.iter() {
@@ -100,17 +101,35 @@ impl Criteria {
     }
 }
 
+/// How large criteria may be, in bytes, as JSONB.
+const LARGEST: usize = 64 << 10;
+
+/// Refuses criteria that are more than a search takes, before anything is made of them.
+fn bounded(object: Object<'_>) -> Result<()> {
+    if object.as_bytes().len() > LARGEST {
+        return Err(
+            Error::refuse(State::TooLarge, "the criteria are larger than 64 kB")
+                .hint("Ask in plain SQL."),
+        );
+    }
+    let mut count = 0;
+    for member in object.iter() {
+        count += match member?.1 {
+            Value::Array(items) => items.len(),
+            _ => 1,
+        };
+    }
+    match count > MOST {
+        true => Err(too_many()),
+        false => Ok(()),
+    }
+}
+
 /// A value's text, the same for all spellings of a number.
 fn canonical_text(value: Value<'_>) -> Result<String> {
     Ok(match value {
         Value::Bool(value) => value.to_string(),
-        Value::Number(number) => {
-            let text = number.to_string();
-            match text.contains('.') {
-                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-                false => text,
-            }
-        }
+        Value::Number(number) => number.canonical(),
         Value::String(bytes) => {
             format!(
                 "{:?}",
@@ -166,23 +185,31 @@ fn bad(message: &str) -> Error {
         .hint("Criteria are {\"property.path\": value}; an array of values means any of them.")
 }
 
+/// How long a query may be, in bytes, and how many keys it may have.
+const LONGEST_QUERY: usize = 8 << 10;
+const MOST_KEYS: usize = 64;
+
 /// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`.
 pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
     let query = call.need_text(0, "query")?;
+    if query.len() > LONGEST_QUERY {
+        return Err(too_long("the query is longer than 8 kB"));
+    }
     let query = query.strip_prefix('?').unwrap_or(query);
     let mut members: Vec<(String, Vec<String>)> = Vec::new();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (key, value) = (decoded(key)?, decoded(value)?);
         if key.is_empty() {
             return Err(bad("the query has a value without a key"));
         }
         if members.iter().any(|(known, _)| *known == key) {
             return Err(bad("the query has the same key twice"));
         }
-        // FHIR R4, section 3.1.1.4.18: a comma means any of them.
-        members.push((
-            key.into_owned(),
-            value.split(',').map(str::to_owned).collect(),
-        ));
+        if members.len() == MOST_KEYS {
+            return Err(too_long("the query has more than 64 keys"));
+        }
+        members.push((key, alternatives(&value)));
     }
     let members: Vec<_> = members
         .iter()
@@ -196,4 +223,57 @@ pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
         .collect();
     let criteria = write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))?;
     datum_of_jsonb(&criteria)
+}
+
+fn too_long(message: &str) -> Error {
+    Error::refuse(State::TooLarge, message).hint("Criteria can be given as an object, too.")
+}
+
+/// A key or a value of a query (`application/x-www-form-urlencoded`, WHATWG URL, section 5.1),
+/// which must be UTF-8.
+fn decoded(text: &str) -> Result<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        decoded.push(match (first, after) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (hexadecimal(*high), hexadecimal(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    high * 16 + low
+                }
+                _ => b'%',
+            },
+            _ => *first,
+        });
+    }
+    String::from_utf8(decoded).map_err(|_| bad("the query is not UTF-8"))
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|digit| digit as u8)
+}
+
+/// FHIR R4, section 3.1.1.4.18: a comma means any of them; section 3.1.1.4.0.1: behind a backslash
+/// a comma, `|`, `$` and a backslash stand for themselves.
+fn alternatives(value: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        let literal = match character {
+            '\\' => characters
+                .next_if(|next| matches!(next, ',' | '|' | '$' | '\\'))
+                .unwrap_or(character),
+            ',' => {
+                values.push(String::new());
+                continue;
+            }
+            _ => character,
+        };
+        if let Some(last) = values.last_mut() {
+            last.push(literal);
+        }
+    }
+    values
 }

@@ -2,7 +2,7 @@
 
 use super::catch::guard;
 use super::error::{Error, Result, State};
-use super::ffi;
+use super::{ffi, steps};
 use pgrx::pg_sys::{CurrentResourceOwner, MemoryContext};
 
 /// Why an attempt failed: what can be told of it. It never holds a value of the document.
@@ -29,7 +29,7 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
     let result = match body() {
         Ok(done) => Ok(Ok(done)),
         // Told, or moved out of the memory that the rollback frees.
-        Err(error) => match failure(&error) {
+        Err(error) => match failure(&error).filter(|_| !steps::ended()) {
             Some(failure) => Ok(Err(failure)),
             // SAFETY: the context is the caller's, which outlives the subtransaction.
             None => Err(unsafe { moved(error, context) }),
@@ -101,6 +101,6 @@ fn failure(error: &Error) -> Option<Failure> {
                 outcome: None,
             })
         }
-        Error::Bug(_) | Error::Corrupt => None,
+        Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,
     }
 }

@@ -8,6 +8,9 @@ use super::{Instant, ffi, varlena};
 use ingest_engine::jsonb::Value;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, TriggerData};
 
+/// How long a text argument may be, in bytes. All of them are names, ids, paths and queries.
+const LONGEST_TEXT: usize = 64 << 10;
+
 /// One call of one of our SQL functions.
 pub struct Call<'a> {
     info: &'a mut FunctionCallInfoBaseData,
@@ -61,6 +64,11 @@ impl<'a> Call<'a> {
     /// A text argument.
     pub fn text(&self, place: usize) -> Result<Option<&'a str>> {
         match self.bytes(place)? {
+            Some(bytes) if bytes.len() > LONGEST_TEXT => Err(Error::refuse(
+                State::TooLarge,
+                "a text argument is longer than 64 kB",
+            )
+            .hint("Names, ids, paths and queries are much shorter.")),
             Some(bytes) => std::str::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| Error::Corrupt),

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::error::{Error, Refusal, Result, ascii, encode};
-use super::{ffi, varlena};
+use super::{ffi, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, Pg_finfo_record};
 use std::cell::RefCell;
@@ -75,7 +75,14 @@ fn run(
     fcinfo: &mut pgrx::pg_sys::FunctionCallInfoBaseData,
     body: fn(&mut Call<'_>) -> Result<Answer>,
 ) -> std::result::Result<Datum, Thrown> {
+    memory::keep();
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut Call::new(fcinfo))));
+    let outcome = match (steps::resume(), outcome) {
+        // PostgreSQL's own error says more, or the same.
+        (_, Ok(Err(Error::Postgres(caught)))) => Ok(Err(Error::Postgres(caught))),
+        (Some(ended), _) => Ok(Err(ended)),
+        (None, outcome) => outcome,
+    };
     let error = match outcome {
         Ok(Ok(Answer::Value(datum))) => {
             fcinfo.isnull = false;
@@ -138,6 +145,7 @@ fn prepare(error: Error) -> Thrown {
             None,
             Some("Check the table with amcheck, and the storage under it."),
         ),
+        Error::OutOfMemory => (encode(b"53200"), "out of memory", None, None),
     };
     let (message, hint) = (ascii(message), hint.map(ascii));
     let (message, hint) = (message.as_ref(), hint.as_deref());
@@ -241,6 +249,7 @@ pub(crate) use sql_function;
 #[unsafe(no_mangle)]
 extern "C-unwind" fn _PG_init() {
     install_panic_hook();
+    super::steps::register();
     // SAFETY: registration may raise an ERROR, which this frame, owning nothing, lets pass.
     unsafe { super::settings::register() };
     super::invalidation::register();

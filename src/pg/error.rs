@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 use ingest_engine::jsonb::{Item, Value, to_text, write};
 use pgrx::pg_sys::ErrorData;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ptr::NonNull;
 
 /// The result of everything that may end a statement.
@@ -21,6 +22,8 @@ pub enum Error {
     Bug(Cow<'static, str>),
     /// Stored bytes that PostgreSQL cannot have written (XX001).
     Corrupt,
+    /// There is no memory (53200).
+    OutOfMemory,
 }
 
 /// A refusal, as the client sees it. No field ever holds a payload value.
@@ -217,14 +220,17 @@ fn ascii_json(json: &str) -> Cow<'_, str> {
     if json.is_ascii() {
         return Cow::Borrowed(json);
     }
-    let mut out = String::with_capacity(json.len() + 16);
+    // Of a character beyond ASCII two to four bytes become six or twelve.
+    let beyond = json.bytes().filter(|byte| !byte.is_ascii()).count();
+    let mut out = String::with_capacity(json.len() + 2 * beyond);
     for character in json.chars() {
         if character.is_ascii() {
             out.push(character);
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            out.push_str(&format!("\\u{unit:04x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{unit:04x}");
         }
     }
     Cow::Owned(out)

@@ -17,6 +17,7 @@ mod instant;
 mod invalidation;
 #[cfg(feature = "testing")]
 mod iterate;
+mod memory;
 mod notice;
 mod owner;
 mod privilege;
@@ -24,6 +25,7 @@ mod qualify;
 mod rows;
 mod settings;
 mod spi;
+mod steps;
 mod trigger;
 mod varlena;
 
@@ -44,6 +46,7 @@ pub use privilege::{current_role, may_create_schemas, may_use_schema};
 pub use rows::Row;
 pub use settings::{limits, set_local, setting};
 pub use spi::{Arg, Reading, Session, Statement, kind};
+pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_jsonb, datum_of_text};
 
@@ -60,17 +63,6 @@ pub fn now() -> Instant {
 pub fn statement_start() -> Instant {
     // SAFETY: returns a backend variable; it cannot raise an error.
     unsafe { ffi::GetCurrentStatementStartTimestamp() }
-}
-
-/// Answers a pending cancel or terminate; call it in every loop that may run long.
-pub fn check_for_interrupts() -> Result<()> {
-    // SAFETY: a volatile flag that a signal handler sets; any value is a valid bool-like int.
-    let pending = unsafe { core::ptr::read_volatile(&raw const pgrx::pg_sys::InterruptPending) };
-    if pending == 0 {
-        return Ok(());
-    }
-    // SAFETY: the closure holds only the call.
-    unsafe { catch::guard(|| ffi::ProcessInterrupts()) }
 }
 
 /// Whether a transaction is this one, or one of its subtransactions.

@@ -36,7 +36,7 @@ pub fn lock(session: &Session, key: &str) -> Result<()> {
 }
 
 /// How many values one search can have.
-const MOST: usize = 12;
+pub const MOST: usize = 12;
 
 /// The parameter types of a search: its values, and after them its beginning and its limit.
 pub fn types(conditions: &[Condition]) -> &'static [Oid] {
@@ -115,13 +115,18 @@ pub fn wheres(conditions: &[Condition]) -> Result<(String, Vec<Arg<'_>>)> {
         args.extend(condition.any.iter().map(|document| Arg::Jsonb(document)));
     }
     if args.len() > MOST {
-        return Err(Error::refuse(
-            State::TooLarge,
-            format!("more than {MOST} values in the criteria"),
-        )
-        .hint("Ask in several calls, or in plain SQL."));
+        return Err(too_many());
     }
     Ok((wheres.join(" AND "), args))
+}
+
+/// The refusal of more values than one search can have.
+pub fn too_many() -> Error {
+    Error::refuse(
+        State::TooLarge,
+        format!("more than {MOST} values in the criteria"),
+    )
+    .hint("Ask in several calls, or in plain SQL.")
 }
 
 /// The statement of a search. It is planned for its values each time: a kept generic plan would

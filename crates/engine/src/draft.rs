@@ -6,6 +6,7 @@ use crate::description::{Description, Format, Property};
 use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Value, from_text};
 use crate::rule::{Reading, Settings, read_settings};
+use crate::steps;
 use crate::trail::Trail;
 
 /// A row and the rows under it.
@@ -22,6 +23,10 @@ pub(crate) struct Draft {
 pub(crate) fn gather(description: &Description, report: &mut Report) -> Draft {
     let mut root = Draft::default();
     for property in &description.properties {
+        // What comes out of a compilation that was stopped counts for nothing.
+        if steps::take(root.children.len()).is_err() {
+            break;
+        }
         if let Some(row) = read_row(description.format, property, report) {
             let draft = root.at(&property.path);
             draft.plain = property.kind.starts_with("System.");

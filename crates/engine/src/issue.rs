@@ -119,6 +119,17 @@ impl Issue {
     }
 }
 
+impl Issue {
+    /// About how many bytes it takes in an OperationOutcome: what is beyond ASCII is escaped there.
+    fn size(&self) -> usize {
+        const NAMES: usize = 100;
+        let told = self.expression.bytes().chain(self.diagnostics.bytes());
+        told.fold(NAMES, |size, byte| {
+            size + if byte.is_ascii() { 1 } else { 3 }
+        })
+    }
+}
+
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, code) = (self.severity.as_str(), self.code.as_str());
@@ -149,12 +160,17 @@ pub fn operation_outcome(issues: &[Issue]) -> String {
     json!({"resourceType": "OperationOutcome", "issue": issues}).to_string()
 }
 
-/// The issues of one document, in its order, at most as many as the limits allow and then one that
-/// says so.
+/// How large the issues of one report may be together, in bytes, as they are told to a client.
+const LARGEST: usize = 1 << 20;
+
+/// The issues of one document, in its order, at most as many as the limits allow and as are told in
+/// a megabyte, and then one that says so.
 #[derive(Debug, Clone)]
 pub struct Report {
     issues: Vec<Issue>,
     max_issues: usize,
+    /// What may still be told, in bytes of ASCII.
+    left: usize,
     refused: bool,
     truncated: bool,
     too_deep: bool,
@@ -167,6 +183,7 @@ impl Report {
         Self {
             issues: Vec::new(),
             max_issues: limits.max_issues,
+            left: LARGEST,
             refused: false,
             truncated: false,
             too_deep: false,
@@ -177,10 +194,12 @@ impl Report {
     /// Adds an issue. Past the limit it is only counted as refusing or not.
     pub fn push(&mut self, issue: Issue) {
         self.refused |= issue.severity.refuses();
-        if self.issues.len() < self.max_issues {
-            self.issues.push(issue);
-        } else {
-            self.truncated = true;
+        match self.left.checked_sub(issue.size()) {
+            Some(left) if self.issues.len() < self.max_issues && !self.truncated => {
+                self.left = left;
+                self.issues.push(issue);
+            }
+            _ => self.truncated = true,
         }
         self.complete = self.truncated && self.refused;
     }
@@ -222,6 +241,7 @@ impl Report {
     pub fn into_issues(self) -> Vec<Issue> {
         let mut issues = self.issues;
         if self.truncated {
+            let count = issues.len();
             issues.push(Issue {
                 severity: if self.refused {
                     Severity::Error
@@ -230,7 +250,7 @@ impl Report {
                 },
                 code: Code::TooCostly,
                 expression: String::new(),
-                diagnostics: format!("more than {} issues; the rest is left out", self.max_issues),
+                diagnostics: format!("more than {count} issues; the rest is left out"),
             });
         }
         issues

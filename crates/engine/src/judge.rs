@@ -3,8 +3,10 @@
 
 use crate::definition::Definition;
 use crate::issue::{Code, Issue};
+use crate::jsonb::Malformed;
 use crate::resource::{Need, Stop};
 use crate::schema::{Known, Schema};
+use crate::steps;
 
 /// What is wrong with a definition beside the profiles of its schema. A profile may contain itself.
 pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issue>, Stop> {
@@ -33,7 +35,7 @@ pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issu
             &Company::gather(schema, definition)?,
             definition,
             &mut issues,
-        );
+        )?;
     }
     Ok(issues)
 }
@@ -55,9 +57,14 @@ fn known(schema: &Schema, need: Need, name: &str) -> Known<()> {
 
 /// Reports each contained key that must be filled, and only could be by resources that contain
 /// each other for ever.
-fn report_endless(company: &Company, definition: &Definition, issues: &mut Vec<Issue>) {
-    let possible = company.possible();
+fn report_endless(
+    company: &Company,
+    definition: &Definition,
+    issues: &mut Vec<Issue>,
+) -> Result<(), Malformed> {
+    let possible = company.possible()?;
     for contained in definition.contained() {
+        steps::take(contained.types.len())?;
         let fillable = contained.types.iter().any(|name| {
             let index = company.names.iter().position(|known| known == name);
             index.is_some_and(|index| possible[index])
@@ -70,6 +77,7 @@ fn report_endless(company: &Company, definition: &Definition, issues: &mut Vec<I
             ));
         }
     }
+    Ok(())
 }
 
 /// The profiles that a definition leads to by what must be contained, itself the first.
@@ -83,7 +91,7 @@ struct Company {
 impl Company {
     fn gather(schema: &Schema, definition: &Definition) -> Result<Self, Stop> {
         let mut company = Self::default();
-        company.index(definition.name());
+        company.index(definition.name())?;
         let own = definition
             .contained()
             .iter()
@@ -96,7 +104,7 @@ impl Company {
                     .map(|name| company.index(name))
                     .collect()
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         company.demands.push(own);
         while let Some(name) = company.names.get(company.demands.len()) {
             let slot = schema.slot(Need::Profile, name);
@@ -114,24 +122,26 @@ impl Company {
                         .map(|kind| company.index(&kind.name))
                         .collect()
                 })
-                .collect();
+                .collect::<Result<_, _>>()?;
             company.demands.push(demands);
         }
         Ok(company)
     }
 
-    fn index(&mut self, name: &str) -> usize {
+    fn index(&mut self, name: &str) -> Result<usize, Malformed> {
+        steps::take(self.names.len())?;
         let known = self.names.iter().position(|known| known == name);
-        known.unwrap_or_else(|| {
+        Ok(known.unwrap_or_else(|| {
             self.names.push(name.to_owned());
             self.names.len() - 1
-        })
+        }))
     }
 
     /// Which profiles have a resource of finite size: those whose demands such profiles can fill.
-    fn possible(&self) -> Vec<bool> {
+    fn possible(&self) -> Result<Vec<bool>, Malformed> {
         let mut possible = vec![false; self.names.len()];
         loop {
+            steps::take(self.names.len())?;
             let more: Vec<usize> = (0..self.names.len())
                 .filter(|index| !possible[*index])
                 .filter(|index| {
@@ -140,7 +150,7 @@ impl Company {
                 })
                 .collect();
             if more.is_empty() {
-                return possible;
+                return Ok(possible);
             }
             for index in more {
                 possible[index] = true;

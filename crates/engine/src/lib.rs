@@ -8,7 +8,7 @@
 //! The way of a document: [`check`] walks a [`resource::Resource`] along a profile and puts what
 //! is wrong into an [`issue::Report`]; [`contained::complete`] then fills in contained ids.
 //! The engine does no I/O: what it lacks, it names ([`resource::Stop::Needs`]), and is called
-//! again.
+//! again. What takes long can be [stopped](steps), and what is large asks for [room](memory).
 #![forbid(unsafe_code)]
 
 mod base;
@@ -26,12 +26,14 @@ pub mod jsonb;
 mod judge;
 mod lexical;
 pub mod limits;
+pub mod memory;
 pub mod patch;
 pub mod profile;
 pub mod resource;
 mod rule;
 pub mod schema;
 mod slots;
+pub mod steps;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trail;

@@ -3,6 +3,15 @@
 /// The deepest nesting that any setting can allow: what the engine's recursion is made for.
 pub const DEEPEST: usize = 512;
 
+/// How large a definition may be, in bytes, as JSONB.
+pub const LARGEST_DEFINITION: usize = 4 << 20;
+
+/// How long a number of a definition may be, in characters, when it is written out.
+pub const LONGEST_NUMBER: usize = 1_000;
+
+/// How many operations a JSON Patch can have.
+pub const MOST_OPERATIONS: usize = 10_000;
+
 /// How many references of one resource can have targets that must exist.
 pub const MOST_REFERENCES: usize = 10_000;
 

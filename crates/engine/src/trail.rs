@@ -6,6 +6,9 @@ use std::fmt::Write;
 /// How many characters of a property name an expression shows.
 const NAME_LIMIT: usize = 64;
 
+/// How many bytes of an expression are shown at most, half at its beginning and half at its end.
+const LIMIT: usize = 2_000;
+
 /// One step of a path, and the steps before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trail<'a> {
@@ -37,6 +40,11 @@ impl<'a> Trail<'a> {
             parent: Some(self),
             segment: Segment::Member(name, object),
         }
+    }
+
+    /// What this is in; itself at the beginning.
+    pub(crate) fn parent(&self) -> &Self {
+        self.parent.unwrap_or(self)
     }
 
     /// The nearest object that holds what is here.
@@ -99,6 +107,15 @@ impl<'a> Trail<'a> {
                 Segment::Index(index) => drop(write!(path, "[{index}]")),
             }
         }
-        path
+        shortened(path)
     }
+}
+
+fn shortened(path: String) -> String {
+    if path.len() <= LIMIT {
+        return path;
+    }
+    let head = path.floor_char_boundary(LIMIT / 2);
+    let tail = path.ceil_char_boundary(path.len() - LIMIT / 2);
+    format!("{}...{}", &path[..head], &path[tail..])
 }

@@ -4,6 +4,7 @@ use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Issue, Report};
 use crate::jsonb::{Malformed, Value};
 use crate::limits::Limits;
+use crate::steps;
 use crate::trail::Trail;
 use std::collections::HashMap;
 
@@ -34,7 +35,9 @@ impl Vocabulary {
     pub fn insert(&mut self, system: Option<&str>, code: &str) {
         let systems = self.concepts.entry(code.as_bytes().into()).or_default();
         let system = system.map(|system| system.as_bytes().into());
-        if !systems.contains(&system) {
+        // What comes out of a reading that was stopped counts for nothing.
+        let given = steps::take(systems.len()).is_ok();
+        if given && !systems.contains(&system) {
             systems.push(system);
         }
     }

@@ -58,7 +58,7 @@ pub fn write(
 fn refused(error: PatchError) -> Error {
     let state = match error {
         PatchError::Malformed => return Error::Corrupt,
-        PatchError::TooDeep | PatchError::TooLarge => State::TooLarge,
+        PatchError::TooDeep | PatchError::TooLarge | PatchError::TooMany => State::TooLarge,
         PatchError::Wrong { .. } | PatchError::NoTarget { .. } => State::BadRequest,
         PatchError::TestFailed { .. } => State::Unprocessable,
     };

@@ -5,6 +5,7 @@ use crate::base::Base;
 use crate::description::{Description, Format};
 use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Value};
+use crate::steps;
 use crate::trail::Trail;
 
 /// Reads a list of keys, each a list of paths to primitive properties; `through_arrays` also
@@ -42,6 +43,7 @@ pub(super) fn read_paths(
             let Some(path) = expect::string(path?, &at, report)? else {
                 continue;
             };
+            steps::take(known.len() + description.properties.len())?;
             if known.iter().any(|other| other == path) {
                 mistake(report, Code::Duplicate, &at, "expected each path once");
                 continue;

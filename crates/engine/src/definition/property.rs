@@ -13,6 +13,7 @@ use crate::lexical::Lexical;
 use crate::limits::Limits;
 use crate::resource::Need;
 use crate::rule::{Asked, Reading, Settings, read_settings};
+use crate::steps;
 use crate::trail::Trail;
 
 /// What a property's definition may hold that is not a setting.
@@ -45,6 +46,10 @@ impl Pending {
     /// Looks the conditions up, and reports those that ask for what is not there.
     pub(super) fn resolve(self, description: &Description, report: &mut Report) {
         for asked in self.asked {
+            // What comes out of a reading that was stopped counts for nothing.
+            if steps::take(description.properties.len()).is_err() {
+                return;
+            }
             asked.resolve(&self.path, description, report);
         }
     }

@@ -8,14 +8,18 @@ use super::{Definition, Use};
 use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};
 use crate::jsonb::{Malformed, Object, Value, to_text};
-use crate::limits::Limits;
+use crate::limits::{LARGEST_DEFINITION, LONGEST_NUMBER, Limits};
 use crate::resource::Need;
 use crate::rule::cardinality;
+use crate::steps;
 use crate::trail::Trail;
 
 pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, Vec<Issue>> {
     finish(|report| {
         let root = Trail::root("");
+        if !is_bounded(definition, &root, report)? {
+            return Ok(empty(name, Kind::Root));
+        }
         match expect::object(definition, &root, report) {
             Some(object) => read_profile(name, object, &root, report),
             None => Ok(empty(name, Kind::Root)),
@@ -26,8 +30,8 @@ pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, V
 pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definition, Vec<Issue>> {
     finish(|report| {
         let mut definition = empty(name, Kind::Relationship);
-        if !matches!(properties, Value::Null) {
-            let root = Trail::root("");
+        let root = Trail::root("");
+        if !matches!(properties, Value::Null) && is_bounded(properties, &root, report)? {
             read_properties(
                 properties,
                 &root.name(b"properties"),
@@ -37,6 +41,43 @@ pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definiti
         }
         Ok(definition)
     })
+}
+
+/// Refuses a definition that is too large, or holds a number that is: `1e131000` takes ten bytes
+/// where it is stored, and 131 kB wherever it is written.
+fn is_bounded(
+    definition: Value<'_>,
+    root: &Trail<'_>,
+    report: &mut Report,
+) -> Result<bool, Malformed> {
+    let mut open = vec![definition];
+    if let Value::Object(object) = definition
+        && object.as_bytes().len() > LARGEST_DEFINITION
+    {
+        mistake(report, Code::TooCostly, root, "expected at most 4 MB");
+        return Ok(false);
+    }
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(array) => {
+                for item in array.iter() {
+                    open.push(item?);
+                }
+            }
+            Value::Object(object) => {
+                for member in object.iter() {
+                    open.push(member?.1);
+                }
+            }
+            Value::Number(number) if number.text_len() > LONGEST_NUMBER => {
+                let expected = format!("expected numbers of at most {LONGEST_NUMBER} digits");
+                mistake(report, Code::TooCostly, root, expected);
+                return Ok(false);
+            }
+            _ => {}
+        }
+    }
+    Ok(true)
 }
 
 /// Reads a built-in type: `properties` and `invariants`.
@@ -234,6 +275,7 @@ fn read_types(
         let Some(name) = expect::string(item?, &at, report)? else {
             continue;
         };
+        steps::take(types.len())?;
         if types.iter().any(|known| known == name) {
             mistake(report, Code::Duplicate, &at, "expected each profile once");
             continue;

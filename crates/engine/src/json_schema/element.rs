@@ -7,8 +7,12 @@ use crate::profile::{Element, Node, Presence, Profile};
 use crate::resource::{Need, Stop};
 use crate::rule::{Binding, Bound, Decimal, Enumeration, Exact, Rule, Target};
 use crate::schema::Known;
+use crate::steps;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// What the schema of an element takes, in steps.
+const WRITING: usize = 64;
 
 impl Writer<'_> {
     /// An element that is not null.
@@ -17,6 +21,7 @@ impl Writer<'_> {
         profile: &Profile,
         element: &Element,
     ) -> Result<Keywords, Stop> {
+        steps::take(WRITING)?;
         let mut schema = match &element.node {
             Node::Any => Keywords::new(),
             Node::Boolean => keywords(json!({"type": "boolean"})),

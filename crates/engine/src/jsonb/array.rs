@@ -1,6 +1,7 @@
 //! A JSON array, and the walk over its elements.
 
-use super::read::{ENTRY, HEADER, Malformed, Value, count_of, end_of};
+use super::read::{ENTRY, HEADER, Malformed, NOWHERE, Value, count_of, end_of};
+use crate::steps::{self, STRIDE};
 
 /// A JSON array.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +36,15 @@ impl<'a> Array<'a> {
     /// The elements, in order.
     #[inline]
     pub fn iter(&self) -> ArrayIter<'a> {
-        let (head, data) = self.bytes.split_at(HEADER + self.len() * ENTRY);
+        let len = self.len();
+        let (head, data) = self.bytes.split_at(HEADER + len * ENTRY);
         ArrayIter {
             entries: head[HEADER..].as_chunks().0,
             data,
-            offset: 0,
+            offset: match steps::take(1 + len % STRIDE) {
+                Ok(()) => 0,
+                Err(Malformed) => NOWHERE,
+            },
         }
     }
 
@@ -74,6 +79,9 @@ impl<'a> Iterator for ArrayIter<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let (entry, rest) = self.entries.split_first()?;
+        if self.entries.len().is_multiple_of(STRIDE) && steps::take(STRIDE).is_err() {
+            self.offset = NOWHERE;
+        }
         let entry = u32::from_ne_bytes(*entry);
         let start = self.offset;
         let end = end_of(entry, start);

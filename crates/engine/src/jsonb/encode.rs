@@ -9,6 +9,10 @@ use super::layout::{
 };
 use super::numeric::{put_int, put_numeric};
 use super::write::{DEPTH_LIMIT, Item, Member, Unwritable};
+use crate::{memory, steps};
+
+/// What the datum of a number takes beside its digits, and more than an integer takes.
+const ROOM: usize = 32;
 
 /// The entries of a container that is being written.
 struct Entries {
@@ -47,6 +51,8 @@ impl<'o> Encoder<'o> {
     /// Writes one value and gives its entry: type and length, padding included.
     fn child(&mut self, item: &Item<'_>) -> Result<u32, Unwritable> {
         let start = self.out.len();
+        steps::take(1)?;
+        self.reserve(ROOM)?;
         let kind = match item {
             Item::Null => NULL,
             Item::Bool(false) => FALSE,
@@ -58,11 +64,12 @@ impl<'o> Encoder<'o> {
             }
             Item::Decimal(text) => {
                 self.pad();
+                self.reserve(ROOM + text.len())?;
                 put_decimal(self.out, text)?;
                 NUMERIC
             }
             Item::Text(text) => self.text(text.as_bytes())?,
-            Item::Copy(value) => self.copy(*value),
+            Item::Copy(value) => self.copy(*value)?,
             Item::Json(value) => self.json(value)?,
             Item::Array(items) => self.array(items, Self::child)?,
             Item::Items(items) => self.array(items, Self::child)?,
@@ -76,30 +83,43 @@ impl<'o> Encoder<'o> {
         if bytes.contains(&0) {
             return Err(Unwritable::Nul);
         }
-        self.out.extend_from_slice(bytes);
+        self.put(bytes)?;
         Ok(STRING)
     }
 
-    fn copy(&mut self, value: Value<'_>) -> u32 {
+    fn copy(&mut self, value: Value<'_>) -> Result<u32, Unwritable> {
         let bytes = match value {
-            Value::Null => return NULL,
-            Value::Bool(false) => return FALSE,
-            Value::Bool(true) => return TRUE,
+            Value::Null => return Ok(NULL),
+            Value::Bool(false) => return Ok(FALSE),
+            Value::Bool(true) => return Ok(TRUE),
             Value::String(bytes) => {
-                self.out.extend_from_slice(bytes);
-                return STRING;
+                self.put(bytes)?;
+                return Ok(STRING);
             }
             Value::Number(number) => {
                 self.pad();
+                self.reserve(ROOM + number.body().len())?;
                 put_numeric(self.out, &number);
-                return NUMERIC;
+                return Ok(NUMERIC);
             }
             Value::Array(array) => array.as_bytes(),
             Value::Object(object) => object.as_bytes(),
         };
         self.pad();
+        self.put(bytes)?;
+        Ok(CONTAINER)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Unwritable> {
+        self.reserve(bytes.len())?;
         self.out.extend_from_slice(bytes);
-        CONTAINER
+        Ok(())
+    }
+
+    /// Makes room for so many bytes and for what a padding may take.
+    #[inline]
+    fn reserve(&mut self, more: usize) -> Result<(), Unwritable> {
+        Ok(memory::reserve(self.out, more + 8)?)
     }
 
     fn json(&mut self, value: &serde_json::Value) -> Result<u32, Unwritable> {
@@ -112,7 +132,10 @@ impl<'o> Encoder<'o> {
                 self.pad();
                 match number.as_i64() {
                     Some(value) => put_int(self.out, value),
-                    None => put_decimal(self.out, number.as_str())?,
+                    None => {
+                        self.reserve(ROOM + number.as_str().len())?;
+                        put_decimal(self.out, number.as_str())?;
+                    }
                 }
                 NUMERIC
             }
@@ -191,6 +214,7 @@ impl<'o> Encoder<'o> {
             return Err(Unwritable::TooDeep);
         }
         let header = entry(flags, count)?;
+        self.reserve(4 + entries * 4)?;
         self.pad();
         self.out.extend_from_slice(&header.to_ne_bytes());
         let at = self.out.len();

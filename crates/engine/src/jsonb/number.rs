@@ -86,9 +86,26 @@ impl<'a> Number<'a> {
         self.parts().floor()
     }
 
+    /// At least as many bytes as its text takes: a short datum can be a long text.
+    pub(crate) fn text_len(&self) -> usize {
+        let parts = self.parts();
+        let groups = i64::from(parts.weight).max(0) as usize + 1;
+        groups * 4 + usize::from(parts.scale) + 3
+    }
+
+    /// A text that is the same for equal numbers, whatever their scale, and as short as the datum:
+    /// sign, weight and digits. It is no spelling of the number.
+    pub fn canonical(&self) -> String {
+        let parts = self.parts();
+        let sign = if parts.negative { "-" } else { "" };
+        let digits = parts.digits.iter().map(|digit| u16::from_ne_bytes(*digit));
+        let digits: Vec<String> = digits.map(|digit| digit.to_string()).collect();
+        format!("{sign}{}:{}", digits.join("."), parts.weight)
+    }
+
     /// The datum without its varlena header.
     #[inline]
-    pub(super) fn body(&self) -> &'a [u8] {
+    pub(crate) fn body(&self) -> &'a [u8] {
         self.body
     }
 

@@ -1,7 +1,8 @@
 //! A JSON object, the walk over its members, and the search for one.
 
 use super::layout::{ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, STRING};
-use super::read::{ENTRY, HEADER, Malformed, Value, count_of, end_of};
+use super::read::{ENTRY, HEADER, Malformed, NOWHERE, Value, count_of, end_of};
+use crate::steps::{self, STRIDE};
 use std::cmp::Ordering;
 
 /// Up to so many keys a scan is faster than halving.
@@ -53,7 +54,10 @@ impl<'a> Object<'a> {
             keys,
             values,
             data,
-            key_offset: 0,
+            key_offset: match steps::take(1 + keys.len() % STRIDE) {
+                Ok(()) => 0,
+                Err(Malformed) => NOWHERE,
+            },
             value_offset: end_of_all(keys),
         }
     }
@@ -108,6 +112,9 @@ impl<'a> Iterator for ObjectIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key_entry, keys) = self.keys.split_first()?;
         let (value_entry, values) = self.values.split_first()?;
+        if self.values.len().is_multiple_of(STRIDE) && steps::take(STRIDE).is_err() {
+            self.key_offset = NOWHERE;
+        }
         let (key_entry, value_entry) = (
             u32::from_ne_bytes(*key_entry),
             u32::from_ne_bytes(*value_entry),

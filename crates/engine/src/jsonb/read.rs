@@ -16,7 +16,12 @@ use thiserror::Error;
 pub(super) const HEADER: usize = 4;
 pub(super) const ENTRY: usize = 4;
 
-/// The bytes are not what PostgreSQL writes: a damaged page, or not JSONB at all.
+/// Where no child of any container begins: an iterator that gets no more steps stands there, and
+/// finds every child malformed.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// The bytes are not what PostgreSQL writes: a damaged page, or not JSONB at all. Also what a
+/// reader meets that gets no more [steps](crate::steps).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("malformed jsonb")]
 pub struct Malformed;

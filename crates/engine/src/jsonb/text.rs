@@ -6,6 +6,7 @@
 
 use super::write::{Item, Unwritable, write};
 use super::{ArrayIter, Malformed, ObjectIter, Value};
+use crate::memory::reserve_text;
 use std::fmt::Write as _;
 use thiserror::Error;
 
@@ -45,6 +46,7 @@ pub fn to_text(value: Value<'_>) -> Result<String, Malformed> {
         if out.len() > LONGEST_TEXT {
             return Err(Malformed);
         }
+        reserve_text(&mut out, PUNCTUATION)?;
         let (next, first) = match level {
             Level::Array(items, first) => (items.next().transpose()?, std::mem::take(first)),
             Level::Object(members, first) => match members.next().transpose()? {
@@ -87,11 +89,15 @@ enum Level<'a> {
 
 /// Writes a scalar, or opens a container.
 fn put<'a>(out: &mut String, open: &mut Vec<Level<'a>>, value: Value<'a>) -> Result<(), Malformed> {
+    reserve_text(out, PUNCTUATION)?;
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(false) => out.push_str("false"),
         Value::Bool(true) => out.push_str("true"),
-        Value::Number(number) => write!(out, "{number}").map_err(|_| Malformed)?,
+        Value::Number(number) => {
+            reserve_text(out, number.text_len())?;
+            write!(out, "{number}").map_err(|_| Malformed)?;
+        }
         Value::String(bytes) => put_string(out, bytes)?,
         Value::Array(array) => {
             out.push('[');
@@ -105,14 +111,21 @@ fn put<'a>(out: &mut String, open: &mut Vec<Level<'a>>, value: Value<'a>) -> Res
     Ok(())
 }
 
+/// More than what stands around a value, and more than the shortest values take.
+const PUNCTUATION: usize = 16;
+
+fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
 /// Writes a string as `escape_json` does: only quotes, backslashes and controls are escaped.
 fn put_string(out: &mut String, bytes: &[u8]) -> Result<(), Malformed> {
     let mut rest = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
+    // A control becomes six characters.
+    let escapes = bytes.iter().filter(|byte| is_escaped(**byte)).count();
+    reserve_text(out, bytes.len() + 5 * escapes + PUNCTUATION)?;
     out.push('"');
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
-    {
+    while let Some(at) = rest.bytes().position(is_escaped) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),

@@ -6,8 +6,9 @@
 //! `JsonbValueToJsonb` does, byte for byte; of members with the same key the last one stands.
 //! It refuses what PostgreSQL cannot hold ([`Unwritable`]).
 
-use super::Value;
 use super::encode::Encoder;
+use super::{Malformed, Value};
+use crate::memory;
 use thiserror::Error;
 
 /// PostgreSQL has no JSONB form for it.
@@ -28,6 +29,16 @@ pub enum Unwritable {
     /// U+0000, which PostgreSQL's text cannot hold.
     #[error("string holds U+0000")]
     Nul,
+    /// There is no memory for it, or writing was stopped: see [`steps`](crate::steps).
+    #[error("no more steps")]
+    Stopped,
+}
+
+impl From<Malformed> for Unwritable {
+    /// Where bytes are written, none are read that could be malformed.
+    fn from(_: Malformed) -> Self {
+        Unwritable::Stopped
+    }
 }
 
 /// How deep items may stand inside items; what is copied counts as one, however deep it is.
@@ -151,6 +162,6 @@ pub fn write(item: &Item<'_>) -> Result<Vec<u8>, Unwritable> {
 /// varlena header): the container's own alignment counts from where it starts.
 /// After a refusal `out` holds a torn part of it.
 pub fn write_into(out: &mut Vec<u8>, item: &Item<'_>) -> Result<(), Unwritable> {
-    out.reserve(item.size());
+    memory::reserve(out, item.size())?;
     Encoder::new(out).root(item)
 }

@@ -1,4 +1,4 @@
-//! Base64: groups of four (RFC 4648, §4), with whitespace wherever FHIR's regex has it.
+//! Base64: groups of four (RFC 4648, §4), with whitespace between them, as FHIR's regex has it.
 
 /// What each byte is, a bit each.
 const OTHER: u8 = 0;
@@ -33,7 +33,7 @@ pub(super) fn is_base64(text: &[u8]) -> bool {
     let (mut count, mut padding) = (plain, 0_usize);
     for byte in &text[plain..] {
         match kind(byte) {
-            SPACE => continue,
+            SPACE if count % 4 == 0 => continue,
             PADDING => padding += 1,
             DIGIT if padding == 0 => {}
             _ => return false,

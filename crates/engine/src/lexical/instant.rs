@@ -3,23 +3,80 @@
 use std::cmp::Ordering;
 
 /// What a value of a temporal type can mean, as an interval: a partial date is all of its seconds.
+/// Seconds and their fraction are one decimal, so that what has them is a point (FHIRPath N1,
+/// section 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct Moment<'a> {
     /// The first instant, counted from 0001-01-01T00:00:00; of a time, from midnight.
-    from: Point,
+    from: Point<'a>,
     /// The last instant.
-    to: Point,
+    to: Point<'a>,
     /// Whether it is counted in UTC, and not in a zone that is not told.
     zoned: bool,
 }
 
-/// Seconds, and nanoseconds behind them.
-type Point = (i64, u32);
+/// Seconds, nanoseconds behind them, and the digits behind those, which end with no zero.
+type Point<'a> = (i64, u32, &'a [u8]);
 
-impl Moment {
+/// A moment that keeps its text.
+#[derive(Debug, Clone)]
+pub(crate) struct Fixed {
+    text: Box<str>,
+    /// Without the digits behind nanoseconds, which stand in the text.
+    moment: Moment<'static>,
+}
+
+impl Fixed {
+    /// The moment of a text, and the text.
+    pub(crate) fn new(moment: Moment<'_>, text: &str) -> Self {
+        let point = |point: Point<'_>| (point.0, point.1, &[][..]);
+        Self {
+            text: text.into(),
+            moment: Moment {
+                from: point(moment.from),
+                to: point(moment.to),
+                zoned: moment.zoned,
+            },
+        }
+    }
+
+    #[inline]
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        let mut moment = self.moment;
+        if self.text.len() > NANOSECONDS {
+            let digits = self.text.as_bytes().rsplit(|byte| *byte == b'.').next();
+            let digits = digits.unwrap_or_default();
+            let end = digits.iter().position(|digit| !digit.is_ascii_digit());
+            let beyond = beyond(&digits[..end.unwrap_or(digits.len())]);
+            moment.from.2 = beyond;
+            moment.to.2 = beyond;
+        }
+        moment
+    }
+
+    /// As it is written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// How many digits of a fraction are a number here.
+const NANODIGITS: usize = 9;
+
+/// The length of a time whose fraction is nanoseconds: no shorter text has digits behind them.
+const NANOSECONDS: usize = "hh:mm:ss.".len() + NANODIGITS;
+
+/// The digits of a fraction behind nanoseconds.
+fn beyond(fraction: &[u8]) -> &[u8] {
+    let digits = fraction.get(NANODIGITS..).unwrap_or_default();
+    let end = digits.iter().rposition(|digit| *digit != b'0');
+    end.map_or(&[], |last| &digits[..=last])
+}
+
+impl Moment<'_> {
     /// How two moments lie to each other; `None` where they overlap. A date is that day in any
     /// zone where it meets an instant.
-    pub(crate) fn compare(&self, other: &Self) -> Option<Ordering> {
+    pub(crate) fn compare(&self, other: &Moment<'_>) -> Option<Ordering> {
         let (left, right) = (self.beside(other), other.beside(self));
         if left.1 < right.0 {
             Some(Ordering::Less)
@@ -31,7 +88,7 @@ impl Moment {
     }
 
     /// Its first and last instant for a comparison with another.
-    fn beside(&self, other: &Self) -> (Point, Point) {
+    fn beside(&self, other: &Moment<'_>) -> (Point<'_>, Point<'_>) {
         let (mut from, mut to) = (self.from, self.to);
         if !self.zoned && other.zoned {
             from.0 -= EASTERNMOST;
@@ -43,7 +100,9 @@ impl Moment {
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-const LAST_NANOSECOND: u32 = 999_999_999;
+
+/// Behind every fraction of a second.
+const LAST: u32 = u32::MAX;
 
 /// The zones of the world, east and west of UTC.
 const EASTERNMOST: i64 = 14 * HOUR;
@@ -77,17 +136,17 @@ pub(super) fn is_time(text: &[u8]) -> bool {
 }
 
 /// What a date means.
-pub(super) fn date(text: &[u8]) -> Option<Moment> {
+pub(super) fn date(text: &[u8]) -> Option<Moment<'_>> {
     let (first, days) = Date::read(text)?.days();
     Some(Moment {
-        from: (first * DAY, 0),
-        to: ((first + days) * DAY - 1, LAST_NANOSECOND),
+        from: (first * DAY, 0, &[]),
+        to: ((first + days) * DAY - 1, LAST, &[]),
         zoned: false,
     })
 }
 
 /// What a datetime means.
-pub(crate) fn datetime(text: &[u8]) -> Option<Moment> {
+pub(crate) fn datetime(text: &[u8]) -> Option<Moment<'_>> {
     if text.len() <= 10 {
         date(text)
     } else {
@@ -96,7 +155,7 @@ pub(crate) fn datetime(text: &[u8]) -> Option<Moment> {
 }
 
 /// What an instant means.
-pub(super) fn instant(text: &[u8]) -> Option<Moment> {
+pub(super) fn instant(text: &[u8]) -> Option<Moment<'_>> {
     let (date, clock, offset) = split(text)?;
     let (first, _) = date.days();
     let mut moment = clock.moment();
@@ -115,7 +174,7 @@ pub fn unix_time(text: &[u8]) -> Option<i64> {
 }
 
 /// What a time means.
-pub(super) fn time(text: &[u8]) -> Option<Moment> {
+pub(super) fn time(text: &[u8]) -> Option<Moment<'_>> {
     Some(Clock::read(text)?.moment())
 }
 
@@ -241,17 +300,17 @@ impl<'a> Clock<'a> {
         })
     }
 
-    /// From midnight, to the precision that is told; digits past the ninth do not count.
-    fn moment(&self) -> Moment {
+    /// From midnight.
+    fn moment(&self) -> Moment<'a> {
         let (mut nanoseconds, mut width) = (0, 1_000_000_000);
-        for digit in self.fraction.iter().take(9) {
+        for digit in self.fraction.iter().take(NANODIGITS) {
             width /= 10;
             nanoseconds += u32::from(digit - b'0') * width;
         }
-        let seconds = i64::from(self.seconds);
+        let point = (i64::from(self.seconds), nanoseconds, beyond(self.fraction));
         Moment {
-            from: (seconds, nanoseconds),
-            to: (seconds, nanoseconds + width - 1),
+            from: point,
+            to: point,
             zoned: false,
         }
     }

@@ -15,7 +15,7 @@ mod word;
 mod xhtml;
 
 pub use instant::unix_time;
-pub(crate) use instant::{Moment, datetime};
+pub(crate) use instant::{Fixed, Moment, datetime};
 pub(crate) use literal::{Literal, literal};
 
 use crate::rule::Subject;
@@ -116,7 +116,7 @@ impl Lexical {
 }
 
 /// The instants that a string of a temporal type can mean.
-pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment> {
+pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment<'_>> {
     match lexical {
         Lexical::Date => instant::date(text),
         Lexical::Datetime => datetime(text),

@@ -1,8 +1,18 @@
-//! ECMAScript's regular expressions in the language of the `regex` crate.
+//! ECMAScript's regular expressions in the language of the `regex` crates.
 //!
 //! The two differ where they look alike: `\w`, `\d` and `\b` are ASCII in ECMAScript, `.` stops at
 //! four line ends, and `[` and `&&` inside a class stand for themselves. What cannot run in linear
 //! time (look-around, back references) is refused, as is what both languages do not read alike.
+
+use super::unicode::is_property;
+use std::collections::HashSet;
+
+/// What no character is, and what every one is.
+const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
+const ANYTHING: &str = r"[\x{0}-\x{10FFFF}]";
+
+/// Halves of a character in UTF-16; no text in UTF-8 holds one.
+const SURROGATES: std::ops::RangeInclusive<u32> = 0xD800..=0xDFFF;
 
 /// Inside a class, between its brackets.
 const DIGIT: &str = "0-9";
@@ -15,8 +25,13 @@ pub(super) fn translate(source: &str) -> Result<String, String> {
     let mut text = Text {
         rest: source.chars().collect::<Vec<_>>().into_iter().peekable(),
         out: String::with_capacity(source.len() + 16),
+        groups: HashSet::new(),
+        repeatable: false,
     };
     while let Some(c) = text.rest.next() {
+        // Neither an assertion nor a beginning can be repeated.
+        let next = !matches!(c, '^' | '$' | '|' | '(');
+        let repeatable = std::mem::replace(&mut text.repeatable, next);
         match c {
             '\\' => text.escape()?,
             '[' => text.class()?,
@@ -28,6 +43,9 @@ pub(super) fn translate(source: &str) -> Result<String, String> {
             '*' | '+' | '?' => text.quantifier(c)?,
             _ => text.literal(c),
         }
+        if matches!(c, '*' | '+' | '?' | '{') && !repeatable {
+            return Err("expected something to repeat".to_owned());
+        }
     }
     Ok(text.out)
 }
@@ -35,6 +53,10 @@ pub(super) fn translate(source: &str) -> Result<String, String> {
 struct Text {
     rest: std::iter::Peekable<std::vec::IntoIter<char>>,
     out: String,
+    /// The names of groups.
+    groups: HashSet<String>,
+    /// Whether what was just read can be repeated: an assertion cannot.
+    repeatable: bool,
 }
 
 impl Text {
@@ -51,12 +73,33 @@ impl Text {
         self.out.push_str(&format!("\\x{{{code:X}}}"));
     }
 
+    /// Writes a range of a class, without the surrogates at its ends.
+    fn range(&mut self, low: u32, high: u32) {
+        let low = if SURROGATES.contains(&low) {
+            SURROGATES.end() + 1
+        } else {
+            low
+        };
+        let high = if SURROGATES.contains(&high) {
+            SURROGATES.start() - 1
+        } else {
+            high
+        };
+        if low <= high {
+            self.hex(low);
+            if low < high {
+                self.out.push('-');
+                self.hex(high);
+            }
+        }
+    }
+
     /// `*`, `+`, `?`, and the `?` that makes it lazy, which changes nothing here.
     fn quantifier(&mut self, c: char) -> Result<(), String> {
         self.out.push(c);
         self.rest.next_if_eq(&'?');
         match self.rest.peek() {
-            Some('*' | '+' | '?') => Err("expected one quantifier".to_owned()),
+            Some('*' | '+' | '?' | '{') => Err("expected one quantifier".to_owned()),
             _ => Ok(()),
         }
     }
@@ -88,16 +131,30 @@ impl Text {
         }
         match self.rest.next() {
             Some(':') => {}
-            Some('<') if !matches!(self.rest.peek(), Some('=' | '!')) => {
-                if !self.rest.by_ref().any(|c| c == '>') {
-                    return Err("expected the name of a group to end".to_owned());
-                }
-            }
+            Some('<') if !matches!(self.rest.peek(), Some('=' | '!')) => self.group_name()?,
             Some('=' | '!' | '<') => return Err("expected no look-around".to_owned()),
             _ => return Err("expected (?: or (?<name>".to_owned()),
         }
         self.out.push_str("(?:");
         Ok(())
+    }
+
+    /// `name>` behind `(?<`.
+    fn group_name(&mut self) -> Result<(), String> {
+        let mut name = String::new();
+        loop {
+            match self.rest.next() {
+                Some('>') if !name.is_empty() => break,
+                Some(c) if c.is_alphabetic() || matches!(c, '$' | '_') => name.push(c),
+                Some(c) if c.is_alphanumeric() && !name.is_empty() => name.push(c),
+                _ => return Err("expected the name of a group".to_owned()),
+            }
+        }
+        if self.groups.insert(name) {
+            Ok(())
+        } else {
+            Err("expected each name of a group once".to_owned())
+        }
     }
 
     /// An escape outside a class.
@@ -112,8 +169,10 @@ impl Text {
             'W' => self.out.push_str(&format!("[^{WORD}]")),
             's' => self.out.push_str(&format!("[{SPACE}]")),
             'S' => self.out.push_str(&format!("[^{SPACE}]")),
-            'b' => self.out.push_str(r"(?-u:\b)"),
-            'B' => self.out.push_str(r"(?-u:\B)"),
+            'b' | 'B' => {
+                self.repeatable = false;
+                self.out.push_str(&format!("(?-u:\\{c})"));
+            }
             '1'..='9' | 'k' => return Err("expected no back reference".to_owned()),
             'p' | 'P' => {
                 let property = self.property()?;
@@ -121,7 +180,10 @@ impl Text {
             }
             _ => {
                 let code = self.character(c)?;
-                self.hex(code);
+                match SURROGATES.contains(&code) {
+                    true => self.out.push_str(NOTHING),
+                    false => self.hex(code),
+                }
             }
         }
         Ok(())
@@ -137,11 +199,11 @@ impl Text {
             {
                 name.push(c);
             }
-            if !name.is_empty() && self.rest.next() == Some('}') {
+            if is_property(&name) && self.rest.next() == Some('}') {
                 return Ok(format!("{{{name}}}"));
             }
         }
-        Err("expected \\p{name}".to_owned())
+        Err("expected \\p{property}, spelled as ECMAScript does".to_owned())
     }
 
     /// An escape that is one character, inside or outside a class.
@@ -153,6 +215,10 @@ impl Text {
             'f' => 0x0C,
             'r' => 0x0D,
             '0' if !matches!(self.rest.peek(), Some('0'..='9')) => 0,
+            'c' => match self.rest.next() {
+                Some(letter) if letter.is_ascii_alphabetic() => letter as u32 % 32,
+                _ => return Err("expected a letter after \\c".to_owned()),
+            },
             'x' => self.digits(2)?,
             'u' if self.rest.next_if_eq(&'{').is_some() => {
                 let mut code = String::new();
@@ -160,11 +226,14 @@ impl Text {
                     code.push(c);
                 }
                 match (u32::from_str_radix(&code, 16), self.rest.next()) {
-                    (Ok(code), Some('}')) if char::from_u32(code).is_some() => code,
+                    (Ok(code), Some('}')) if code <= char::MAX as u32 => code,
                     _ => return Err("expected \\u{ and a code point".to_owned()),
                 }
             }
-            'u' => self.digits(4)?,
+            'u' => {
+                let code = self.digits(4)?;
+                self.paired(code).unwrap_or(code)
+            }
             _ if c.is_ascii_punctuation() && c != '_' => c as u32,
             _ => return Err("expected an escape of ECMAScript".to_owned()),
         })
@@ -176,27 +245,57 @@ impl Text {
             let digit = self.rest.next().and_then(|c| c.to_digit(16));
             code = code * 16 + digit.ok_or("expected hexadecimal digits")?;
         }
-        match char::from_u32(code) {
-            Some(_) => Ok(code),
-            None => Err("expected no surrogate".to_owned()),
+        Ok(code)
+    }
+
+    /// The character of which `high` is the first half, if an escape of the second half follows.
+    fn paired(&mut self, high: u32) -> Option<u32> {
+        const LOW: std::ops::RangeInclusive<u32> = 0xDC00..=0xDFFF;
+        if !(0xD800..0xDC00).contains(&high) {
+            return None;
         }
+        let mut ahead = self.rest.clone();
+        if ahead.next() != Some('\\') || ahead.next() != Some('u') {
+            return None;
+        }
+        let mut low = 0;
+        for _ in 0..4 {
+            low = low * 16 + ahead.next()?.to_digit(16)?;
+        }
+        if !LOW.contains(&low) {
+            return None;
+        }
+        self.rest = ahead;
+        Some(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))
     }
 
     /// A class, its `[` taken.
     fn class(&mut self) -> Result<(), String> {
-        self.out.push('[');
-        if self.rest.next_if_eq(&'^').is_some() {
-            self.out.push('^');
+        let negated = self.rest.next_if_eq(&'^').is_some();
+        let outer = std::mem::take(&mut self.out);
+        let members = self.members();
+        let members_out = std::mem::replace(&mut self.out, outer);
+        members?;
+        match (negated, members_out.as_str()) {
+            (false, "") => self.out.push_str(NOTHING),
+            (true, "") => self.out.push_str(ANYTHING),
+            (negated, members) => {
+                let begin = if negated { "[^" } else { "[" };
+                for part in [begin, members, "]"] {
+                    self.out.push_str(part);
+                }
+            }
         }
-        if self.rest.peek() == Some(&']') {
-            return Err("expected a class that is not empty".to_owned());
-        }
+        Ok(())
+    }
+
+    /// The members of a class, up to its end.
+    fn members(&mut self) -> Result<(), String> {
         loop {
             let Some(c) = self.rest.next() else {
                 return Err("expected the class to end".to_owned());
             };
             if c == ']' {
-                self.out.push(']');
                 return Ok(());
             }
             let low = self.atom(c)?;
@@ -212,7 +311,7 @@ impl Text {
                 continue;
             };
             if !range {
-                self.hex(low);
+                self.range(low, low);
                 continue;
             }
             self.rest.next();
@@ -221,15 +320,11 @@ impl Text {
             };
             let mark = self.out.len();
             match self.atom(c)? {
-                Some(high) if low <= high => {
-                    self.hex(low);
-                    self.out.push('-');
-                    self.hex(high);
-                }
+                Some(high) if low <= high => self.range(low, high),
                 Some(_) => return Err("expected a range in order".to_owned()),
                 None => {
                     let set = self.out.split_off(mark);
-                    self.hex(low);
+                    self.range(low, low);
                     self.hex('-' as u32);
                     self.out.push_str(&set);
                 }

@@ -2,6 +2,7 @@
 
 use super::{Decimal, Subject};
 use crate::profile::{Mark, stored_order};
+use crate::steps;
 
 /// How many characters of its values an issue lists.
 const LIST_LIMIT: usize = 200;
@@ -53,9 +54,12 @@ impl Enumeration {
                 let mut known = marks.iter().zip(values);
                 known.any(|(known, value)| known.is_of(value.as_bytes(), &mark, text))
             }
-            (Self::Numbers(values), Subject::Number(number, floor)) => values
-                .iter()
-                .any(|value| value.order(number, *floor).is_ok_and(|order| order.is_eq())),
+            (Self::Numbers(values), Subject::Number(number, floor)) => {
+                steps::take(values.len()).is_ok()
+                    && values
+                        .iter()
+                        .any(|value| value.order(number, *floor).is_ok_and(|order| order.is_eq()))
+            }
             _ => false,
         }
     }

@@ -31,6 +31,9 @@ impl Exact {
                 "expected what the pattern holds".to_owned()
             }
             Value::Array(_) | Value::Object(_) => "expected the fixed value".to_owned(),
+            Value::Number(number) if number.text_len() > SHOWN => {
+                "expected the fixed value".to_owned()
+            }
             scalar => {
                 let text = to_text(scalar)?;
                 if text.len() > SHOWN {
@@ -50,6 +53,11 @@ impl Exact {
     pub(crate) fn accepts(&self, value: Value<'_>) -> Result<bool, Malformed> {
         matches(Value::read(&self.bytes)?, value, self.open, 0)
     }
+}
+
+/// Whether two values are the same, numbers by value.
+pub(crate) fn equal(left: Value<'_>, right: Value<'_>) -> Result<bool, Malformed> {
+    matches(left, right, false, 0)
 }
 
 /// Whether `value` is `model`, or with `open` holds it. Numbers are compared by value; past

@@ -9,11 +9,12 @@ mod read;
 mod setting;
 mod size;
 mod target;
+mod unicode;
 mod when;
 
 pub(crate) use binding::{Binding, BindingSetting, is_from};
 pub(crate) use enumeration::Enumeration;
-pub(crate) use exact::Exact;
+pub(crate) use exact::{Exact, equal};
 pub(crate) use pattern::Pattern;
 pub(crate) use read::{cardinality, read_rules};
 pub(crate) use setting::{Reading, Settings, read_settings};
@@ -54,7 +55,7 @@ pub(crate) enum Subject<'a> {
     /// A string.
     Text(&'a [u8]),
     /// A string that is an instant.
-    Moment(&'a [u8], Moment),
+    Moment(&'a [u8], Moment<'a>),
     /// A number, and its [floor](Number::floor).
     Number(Number<'a>, Option<(i64, bool)>),
     /// An array, and how many of its elements are not null.
@@ -163,7 +164,15 @@ impl Rule {
                 .enumeration
                 .as_ref()
                 .is_none_or(|it| it.accepts(subject))
-            && self.pattern.as_ref().is_none_or(|it| it.accepts(subject)))
+            && self.matches(subject)?)
+    }
+
+    #[inline]
+    fn matches(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
+        match &self.pattern {
+            Some(pattern) => pattern.accepts(subject),
+            None => Ok(true),
+        }
     }
 
     #[inline]
@@ -200,7 +209,11 @@ impl Rule {
         if let Some(it) = self.enumeration.as_ref().filter(|it| !it.accepts(subject)) {
             broken(Code::Value, it.expected());
         }
-        if let Some(it) = self.pattern.as_ref().filter(|it| !it.accepts(subject)) {
+        if let Some(it) = self
+            .pattern
+            .as_ref()
+            .filter(|_| !matches!(self.matches(subject), Ok(true)))
+        {
             broken(Code::Value, it.expected());
         }
     }

@@ -7,7 +7,7 @@ use crate::definition::expect::{self, mistake};
 use crate::description::Cardinality;
 use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Object, Value};
-use crate::lexical::moment;
+use crate::lexical::{Fixed, moment};
 use crate::trail::Trail;
 use std::cmp::Ordering;
 
@@ -139,7 +139,7 @@ fn read_bound(
             if moment.is_none() {
                 mistake(report, Code::Invalid, at, lexical.expected());
             }
-            moment.map(|moment| Bound::Moment(moment, text.into()))
+            moment.map(|moment| Bound::Moment(Fixed::new(moment, text)))
         }
         Base::Text(_) => expect::size(value, at, report).map(Bound::Length),
         Base::Array => expect::size(value, at, report).map(Bound::Count),
@@ -233,8 +233,8 @@ fn check_order(rule: &Rule, at: &Trail<'_>, report: &mut Report) -> Result<(), M
         (Some(Bound::Value(min)), Some(Bound::Value(max))) => min.number()? > max.number()?,
         (Some(Bound::Length(min)), Some(Bound::Length(max)))
         | (Some(Bound::Count(min)), Some(Bound::Count(max))) => min > max,
-        (Some(Bound::Moment(min, _)), Some(Bound::Moment(max, _))) => {
-            min.compare(max) == Some(Ordering::Greater)
+        (Some(Bound::Moment(min)), Some(Bound::Moment(max))) => {
+            min.moment().compare(&max.moment()) == Some(Ordering::Greater)
         }
         _ => false,
     };

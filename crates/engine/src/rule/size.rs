@@ -3,7 +3,7 @@
 
 use super::Subject;
 use crate::jsonb::{Item, Malformed, Number, Value, write};
-use crate::lexical::Moment;
+use crate::lexical::Fixed;
 use std::cmp::Ordering;
 
 /// A number of a definition, with all its digits.
@@ -61,8 +61,8 @@ pub(crate) enum Bound {
     Length(usize),
     /// Of an array's elements.
     Count(usize),
-    /// Of a date or a time, with its text.
-    Moment(Moment, Box<str>),
+    /// Of a date or a time.
+    Moment(Fixed),
 }
 
 impl Bound {
@@ -76,7 +76,7 @@ impl Bound {
             }
             (Self::Length(bound), Subject::Text(text)) => Some(compare_length(text, *bound)),
             (Self::Count(bound), Subject::Array(_, count)) => Some(count.cmp(bound)),
-            (Self::Moment(bound, _), Subject::Moment(_, moment)) => moment.compare(bound),
+            (Self::Moment(bound), Subject::Moment(_, moment)) => moment.compare(&bound.moment()),
             _ => None,
         })
     }
@@ -89,7 +89,7 @@ impl Bound {
             Self::Length(length) => format!("{length} characters"),
             Self::Count(1) => "1 element".to_owned(),
             Self::Count(count) => format!("{count} elements"),
-            Self::Moment(_, text) => text.to_string(),
+            Self::Moment(bound) => bound.text().to_owned(),
         }
     }
 }

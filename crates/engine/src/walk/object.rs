@@ -148,7 +148,8 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<(), Halt> {
         if shape.open {
-            return self.unwalked(value, at, depth);
+            // A name that nobody declared can be a value: what is wrong is told of the object.
+            return self.unwalked(value, at.parent(), depth);
         }
         self.mismatch(value, "unknown property", at, depth)
     }

@@ -6,7 +6,7 @@ use crate::definition::expect::{self, mistake};
 use crate::description::Description;
 use crate::issue::{Code, Report};
 use crate::jsonb::{Malformed, Value};
-use crate::lexical::{Lexical, moment};
+use crate::lexical::{Fixed, Lexical, moment};
 use crate::rule::Decimal;
 use crate::trail::Trail;
 use std::cmp::Ordering;
@@ -149,7 +149,7 @@ fn test(side: Ordering, value: Operand, base: &Base) -> Result<Test, &'static st
         (Base::Integer(..) | Base::Decimal, _) => Err("expected number"),
         (Base::Text(lexical), Operand::Text(text)) if lexical.is_temporal() => {
             match moment(*lexical, text.as_bytes()) {
-                Some(bound) => Ok(Test::Moment(side, *lexical, bound)),
+                Some(bound) => Ok(Test::Moment(side, *lexical, Fixed::new(bound, &text))),
                 None => Err(lexical.expected()),
             }
         }

@@ -12,8 +12,9 @@ pub(super) use ask::read_when;
 
 use super::Decimal;
 use crate::jsonb::{Malformed, Object, Value};
-use crate::lexical::{Lexical, Moment, moment};
+use crate::lexical::{Fixed, Lexical, moment};
 use crate::limits::DEEPEST;
+use crate::steps;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -59,11 +60,12 @@ pub(crate) enum Test {
     /// Is it on this side of a number, or the number?
     Number(Ordering, Decimal),
     /// Is it on this side of an instant, or the instant?
-    Moment(Ordering, Lexical, Moment),
+    Moment(Ordering, Lexical, Fixed),
 }
 
 impl When {
     pub(crate) fn holds(&self, scope: &Scope<'_>) -> Result<bool, Malformed> {
+        steps::take(self.conditions.len())?;
         // The root is the same for all that is asked.
         let local = self.conditions.iter().any(|condition| condition.current);
         let asked = match scope.current {
@@ -131,9 +133,9 @@ impl Test {
                 order == *side || order.is_eq()
             }
             (Self::Moment(side, lexical, bound), Value::String(text)) => moment(*lexical, text)
-                .is_some_and(|moment| match moment.compare(bound) {
+                .is_some_and(|moment| match moment.compare(&bound.moment()) {
                     Some(order) => order == *side,
-                    None => *side != Ordering::Equal || moment == *bound,
+                    None => *side != Ordering::Equal || moment == bound.moment(),
                 }),
             _ => false,
         })
