@@ -1,11 +1,15 @@
 //! The archive: the versions that have ended, written by a trigger and by nobody else.
 
-use super::guard::after;
-use crate::pg::{Answer, Call, Error, Event, Result, State};
+use super::guard::{after, check_place};
+use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State};
 use crate::store::confirm::{self, Confirmed};
 use crate::store::find_for_gate;
 use crate::store::history;
 use crate::store::layout::Layout;
+
+thread_local! {
+    static PLACE: PerTable<()> = const { PerTable::new() };
+}
 
 /// `ingest.archive('source', 'profile')`
 pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
@@ -25,24 +29,26 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     if history::is_purging() {
         return Ok(Answer::Done);
     }
+    PLACE
+        .with(|place| place.get_or(trigger.trigger(), || check_place(&trigger, source, profile)))?;
     let guarded = find_for_gate(source, profile)?;
-    let (table, owner) = (guarded.table()?, trigger.owner());
+    let (table, relation) = (guarded.table()?, trigger.relation());
     match trigger.event() {
         Event::Update => {
             let (old, new) = (trigger.old()?, trigger.new_row()?);
             let layout = Layout::of(trigger.relation(), &old)?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
-                history::archive(table, owner, &old, &layout, ended_at, false)?;
+                history::archive(table, relation, &old, &layout, ended_at, false)?;
             }
         }
         Event::Delete => {
             let old = trigger.old()?;
             let layout = Layout::of(trigger.relation(), &old)?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
-            history::archive(table, owner, &old, &layout, ended_at, true)?;
+            history::archive(table, relation, &old, &layout, ended_at, true)?;
         }
-        Event::Insert => match confirm::confirm(table, trigger.relation(), owner)? {
+        Event::Insert => match confirm::confirm(table, relation)? {
             Confirmed::Fine => {}
             Confirmed::Foreign => {
                 return Err(Error::refuse(

@@ -9,7 +9,7 @@ use crate::pg::{
 };
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
-use crate::store::{Guarded, confirm, find_for_gate, id};
+use crate::store::{Guarded, acting, confirm, find_for_gate, id};
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Resource, id_is_valid};
 
@@ -29,10 +29,17 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             "ingest.guard is a BEFORE trigger, for each row that is written, or for each statement that truncates",
         ));
     }
-    if !truncates {
-        // Each trigger of the table is asked once, as long as the table does not change.
-        LAST.with(|last| last.get_or(trigger.relation(), || check_last(&trigger)))?;
-    }
+    // The table and its triggers are asked once, as long as no table changes.
+    PLACE.with(|place| {
+        place.get_or(trigger.trigger(), || {
+            check_place(&trigger, source, profile)?;
+            if !truncates {
+                check_last(&trigger)?;
+                acting::check(find_for_gate(source, profile)?.table()?, trigger.relation())?;
+            }
+            Ok(())
+        })
+    })?;
     match trigger.event() {
         Event::Truncate => Err(Error::refuse(
             State::BadRequest,
@@ -46,7 +53,16 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 thread_local! {
-    static LAST: PerTable<()> = const { PerTable::new() };
+    static PLACE: PerTable<()> = const { PerTable::new() };
+}
+
+/// Refuses a trigger on another table than the one that its arguments name: before anything is told
+/// of the profile, and before anything is done as the owner of the table.
+pub fn check_place(trigger: &TriggerCall<'_>, source: &str, profile: &str) -> Result<()> {
+    match trigger.is_on(source, profile)? {
+        true => Ok(()),
+        false => Err(acting::elsewhere(&format!("{source}.{profile}"))),
+    }
 }
 
 /// Refuses a table with a trigger that could change a row after the guard has checked it.
@@ -91,7 +107,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
     let before = match generated {
         true => Before::Nothing,
-        false => history::before(guarded.table()?, trigger.owner(), key)?,
+        false => history::before(guarded.table()?, trigger.relation(), key)?,
     };
     let first = |version: i32, instant: Instant| Verdict {
         version,

@@ -5,8 +5,8 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, MemoryContext, Oid,
-    RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TransactionId, TupleDesc, Tuplestorestate,
+    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, List, MemoryContext,
+    Oid, RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TransactionId, TupleDesc, Tuplestorestate,
     varlena,
 };
 
@@ -121,6 +121,13 @@ unsafe extern "C-unwind" {
     pub fn CacheRegisterRelcacheCallback(function: RelcacheCallbackFunction, argument: Datum);
     pub fn CacheInvalidateRelcacheByRelid(relation: Oid);
 
+    // lmgr.h, pg_inherits.h
+    pub fn LockRelationOid(relation: Oid, mode: c_int);
+    pub fn find_all_inheritors(parent: Oid, mode: c_int, counts: *mut *mut List) -> *mut List;
+
+    // lsyscache.h
+    pub fn get_namespace_name(schema: Oid) -> *mut c_char;
+
     // arrayfns
     pub fn construct_md_array(
         elements: *mut Datum,
@@ -163,6 +170,8 @@ unsafe extern "C-unwind" {
     ) -> *mut c_char;
 
     // guc.h
+    pub fn NewGUCNestLevel() -> c_int;
+    pub fn AtEOXact_GUC(commit: bool, level: c_int);
     pub fn GetConfigOption(
         name: *const c_char,
         missing_ok: bool,

@@ -17,6 +17,7 @@ mod instant;
 mod invalidation;
 #[cfg(feature = "testing")]
 mod iterate;
+mod lock;
 mod memory;
 mod notice;
 mod owner;
@@ -39,6 +40,7 @@ pub use instant::{iso, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;
+pub use lock::{Use, lock, lock_partitions};
 pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;

@@ -25,6 +25,8 @@ pub mod kind {
     pub const BOOL: Oid = pg_sys::BOOLOID;
     /// `jsonb`
     pub const JSONB: Oid = pg_sys::JSONBOID;
+    /// `oid`
+    pub const OID: Oid = pg_sys::OIDOID;
     /// `timestamptz`
     pub const INSTANT: Oid = pg_sys::TIMESTAMPTZOID;
     /// `jsonb[]`

@@ -97,16 +97,36 @@ impl<'a> TriggerCall<'a> {
         )
     }
 
+    /// The table, within this transaction.
+    pub fn relation(&self) -> Oid {
+        // SAFETY: the relation is open and locked for the whole call.
+        unsafe { (*self.data.tg_relation).rd_id }
+    }
+
     /// The table's owner.
     pub fn owner(&self) -> Oid {
-        // SAFETY: the relation is open and locked for the whole call.
+        // SAFETY: as above.
         unsafe { (*(*self.data.tg_relation).rd_rel).relowner }
     }
 
-    /// The table, within this transaction.
-    pub fn relation(&self) -> Oid {
-        // SAFETY: as above.
-        unsafe { (*self.data.tg_relation).rd_id }
+    /// The trigger itself.
+    pub fn trigger(&self) -> Oid {
+        // SAFETY: PostgreSQL sets tg_trigger, and it lives for the call.
+        unsafe { (*self.data.tg_trigger).tgoid }
+    }
+
+    /// Whether this is the table `name` of the schema `schema`.
+    pub fn is_on(&self, schema: &str, name: &str) -> Result<bool> {
+        // SAFETY: as for the owner.
+        let of = unsafe { (*(*self.data.tg_relation).rd_rel).relnamespace };
+        // SAFETY: the closure holds only the call, which answers a copy or null.
+        let found = unsafe { guard(|| ffi::get_namespace_name(of)) }?;
+        if found.is_null() {
+            return Ok(false);
+        }
+        // SAFETY: a C string in the current memory context.
+        let found = unsafe { CStr::from_ptr(found) };
+        Ok(found.to_bytes() == schema.as_bytes() && self.table() == name)
     }
 
     /// The table's name.

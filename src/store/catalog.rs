@@ -3,16 +3,15 @@
 //! It is read as its owner, so that who writes resources needs no rights on it, and with the
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
+use super::acting::{What, as_owner};
 use super::index::Index;
-use crate::pg::{Arg, Error, Oid, Reading, Result, Row, Session, Statement, as_owner, kind};
+use crate::pg::{Arg, Error, Reading, Result, Row, Session, Statement, kind};
 use ingest_engine::description::Format;
 use ingest_engine::jsonb::Value;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
 
 use std::mem::ManuallyDrop;
 
-const OWNER: &str = "SELECT c.relowner, c.oid FROM pg_catalog.pg_class AS c \
-     WHERE c.oid = 'ingest.profile'::pg_catalog.regclass";
 /// The state of a source's catalog: whatever is defined, changed or dropped gives it another. What
 /// is read in two statements belongs together if both saw the same state. (An invalidation comes
 /// after the commit that it tells of, so that none has come yet does not say so.)
@@ -64,20 +63,12 @@ macro_rules! statements {
 }
 
 statements! {
-    OWNER_SQL = OWNER, [];
     DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     SOURCE_SQL = SOURCE, [kind::TEXT];
 }
 
-/// Who owns the catalog, and the table whose invalidations tell of its changes.
-#[derive(Debug, Clone, Copy)]
-pub struct Catalog {
-    /// The owner.
-    pub owner: Oid,
-    /// The OID of `ingest.profile`.
-    pub relation: Oid,
-}
+pub use super::acting::Catalog;
 
 /// What the catalog of a source was when something was read of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,20 +111,13 @@ pub struct Ends {
 
 impl Catalog {
     /// Finds the catalog.
-    pub fn open(session: &Session) -> Result<Self> {
-        let rows = OWNER_SQL.with(|sql| session.run(sql, &[], Reading::Latest, 1))?;
-        let row = rows
-            .first()
-            .ok_or(Error::Bug("ingest.profile is missing".into()))?;
-        Ok(Self {
-            owner: row.oid(1),
-            relation: row.oid(2),
-        })
+    pub fn open(_session: &Session) -> Result<Self> {
+        super::acting::catalog()
     }
 
     /// What the catalog holds under a name.
     pub fn describe(&self, session: &Session, source: &str, name: &str) -> Result<Found> {
-        as_owner(self.owner, || {
+        as_owner(What::Catalog, || {
             let key = [Arg::Text(source), Arg::Text(name)];
             let rows = DESCRIBE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
             let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
@@ -157,7 +141,7 @@ impl Catalog {
         source: &str,
         name: &str,
     ) -> Result<(CatalogState, Option<&'s [u8]>)> {
-        as_owner(self.owner, || {
+        as_owner(What::Catalog, || {
             let key = [Arg::Text(source), Arg::Text(name)];
             let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
             let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
@@ -167,7 +151,7 @@ impl Catalog {
 
     /// Whether there is such a source.
     pub fn has_source(&self, session: &Session, source: &str) -> Result<bool> {
-        as_owner(self.owner, || {
+        as_owner(What::Catalog, || {
             let key = [Arg::Text(source)];
             let rows = SOURCE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
             Ok(rows.count() > 0)

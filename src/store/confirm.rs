@@ -5,10 +5,11 @@
 //! that gap without one lock for each row of a load, so it is looked at once more, at the end of
 //! the statement and for all its rows together.
 
+use super::acting::{What, as_owner};
 use super::history::Archiving;
 use super::table::Table;
 use crate::pg::{
-    Arg, Instant, Oid, Reading, Result, Session, as_owner, is_own_transaction, statement_start,
+    Arg, Instant, Oid, Reading, Result, Session, Use, is_own_transaction, statement_start,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -66,7 +67,7 @@ pub enum Confirmed {
 /// Looks at the rows of this table once more, and ends the tombstones of those that are back. Rows
 /// that are not in the table yet, because a statement around this one is still inserting them,
 /// wait for its end.
-pub fn confirm(table: &Table, relation: Oid, owner: Oid) -> Result<Confirmed> {
+pub fn confirm(table: &Table, relation: Oid) -> Result<Confirmed> {
     let pending: Vec<Pending> = PASSED.with_borrow_mut(|passed| {
         let (mine, others) = std::mem::take(&mut passed.rows)
             .into_iter()
@@ -81,7 +82,12 @@ pub fn confirm(table: &Table, relation: Oid, owner: Oid) -> Result<Confirmed> {
     let versions: Vec<String> = pending.iter().map(|row| row.version.to_string()).collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
     let revived = pending.iter().any(|row| row.version > 1);
-    let (confirmed, seen) = as_owner(owner, || {
+    let history = What::History {
+        table,
+        fired: Some(relation),
+        usage: if revived { Use::Write } else { Use::Read },
+    };
+    let (confirmed, seen) = as_owner(history, || {
         Session::open(|session| {
             let args = [Arg::Texts(&keys), Arg::Texts(&versions)];
             let rows = session.run(&table.clashing, &args, Reading::Latest, 0)?;

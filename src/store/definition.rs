@@ -1,8 +1,8 @@
 //! Definitions: the catalog rows that they become, and the tables that they make.
 
-use super::catalog::Catalog;
+use super::acting::{What, as_owner};
 use super::name::Name;
-use crate::pg::{Arg, Reading, Result, Session, Statement, as_owner, kind};
+use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
 use ingest_engine::{Description, Kind};
 use std::mem::ManuallyDrop;
 
@@ -82,8 +82,7 @@ pub struct Current {
 
 /// What is defined under a name now.
 pub fn current(session: &Session, source: &str, name: &str) -> Result<Option<Current>> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         let rows = CURRENT_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 1))?;
         let Some(row) = rows.first() else {
@@ -104,8 +103,7 @@ pub fn put(
     description: &Description,
     definition: &[u8],
 ) -> Result<()> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let (source, name) = (Arg::Text(source), Arg::Text(&description.name));
         let version = Arg::Int4(description.version);
         let args = [
@@ -167,10 +165,9 @@ pub fn put_ends(
     (from, to): (&End, &End),
     description: Option<&str>,
 ) -> Result<()> {
-    let catalog = Catalog::open(session)?;
     let (from_cardinality, to_cardinality) =
         (from.cardinality.to_string(), to.cardinality.to_string());
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [
             Arg::Text(source),
             Arg::Text(relationship),
@@ -189,8 +186,7 @@ pub fn put_ends(
 
 /// Removes what the catalog holds of a name.
 pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         REMOVE_ENDS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         REMOVE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
@@ -200,8 +196,7 @@ pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
 
 /// The profiles that may contain resources of this one.
 pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(profile)];
         let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
@@ -210,8 +205,7 @@ pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<
 
 /// The concepts of a vocabulary as they were given, a root container.
 pub fn vocabulary(session: &Session, source: &str, name: &str) -> Result<Option<Vec<u8>>> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 1))?;
         rows.first()
@@ -221,8 +215,7 @@ pub fn vocabulary(session: &Session, source: &str, name: &str) -> Result<Option<
 
 /// Writes the concepts of a vocabulary.
 pub fn put_vocabulary(session: &Session, source: &str, name: &str, concepts: &[u8]) -> Result<()> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name), Arg::Jsonb(concepts)];
         PUT_VOCABULARY_SQL
             .with(|sql| session.run(sql, &args, Reading::Fresh, 0))

@@ -3,9 +3,10 @@
 //! Everything here runs as the table's owner, as foreign-key triggers do: users read history, and
 //! nobody but the archive writes it.
 
+use super::acting::{What, as_owner};
 use super::layout::{Key, Layout};
 use super::table::Table;
-use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, Statement, Tuple, as_owner};
+use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use};
 use std::cell::Cell;
 
 /// What names one row.
@@ -46,9 +47,18 @@ pub enum Before {
     },
 }
 
+fn of(table: &Table, fired: Option<Oid>, usage: Use) -> What<'_> {
+    What::History {
+        table,
+        fired,
+        usage,
+    }
+}
+
 /// Whether there is a living row with this id, which then stays until the transaction ends.
-pub fn hold_target(table: &Table, owner: Oid, id: &str) -> Result<bool> {
-    as_owner(owner, || {
+/// `referrer` owns the table that has the reference.
+pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<bool> {
+    as_owner(What::Target { table, referrer }, || {
         Session::open(|session| {
             let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
             Ok(rows.count() > 0)
@@ -57,8 +67,8 @@ pub fn hold_target(table: &Table, owner: Oid, id: &str) -> Result<bool> {
 }
 
 /// What was there under this key. A delete that is under way is waited for.
-pub fn before(table: &Table, owner: Oid, key: RowKey<'_>) -> Result<Before> {
-    as_owner(owner, || {
+pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
+    as_owner(of(table, Some(relation), Use::Read), || {
         Session::open(|session| {
             let (args, count) = key_args(key);
             let args = &args[..count];
@@ -90,10 +100,8 @@ pub fn tombstone(
     table: &Table,
     key: RowKey<'_>,
 ) -> Result<Option<(i32, Instant)>> {
-    let rights = session.run(&table.rights, &[], Reading::Fresh, 1)?;
-    let owner = rights.first().map_or(Oid::INVALID, |row| row.oid(1));
     let (args, count) = key_args(key);
-    as_owner(owner, || {
+    as_owner(of(table, None, Use::Read), || {
         let rows = session.run(&table.last_archived, &args[..count], Reading::Fresh, 1)?;
         let last = rows.first().filter(|row| row.bool(3));
         Ok(last.map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
@@ -196,7 +204,7 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
 /// Writes the version that has just ended, and after a delete the tombstone too.
 pub fn archive(
     table: &Table,
-    owner: Oid,
+    relation: Oid,
     old: &Tuple<'_>,
     layout: &Layout,
     ended_at: Instant,
@@ -222,7 +230,7 @@ pub fn archive(
     let end = width + 5 + contained;
     args[end] = Arg::Instant(ended_at);
     let count = end + 1;
-    as_owner(owner, || {
+    as_owner(of(table, Some(relation), Use::Write), || {
         let _archiving = Archiving::begin();
         Session::open(|session| {
             session.run(&table.archive, &args[..count], Reading::Fresh, 0)?;

@@ -1,9 +1,9 @@
 //! The rows of link tables, as the verbs read and write them: with the caller's rights.
 
-use super::catalog::Catalog;
+use super::acting::{What, as_owner};
 use super::history::{self, RowKey};
 use super::table::{LINK, Table};
-use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, as_owner, kind};
+use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, kind};
 use std::mem::ManuallyDrop;
 
 /// One link.
@@ -169,8 +169,7 @@ pub struct Touching {
 
 /// The relationships that a profile takes part in.
 pub fn touching(session: &Session, source: &str, profile: &str) -> Result<Vec<Touching>> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(profile)];
         let rows = TOUCHING_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter()

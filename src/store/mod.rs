@@ -1,6 +1,7 @@
 //! The store: everything that holds SQL text, the statements kept per backend, and the cache of
 //! compiled profiles. It knows rows and names; what a verb means is said in `src/api`.
 
+pub mod acting;
 pub mod cache;
 pub mod catalog;
 pub mod confirm;

@@ -1,14 +1,15 @@
 //! Sources: their catalog rows and their schemas.
 
+use super::acting::{What, as_owner};
 use super::catalog::Catalog;
 use super::name::Name;
 use crate::pg::{
-    Arg, Error, Oid, Reading, Result, Session, State, Statement, as_owner, current_role, kind,
+    Arg, Error, Oid, Reading, Result, Session, State, Statement, current_role, kind,
     may_create_schemas, may_use_schema,
 };
 use std::mem::ManuallyDrop;
 
-const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE'), n.nspowner \
+const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') \
      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
@@ -62,7 +63,7 @@ pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) ->
         return Ok(false);
     }
     session.execute(&format!("CREATE SCHEMA {}", source.quoted()))?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [
             Arg::Text(source.as_str()),
             Arg::Text(format),
@@ -98,9 +99,8 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
 /// As [`lock_for_definition`], for who can do with a schema that is gone.
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     check_usage(source)?;
-    let catalog = Catalog::open(session)?;
     let name = [Arg::Text(source)];
-    let known = as_owner(catalog.owner, || {
+    let known = as_owner(What::Catalog, || {
         let rows = LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
         Ok(rows.count() > 0)
     })?;
@@ -130,8 +130,7 @@ pub fn hold(session: &Session, source: &str) -> Result<()> {
     if !owned.first().is_some_and(|row| row.bool(1)) {
         return Ok(());
     }
-    let catalog = Catalog::open(session)?;
-    let current = as_owner(catalog.owner, || {
+    let current = as_owner(What::Catalog, || {
         LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
         let defined = |reading| {
             let rows = DEFINED_SQL.with(|sql| session.run(sql, &name, reading, 1))?;
@@ -158,8 +157,7 @@ pub fn hold_all(session: &Session) -> Result<()> {
     if !may.first().is_some_and(|row| row.bool(1)) {
         return Ok(());
     }
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || session.execute(LOCK_ALL))
+    as_owner(What::Catalog, || session.execute(LOCK_ALL))
 }
 
 /// Refuses a caller who may not use the schema of a source: the first thing that every verb does,
@@ -187,29 +185,20 @@ pub fn check_usage_of(role: Oid, source: &str) -> Result<()> {
 
 /// Runs what makes, changes or drops tables as the owner of the schema, whoever of those that may
 /// act as the owner has called: so that all tables of a source have one owner. The caller must have
-/// passed [`lock_for_definition`].
+/// passed [`lock_for_definition`]. What the owner has put there may run, so it is confined as in
+/// VACUUM and REINDEX: it leaves nothing behind in the caller's session.
 pub fn as_schema_owner<T>(
-    session: &Session,
+    _session: &Session,
     source: &str,
     body: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    let name = [Arg::Text(source)];
-    let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
-    let owner = rows.first().filter(|row| row.bool(1)).map(|row| row.oid(2));
-    match owner {
-        Some(owner) => as_owner(owner, body),
-        None => Err(Error::refuse(
-            State::InsufficientPrivilege,
-            "must be owner of the source",
-        )),
-    }
+    as_owner(What::Schema(source), body)
 }
 
 /// The names of what has a table in the source: relationships last, so that tables can be dropped
 /// from the end.
 pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source)];
         let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         let mut names = rows
@@ -228,8 +217,7 @@ pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
         let drop = format!("DROP SCHEMA {} {behavior}", source.quoted());
         as_schema_owner(session, source.as_str(), || session.execute(&drop))?;
     }
-    let catalog = Catalog::open(session)?;
-    as_owner(catalog.owner, || {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source.as_str())];
         DELETE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         Ok(())

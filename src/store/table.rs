@@ -1,7 +1,8 @@
 //! `Table`: the statements of one guarded table and of its history, built from its names once.
 
+use super::acting::Found;
 use super::name::Name;
-use crate::pg::{Result, Statement, kind};
+use crate::pg::{PerTable, Result, Statement, kind};
 use ingest_engine::Kind;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,6 +19,12 @@ const SAME_ENDS: &str = "h.from_id = t.from_id AND h.to_id = t.to_id";
 #[derive(Debug)]
 pub struct Table {
     kind: Kind,
+    /// The schema.
+    pub source: String,
+    /// The name in it.
+    pub name: String,
+    /// What these names led to; see [`super::acting`].
+    pub(super) found: PerTable<Found>,
     /// `"source"."profile"`
     pub quoted: String,
     /// `"source"."profile_history"`
@@ -81,17 +88,20 @@ impl Table {
         let table = format!("{}.{}", source.quoted(), name.quoted());
         let history = format!("{}.\"{name}_history\"", source.quoted());
         Ok(match kind {
-            Kind::Relationship => Self::links(table, history),
-            _ => Self::resources(table, history),
+            Kind::Relationship => Self::links(&source, &name, table, history),
+            _ => Self::resources(&source, &name, table, history),
         })
     }
 
-    fn resources(table: String, history: String) -> Self {
+    fn resources(source: &Name, name: &Name, table: String, history: String) -> Self {
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let insert = format!("INSERT INTO {table} (id, data, contained) VALUES ($1, $2, $3)");
         let key = format!("FROM {table} WHERE id = $1");
         Self {
             kind: Kind::Root,
+            source: source.to_string(),
+            name: name.to_string(),
+            found: PerTable::new(),
             insert: Statement::by_key(
                 format!("{insert} RETURNING {RESOURCE}"),
                 &[TEXT, JSONB, JSONB],
@@ -208,13 +218,16 @@ impl Table {
         }
     }
 
-    fn links(table: String, history: String) -> Self {
+    fn links(source: &Name, name: &Name, table: String, history: String) -> Self {
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let insert = format!("INSERT INTO {table} (from_id, to_id, data) VALUES ($1, $2, $3)");
         let key = format!("FROM {table} WHERE from_id = $1 AND to_id = $2");
         let archived = format!("FROM {history} WHERE from_id = $1 AND to_id = $2");
         Self {
             kind: Kind::Relationship,
+            source: source.to_string(),
+            name: name.to_string(),
+            found: PerTable::new(),
             insert: Statement::by_key(format!("{insert} RETURNING {LINK}"), &[TEXT, TEXT, JSONB]),
             insert_unless: Statement::by_key(
                 format!("{insert} ON CONFLICT (from_id, to_id) DO NOTHING RETURNING {LINK}"),

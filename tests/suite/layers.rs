@@ -41,6 +41,34 @@ fn edges_from_pg_and_store_upwards_are_absent() {
     );
 }
 
+/// Acting as another role is done in one function, which looks first at what a name led to.
+#[test]
+fn acting_as_another_role_is_in_one_function() {
+    let switch = r"\bSetUserIdAndSecContext\b";
+    refuse(
+        &rust_under(&["src"]),
+        &["src/pg/owner.rs", "src/pg/ffi.rs"],
+        switch,
+    );
+    refuse(
+        &rust_under(&["src"]),
+        &["src/pg/owner.rs", "src/pg/mod.rs", "src/store/acting.rs"],
+        r"pg::as_owner|pg::\{[^}]*\bas_owner\b|owner::as_owner|as_owner as ",
+    );
+    let acting = fs::read_to_string(root().join("src/store/acting.rs")).unwrap();
+    assert_eq!(acting.matches("as_owner as switch").count(), 1);
+    assert_eq!(acting.matches("switch(").count(), 1);
+    // An import that spans lines names the function on a line of its own.
+    for file in rust_under(&["src/api", "src/store"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        for import in text.split("use crate::pg::{").skip(1) {
+            let names = import.split("};").next().unwrap();
+            let acts = names.contains("as_owner") && !file.ends_with("acting.rs");
+            assert!(!acts, "{}", file.display());
+        }
+    }
+}
+
 /// The engine is pure: no PostgreSQL, not even in its tests.
 #[test]
 fn engine_without_postgres_depends_on_nothing_of_it() {

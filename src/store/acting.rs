@@ -1,0 +1,371 @@
+//! Acting as another role: the one place where it is done, and what must hold before it is.
+//!
+//! A name leads to whatever stands under it now: a view, somebody else's table, a table with
+//! somebody else's trigger. What runs there runs as the role that we act as. So the relation is
+//! looked up, locked as the statement will lock it, and must be what it was made as: a plain table
+//! of the owner's own, in its place, with no code on it that another role could have put there.
+
+use super::table::Table;
+use crate::pg::{
+    Arg, Error, Oid, PerTable, Reading, Result, Session, State, Statement, Use, as_owner as switch,
+    kind, lock, lock_partitions,
+};
+use std::mem::ManuallyDrop;
+
+/// What is acted on. Its owner is whom we act as.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// The extension's own tables.
+    Catalog,
+    /// The schema of a source, as the role that owns it, whoever of its members calls. What the
+    /// owner has put there may run, so it is confined.
+    Schema(&'a str),
+    /// A guarded table and its history. `fired` is the table whose trigger asks, if one does.
+    History {
+        /// The table.
+        table: &'a Table,
+        /// Where the trigger fires.
+        fired: Option<Oid>,
+        /// What is done with the history.
+        usage: Use,
+    },
+    /// The table that a reference leads to, to hold a row of it.
+    Target {
+        /// The table.
+        table: &'a Table,
+        /// The owner of the table that has the reference.
+        referrer: Oid,
+    },
+}
+
+/// Runs `body` as the owner of what is acted on, or refuses.
+pub fn as_owner<T>(what: What<'_>, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let confined = matches!(what, What::Schema(_));
+    let owner = match what {
+        What::Catalog => catalog()?.owner,
+        What::Schema(source) => schema_owner(source)?,
+        What::History {
+            table,
+            fired,
+            usage,
+        } => history(table, fired, usage)?.owner,
+        What::Target { table, referrer } => target(table, referrer)?,
+    };
+    switch(owner, confined, body)
+}
+
+/// Who owns the catalog, and the table whose invalidations tell of its changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Catalog {
+    /// The owner.
+    pub owner: Oid,
+    /// The OID of `ingest.profile`.
+    pub relation: Oid,
+}
+
+/// A guarded table and its history, as they were found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// The table.
+    pub relation: Oid,
+    owner: Oid,
+    /// Its history.
+    pub history: Oid,
+    partitioned: bool,
+    wrong: Wrong,
+}
+
+/// What a table and its history are not, and would have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    TableMissing,
+    TableKind,
+    TableInherits,
+    HistoryMissing,
+    HistoryKind,
+    HistoryOwner,
+    HistoryInherits,
+    HistoryRule,
+    HistoryTrigger,
+}
+
+impl Wrong {
+    fn parse(text: Option<&str>) -> Result<Self> {
+        Ok(match text {
+            None => Wrong::Nothing,
+            Some("table kind") => Wrong::TableKind,
+            Some("table inherits") => Wrong::TableInherits,
+            Some("history missing") => Wrong::HistoryMissing,
+            Some("history kind") => Wrong::HistoryKind,
+            Some("history owner") => Wrong::HistoryOwner,
+            Some("history inherits") => Wrong::HistoryInherits,
+            Some("history rule") => Wrong::HistoryRule,
+            Some("history trigger") => Wrong::HistoryTrigger,
+            Some(_) => return Err(Error::Bug("an unknown finding".into())),
+        })
+    }
+
+    fn is_of_table(self) -> bool {
+        matches!(
+            self,
+            Wrong::TableMissing | Wrong::TableKind | Wrong::TableInherits
+        )
+    }
+
+    fn refuse(self, table: &Table) -> Error {
+        let (name, history) = (&table.quoted, &table.history);
+        let (message, hint) = match self {
+            Wrong::Nothing => ("nothing is wrong".to_owned(), "Report this."),
+            Wrong::TableMissing => (
+                format!("there is no table {name}"),
+                "The tables of a source keep the names that they were made with: rename them back.",
+            ),
+            Wrong::TableKind => (
+                format!("{name} is not a plain table"),
+                "A profile's table cannot be a view, a foreign table, or partitioned. Its history can be partitioned.",
+            ),
+            Wrong::TableInherits => (
+                format!("{name} has a parent, or children"),
+                "A profile's table cannot be a partition or inherit. Detach it: ALTER TABLE ... NO INHERIT, or DETACH PARTITION.",
+            ),
+            Wrong::HistoryMissing => (
+                format!("there is no history {history}"),
+                "A history stands in the schema of its table, under its name and _history: restore it.",
+            ),
+            Wrong::HistoryKind => (
+                format!("{history} is not a plain table"),
+                "A history is a table, or a partitioned table of such.",
+            ),
+            Wrong::HistoryOwner => (
+                format!("{name} and its history belong to different roles"),
+                "Give the table, its history and the history's partitions to one role: ALTER TABLE ... OWNER TO.",
+            ),
+            Wrong::HistoryInherits => (
+                format!("{history} has a parent, or children that are not partitions"),
+                "A history cannot inherit: ALTER TABLE ... NO INHERIT.",
+            ),
+            Wrong::HistoryRule => (
+                format!("{history} has a rule"),
+                "The archive writes as the owner, and runs no rules: DROP RULE.",
+            ),
+            Wrong::HistoryTrigger => (
+                format!("{history} has a trigger that is not its owner's"),
+                "The archive writes as the owner: a trigger of a history has no WHEN, and a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
+            ),
+        };
+        Error::refuse(State::InsufficientPrivilege, message).hint(hint)
+    }
+}
+
+const CATALOG: &str = "SELECT c.oid, c.relowner, EXISTS (\
+         SELECT FROM pg_catalog.pg_depend AS d \
+         JOIN pg_catalog.pg_class AS part ON part.oid = d.objid \
+         JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = part.oid \
+         JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid \
+         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+         AND d.refobjid = e.oid AND d.deptype = 'e' AND NOT g.tgisinternal \
+         AND (g.tgqual IS NOT NULL OR f.proowner <> c.relowner AND NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper))) \
+     FROM pg_catalog.pg_class AS c \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     JOIN pg_catalog.pg_depend AS m ON m.objid = c.oid \
+     JOIN pg_catalog.pg_extension AS e ON e.oid = m.refobjid \
+     WHERE n.nspname = 'ingest' AND c.relname = 'profile' AND c.relkind = 'r' \
+     AND m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.deptype = 'e' \
+     AND m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+     AND e.extname = 'ingest_ext'";
+const SCHEMA: &str = "SELECT n.nspowner FROM pg_catalog.pg_namespace AS n \
+     WHERE n.nspname = $1 AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')";
+/// The table and its history, and what is wrong with them, if anything is.
+const GUARDED: &str = "WITH RECURSIVE guarded AS (\
+         SELECT t.oid, t.relowner, t.relkind, t.relpersistence, h.oid AS history, h.relkind AS history_kind, \
+             h.relpersistence AS history_persistence \
+         FROM pg_catalog.pg_class AS t \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+         LEFT JOIN pg_catalog.pg_class AS h ON h.relnamespace = n.oid AND h.relname = $3 \
+         WHERE n.nspname = $1 AND t.relname = $2), \
+     parts AS (SELECT g.history AS oid FROM guarded AS g \
+         UNION SELECT i.inhrelid FROM parts AS p \
+         JOIN pg_catalog.pg_inherits AS i ON i.inhparent = p.oid) \
+     SELECT g.oid, g.relowner, g.history, g.history_kind = 'p', CASE \
+         WHEN g.relkind <> 'r' THEN 'table kind' \
+         WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i \
+             WHERE i.inhrelid = g.oid OR i.inhparent = g.oid) THEN 'table inherits' \
+         WHEN g.history IS NULL THEN 'history missing' \
+         WHEN g.history_kind <> ALL (ARRAY['r', 'p']::pg_catalog.\"char\"[]) \
+             OR EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.oid \
+             WHERE c.relkind <> ALL (ARRAY['r', 'p']::pg_catalog.\"char\"[])) THEN 'history kind' \
+         WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = g.history \
+             OR (i.inhparent = g.history AND g.history_kind = 'r')) THEN 'history inherits' \
+         WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.oid \
+             WHERE c.relowner <> g.relowner) THEN 'history owner' \
+         WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = p.oid) \
+             THEN 'history rule' \
+         WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
+             JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
+             WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
+             AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
+                 SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
+             THEN 'history trigger' END \
+     FROM guarded AS g";
+const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, REFERENCES')";
+
+thread_local! {
+    static CATALOG_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(CATALOG, &[])) };
+    static SCHEMA_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
+    static GUARDED_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT, kind::TEXT, kind::TEXT])) };
+    static MAY_REFER_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(MAY_REFER, &[kind::OID, kind::OID])) };
+    static CATALOG_FOUND: PerTable<Catalog> = const { PerTable::new() };
+}
+
+/// The catalog, if the tables under its name are the extension's own.
+pub fn catalog() -> Result<Catalog> {
+    CATALOG_FOUND.with(|found| {
+        found.get_or(Oid::INVALID, || {
+            Session::open(|session| {
+                let rows = CATALOG_SQL.with(|sql| session.run(sql, &[], Reading::Latest, 1))?;
+                let Some(row) = rows.first() else {
+                    return Err(Error::refuse(
+                        State::InsufficientPrivilege,
+                        "the catalog in the schema ingest is not the extension's",
+                    )
+                    .hint("Drop what stands under its name, and create the extension anew."));
+                };
+                if row.bool(3) {
+                    return Err(Error::refuse(
+                        State::InsufficientPrivilege,
+                        "a catalog table has a trigger that is not the extension's",
+                    )
+                    .hint("Drop it, and REVOKE TRIGGER on the tables of the schema ingest."));
+                }
+                Ok(Catalog {
+                    relation: row.oid(1),
+                    owner: row.oid(2),
+                })
+            })
+        })
+    })
+}
+
+fn schema_owner(source: &str) -> Result<Oid> {
+    Session::open(|session| {
+        let name = [Arg::Text(source)];
+        let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Latest, 1))?;
+        rows.first().map(|row| row.oid(1)).ok_or_else(|| {
+            Error::refuse(State::InsufficientPrivilege, "must be owner of the source")
+                .hint("Call as the role that owns the schema, or as a member of it.")
+        })
+    })
+}
+
+/// What a table's name leads to, right or wrong.
+fn find(table: &Table) -> Result<Found> {
+    table.found.get_or(Oid::INVALID, || {
+        Session::open(|session| {
+            let history = format!("{}_history", table.name);
+            let args = [
+                Arg::Text(&table.source),
+                Arg::Text(&table.name),
+                Arg::Text(&history),
+            ];
+            let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+            let Some(row) = rows.first() else {
+                return Ok(Found {
+                    relation: Oid::INVALID,
+                    owner: Oid::INVALID,
+                    history: Oid::INVALID,
+                    partitioned: false,
+                    wrong: Wrong::TableMissing,
+                });
+            };
+            Ok(Found {
+                relation: row.oid(1),
+                owner: row.oid(2),
+                history: row.oid(3),
+                partitioned: row.bool(4),
+                wrong: Wrong::parse(row.text(5)?)?,
+            })
+        })
+    })
+}
+
+/// Refuses unless the trigger fires on the table that its arguments name, and that table and its
+/// history are as they were made.
+pub fn check(table: &Table, fired: Oid) -> Result<Found> {
+    let found = find(table)?;
+    if found.wrong != Wrong::Nothing {
+        return Err(found.wrong.refuse(table));
+    }
+    if found.relation != fired {
+        return Err(elsewhere(&table.quoted));
+    }
+    Ok(found)
+}
+
+/// The refusal of a trigger of ours that stands on a table that its arguments do not name.
+pub fn elsewhere(named: &str) -> Error {
+    Error::refuse(
+        State::InsufficientPrivilege,
+        format!("the trigger is not on the table that it names, {named}"),
+    )
+    .hint("ingest.guard and ingest.archive belong on the table that their arguments name, with the name and the schema that it was made with.")
+}
+
+fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {
+    let mut held = Oid::INVALID;
+    loop {
+        let found = find(table)?;
+        if found.wrong != Wrong::Nothing {
+            return Err(found.wrong.refuse(table));
+        }
+        if fired.is_some_and(|fired| fired != found.relation) {
+            return Err(elsewhere(&table.quoted));
+        }
+        // Waiting for the lock may have brought a change: what was found is then found anew.
+        if held == found.history {
+            return Ok(found);
+        }
+        lock(found.history, usage)?;
+        if found.partitioned {
+            lock_partitions(found.history, usage)?;
+        }
+        held = found.history;
+    }
+}
+
+fn target(table: &Table, referrer: Oid) -> Result<Oid> {
+    let mut held = Oid::INVALID;
+    let found = loop {
+        let found = find(table)?;
+        if found.wrong.is_of_table() {
+            return Err(found.wrong.refuse(table));
+        }
+        if held == found.relation {
+            break found;
+        }
+        lock(found.relation, Use::Hold)?;
+        held = found.relation;
+    };
+    if referrer != found.owner && !may_refer(referrer, found.relation)? {
+        return Err(Error::refuse(
+            State::InsufficientPrivilege,
+            format!("the owner of the table may not refer to {}", table.quoted),
+        )
+        .hint("Grant it SELECT or REFERENCES on the table that is referred to."));
+    }
+    Ok(found.owner)
+}
+
+fn may_refer(referrer: Oid, relation: Oid) -> Result<bool> {
+    Session::open(|session| {
+        let args = [Arg::Oid(referrer), Arg::Oid(relation)];
+        let rows = MAY_REFER_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+        Ok(rows.first().is_some_and(|row| row.bool(1)))
+    })
+}
