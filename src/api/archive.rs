@@ -1,7 +1,7 @@
 //! The archive: the versions that have ended, written by a trigger and by nobody else.
 
 use super::guard::{after, check_place};
-use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State};
+use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State, TriggerCall};
 use crate::store::confirm::{self, Confirmed};
 use crate::store::find_for_gate;
 use crate::store::history;
@@ -26,17 +26,21 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             "ingest.archive is an AFTER trigger, for each row of UPDATE and DELETE, for each statement of INSERT",
         ));
     }
-    if history::is_purging() {
+    if history::is_purging(trigger.relation()) {
         return Ok(Answer::Done);
     }
-    PLACE
-        .with(|place| place.get_or(trigger.trigger(), || check_place(&trigger, source, profile)))?;
+    PLACE.with(|place| {
+        place.get_or(trigger.trigger(), || {
+            check_place(&trigger, source, profile)?;
+            check_first(&trigger)
+        })
+    })?;
     let guarded = find_for_gate(source, profile)?;
     let (table, relation) = (guarded.table()?, trigger.relation());
     match trigger.event() {
         Event::Update => {
             let (old, new) = (trigger.old()?, trigger.new_row()?);
-            let layout = Layout::of(trigger.relation(), &old)?;
+            let layout = Layout::of(trigger.relation(), &old, guarded.is_relationship())?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
                 history::archive(table, relation, &old, &layout, ended_at, false)?;
@@ -44,7 +48,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
         }
         Event::Delete => {
             let old = trigger.old()?;
-            let layout = Layout::of(trigger.relation(), &old)?;
+            let layout = Layout::of(trigger.relation(), &old, guarded.is_relationship())?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, relation, &old, &layout, ended_at, true)?;
         }
@@ -70,10 +74,25 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Answer::Done)
 }
 
+/// Refuses a table with a trigger that acts on a change before it is archived: it could create
+/// again what was deleted, and history would not know yet that it was there.
+fn check_first(trigger: &TriggerCall<'_>) -> Result<()> {
+    let Some(earlier) = trigger.preceded_by().filter(|_| trigger.is_row()) else {
+        return Ok(());
+    };
+    Err(Error::refuse(
+        State::BadRequest,
+        format!("a trigger of {} fires before the archive", trigger.table()),
+    )
+    .hint(format!(
+        "Rename the trigger {earlier}, so that its name sorts after the archive's."
+    )))
+}
+
 /// `ingest.seal()`, on history tables.
 pub fn seal(call: &mut Call<'_>) -> Result<Answer> {
     let trigger = call.trigger()?;
-    if history::is_archiving() {
+    if history::passes_seal(trigger.relation(), trigger.event()) {
         return Ok(Answer::Done);
     }
     Err(Error::refuse(

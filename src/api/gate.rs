@@ -11,13 +11,20 @@ use std::ffi::CString;
 
 /// `ingest.new_id()`
 pub fn new_id(_call: &mut Call<'_>) -> Result<Answer> {
-    datum_of_text(&id::generate())
+    datum_of_text(&id::give())
 }
 
 /// `ingest.catalog_changed()`, on the catalog tables.
 pub fn catalog_changed(call: &mut Call<'_>) -> Result<Answer> {
-    call.trigger()?;
+    let trigger = call.trigger()?;
     let catalog = Session::open(Catalog::open)?;
+    // On a table of somebody's own it would make every backend load everything anew, at no cost.
+    if !trigger.is_on("ingest", trigger.table())? {
+        return Err(Error::refuse(
+            State::InsufficientPrivilege,
+            "ingest.catalog_changed is for the tables of the catalog",
+        ));
+    }
     invalidate(catalog.relation)?;
     Ok(Answer::Done)
 }

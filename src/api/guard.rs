@@ -92,7 +92,7 @@ struct Verdict {
 
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let row = trigger.new_row()?;
-    let layout = Layout::of(trigger.relation(), &row)?;
+    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
     let new_id;
     let (key, fresh_id) = match key_of(&row, &layout)? {
         Some(key) => (key, None),
@@ -155,7 +155,7 @@ fn row_id(guarded: &Guarded, key: RowKey<'_>) -> String {
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
-    let layout = Layout::of(trigger.relation(), &row)?;
+    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
     let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
     if !same_key(key, key_of(&row, &layout)?) {
         return Err(Error::refuse(

@@ -154,6 +154,18 @@ impl Error {
         matches!(self, Error::Postgres(caught) if caught.sqlerrcode() == encode(sqlstate))
     }
 
+    /// The same, and of a violated constraint (class 23) without DETAIL, which holds values.
+    #[must_use]
+    pub fn without_values(self) -> Self {
+        if let Error::Postgres(caught) = &self
+            && caught.sqlstate().starts_with("23")
+        {
+            // SAFETY: the copy is this error's own; PostgreSQL reads its fields when it is thrown.
+            unsafe { (*caught.0.as_ptr()).detail = core::ptr::null_mut() };
+        }
+        self
+    }
+
     /// The constraint, schema and table that a PostgreSQL error names.
     pub fn constraint(&self) -> Option<(&str, &str, &str)> {
         match self {

@@ -6,8 +6,8 @@
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
     AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, List, MemoryContext,
-    Oid, RelcacheCallbackFunction, SPIPlanPtr, Snapshot, TransactionId, TupleDesc, Tuplestorestate,
-    varlena,
+    Oid, RelcacheCallbackFunction, SPIPlanPtr, Snapshot, SyscacheCallbackFunction, TransactionId,
+    TupleDesc, Tuplestorestate, varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -96,6 +96,7 @@ unsafe extern "C-unwind" {
     pub fn GetUserIdAndSecContext(user: *mut Oid, context: *mut c_int);
     pub fn SetUserIdAndSecContext(user: Oid, context: c_int);
     pub fn GetCatalogSnapshot(relation: Oid) -> Snapshot;
+    pub fn GetLatestSnapshot() -> Snapshot;
     pub fn GetUserId() -> Oid;
     pub fn GetCurrentTimestamp() -> i64;
     pub fn GetCurrentStatementStartTimestamp() -> i64;
@@ -119,6 +120,11 @@ unsafe extern "C-unwind" {
     // inval.h
     pub fn AcceptInvalidationMessages();
     pub fn CacheRegisterRelcacheCallback(function: RelcacheCallbackFunction, argument: Datum);
+    pub fn CacheRegisterSyscacheCallback(
+        cache: c_int,
+        function: SyscacheCallbackFunction,
+        argument: Datum,
+    );
     pub fn CacheInvalidateRelcacheByRelid(relation: Oid);
 
     // lmgr.h, pg_inherits.h

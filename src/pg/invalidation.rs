@@ -7,10 +7,12 @@
 use super::catch::guard;
 use super::error::Result;
 use super::ffi;
-use pgrx::pg_sys::{Datum, Oid};
+use core::ffi::c_int;
+use pgrx::pg_sys::{Datum, Oid, SysCacheIdentifier};
 use std::cell::Cell;
 
-/// What is remembered of one table, until PostgreSQL says that the table has changed.
+/// What is remembered of one table, until PostgreSQL says that a table, a schema or a function has
+/// changed: its name can lead elsewhere then, or its triggers run something else.
 #[derive(Debug)]
 pub struct PerTable<T: Copy>(Cell<Option<(Oid, u64, T)>>);
 
@@ -36,7 +38,7 @@ impl<T: Copy> PerTable<T> {
 }
 
 thread_local! {
-    /// The number of changes of any table that this backend has heard of.
+    /// The number of changes of any table, schema or function that this backend has heard of.
     static TABLES: Cell<u64> = const { Cell::new(1) };
     static GENERATION: Cell<u64> = const { Cell::new(1) };
     static WATCHED: Cell<Oid> = const { Cell::new(Oid::INVALID) };
@@ -72,8 +74,19 @@ unsafe extern "C-unwind" fn on_invalidation(_argument: Datum, relation: Oid) {
     }
 }
 
+unsafe extern "C-unwind" fn on_name(_argument: Datum, _cache: c_int, _hash: u32) {
+    TABLES.set(TABLES.get() + 1);
+}
+
 /// Called once, when the library is loaded: PostgreSQL has room for a fixed number of callbacks.
 pub(super) fn register() {
     // SAFETY: called from _PG_init, whose frames own nothing, so an ERROR may pass.
     unsafe { ffi::CacheRegisterRelcacheCallback(Some(on_invalidation), Datum::null()) };
+    for cache in [
+        SysCacheIdentifier::NAMESPACEOID,
+        SysCacheIdentifier::PROCOID,
+    ] {
+        // SAFETY: as above.
+        unsafe { ffi::CacheRegisterSyscacheCallback(cache as c_int, Some(on_name), Datum::null()) };
+    }
 }

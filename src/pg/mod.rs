@@ -67,6 +67,18 @@ pub fn statement_start() -> Instant {
     unsafe { ffi::GetCurrentStatementStartTimestamp() }
 }
 
+/// How many transactions of the server that have written anything have come to their end.
+pub fn completed_transactions() -> u64 {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: points into shared memory for as long as the backend lives.
+    let variables = unsafe { pgrx::pg_sys::ShmemVariableCache };
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: as above.
+    let variables = unsafe { pgrx::pg_sys::TransamVariables };
+    // SAFETY: an aligned word that others only count up; volatile, because they do.
+    unsafe { core::ptr::read_volatile(&raw const (*variables).xactCompletionCount) }
+}
+
 /// Whether a transaction is this one, or one of its subtransactions.
 pub fn is_own_transaction(xid: u32) -> bool {
     // SAFETY: looks into backend memory; it raises nothing.

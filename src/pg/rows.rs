@@ -86,10 +86,14 @@ impl<'s> Row<'s> {
             .try_for_each(|(column, of)| self.expect_one(column, *of))
     }
 
-    fn expect_one(&self, column: i32, of: Oid) -> Result<()> {
+    fn is_of(&self, column: i32, of: Oid) -> bool {
         // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
         let found = unsafe { ffi::SPI_gettypeid((*self.table).tupdesc, column) };
-        if found == of {
+        found == of
+    }
+
+    fn expect_one(&self, column: i32, of: Oid) -> Result<()> {
+        if self.is_of(column, of) {
             return Ok(());
         }
         Err(Error::refuse(
@@ -136,35 +140,46 @@ impl<'s> Row<'s> {
             .transpose()
     }
 
+    /// The datum of a column of this type; `None`, too, for a column of another: what is read of
+    /// the user's tables is held against its types by [`Row::expect`] before.
+    fn value_of(&self, column: i32, of: Oid) -> Option<usize> {
+        let datum = self.datum(column)?;
+        self.is_of(column, of).then(|| datum.value())
+    }
+
     /// An int4 column; 0 for NULL.
     pub fn int4(&self, column: i32) -> i32 {
-        self.datum(column).map_or(0, |datum| datum.value() as i32)
+        self.value_of(column, pg_sys::INT4OID)
+            .map_or(0, |value| value as i32)
     }
 
     /// An xid column; 0 for NULL.
     pub fn xid(&self, column: i32) -> u32 {
-        self.datum(column).map_or(0, |datum| datum.value() as u32)
+        self.value_of(column, pg_sys::XIDOID)
+            .map_or(0, |value| value as u32)
     }
 
     /// An int8 column; 0 for NULL.
     pub fn int8(&self, column: i32) -> i64 {
-        self.datum(column).map_or(0, |datum| datum.value() as i64)
+        self.value_of(column, pg_sys::INT8OID)
+            .map_or(0, |value| value as i64)
     }
 
     /// A boolean column; false for NULL.
     pub fn bool(&self, column: i32) -> bool {
-        self.datum(column)
-            .is_some_and(|datum| datum.value() & 1 == 1)
+        self.value_of(column, pg_sys::BOOLOID)
+            .is_some_and(|value| value & 1 == 1)
     }
 
     /// A timestamptz column; `None` for NULL.
     pub fn instant(&self, column: i32) -> Option<Instant> {
-        self.datum(column).map(|datum| datum.value() as i64)
+        self.value_of(column, pg_sys::TIMESTAMPTZOID)
+            .map(|value| value as i64)
     }
 
     /// An oid column.
     pub fn oid(&self, column: i32) -> Oid {
-        self.datum(column)
-            .map_or(Oid::INVALID, |datum| Oid::from(datum.value() as u32))
+        self.value_of(column, pg_sys::OIDOID)
+            .map_or(Oid::INVALID, |value| Oid::from(value as u32))
     }
 }

@@ -116,6 +116,8 @@ pub enum Reading {
     /// The newest committed state even in a transaction with an old snapshot, as the checks of
     /// foreign keys read it.
     Latest,
+    /// The same, for a write: it meets what was committed since the transaction's snapshot.
+    LatestWriting,
 }
 
 /// How the planner treats the parameters.
@@ -262,6 +264,16 @@ impl Session {
                         ffi::GetCatalogSnapshot(Oid::INVALID),
                         core::ptr::null_mut(),
                         true,
+                        true,
+                        limit,
+                    ),
+                    Reading::LatestWriting => ffi::SPI_execute_snapshot(
+                        plan,
+                        values,
+                        nulls,
+                        ffi::GetLatestSnapshot(),
+                        core::ptr::null_mut(),
+                        false,
                         true,
                         limit,
                     ),

@@ -68,33 +68,37 @@ impl<'a> TriggerCall<'a> {
     /// The name of a trigger that may still change a row, of INSERT or UPDATE, after this one:
     /// PostgreSQL fires the BEFORE ROW triggers of an event in the order of their names.
     pub fn followed_by(&self) -> Option<&'a str> {
-        let events = (pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_UPDATE) as i16;
-        let before_row = (pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE) as i16;
+        let events = pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_UPDATE;
+        let before_row = pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE;
+        let (triggers, own) = self.triggers();
+        let mut later = triggers.iter().skip_while(|trigger| trigger.tgoid != own);
+        later.next();
+        name_of(later.find(|later| is_of(later, before_row, before_row, events))?)
+    }
+
+    /// The name of a trigger that runs after an UPDATE or DELETE of a row, and before this one.
+    pub fn preceded_by(&self) -> Option<&'a str> {
+        let events = pg_sys::TRIGGER_TYPE_UPDATE | pg_sys::TRIGGER_TYPE_DELETE;
+        let timing =
+            pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_INSTEAD;
+        let (triggers, own) = self.triggers();
+        let mut earlier = triggers.iter().take_while(|trigger| trigger.tgoid != own);
+        let after_row = pg_sys::TRIGGER_TYPE_ROW;
+        name_of(earlier.find(|earlier| is_of(earlier, timing, after_row, events))?)
+    }
+
+    /// The triggers of the table, in the order of their names, and which one of them this is.
+    fn triggers(&self) -> (&'a [pg_sys::Trigger], Oid) {
         // SAFETY: a relation whose trigger fires has a trigger descriptor, whose array holds
         // `numtriggers` of them in the order of their names; all live for the call.
-        let (triggers, own) = unsafe {
+        unsafe {
             let described = (*self.data.tg_relation).trigdesc;
             let count = usize::try_from((*described).numtriggers).unwrap_or(0);
             (
                 std::slice::from_raw_parts((*described).triggers, count),
                 (*self.data.tg_trigger).tgoid,
             )
-        };
-        let later = triggers
-            .iter()
-            .skip_while(|trigger| trigger.tgoid != own)
-            .skip(1)
-            .find(|later| {
-                later.tgtype & before_row == before_row
-                    && later.tgtype & events != 0
-                    && later.tgenabled as u8 != pg_sys::TRIGGER_DISABLED
-            })?;
-        // SAFETY: a trigger's name is a C string that lives as long as its record.
-        Some(
-            unsafe { CStr::from_ptr(later.tgname) }
-                .to_str()
-                .unwrap_or("?"),
-        )
+        }
     }
 
     /// The table, within this transaction.
@@ -163,6 +167,23 @@ impl<'a> TriggerCall<'a> {
         }
         .ok_or_else(no_row)
     }
+}
+
+/// Whether a trigger that is enabled fires at this time, and for one of these events.
+fn is_of(trigger: &pg_sys::Trigger, mask: u32, timing: u32, events: u32) -> bool {
+    let kind = trigger.tgtype as u32;
+    kind & mask == timing
+        && kind & events != 0
+        && trigger.tgenabled as u8 != pg_sys::TRIGGER_DISABLED
+}
+
+fn name_of(trigger: &pg_sys::Trigger) -> Option<&str> {
+    // SAFETY: a trigger's name is a C string that lives as long as its record.
+    Some(
+        unsafe { CStr::from_ptr(trigger.tgname) }
+            .to_str()
+            .unwrap_or("?"),
+    )
 }
 
 fn no_row() -> Error {

@@ -151,7 +151,7 @@ impl Wrong {
             ),
             Wrong::HistoryTrigger => (
                 format!("{history} has a trigger that is not its owner's"),
-                "The archive writes as the owner: a trigger of a history has no WHEN, and a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
+                "The archive writes as the owner: a trigger of a history has no WHEN, no arguments, and a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
             ),
         };
         Error::refuse(State::InsufficientPrivilege, message).hint(hint)
@@ -206,7 +206,9 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
              JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
              WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
-             AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
+             AND t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure \
+             AND (t.tgqual IS NOT NULL OR t.tgnargs > 0 \
+                 OR (f.proowner <> g.relowner AND NOT EXISTS (\
                  SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
              THEN 'history trigger' END \
      FROM guarded AS g";
@@ -264,6 +266,15 @@ fn schema_owner(source: &str) -> Result<Oid> {
     })
 }
 
+/// What a table's name leads to, if it is as it was made.
+pub fn found(table: &Table) -> Result<Found> {
+    let found = find(table)?;
+    match found.wrong {
+        Wrong::Nothing => Ok(found),
+        wrong => Err(wrong.refuse(table)),
+    }
+}
+
 /// What a table's name leads to, right or wrong.
 fn find(table: &Table) -> Result<Found> {
     table.found.get_or(Oid::INVALID, || {
@@ -298,10 +309,7 @@ fn find(table: &Table) -> Result<Found> {
 /// Refuses unless the trigger fires on the table that its arguments name, and that table and its
 /// history are as they were made.
 pub fn check(table: &Table, fired: Oid) -> Result<Found> {
-    let found = find(table)?;
-    if found.wrong != Wrong::Nothing {
-        return Err(found.wrong.refuse(table));
-    }
+    let found = found(table)?;
     if found.relation != fired {
         return Err(elsewhere(&table.quoted));
     }
@@ -320,10 +328,7 @@ pub fn elsewhere(named: &str) -> Error {
 fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {
     let mut held = Oid::INVALID;
     loop {
-        let found = find(table)?;
-        if found.wrong != Wrong::Nothing {
-            return Err(found.wrong.refuse(table));
-        }
+        let found = found(table)?;
         if fired.is_some_and(|fired| fired != found.relation) {
             return Err(elsewhere(&table.quoted));
         }

@@ -5,11 +5,11 @@
 //! that gap without one lock for each row of a load, so it is looked at once more, at the end of
 //! the statement and for all its rows together.
 
-use super::acting::{What, as_owner};
-use super::history::Archiving;
+use super::acting::{self, What, as_owner};
+use super::history::through_seal;
 use super::table::Table;
 use crate::pg::{
-    Arg, Instant, Oid, Reading, Result, Session, Use, is_own_transaction, statement_start,
+    Arg, Event, Instant, Oid, Reading, Result, Session, Use, is_own_transaction, statement_start,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -103,8 +103,9 @@ pub fn confirm(table: &Table, relation: Oid) -> Result<Confirmed> {
                 }
             }
             if revived && confirmed == Confirmed::Fine {
-                let _archiving = Archiving::begin();
-                session.run(&table.revive, &args, Reading::Fresh, 0)?;
+                through_seal((acting::found(table)?.history, Event::Update), || {
+                    session.run(&table.revive, &args, Reading::LatestWriting, 0)
+                })?;
             }
             Ok((confirmed, seen))
         })

@@ -5,7 +5,7 @@
 use super::definition::End;
 use super::name::Name;
 use super::table::Table;
-use crate::pg::{Reading, Result, Session, Statement};
+use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
 
 /// The columns that every guarded table has between its key and its content. They have no
 /// defaults: what the writer leaves out is what the guard fills.
@@ -124,10 +124,32 @@ pub fn create_links(
     create_triggers(session, source, relationship)
 }
 
+const GRANTEES: &str = "SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' \
+         ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END \
+     FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a \
+     WHERE c.oid = $1::pg_catalog.regclass AND a.grantee <> c.relowner";
+
+/// Takes back what default privileges gave on a new history, and leaves SELECT: nobody writes it,
+/// and a trigger on it would run as its owner.
+fn close_history(session: &Session, source: &Name, name: &Name) -> Result<()> {
+    let history = format!("{}.\"{name}_history\"", source.quoted());
+    let grantees = Statement::by_key(GRANTEES, &[kind::TEXT]);
+    let rows = session.run(&grantees, &[Arg::Text(&history)], Reading::Fresh, 0)?;
+    for row in rows.iter() {
+        let grantee = row.string(1)?;
+        session.execute(&format!(
+            "REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON {history} \
+             FROM {grantee} CASCADE"
+        ))?;
+    }
+    Ok(())
+}
+
 fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> {
     let (schema, table) = (source.quoted(), name.quoted());
-    // PostgreSQL fires the triggers of one event by name; the tilde comes after every letter, so
-    // the guard sees what all the others have made of the row.
+    // PostgreSQL fires the triggers of one event by name. The tilde comes after every letter, so the
+    // guard sees what all the others have made of the row; the exclamation mark before every one,
+    // so what the others do after a change finds it archived.
     let guard = format!("EXECUTE FUNCTION ingest.guard('{source}', '{name}')");
     let archive = format!("EXECUTE FUNCTION ingest.archive('{source}', '{name}')");
     for trigger in [
@@ -138,7 +160,7 @@ fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> 
             "\"~ingest_truncate\" BEFORE TRUNCATE ON {schema}.{table} FOR EACH STATEMENT {guard}"
         ),
         format!(
-            "\"~ingest_archive\" AFTER UPDATE OR DELETE ON {schema}.{table} FOR EACH ROW {archive}"
+            "\"!ingest_archive\" AFTER UPDATE OR DELETE ON {schema}.{table} FOR EACH ROW {archive}"
         ),
         format!(
             "\"~ingest_confirm\" AFTER INSERT ON {schema}.{table} FOR EACH STATEMENT {archive}"
@@ -151,7 +173,7 @@ fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> 
     ] {
         session.execute(&format!("CREATE TRIGGER {trigger}"))?;
     }
-    Ok(())
+    close_history(session, source, name)
 }
 
 /// A text of ours as a SQL literal.

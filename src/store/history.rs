@@ -3,10 +3,12 @@
 //! Everything here runs as the table's owner, as foreign-key triggers do: users read history, and
 //! nobody but the archive writes it.
 
-use super::acting::{What, as_owner};
+use super::acting::{self, What, as_owner};
 use super::layout::{Key, Layout};
 use super::table::Table;
-use crate::pg::{Arg, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use};
+use crate::pg::{
+    Arg, Error, Event, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use, kind,
+};
 use std::cell::Cell;
 
 /// What names one row.
@@ -47,6 +49,9 @@ pub enum Before {
     },
 }
 
+/// The types of what is read of the last version in a history.
+const ARCHIVED: [Oid; 3] = [kind::INT4, kind::INSTANT, kind::BOOL];
+
 fn of(table: &Table, fired: Option<Oid>, usage: Use) -> What<'_> {
     What::History {
         table,
@@ -74,6 +79,7 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
             let args = &args[..count];
             let living = session.run(&table.hold, args, Reading::Fresh, 1)?;
             if let Some(row) = living.first() {
+                row.expect(&[kind::INT4, kind::INSTANT, kind::INSTANT, kind::INT4])?;
                 return Ok(Before::Living {
                     version: row.int4(1),
                     created_at: row.instant(2).unwrap_or_default(),
@@ -88,10 +94,15 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
 
 fn last_of(session: &Session, table: &Table, args: &[Arg<'_>]) -> Result<Option<Last>> {
     let rows = session.run(&table.last_archived, args, Reading::Latest, 1)?;
-    Ok(rows.first().map(|row| Last {
-        version: row.int4(1),
-        updated_at: row.instant(2).unwrap_or_default(),
-    }))
+    rows.first()
+        .map(|row| {
+            row.expect(&ARCHIVED)?;
+            Ok(Last {
+                version: row.int4(1),
+                updated_at: row.instant(2).unwrap_or_default(),
+            })
+        })
+        .transpose()
 }
 
 /// The tombstone of a row that was just deleted, read as the table's owner.
@@ -103,8 +114,12 @@ pub fn tombstone(
     let (args, count) = key_args(key);
     as_owner(of(table, None, Use::Read), || {
         let rows = session.run(&table.last_archived, &args[..count], Reading::Fresh, 1)?;
-        let last = rows.first().filter(|row| row.bool(3));
-        Ok(last.map(|row| (row.int4(1), row.instant(2).unwrap_or_default())))
+        let Some(last) = rows.first() else {
+            return Ok(None);
+        };
+        last.expect(&ARCHIVED)?;
+        let found = (last.int4(1), last.instant(2).unwrap_or_default());
+        Ok(last.bool(3).then_some(found))
     })
 }
 
@@ -131,73 +146,53 @@ fn key_args<'a>(key: RowKey<'a>) -> ([Arg<'a>; 2], usize) {
     }
 }
 
-thread_local! {
-    static ARCHIVING: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Whether the archive is writing now: what the seal of a history table asks.
-pub fn is_archiving() -> bool {
-    ARCHIVING.get() > 0
-}
-
-/// While it lives, the seal of history tables is open.
-pub struct Archiving;
-
-impl Archiving {
-    /// Opens the seal.
-    pub fn begin() -> Self {
-        ARCHIVING.set(ARCHIVING.get() + 1);
-        Self
-    }
-}
-
-impl Drop for Archiving {
-    fn drop(&mut self) {
-        ARCHIVING.set(ARCHIVING.get().saturating_sub(1));
-    }
-}
+/// A write that a seal lets pass: of which history, and of which kind.
+type Opening = (Oid, Event);
 
 thread_local! {
-    static PURGING: Cell<u32> = const { Cell::new(0) };
+    static OPENING: Cell<Option<Opening>> = const { Cell::new(None) };
+    static PURGING: Cell<Option<Oid>> = const { Cell::new(None) };
 }
 
-/// Whether rows are being purged: their versions are not to be archived then.
-pub fn is_purging() -> bool {
-    PURGING.get() > 0
-}
-
-/// While it lives, nothing is archived and history can be deleted.
-struct Purging {
-    _archiving: Archiving,
-}
-
-impl Purging {
-    fn begin() -> Self {
-        PURGING.set(PURGING.get() + 1);
-        Self {
-            _archiving: Archiving::begin(),
-        }
+/// Whether the seal of this history lets this write pass. It says so once: the seal fires before
+/// anything else of the statement, so that what runs within finds it closed.
+pub fn passes_seal(history: Oid, event: Event) -> bool {
+    let passes = OPENING.get() == Some((history, event));
+    if passes {
+        OPENING.set(None);
     }
+    passes
 }
 
-impl Drop for Purging {
-    fn drop(&mut self) {
-        PURGING.set(PURGING.get().saturating_sub(1));
-    }
+/// Runs a statement that the seal of a history is to let pass.
+pub fn through_seal<T>(opening: Opening, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    OPENING.set(Some(opening));
+    let result = body();
+    OPENING.set(None);
+    result
+}
+
+/// Whether the rows of this table are being purged: their versions are not to be archived then.
+pub fn is_purging(table: Oid) -> bool {
+    PURGING.get() == Some(table)
 }
 
 /// Deletes all rows of a table and their history, for ever, with the caller's rights; says how
 /// many rows there were.
 pub fn purge(session: &Session, table: &Table) -> Result<u64> {
-    let _purging = Purging::begin();
+    let found = acting::found(table)?;
+    let outer = PURGING.replace(Some(found.relation));
     let rows = session.run(
         &Statement::by_key(format!("DELETE FROM {}", table.quoted), &[]),
         &[],
         Reading::Fresh,
         0,
-    )?;
-    let count = rows.count();
-    session.execute(&format!("DELETE FROM {}", table.history))?;
+    );
+    PURGING.set(outer);
+    let count = rows?.count();
+    through_seal((found.history, Event::Delete), || {
+        session.execute(&format!("DELETE FROM {}", table.history))
+    })?;
     Ok(count)
 }
 
@@ -230,15 +225,24 @@ pub fn archive(
     let end = width + 5 + contained;
     args[end] = Arg::Instant(ended_at);
     let count = end + 1;
+    let history = acting::found(table)?.history;
     as_owner(of(table, Some(relation), Use::Write), || {
-        let _archiving = Archiving::begin();
         Session::open(|session| {
-            session.run(&table.archive, &args[..count], Reading::Fresh, 0)?;
+            let put = |args: &[Arg<'_>]| {
+                // A constraint that the owner has put on a history describes the failing row, as
+                // its owner: to whom may write and not read.
+                through_seal((history, Event::Insert), || {
+                    session.run(&table.archive, args, Reading::Fresh, 0)
+                })
+                .map(drop)
+                .map_err(Error::without_values)
+            };
+            put(&args[..count])?;
             if tombstone {
                 args[width] = Arg::Int4(version + 1);
                 args[width + 2] = Arg::Instant(ended_at);
                 args[width + 4..count].fill(Arg::Null);
-                session.run(&table.archive, &args[..count], Reading::Fresh, 0)?;
+                put(&args[..count])?;
             }
             Ok(())
         })

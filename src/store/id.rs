@@ -1,45 +1,65 @@
-//! Generated ids: UUID version 7, and the memory of which one was generated just now.
+//! Generated ids: UUID version 7, and the memory of which ones nobody else can have stored.
 //!
 //! A row with a caller's own id may have a history, so its insert must ask for the last version; a
 //! row with a generated id has none, and is not to pay for the question. The guard tells the two
-//! apart by what this backend generated in the same statement of the client: nobody else can have
-//! stored, let alone deleted, that id yet.
+//! apart by what this backend has just generated.
 
-use crate::pg::{Instant, statement_start};
+use crate::pg::{Instant, completed_transactions, statement_start};
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::time::{Duration, Instant as Clock};
 use uuid::Uuid;
 
-struct Generated {
-    /// The newest, which is almost always the one that is asked for.
-    last: String,
-    /// Older ones that were not asked for yet.
+/// Ids that the verbs and the guard have made: no SQL sees them before their row is stored.
+struct Made {
     ids: HashSet<String>,
     statement: Instant,
 }
 
-thread_local! {
-    static GENERATED: RefCell<Generated> =
-        RefCell::new(Generated { last: String::new(), ids: HashSet::new(), statement: 0 });
+/// The id that `ingest.new_id()` has given to SQL last. Whoever has called it can hand it on, to
+/// a session that stores and deletes it.
+struct Given {
+    id: String,
+    at: Clock,
+    completed: u64,
 }
 
-/// How many generated ids are remembered at once; the row of one that is forgotten asks history.
+thread_local! {
+    static MADE: RefCell<Made> = RefCell::new(Made { ids: HashSet::new(), statement: 0 });
+    static GIVEN: RefCell<Option<Given>> = const { RefCell::new(None) };
+}
+
+/// How many made ids are remembered at once; the row of one that is forgotten asks history.
 const MOST: usize = 100_000;
 
-/// A new id, remembered as generated until the client's statement ends.
+/// How long a given id is believed to be unknown to others. A column's default reaches the guard
+/// in a few microseconds; another session needs several times this to store a row and delete it.
+const FRESH: Duration = Duration::from_micros(100);
+
+/// A new id for a row that is stored within the client's statement.
 pub fn generate() -> String {
     let id = Uuid::now_v7().to_string();
-    GENERATED.with_borrow_mut(|generated| {
-        if generated.statement != statement_start() {
-            generated.last.clear();
-            generated.ids.clear();
-            generated.statement = statement_start();
+    MADE.with_borrow_mut(|made| {
+        if made.statement != statement_start() {
+            made.ids.clear();
+            made.statement = statement_start();
         }
-        if !generated.last.is_empty() && generated.ids.len() < MOST {
-            generated.ids.insert(std::mem::take(&mut generated.last));
+        if made.ids.len() < MOST {
+            made.ids.insert(id.clone());
         }
-        generated.last.clone_from(&id);
     });
+    id
+}
+
+/// A new id for SQL.
+pub fn give() -> String {
+    let id = Uuid::now_v7().to_string();
+    let given = Given {
+        id: id.clone(),
+        at: Clock::now(),
+        completed: completed_transactions(),
+    };
+    GIVEN.set(Some(given));
     id
 }
 
@@ -49,16 +69,12 @@ pub fn contained() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// Whether `id` was generated in this statement. Says yes once.
+/// Whether nobody else can have stored `id`: it was made in this statement, or it was given just
+/// now and no transaction has come to its end since. Says yes once.
 pub fn take_generated(id: &str) -> bool {
-    GENERATED.with_borrow_mut(|generated| {
-        if generated.statement != statement_start() {
-            return false;
-        }
-        if generated.last == id && !id.is_empty() {
-            generated.last.clear();
-            return true;
-        }
-        generated.ids.remove(id)
-    })
+    let given = GIVEN.with_borrow_mut(|given| given.take_if(|given| given.id == id));
+    if let Some(given) = given {
+        return given.completed == completed_transactions() && given.at.elapsed() < FRESH;
+    }
+    MADE.with_borrow_mut(|made| made.statement == statement_start() && made.ids.remove(id))
 }

@@ -41,11 +41,11 @@ thread_local! {
 impl Layout {
     /// Where the columns of the table are, found once as long as the table does not change.
     #[inline]
-    pub fn of(table: Oid, row: &Tuple<'_>) -> Result<Self> {
-        LAST.with(|last| last.get_or(table, || Self::find(row)))
+    pub fn of(table: Oid, row: &Tuple<'_>, is_link: bool) -> Result<Self> {
+        LAST.with(|last| last.get_or(table, || Self::find(row, is_link)))
     }
 
-    fn find(row: &Tuple<'_>) -> Result<Self> {
+    fn find(row: &Tuple<'_>, is_link: bool) -> Result<Self> {
         let need = |name: &'static CStr, of: Oid, type_name: &str| {
             row.column_of(name, of).ok_or_else(|| {
                 let name = name.to_string_lossy();
@@ -59,13 +59,14 @@ impl Layout {
         let integer = |name| need(name, kind::INT4, "integer");
         let instant = |name| need(name, kind::INSTANT, "timestamptz");
         let jsonb = |name| need(name, kind::JSONB, "jsonb");
-        let contained = match row.column(c"contained") {
-            Some(_) => Some(jsonb(c"contained")?),
-            None => None,
-        };
-        let key = match contained {
-            Some(_) => Key::Id(text(c"id")?),
-            None => Key::Ends(text(c"from_id")?, text(c"to_id")?, text(c"id")?),
+        // By what the table is, and not by what it has: a link table may have any column of its
+        // owner's own.
+        let (key, contained) = match is_link {
+            false => (Key::Id(text(c"id")?), Some(jsonb(c"contained")?)),
+            true => {
+                let ends = Key::Ends(text(c"from_id")?, text(c"to_id")?, text(c"id")?);
+                (ends, None)
+            }
         };
         Ok(Self {
             key,
