@@ -224,3 +224,5 @@ BEGIN
     END LOOP;
 END
 $$;
+
+REVOKE EXECUTE ON FUNCTION ingest.schema_cache_changed() FROM PUBLIC;

@@ -115,13 +115,12 @@ DECLARE
     defines CONSTANT boolean := NOT granted OR rank = 3;
     verb    CONSTANT text := CASE WHEN granted THEN 'GRANT' ELSE 'REVOKE' END;
     towards CONSTANT text := CASE WHEN granted THEN 'TO' ELSE 'FROM' END;
-    -- What a role executes that defines; its triggers are made by who defines.
+    -- What a role executes that defines.
     definers CONSTANT text[] := ARRAY[
         'ingest.profile_define(text, text, jsonb)', 'ingest.profile_drop(text, text, boolean)',
         'ingest.profile_check(text, text, jsonb)', 'ingest.profile_purge(text, text, boolean)',
         'ingest.relationship_define(text, text, jsonb)', 'ingest.relationship_drop(text, text, boolean)',
-        'ingest.vocabulary_define(text, text, jsonb)',
-        'ingest.guard()', 'ingest.archive()', 'ingest.seal()', 'ingest.validate()'];
+        'ingest.vocabulary_define(text, text, jsonb)'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
     owner   oid;
     more    text;
@@ -198,8 +197,10 @@ BEGIN
             IF NOT has_function_privilege(grantee, definer, 'EXECUTE') THEN
                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', definer, role);
             END IF;
-            -- Triggers are created as the owner.
-            IF definer LIKE '%()' AND NOT has_function_privilege(owner, definer, 'EXECUTE') THEN
+        END LOOP;
+        -- Triggers are created as the owner.
+        FOREACH definer IN ARRAY ARRAY['ingest.guard()', 'ingest.archive()', 'ingest.seal()'] LOOP
+            IF NOT has_function_privilege(owner, definer, 'EXECUTE') THEN
                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', definer, pg_get_userbyid(owner));
             END IF;
         END LOOP;
@@ -400,4 +401,15 @@ REVOKE EXECUTE ON FUNCTION
     ingest.source_grant(text, text, text),
     ingest.source_revoke(text, text, text),
     ingest.source_secure(text)
+FROM PUBLIC;
+
+-- Attached to a table of one's own, trigger functions would act for the table that their arguments
+-- name. Who defines creates triggers as the owner of the source, who needs them. What is checked by
+-- a definition of the caller's own is for who may define.
+REVOKE EXECUTE ON FUNCTION
+    ingest.profile_check(text, text, jsonb),
+    ingest.catalog_changed(),
+    ingest.guard(),
+    ingest.archive(),
+    ingest.seal()
 FROM PUBLIC;

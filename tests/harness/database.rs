@@ -29,6 +29,11 @@ impl Database {
         Self::create(hint, "template0")
     }
 
+    /// A copy of another, to which nobody may be connected.
+    pub fn copy_of(other: &Self) -> Self {
+        Self::create("copy", &format!("\"{}\"", other.name))
+    }
+
     fn create(hint: &str, template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -311,3 +311,158 @@ fn extension_dropped_leaves_every_row() {
     let left: Value = value(&mut client, "SELECT to_jsonb(count(*)) FROM clinic.office");
     assert_eq!(left, json!(19));
 }
+
+/// A plain dump, run where the extension is already, as in a database that was copied from a
+/// template with it: no statement of it fails.
+#[test]
+fn plain_dump_restored_over_the_extension_fails_nowhere() {
+    let database = clinic_with_a_past();
+    let dump = String::from_utf8(run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
+    let restored = Database::new("restored");
+    let session = psql::run(&restored, &dump);
+    assert!(session.succeeded, "{}", session.output);
+    let mut client = restored.connect();
+    assert_eq!(content(&mut client), content(&mut database.connect()));
+    assert_gate_works(&mut client);
+}
+
+/// One source and the extension, dumped without the rest, come back whole, with their definitions;
+/// in either format, also where the extension is already.
+#[test]
+fn source_dumped_with_the_extension_is_restored_whole() {
+    let database = clinic_with_a_past();
+    let before = content(&mut database.connect());
+    let file = Scratch::new(&format!("{}.source", database.name()));
+    let url = database.url();
+    let select = ["-e", "ingest_ext", "-n", "clinic", "-d", &url];
+    let custom = ["-Fc", "-f", file.path()];
+    run("pg_dump", &[&custom[..], &select[..]].concat());
+    let plain = String::from_utf8(run("pg_dump", &select).stdout).unwrap();
+    for restored in [Database::empty("restored"), Database::new("restored")] {
+        let session = psql::run(&restored, &plain);
+        assert!(session.succeeded, "{}", session.output);
+        let mut client = restored.connect();
+        assert_eq!(content(&mut client), before);
+        client
+            .batch_execute(
+                "CREATE TABLE public.mine (doc jsonb);
+                 CREATE TRIGGER checked BEFORE INSERT ON public.mine FOR EACH ROW
+                     EXECUTE FUNCTION ingest.validate('clinic', 'Patient', 'doc')",
+            )
+            .unwrap();
+        assert_gate_works(&mut client);
+    }
+    for restored in [Database::empty("restored"), Database::new("restored")] {
+        run("pg_restore", &["-e", "-d", &restored.url(), file.path()]);
+        assert_eq!(content(&mut restored.connect()), before);
+    }
+}
+
+/// A database that is copied from one with sources in it has them, and a gate of its own.
+#[test]
+fn database_copied_from_a_template_has_its_sources() {
+    let database = clinic_with_a_past();
+    let before = content(&mut database.connect());
+    let copy = Database::copy_of(&database);
+    let mut client = copy.connect();
+    assert_eq!(content(&mut client), before);
+    assert_gate_works(&mut client);
+    assert_eq!(content(&mut database.connect()), before);
+}
+
+/// The schema of the extension comes and goes with it, and is nobody's before.
+#[test]
+fn schema_of_the_extension_comes_and_goes_with_it() {
+    let mut database = Database::empty("schema");
+    let squatter = database.create_role("squatter", "");
+    let mut client = database.connect();
+    client
+        .batch_execute(&format!(
+            "GRANT CREATE ON DATABASE \"{}\" TO \"{squatter}\"",
+            database.name()
+        ))
+        .unwrap();
+    database
+        .connect_as(&squatter)
+        .batch_execute("CREATE SCHEMA ingest")
+        .unwrap();
+    // Whether it is empty or not, and whosever it is, and whatever is asked for.
+    for change in [
+        "SELECT",
+        "CREATE TABLE ingest.profile (source text)",
+        "ALTER SCHEMA ingest OWNER TO CURRENT_USER",
+    ] {
+        client.batch_execute(change).unwrap();
+        for create in [
+            "CREATE EXTENSION ingest_ext",
+            "CREATE EXTENSION IF NOT EXISTS ingest_ext WITH SCHEMA pg_catalog",
+        ] {
+            let refusal = expect_sqlstate(client.batch_execute(create), "42P06");
+            assert!(
+                refusal
+                    .hint()
+                    .is_some_and(|hint| hint.contains("ALTER SCHEMA ingest RENAME TO"))
+            );
+        }
+    }
+    for schema in ["public", "ingest"] {
+        let create = format!("CREATE EXTENSION ingest_ext WITH SCHEMA {schema}");
+        expect_sqlstate(client.batch_execute(&create), "0A000");
+    }
+    client
+        .batch_execute("ALTER SCHEMA ingest RENAME TO was_there; CREATE EXTENSION ingest_ext")
+        .unwrap();
+    let foreign: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM pg_namespace WHERE nspname = 'ingest' AND nspowner <> CURRENT_USER::regrole",
+    );
+    assert_eq!(foreign, 0);
+    expect_sqlstate(client.batch_execute("DROP SCHEMA ingest CASCADE"), "2BP01");
+    client.batch_execute("DROP EXTENSION ingest_ext").unwrap();
+    let left: bool = value(&mut client, "SELECT to_regnamespace('ingest') IS NOT NULL");
+    assert!(!left);
+    client.batch_execute("CREATE EXTENSION ingest_ext").unwrap();
+    clinic::build(&mut client);
+}
+
+/// The script of the extension finds nothing by the search path of who runs it.
+#[test]
+fn extension_created_under_a_hostile_search_path_is_the_same() {
+    let database = Database::empty("schema");
+    let mut client = database.connect();
+    let shadows = |schema: &str| {
+        format!(
+            "CREATE FUNCTION {schema}.format(text, name) RETURNS text LANGUAGE sql AS 'SELECT (1/0)::text';
+             CREATE FUNCTION {schema}.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz';
+             CREATE FUNCTION {schema}.boom(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT 1/0 = 1';
+             CREATE OPERATOR {schema}.= (LEFTARG = text, RIGHTARG = text, FUNCTION = {schema}.boom);
+             CREATE OPERATOR {schema}.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = {schema}.boom);
+             CREATE TYPE {schema}.text AS (a int); CREATE TYPE {schema}.jsonb AS (a int);
+             CREATE DOMAIN {schema}.timestamptz AS int;
+             CREATE TABLE {schema}.pg_namespace (); CREATE TABLE {schema}.pg_class ();"
+        )
+    };
+    client
+        .batch_execute(&format!(
+            "CREATE SCHEMA evil; {} {} SET search_path = evil, pg_temp, public, pg_catalog; CREATE EXTENSION ingest_ext",
+            shadows("evil"),
+            shadows("pg_temp"),
+        ))
+        .unwrap();
+    let mut other = database.connect();
+    let strange: Vec<String> = value(
+        &mut other,
+        "SELECT coalesce(array_agg(DISTINCT d.objid::text || ' ' || d.classid::regclass), '{}')
+         FROM pg_depend AS d JOIN pg_depend AS r ON r.classid = d.classid AND r.objid = d.objid
+         WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+           AND (r.refclassid, r.refobjid) IN (
+               SELECT 'pg_type'::regclass::oid, oid FROM pg_type WHERE typnamespace NOT IN ('pg_catalog'::regnamespace, 'ingest'::regnamespace)
+               UNION ALL
+               SELECT 'pg_proc'::regclass::oid, oid FROM pg_proc WHERE pronamespace NOT IN ('pg_catalog'::regnamespace, 'ingest'::regnamespace)
+               UNION ALL
+               SELECT 'pg_operator'::regclass::oid, oid FROM pg_operator WHERE oprnamespace <> 'pg_catalog'::regnamespace)",
+    );
+    assert!(strange.is_empty(), "{strange:?}");
+    clinic::build(&mut other);
+    clinic::create(&mut other, OFFICE, &json!({"data": {"name": "a"}})).unwrap();
+}

@@ -816,3 +816,99 @@ fn definer_defines_for_the_owner() {
         .batch_execute("SELECT ingest.profile_drop('clinic', 'room')")
         .unwrap();
 }
+
+/// Everybody may call the verbs, which ask for rights on the tables, and what only computes; all
+/// that defines, grants or is a trigger of the extension's own is for those who are told so.
+#[test]
+fn functions_by_who_may_call_them_are_those_of_the_list() {
+    const EVERYBODY: &[&str] = &[
+        // The verbs.
+        "bundle_apply",
+        "contained_delete",
+        "contained_put",
+        "relationship_link",
+        "relationship_list",
+        "relationship_read",
+        "relationship_unlink",
+        "relationship_upsert",
+        "resource_create",
+        "resource_create_if",
+        "resource_delete",
+        "resource_exists",
+        "resource_history",
+        "resource_is_valid",
+        "resource_load",
+        "resource_patch",
+        "resource_read",
+        "resource_read_at",
+        "resource_search",
+        "resource_upsert",
+        "resource_upsert_if",
+        "resource_validate",
+        // They ask for USAGE on the schema of the source.
+        "profile_json_schema",
+        "validate",
+        // They compute.
+        "criteria",
+        "end_then",
+        "new_id",
+        "refuse",
+        "api_functions",
+        "reply_read",
+        "reply_written",
+        "request_version",
+        // They read grants, as everybody may; and hold what is the caller's own, or nothing.
+        "access_left",
+        "define_refusal",
+        "source_hold",
+        "source_owner",
+    ];
+    const TOLD: &[&str] = &[
+        "api_create",
+        "api_drop",
+        "archive",
+        "catalog_changed",
+        "guard",
+        "profile_check",
+        "profile_define",
+        "profile_drop",
+        "profile_purge",
+        "relationship_define",
+        "relationship_drop",
+        "schema_cache_changed",
+        "seal",
+        "source_access",
+        "source_create",
+        "source_drop",
+        "source_grant",
+        "source_revoke",
+        "source_secure",
+        "vocabulary_define",
+    ];
+    let database = Database::new("roles");
+    let mut client = database.connect();
+    let mut who = |everybody: bool| -> Vec<String> {
+        client
+            .query_one(
+                "SELECT coalesce(array_agg(DISTINCT proname::text ORDER BY proname::text), '{}') FROM pg_proc
+                 WHERE pronamespace = 'ingest'::regnamespace AND proname !~ '^test_'
+                   AND has_function_privilege('public', oid, 'EXECUTE') = $1",
+                &[&everybody],
+            )
+            .unwrap()
+            .get(0)
+    };
+    for name in who(true) {
+        assert!(
+            EVERYBODY.contains(&name.as_str()),
+            "everybody may call {name}"
+        );
+    }
+    let told = who(false);
+    for name in TOLD {
+        assert!(
+            told.iter().any(|it| it == name),
+            "everybody may call {name}"
+        );
+    }
+}
