@@ -37,7 +37,7 @@ FROM PUBLIC;
 CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb)
     RETURNS TABLE (id text, issue jsonb)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
-COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition would refuse, each with the array of its issues. Errors: PT404 no such profile, PT422 a wrong definition';
+COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition would refuse, each with the array of its issues. For who may define in the source. Errors: PT404 no such profile, PT422 a wrong definition';
 
 CREATE FUNCTION ingest.profile_purge(source text, profile text, cascade boolean DEFAULT false) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_purge_wrapper';
@@ -48,6 +48,7 @@ CREATE FUNCTION ingest.vocabulary_define(source text, vocabulary text, concepts 
 COMMENT ON FUNCTION ingest.vocabulary_define(text, text, jsonb) IS 'Defines a vocabulary for bindings, or replaces it: an array of codes, or of {"code", "system"?, "display"?}. Returns {"outcome", "source", "vocabulary"}. Errors: PT400 bad name, PT404 no such source, PT422 wrong concepts';
 
 REVOKE EXECUTE ON FUNCTION
+    ingest.profile_check(text, text, jsonb),
     ingest.profile_purge(text, text, boolean),
     ingest.vocabulary_define(text, text, jsonb)
 FROM PUBLIC;

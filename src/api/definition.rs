@@ -1,7 +1,10 @@
 //! What defining a profile and defining a relationship have in common.
 
-use crate::pg::{Answer, Error, Result, datum_of_jsonb};
+use crate::pg::{Answer, Error, Result, Session, State, datum_of_jsonb};
+use crate::store::ddl::{self, Lock, Named};
+use crate::store::{Guarded, Name, source};
 use ingest_engine::jsonb::{Item, write};
+use std::rc::Rc;
 
 /// What a definition did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,4 +50,59 @@ impl Defined {
             .map_err(|_| Error::Bug("an answer could not be written".into()))?;
         datum_of_jsonb(&answer)
     }
+}
+
+/// How a profile or relationship is named among the tables of its source.
+pub fn named(guarded: &Guarded) -> Named<'_> {
+    Named {
+        links: guarded.is_relationship(),
+        name: guarded.name(),
+    }
+}
+
+/// What stands at the ends of a relationship.
+pub fn ends(guarded: &Guarded) -> impl Iterator<Item = Named<'_>> {
+    let ends = guarded.ends.iter().flat_map(|ends| [&ends.from, &ends.to]);
+    ends.map(|name| Named { links: false, name })
+}
+
+/// Drops the tables of what is named, in this order. Without cascade they must hold nothing: they
+/// are locked before that is looked at, so that nobody writes in between.
+pub fn drop_tables(
+    session: &Session,
+    source: &Name,
+    doomed: &[Rc<Guarded>],
+    cascade: bool,
+    refuse: impl Fn(&str) -> Error,
+) -> Result<()> {
+    // To drop a link table is to alter those that its foreign keys point to.
+    let touched = doomed.iter().flat_map(|at| ends(at).chain([named(at)]));
+    let touched: Vec<Named<'_>> = touched.collect();
+    let dropped = source::as_schema_owner(session, source.as_str(), || {
+        ddl::lock(session, source, &touched, Lock::All)?;
+        for guarded in doomed {
+            if !cascade && ddl::holds_rows(session, source, guarded.name())? {
+                return Err(refuse(guarded.name()));
+            }
+        }
+        doomed
+            .iter()
+            .try_for_each(|guarded| ddl::drop(session, source, guarded.name()))
+    });
+    dropped.map_err(too_many_tables)
+}
+
+/// A transaction that drops many tables needs a lock for each, and there is room for so many only.
+pub fn too_many_tables(error: Error) -> Error {
+    if !error.is_postgres(b"53200") {
+        return error;
+    }
+    Error::refuse(
+        State::TooLarge,
+        "there are more tables than one transaction can lock",
+    )
+    .hint(
+        "Drop the profiles first, each or a few in a transaction of its own, with \
+         ingest.profile_drop; or raise max_locks_per_transaction.",
+    )
 }

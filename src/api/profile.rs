@@ -1,15 +1,18 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
-use super::definition::Defined;
+use super::definition::{Defined, drop_tables, named};
 use super::load::issues_of;
 use super::refusal;
 use super::resource;
 use crate::pg::{
     Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
 };
+use crate::store::ddl::Lock;
 use crate::store::index::{self, Index};
 use crate::store::table::Table;
-use crate::store::{Name, cache, ddl, definition, find, history, links, resources, source};
+use crate::store::{
+    Guarded, Name, cache, ddl, definition, find, history, links, resources, source,
+};
 use ingest_engine::jsonb::{Value, from_text};
 use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
 
@@ -102,10 +105,12 @@ fn kind_changes(profile: &Name, kind: Kind) -> Error {
 pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     const PAGE: i32 = 256;
     let guarded = resource::profile_of(call)?;
+    let source = guarded.source_name();
+    source::check_definer(source)?;
     let given = call.need_jsonb(2, "definition")?;
     let read = Definition::read(guarded.name(), given)
         .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
-    let issues = cache::judge(guarded.source_name(), &read)?;
+    let issues = cache::judge(source, &read)?;
     if issues.iter().any(|issue| issue.severity.refuses()) {
         return Err(refusal::of_definition(guarded.name(), &issues));
     }
@@ -114,7 +119,11 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     let mut after = String::new();
     loop {
         // One session a page, so that its memory is free before the next one.
-        let page = Session::open(|session| resources::page(session, draft.table()?, &after, PAGE))?;
+        let page = Session::open(|session| {
+            source::as_schema_owner(session, source, || {
+                resources::page(session, draft.table()?, &after, PAGE)
+            })
+        })?;
         for stored in &page {
             check_for_interrupts()?;
             let data = stored
@@ -152,27 +161,59 @@ pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
 
 /// `ingest.profile_purge(source, profile, cascade)`: deletes rows and history for ever.
 pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
-    let source = call.need_text(0, "source")?;
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
     let cascade = call.bool(2);
     let purged = Session::open(|session| {
-        source::lock_for_definition(session, source)?;
-        let guarded = find(source, profile)?;
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        guarded.table()?;
         let touching = match guarded.is_relationship() {
             true => Vec::new(),
-            false => links::touching(session, source, profile)?,
+            false => links::touching(session, source.as_str(), profile)?,
         };
-        for at in &touching {
-            let relationship = find(source, &at.relationship)?;
-            if cascade {
-                history::purge(session, relationship.table()?)?;
-            } else if ddl::holds_rows(session, relationship.table()?)? {
-                return Err(in_use(profile, &at.relationship));
+        let relationships = touching
+            .iter()
+            .map(|at| find(source.as_str(), &at.relationship))
+            .collect::<Result<Vec<_>>>()?;
+        let mut touched: Vec<_> = relationships.iter().map(|at| named(at)).collect();
+        touched.push(named(&guarded));
+        source::as_schema_owner(session, source.as_str(), || {
+            ddl::lock(session, &source, &touched, Lock::Writers)?;
+            for relationship in &relationships {
+                if cascade {
+                    purge_one(session, &source, relationship)?;
+                } else if ddl::holds_rows(session, &source, relationship.name())? {
+                    return Err(in_use(profile, relationship.name()));
+                }
             }
-        }
-        history::purge(session, guarded.table()?)
+            purge_one(session, &source, &guarded)
+        })
     })?;
     Ok(Answer::int8(i64::try_from(purged).unwrap_or(i64::MAX)))
+}
+
+/// Purges one table that the caller has locked. What is left of it then was kept by a trigger or a
+/// rule, or is newer than the snapshot of the transaction.
+fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64> {
+    let purged = history::purge(session, guarded.table()?).map_err(|error| {
+        if !error.is_postgres(b"23503") {
+            return error;
+        }
+        let by = error.constraint().map_or("", |(_, _, table)| table);
+        Error::refuse(
+            State::Conflict,
+            format!("rows of {} are referred to by {by}", guarded.name()),
+        )
+        .hint("Delete what refers to them first.")
+    })?;
+    if !ddl::holds_rows(session, source, guarded.name())? {
+        return Ok(purged);
+    }
+    match ddl::shows_rows(session, source, guarded.name())? {
+        true => Err(refusal::swallowed(guarded)),
+        false => Err(source::newer_than_snapshot()),
+    }
 }
 
 /// Drops a profile; while it holds rows or is used, only with cascade.
@@ -201,14 +242,16 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                 .collect();
             return Err(in_use(profile, &names.join(", ")));
         }
-        for at in &relationships {
-            super::relationship::drop_one(session, source.as_str(), &at.relationship, true)?;
+        let mut doomed = relationships
+            .iter()
+            .map(|at| find(source.as_str(), &at.relationship))
+            .collect::<Result<Vec<_>>>()?;
+        if guarded.table.is_some() {
+            doomed.push(guarded.clone());
         }
-        if let Some(table) = &guarded.table {
-            if !cascade && ddl::holds_rows(session, table)? {
-                return Err(holds_rows(profile));
-            }
-            source::as_schema_owner(session, source.as_str(), || ddl::drop(session, table))?;
+        drop_tables(session, &source, &doomed, cascade, holds_rows)?;
+        for at in &relationships {
+            definition::remove(session, source.as_str(), &at.relationship)?;
         }
         definition::remove(session, source.as_str(), profile)
     })?;

@@ -1,7 +1,7 @@
 //! `ingest.relationship_define(source, relationship, definition)`,
 //! `ingest.relationship_drop(source, relationship, cascade)`
 
-use super::definition::Defined;
+use super::definition::{Defined, drop_tables};
 use super::profile::holds_rows;
 use super::refusal;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
@@ -251,24 +251,15 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let cascade = call.bool(2);
     Session::open(|session| {
         source::lock_for_definition(session, source.as_str())?;
-        drop_one(session, source.as_str(), name, cascade)
+        let guarded = find(source.as_str(), name)?;
+        if !guarded.is_relationship() {
+            return Err(
+                Error::refuse(State::BadRequest, format!("{name} is a profile"))
+                    .hint("Drop it with ingest.profile_drop."),
+            );
+        }
+        drop_tables(session, &source, &[guarded], cascade, holds_rows)?;
+        definition::remove(session, source.as_str(), name)
     })?;
     Ok(Answer::Null)
-}
-
-/// Drops one relationship of a source that the caller holds for definition.
-pub fn drop_one(session: &Session, source: &str, name: &str, cascade: bool) -> Result<()> {
-    let guarded = find(source, name)?;
-    if !guarded.is_relationship() {
-        return Err(
-            Error::refuse(State::BadRequest, format!("{name} is a profile"))
-                .hint("Drop it with ingest.profile_drop."),
-        );
-    }
-    let table = guarded.table()?;
-    if !cascade && ddl::holds_rows(session, table)? {
-        return Err(holds_rows(name));
-    }
-    source::as_schema_owner(session, source, || ddl::drop(session, table))?;
-    definition::remove(session, source, name)
 }

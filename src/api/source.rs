@@ -1,8 +1,9 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
 //! `ingest.source_hold(source)`
 
+use super::definition::{drop_tables, too_many_tables};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
-use crate::store::{Name, ddl, find, source};
+use crate::store::{Name, find, source};
 use ingest_engine::jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
@@ -11,13 +12,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
     let options = call.jsonb(1)?.unwrap_or(&empty);
     let format = format_of(Value::read(options)?)?;
-    let created = Session::open(|session| source::create(session, &name, &format, options))?;
-    if !created {
-        return Err(
-            Error::refuse(State::Conflict, format!("the schema {name} exists"))
-                .hint("SELECT source FROM ingest.source lists the sources; choose another name."),
-        );
-    }
+    Session::open(|session| source::create(session, &name, &format, options))?;
     Ok(Answer::Null)
 }
 
@@ -44,29 +39,25 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     let cascade = call.bool(1);
     Session::open(|session| {
-        if !cascade {
-            source::lock_for_definition(session, name.as_str())?;
-        } else {
+        if cascade {
             source::standing(session, name.as_str())?;
+        } else {
+            source::lock_for_definition(session, name.as_str())?;
+            let guarded = source::guarded(session, name.as_str())?;
+            let doomed = guarded
+                .iter()
+                .rev()
+                .map(|guarded| find(name.as_str(), guarded))
+                .collect::<Result<Vec<_>>>()?;
+            drop_tables(session, &name, &doomed, false, |holder| {
+                Error::refuse(
+                    State::Conflict,
+                    format!("the source {name} holds rows or history in {holder}"),
+                )
+                .hint("ingest.source_drop(source, cascade => true) drops them for ever.")
+            })?;
         }
-        if !cascade {
-            for guarded in source::guarded(session, name.as_str())?.iter().rev() {
-                let guarded = find(name.as_str(), guarded)?;
-                let table = guarded.table()?;
-                if ddl::holds_rows(session, table)? {
-                    return Err(Error::refuse(
-                        State::Conflict,
-                        format!(
-                            "the source {name} holds rows or history in {}",
-                            guarded.name()
-                        ),
-                    )
-                    .hint("ingest.source_drop(source, cascade => true) drops them for ever."));
-                }
-                source::as_schema_owner(session, name.as_str(), || ddl::drop(session, table))?;
-            }
-        }
-        source::drop(session, &name, cascade)
+        source::drop(session, &name, cascade).map_err(too_many_tables)
     })?;
     Ok(Answer::Null)
 }

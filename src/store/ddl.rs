@@ -4,8 +4,26 @@
 
 use super::definition::End;
 use super::name::Name;
-use super::table::Table;
-use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
+use std::mem::ManuallyDrop;
+
+const IS_TABLE: &str = "SELECT c.relkind = ANY (ARRAY['r', 'p']::pg_catalog.\"char\"[]) \
+     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = $1 AND c.relname = $2";
+
+thread_local! {
+    static IS_TABLE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(IS_TABLE, &[kind::TEXT, kind::TEXT])) };
+}
+
+/// What has a table in a source; profiles sort before relationships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named<'a> {
+    /// Whether it is a relationship.
+    pub links: bool,
+    /// Its name, which is also the name of its table.
+    pub name: &'a str,
+}
 
 /// The columns that every guarded table has between its key and its content. They have no
 /// defaults: what the writer leaves out is what the guard fills.
@@ -213,17 +231,94 @@ fn comment(
     ))
 }
 
-/// Whether the table or its history holds a row.
-pub fn holds_rows(session: &Session, table: &Table) -> Result<bool> {
-    let sql = format!(
-        "SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM {})",
-        table.quoted, table.history
-    );
-    let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Fresh, 1)?;
-    Ok(rows.first().is_some_and(|row| row.bool(1)))
+/// Whom a lock keeps out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    /// Who changes rows.
+    Changes,
+    /// Who changes rows, or holds them for a reference or a link.
+    Writers,
+    /// Everybody.
+    All,
 }
 
-/// Drops the table and its history.
-pub fn drop(session: &Session, table: &Table) -> Result<()> {
-    session.execute(&format!("DROP TABLE {}, {}", table.quoted, table.history))
+impl Lock {
+    fn mode(self) -> &'static str {
+        match self {
+            Self::Changes => "SHARE ROW EXCLUSIVE",
+            Self::Writers => "EXCLUSIVE",
+            Self::All => "ACCESS EXCLUSIVE",
+        }
+    }
+}
+
+/// Locks what is there of the tables of these names and of their histories, until the transaction
+/// ends: what is looked at from now on stays. Profiles come before relationships and each kind in
+/// the order of names, so that who locks several waits in the order of everybody else.
+pub fn lock(session: &Session, source: &Name, tables: &[Named<'_>], against: Lock) -> Result<()> {
+    let mut tables = tables.to_vec();
+    tables.sort_unstable();
+    tables.dedup();
+    let mut present = Vec::new();
+    for table in tables {
+        for name in [table.name.to_owned(), format!("{}_history", table.name)] {
+            if is_there(session, source, &name)? {
+                present.push(format!("{}.\"{name}\"", source.quoted()));
+            }
+        }
+    }
+    if present.is_empty() {
+        return Ok(());
+    }
+    let (tables, mode) = (present.join(", "), against.mode());
+    session.execute(&format!("LOCK TABLE {tables} IN {mode} MODE"))
+}
+
+/// Whether a name in the source is that of a table; what else has it is refused.
+pub fn is_there(session: &Session, source: &Name, name: &str) -> Result<bool> {
+    let args = [Arg::Text(source.as_str()), Arg::Text(name)];
+    let rows = IS_TABLE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+    match rows.first() {
+        None => Ok(false),
+        Some(row) if row.bool(1) => Ok(true),
+        Some(_) => Err(
+            Error::refuse(State::Conflict, format!("{name} is not a table"))
+                .hint("Somebody put a view or the like in its place: drop that first."),
+        ),
+    }
+}
+
+/// Whether the table or its history holds a row, in the newest state that there is: that of who has
+/// locked them.
+pub fn holds_rows(session: &Session, source: &Name, name: &str) -> Result<bool> {
+    holds(session, source, name, Reading::Latest)
+}
+
+/// As [`holds_rows`], as this transaction sees it.
+pub fn shows_rows(session: &Session, source: &Name, name: &str) -> Result<bool> {
+    holds(session, source, name, Reading::Fresh)
+}
+
+fn holds(session: &Session, source: &Name, name: &str, reading: Reading) -> Result<bool> {
+    for name in [name.to_owned(), format!("{name}_history")] {
+        if !is_there(session, source, &name)? {
+            continue;
+        }
+        let sql = format!("SELECT FROM {}.\"{name}\" LIMIT 1", source.quoted());
+        let rows = session.run(&Statement::by_key(sql, &[]), &[], reading, 1)?;
+        if rows.count() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Drops what is there of the table and its history.
+pub fn drop(session: &Session, source: &Name, name: &str) -> Result<()> {
+    for name in [name.to_owned(), format!("{name}_history")] {
+        if is_there(session, source, &name)? {
+            session.execute(&format!("DROP TABLE {}.\"{name}\"", source.quoted()))?;
+        }
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::acting::{What, as_owner};
 use super::name::Name;
+use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
 use ingest_engine::{Description, Kind};
 use std::mem::ManuallyDrop;
@@ -84,7 +85,7 @@ pub struct Current {
 pub fn current(session: &Session, source: &str, name: &str) -> Result<Option<Current>> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
-        let rows = CURRENT_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 1))?;
+        let rows = CURRENT_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -189,8 +190,11 @@ pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         REMOVE_ENDS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        REMOVE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        Ok(())
+        let removed = REMOVE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        match removed.count() {
+            0 => Err(newer_than_snapshot()),
+            _ => Ok(()),
+        }
     })
 }
 
@@ -198,7 +202,7 @@ pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
 pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(profile)];
-        let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
     })
 }
@@ -207,7 +211,7 @@ pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<
 pub fn vocabulary(session: &Session, source: &str, name: &str) -> Result<Option<Vec<u8>>> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
-        let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 1))?;
+        let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
         rows.first()
             .map_or(Ok(None), |row| Ok(row.jsonb(1)?.map(<[u8]>::to_vec)))
     })

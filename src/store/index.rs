@@ -3,6 +3,7 @@
 //! An index is named after what it holds, so that two definitions of a profile can be compared by
 //! the names of their indexes, and a table's indexes need no list of their own.
 
+use super::ddl::{self, Lock, Named};
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{Error, Reading, Result, Session, State, Statement};
@@ -84,7 +85,7 @@ impl Index {
             present.join(" AND "),
             columns.join(", ")
         );
-        let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Fresh, 0)?;
+        let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Latest, 0)?;
         let issues = rows
             .iter()
             .map(|row| {
@@ -117,17 +118,32 @@ pub fn change(
     before: &[Index],
     after: &[Index],
 ) -> Result<()> {
-    for index in before.iter().filter(|index| !after.contains(index)) {
+    let dropped: Vec<_> = before.iter().filter(|at| !after.contains(at)).collect();
+    let mut made: Vec<&Index> = Vec::new();
+    for index in after {
+        if !before.contains(index) && !made.contains(&index) {
+            made.push(index);
+        }
+    }
+    let against = match (dropped.is_empty(), made.is_empty()) {
+        (true, true) => return Ok(()),
+        (true, false) => Lock::Changes,
+        (false, _) => Lock::All,
+    };
+    // Before the rows are looked at: a writer whose row is not seen yet is waited for.
+    let named = Named {
+        links: false,
+        name: profile.as_str(),
+    };
+    ddl::lock(session, source, &[named], against)?;
+    for index in dropped {
         let name = index.name(profile);
         session.execute(&format!(
             "DROP INDEX IF EXISTS {}.\"{name}\"",
             source.quoted()
         ))?;
     }
-    for (place, index) in after.iter().enumerate() {
-        if before.contains(index) || after[..place].contains(index) {
-            continue;
-        }
+    for index in made {
         if index.unique {
             index.check_unique(session, table)?;
         }

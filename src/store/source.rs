@@ -51,8 +51,8 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT])) };
 }
 
-/// Creates the schema as the caller, and the catalog's row. Says whether the name was free.
-pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<bool> {
+/// Creates the schema as the caller, and the catalog's row.
+pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<()> {
     let catalog = Catalog::open(session)?;
     let name = [Arg::Text(source.as_str())];
     let exists = SCHEMA_SQL
@@ -60,18 +60,40 @@ pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) ->
         .count()
         > 0;
     if exists || catalog.has_source(session, source.as_str())? {
-        return Ok(false);
+        return Err(exists_already(source));
     }
-    session.execute(&format!("CREATE SCHEMA {}", source.quoted()))?;
-    as_owner(What::Catalog, || {
-        let args = [
-            Arg::Text(source.as_str()),
-            Arg::Text(format),
-            Arg::Jsonb(options),
-        ];
+    session
+        .execute(&format!("CREATE SCHEMA {}", source.quoted()))
+        .map_err(|error| {
+            // Somebody else created it at the same time.
+            match error.is_postgres(b"42P06") || error.is_postgres(b"23505") {
+                true => exists_already(source),
+                false => error,
+            }
+        })?;
+    register(session, source, format, options)
+}
+
+/// Writes the catalog's row of a source whose schema is there.
+pub fn register(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<()> {
+    let args = [
+        Arg::Text(source.as_str()),
+        Arg::Text(format),
+        Arg::Jsonb(options),
+    ];
+    let written = as_owner(What::Catalog, || {
         let rows = INSERT_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         Ok(rows.count() > 0)
-    })
+    })?;
+    match written {
+        true => Ok(()),
+        false => Err(exists_already(source)),
+    }
+}
+
+fn exists_already(source: &Name) -> Error {
+    Error::refuse(State::Conflict, format!("the schema {source} exists"))
+        .hint("SELECT source FROM ingest.source lists the sources; choose another name.")
 }
 
 /// What a source that the catalog knows has become.
@@ -100,15 +122,28 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     check_usage(source)?;
     let name = [Arg::Text(source)];
-    let known = as_owner(What::Catalog, || {
+    let held = as_owner(What::Catalog, || {
         let rows = LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
         Ok(rows.count() > 0)
     })?;
-    if !known {
-        return Err(Error::refuse(State::NotFound, "no such source")
-            .hint("Create it with ingest.source_create."));
+    if !held {
+        // A source that an old snapshot does not show is there for the next transaction.
+        return Err(match Catalog::open(session)?.has_source(session, source)? {
+            true => newer_than_snapshot(),
+            false => Error::refuse(State::NotFound, "no such source")
+                .hint("Create it with ingest.source_create."),
+        });
     }
-    let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+    ownership(session, source, Reading::Latest)
+}
+
+/// Refuses who may not define in a source, without holding anything of it.
+pub fn check_definer(source: &str) -> Result<()> {
+    Session::open(|session| ownership(session, source, Reading::Caller).map(|_| ()))
+}
+
+fn ownership(session: &Session, source: &str, reading: Reading) -> Result<Standing> {
+    let rows = SCHEMA_SQL.with(|sql| session.run(sql, &[Arg::Text(source)], reading, 1))?;
     match rows.first() {
         None => Ok(Standing::SchemaGone),
         Some(row) if row.bool(1) => Ok(Standing::Owned),
@@ -141,11 +176,7 @@ pub fn hold(session: &Session, source: &str) -> Result<()> {
     })?;
     match current {
         true => Ok(()),
-        false => Err(Error::refuse(
-            State::SerializationFailure,
-            "the definitions of the source have changed since the transaction began",
-        )
-        .hint("Run the transaction again.")),
+        false => Err(newer_than_snapshot()),
     }
 }
 
@@ -158,6 +189,15 @@ pub fn hold_all(session: &Session) -> Result<()> {
         return Ok(());
     }
     as_owner(What::Catalog, || session.execute(LOCK_ALL))
+}
+
+/// What a transaction has to change was made after its snapshot.
+pub fn newer_than_snapshot() -> Error {
+    Error::refuse(
+        State::SerializationFailure,
+        "the source was changed after the snapshot of this transaction",
+    )
+    .hint("Run the transaction again.")
 }
 
 /// Refuses a caller who may not use the schema of a source: the first thing that every verb does,
@@ -200,7 +240,7 @@ pub fn as_schema_owner<T>(
 pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source)];
-        let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         let mut names = rows
             .iter()
             .map(|row| Ok((row.text(2)? == Some("RELATIONSHIP"), row.string(1)?)))
@@ -220,6 +260,10 @@ pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source.as_str())];
         DELETE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        Ok(())
+        let left = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+        match left.count() {
+            0 => Ok(()),
+            _ => Err(newer_than_snapshot()),
+        }
     })
 }

@@ -18,6 +18,7 @@ mod condition;
 mod contained;
 mod crash;
 mod criteria;
+mod definition_lock;
 mod dump;
 mod errors;
 mod fhir_data;
