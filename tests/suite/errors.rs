@@ -1,4 +1,4 @@
-//! The table of errors in the docs, against the one in the code.
+//! The tables of errors and of threats in the docs, against what is there.
 
 use std::collections::BTreeSet;
 
@@ -26,4 +26,32 @@ fn table_of_errors_has_the_states_of_the_code() {
         .collect();
     assert!(raised.len() >= 9, "{raised:?}");
     assert_eq!(told, raised);
+}
+
+/// Every line of the table of threats names the tests that are its attack, and they are there.
+#[test]
+fn table_of_threats_names_tests_that_are_there() {
+    let page = read("docs/security.md");
+    let (_, threats) = page.split_once("Threat | Defence | Tests\n").unwrap();
+    let lines: Vec<&str> = threats
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert!(lines.len() >= 15, "{lines:?}");
+    for line in lines {
+        let tests = line.split(" | ").nth(2).unwrap_or_default();
+        let named: Vec<(&str, &str)> = tests
+            .split('`')
+            .filter_map(|name| name.split_once("::"))
+            .collect();
+        assert!(!named.is_empty(), "no test: {line}");
+        for (module, name) in named {
+            let code = read(&format!("tests/suite/{module}.rs"));
+            assert!(
+                code.contains(&format!("#[test]\nfn {name}() {{")),
+                "{module}::{name} is not there"
+            );
+        }
+    }
 }

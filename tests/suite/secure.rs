@@ -1,7 +1,7 @@
 //! What `source_secure` makes of policies: histories and links are never more open than the rows that
 //! they are of.
 
-use ingest_tests::{Database, expect_sqlstate};
+use ingest_tests::{Database, expect_sqlstate, server};
 use postgres::Client;
 use serde_json::json;
 
@@ -355,5 +355,30 @@ fn links_of_a_profile_with_itself_are_secured() {
         .unwrap();
     for (client, id) in [(&mut red, "a.r,a.r"), (&mut blue, "a.b,a.b")] {
         assert_eq!(seen(client, "one"), (String::new(), id.to_owned()));
+    }
+}
+
+/// A refused COPY has the line in its CONTEXT, and so in the log, however little of statements is
+/// logged; a terse log has neither that nor the issues.
+#[test]
+fn copy_refused_logs_values_unless_terse() {
+    let (database, _) = clinic_of(&[]);
+    let mut client = database.connect();
+    for (verbosity, logged) in [("default", true), ("terse", false)] {
+        let log = server::Log::from_now();
+        let secret = format!("secret of {}", database.name());
+        client
+            .batch_execute(&format!(
+                "SET log_min_error_statement = panic; SET log_parameter_max_length_on_error = 0;
+                 SET log_error_verbosity = {verbosity}"
+            ))
+            .unwrap();
+        let line = format!("{{\"name\": 1, \"note\": \"{secret}\"}}\n");
+        let refused = clinic::copy(&mut client, "COPY clinic.office (data) FROM STDIN", &line);
+        let refusal = expect_sqlstate(refused, "PT422");
+        assert!(refusal.where_().unwrap().contains(&secret));
+        let log = log.read();
+        assert!(log.contains("office does not conform"), "{log}");
+        assert_eq!(log.contains(&secret), logged, "{verbosity}: {log}");
     }
 }
