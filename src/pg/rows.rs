@@ -4,6 +4,7 @@ use super::error::{Error, Result, State};
 use super::spi::Session;
 use super::{Instant, ffi, varlena};
 use ingest_engine::jsonb::Value;
+use ingest_engine::memory::copy;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
 use std::marker::PhantomData;
 
@@ -130,6 +131,13 @@ impl<'s> Row<'s> {
         // SAFETY: the column is of type jsonb; the session's memory outlives `'s`.
         self.datum_of(column, pg_sys::JSONBOID)?
             .map(|datum| unsafe { varlena::bytes(datum) })
+            .transpose()
+    }
+
+    /// A copy of the root container of a jsonb column.
+    pub fn jsonb_copy(&self, column: i32) -> Result<Option<Vec<u8>>> {
+        self.jsonb(column)?
+            .map(|bytes| copy(bytes).map_err(Into::into))
             .transpose()
     }
 

@@ -1,7 +1,7 @@
 //! Settings: our own, `ingest.max_depth` and `ingest.max_issues`, and those of others by name.
 
 use super::catch::guard;
-use super::error::{Error, Result};
+use super::error::{Error, Result, State};
 use super::{ffi, varlena};
 use core::ffi::{CStr, c_int};
 use ingest_engine::limits::Limits;
@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 static MAX_DEPTH: AtomicI32 = AtomicI32::new(64);
 static MAX_ISSUES: AtomicI32 = AtomicI32::new(100);
+
+/// How long a setting of others may be, in bytes.
+const LONGEST: usize = 64 << 10;
 
 /// The limits in force now.
 pub fn limits() -> Limits {
@@ -41,14 +44,22 @@ pub unsafe fn register() {
 
 /// What a setting says now; `None` if there is no such setting.
 pub fn setting(name: &CStr) -> Result<Option<String>> {
-    let name = name.as_ptr();
+    let pointer = name.as_ptr();
     // SAFETY: the closure holds only the call.
-    let value = unsafe { guard(|| ffi::GetConfigOption(name, true, false)) }?;
+    let value = unsafe { guard(|| ffi::GetConfigOption(pointer, true, false)) }?;
     if value.is_null() {
         return Ok(None);
     }
     // SAFETY: a C string that lives until the setting changes, which nothing does here.
     let value = unsafe { CStr::from_ptr(value) };
+    if value.count_bytes() > LONGEST {
+        let name = name.to_string_lossy();
+        return Err(Error::refuse(
+            State::TooLarge,
+            format!("the setting {name} is longer than 64 kB"),
+        )
+        .hint("The headers of a request are much shorter."));
+    }
     value
         .to_str()
         .map(|value| Some(value.to_owned()))

@@ -92,7 +92,7 @@ pub fn current(session: &Session, source: &str, name: &str) -> Result<Option<Cur
         Ok(Some(Current {
             version: row.int4(1),
             kind: Kind::parse(row.text(2)?.unwrap_or_default()).unwrap_or(Kind::Type),
-            definition: row.jsonb(3)?.unwrap_or_default().to_vec(),
+            definition: row.jsonb_copy(3)?.unwrap_or_default(),
         }))
     })
 }
@@ -212,8 +212,7 @@ pub fn vocabulary(session: &Session, source: &str, name: &str) -> Result<Option<
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
-        rows.first()
-            .map_or(Ok(None), |row| Ok(row.jsonb(1)?.map(<[u8]>::to_vec)))
+        rows.first().map_or(Ok(None), |row| row.jsonb_copy(1))
     })
 }
 

@@ -37,7 +37,7 @@ impl Link {
             created_at: row.instant(3).unwrap_or_default(),
             updated_at: row.instant(4).unwrap_or_default(),
             profile_version: row.int4(5),
-            data: row.jsonb(6)?.map(<[u8]>::to_vec),
+            data: row.jsonb_copy(6)?,
             from: row.string(7)?,
             to: row.string(8)?,
         })

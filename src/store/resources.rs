@@ -34,8 +34,8 @@ impl Stored {
             created_at: row.instant(3).unwrap_or_default(),
             updated_at: row.instant(4).unwrap_or_default(),
             profile_version: row.int4(5),
-            data: row.jsonb(6)?.map(<[u8]>::to_vec),
-            contained: row.jsonb(7)?.map(<[u8]>::to_vec),
+            data: row.jsonb_copy(6)?,
+            contained: row.jsonb_copy(7)?,
         })
     }
 }

@@ -15,9 +15,9 @@ use crate::clinic;
 const PLANTED: &str = "planted-a7c3";
 
 /// A function of the extension: its name, and the name and the type of each parameter.
-struct Function {
-    name: String,
-    parameters: Vec<(String, String)>,
+pub struct Function {
+    pub name: String,
+    pub parameters: Vec<(String, String)>,
 }
 
 /// Random functions with random arguments do no harm.
@@ -106,7 +106,8 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-fn functions(client: &mut Client) -> Vec<Function> {
+/// All functions of the extension that SQL can call.
+pub fn functions(client: &mut Client) -> Vec<Function> {
     let rows = client
         .query(
             "SELECT p.proname::text, coalesce(p.proargnames[1:p.pronargs], '{}')::text[], \

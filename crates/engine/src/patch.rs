@@ -61,6 +61,11 @@ pub fn apply(
     patch: Value<'_>,
     max_depth: usize,
 ) -> Result<Vec<u8>, PatchError> {
+    if let Value::Array(operations) = patch
+        && operations.len() > MOST_OPERATIONS
+    {
+        return Err(PatchError::TooMany);
+    }
     // An operation's own two levels stand around its value.
     let levels = max_depth.saturating_add(2);
     if depth::exceeds(document, 1, max_depth)? || depth::exceeds(patch, 1, levels)? {
@@ -68,9 +73,6 @@ pub fn apply(
     }
     let mut root = Node::Stored(document);
     if let Value::Array(operations) = patch {
-        if operations.len() > MOST_OPERATIONS {
-            return Err(PatchError::TooMany);
-        }
         let mut patching = Patching {
             max_depth,
             left: LARGEST.max(2 * root.bytes()?),
