@@ -143,7 +143,12 @@ BEGIN
             ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema, or choose another name.']
     END);
     IF owner IS NULL THEN
-        EXECUTE format('CREATE SCHEMA %I', chosen);
+        BEGIN
+            EXECUTE format('CREATE SCHEMA %I', chosen);
+        EXCEPTION WHEN unique_violation OR duplicate_schema THEN
+            PERFORM ingest.refuse(ARRAY['PT409', 'conflict', 'somebody else has made the schema meanwhile',
+                'Call again to use it if it is yours, or choose another name.']);
+        END;
         EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
                        E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.');
     END IF;

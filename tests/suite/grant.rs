@@ -173,6 +173,47 @@ fn changes_of_access_at_once_wait_for_each_other() {
     assert!(!defines);
 }
 
+/// Who waited for the end of a source, or for somebody who made a schema of the same name, hears of
+/// that in the words of a call that came later.
+#[test]
+fn change_that_waited_for_what_it_cannot_have_is_refused() {
+    let mut database = clinic::database("grant");
+    let role = database.create_role("app", "");
+    for (first, second, code) in [
+        (
+            "SELECT ingest.source_drop('clinic', true)",
+            format!("SELECT ingest.source_grant('clinic', '{role}', 'read')"),
+            "PT404",
+        ),
+        (
+            "SELECT ingest.source_create('same')",
+            "SELECT ingest.api_create('same')".to_owned(),
+            "PT409",
+        ),
+        (
+            "SELECT ingest.api_create('again')",
+            "SELECT ingest.source_create('again')".to_owned(),
+            "PT409",
+        ),
+        (
+            "CREATE SCHEMA thrice",
+            "SELECT ingest.api_create('thrice')".to_owned(),
+            "PT409",
+        ),
+    ] {
+        let mut holder = database.connect();
+        holder.batch_execute(&format!("BEGIN; {first}")).unwrap();
+        let mut waiter = database.connect();
+        let pid = server::backend_pid(&mut waiter);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| waiter.batch_execute(&second));
+            wait_until_blocked(&mut database.connect(), pid);
+            holder.batch_execute("COMMIT").unwrap();
+            expect_sqlstate(waiting.join().unwrap(), code);
+        });
+    }
+}
+
 /// Three who give and take at once, beside two who define and drop, meet no error at all.
 #[test]
 fn granters_and_definers_at_once_meet_no_error() {
