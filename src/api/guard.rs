@@ -106,7 +106,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let given = row.int4(layout.version).filter(|version| *version != 0);
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
     let before = match generated {
-        true => Before::Nothing,
+        true => Before::Never,
         false => history::before(guarded.table()?, trigger.relation(), key)?,
     };
     let first = |version: i32, instant: Instant| Verdict {
@@ -133,24 +133,14 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             profile_version: row.int4(layout.profile_version).unwrap_or(profile_version),
         },
         (_, Some(expected)) => return Err(refusal::stale(guarded, expected, 0)),
-        (Before::Nothing, None) => first(1, now()),
+        (Before::Never | Before::Nothing, None) => first(1, now()),
         (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
     };
-    if !generated && !matches!(before, Before::Living { .. }) {
-        confirm::remember(trigger.relation(), row_id(guarded, key), verdict.version);
+    if !generated {
+        let (table, relation) = (guarded.table()?, trigger.relation());
+        confirm::remember(table, relation, key, verdict.version, before)?;
     }
     answer(&row, &layout, &verdict, fresh_id, contained)
-}
-
-/// The id that the row will have: of a link, the one that its generated column makes.
-fn row_id(guarded: &Guarded, key: RowKey<'_>) -> String {
-    match (key, &guarded.ends) {
-        (RowKey::Ends(from, to), Some(ends)) => {
-            format!("{}.{from},{}.{to}", ends.from, ends.to)
-        }
-        (RowKey::Ends(from, to), None) => format!("{from},{to}"),
-        (RowKey::Id(id), _) => id.to_owned(),
-    }
 }
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {

@@ -55,20 +55,18 @@ pub unsafe fn entry(fcinfo: FunctionCallInfo, body: fn(&mut Call<'_>) -> Result<
     // SAFETY: the caller vouches for `fcinfo`, which lives for the whole call.
     match run(unsafe { &mut *fcinfo }, body) {
         Ok(datum) => datum,
-        Err(Thrown::Postgres(error)) => {
-            // SAFETY: the data is CopyErrorData's, and this frame owns nothing to drop.
-            unsafe { ffi::ReThrowError(error) }
-        }
-        Err(Thrown::Own {
-            code,
-            message,
-            detail,
-            hint,
-        }) => {
-            // SAFETY: palloc'd C strings, and this frame owns nothing to drop.
-            unsafe { throw(code, message, detail, hint) }
-        }
+        // SAFETY: this frame owns nothing to drop.
+        Err(thrown) => unsafe { throw(thrown) },
     }
+}
+
+/// Throws an error on, from a place that PostgreSQL calls and that is not a SQL function.
+///
+/// # Safety
+/// No caller up to PostgreSQL may own anything that has a destructor.
+pub(super) unsafe fn raise(error: Error) -> ! {
+    // SAFETY: the caller's promise is handed on; the error is moved out before.
+    unsafe { throw(prepare(error)) }
 }
 
 fn run(
@@ -176,15 +174,21 @@ fn prepare(error: Error) -> Thrown {
 }
 
 /// # Safety
-/// The strings are null or C strings in PostgreSQL's memory; no caller up to PostgreSQL may own
-/// anything that has a destructor, because this leaves by `longjmp`.
-unsafe fn throw(
-    code: c_int,
-    message: *const c_char,
-    detail: *const c_char,
-    hint: *const c_char,
-) -> ! {
-    // SAFETY: the sequence is ereport(ERROR, …) written out; "%s" takes exactly one C string.
+/// No caller up to PostgreSQL may own anything that has a destructor, because this leaves by
+/// `longjmp`.
+unsafe fn throw(thrown: Thrown) -> ! {
+    let (code, message, detail, hint) = match thrown {
+        // SAFETY: the data is CopyErrorData's.
+        Thrown::Postgres(error) => unsafe { ffi::ReThrowError(error) },
+        Thrown::Own {
+            code,
+            message,
+            detail,
+            hint,
+        } => (code, message, detail, hint),
+    };
+    // SAFETY: the sequence is ereport(ERROR, …) written out; "%s" takes exactly one C string, and
+    // these are null or C strings in PostgreSQL's memory.
     unsafe {
         ffi::errstart(
             pgrx::pg_sys::elog::PgLogLevel::ERROR as c_int,
@@ -253,4 +257,5 @@ extern "C-unwind" fn _PG_init() {
     // SAFETY: registration may raise an ERROR, which this frame, owning nothing, lets pass.
     unsafe { super::settings::register() };
     super::invalidation::register();
+    super::planner::register();
 }

@@ -5,9 +5,10 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, List, MemoryContext,
-    Oid, RelcacheCallbackFunction, SPIPlanPtr, Snapshot, SyscacheCallbackFunction, TransactionId,
-    TupleDesc, Tuplestorestate, varlena,
+    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, IndexScanDesc,
+    ItemPointer, LOCKMODE, List, MemoryContext, Oid, ParamListInfo, PlannedStmt, Query, Relation,
+    RelcacheCallbackFunction, SPIPlanPtr, ScanDirection, ScanKey, Snapshot,
+    SyscacheCallbackFunction, TransactionId, TupleDesc, Tuplestorestate, varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -98,6 +99,8 @@ unsafe extern "C-unwind" {
     pub fn GetCatalogSnapshot(relation: Oid) -> Snapshot;
     pub fn GetLatestSnapshot() -> Snapshot;
     pub fn GetUserId() -> Oid;
+    pub fn GetActiveSnapshot() -> Snapshot;
+    pub fn ActiveSnapshotSet() -> bool;
     pub fn GetCurrentTimestamp() -> i64;
     pub fn GetCurrentStatementStartTimestamp() -> i64;
     pub fn ProcessInterrupts();
@@ -111,7 +114,46 @@ unsafe extern "C-unwind" {
     #[cfg(not(feature = "pg15"))]
     pub fn object_aclcheck(class: Oid, object: Oid, role: Oid, mode: AclMode) -> c_uint;
 
+    // planner.h
+    pub fn standard_planner(
+        query: *mut Query,
+        sql: *const c_char,
+        options: c_int,
+        parameters: ParamListInfo,
+    ) -> *mut PlannedStmt;
+
+    // namespace.h, lsyscache.h, lmgr.h, table.h, relcache.h, genam.h, skey.h
+    pub fn get_relname_relid(name: *const c_char, schema: Oid) -> Oid;
+    pub fn table_open(relation: Oid, mode: LOCKMODE) -> Relation;
+    pub fn try_table_open(relation: Oid, mode: LOCKMODE) -> Relation;
+    pub fn table_close(relation: Relation, mode: LOCKMODE);
+    pub fn RelationGetPrimaryKeyIndex(
+        relation: Relation,
+        #[cfg(feature = "pg18")] deferrable_ok: bool,
+    ) -> Oid;
+    pub fn index_open(index: Oid, mode: LOCKMODE) -> Relation;
+    pub fn index_close(index: Relation, mode: LOCKMODE);
+    pub fn index_beginscan(
+        table: Relation,
+        index: Relation,
+        snapshot: Snapshot,
+        #[cfg(feature = "pg18")] instrument: *mut pgrx::pg_sys::IndexScanInstrumentation,
+        keys: c_int,
+        orders: c_int,
+    ) -> IndexScanDesc;
+    pub fn index_rescan(
+        scan: IndexScanDesc,
+        keys: ScanKey,
+        count: c_int,
+        orders: ScanKey,
+        order_count: c_int,
+    );
+    pub fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
+    pub fn index_endscan(scan: IndexScanDesc);
+    pub fn ScanKeyInit(key: ScanKey, column: i16, strategy: u16, function: Oid, argument: Datum);
+
     // xact.h
+    pub fn CommandCounterIncrement();
     pub fn TransactionIdIsCurrentTransactionId(xid: TransactionId) -> bool;
     pub fn BeginInternalSubTransaction(name: *const c_char);
     pub fn ReleaseCurrentSubTransaction();

@@ -44,6 +44,11 @@ thread_local! {
     static WATCHED: Cell<Oid> = const { Cell::new(Oid::INVALID) };
 }
 
+/// The number of changes of any table that this backend has heard of.
+pub(super) fn changes() -> u64 {
+    TABLES.get()
+}
+
 /// The number of catalog changes this backend has heard of.
 pub fn generation() -> u64 {
     GENERATION.get()

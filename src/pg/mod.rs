@@ -21,7 +21,9 @@ mod lock;
 mod memory;
 mod notice;
 mod owner;
+mod planner;
 mod privilege;
+mod probe;
 mod qualify;
 mod rows;
 mod settings;
@@ -45,6 +47,7 @@ pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;
 pub use privilege::{current_role, may_create_schemas, may_use_schema};
+pub use probe::{KeyIndex, Parts};
 pub use rows::Row;
 pub use settings::{limits, set_local, setting};
 pub use spi::{Arg, Reading, Session, Statement, kind};
@@ -83,6 +86,18 @@ pub fn completed_transactions() -> u64 {
 pub fn is_own_transaction(xid: u32) -> bool {
     // SAFETY: looks into backend memory; it raises nothing.
     unsafe { ffi::TransactionIdIsCurrentTransactionId(xid.into()) }
+}
+
+/// What tells a statement that is running from those around it and inside it: the snapshot that it
+/// has pushed. 0 if there is none.
+pub fn running_statement() -> usize {
+    // SAFETY: both only look at the stack of snapshots.
+    unsafe {
+        match ffi::ActiveSnapshotSet() {
+            true => ffi::GetActiveSnapshot().addr(),
+            false => 0,
+        }
+    }
 }
 
 /// Whether the transaction keeps one snapshot (REPEATABLE READ, SERIALIZABLE), so that its

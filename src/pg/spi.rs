@@ -2,6 +2,7 @@
 
 use super::catch::guard;
 use super::error::{Error, Result};
+use super::planner::BY_KEY;
 use super::qualify::qualify;
 use super::rows::Rows;
 use super::{Instant, ffi, varlena};
@@ -123,7 +124,7 @@ pub enum Reading {
 /// How the planner treats the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Planning {
-    /// One plan for all values: for what goes by a key.
+    /// One plan for all values, by the key: for what goes by a key.
     Generic,
     /// A plan for each execution's values: for criteria, where a generic plan scans the table.
     Custom,
@@ -171,9 +172,9 @@ impl Statement {
             .map_err(|_| Error::Bug("NUL in SQL".into()))?;
         let sql = sql.as_ptr();
         let options = match self.planning {
-            Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN,
-            Planning::Custom => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
-        } as c_int;
+            Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int | BY_KEY,
+            Planning::Custom => pg_sys::CURSOR_OPT_CUSTOM_PLAN as c_int,
+        };
         let (count, types) = (self.types.len() as c_int, self.types.as_ptr().cast_mut());
         // SAFETY: SPI is connected (plans are asked for by a Session only); the arrays live.
         let plan = unsafe {
@@ -284,6 +285,12 @@ impl Session {
             return Err(Error::Bug(format!("SPI answered {code}").into()));
         }
         Ok(Rows::taken(self))
+    }
+
+    /// Makes what the statement around this has written visible to what comes next.
+    pub fn step(&self) -> Result<()> {
+        // SAFETY: the closure holds only the call.
+        unsafe { guard(|| ffi::CommandCounterIncrement()) }
     }
 
     /// Runs one statement of a definition (DDL), which is never kept.

@@ -2,55 +2,144 @@
 //!
 //! Between the guard's look at history and the insert itself, another transaction may create and
 //! delete the same id: the version given is then one that history already has. No lock can close
-//! that gap without one lock for each row of a load, so it is looked at once more, at the end of
-//! the statement and for all its rows together.
+//! that gap without one lock for each row of a load, so it is looked at once more, when the row is
+//! in the table. Of a key that nobody had ever stored it is enough to ask history's index whether
+//! that is still so; that is done for many rows at once, while the statement still goes on. All
+//! others are asked for by statements, at the end.
 
 use super::acting::{self, What, as_owner};
-use super::history::through_seal;
+use super::history::{Before, RowKey, through_seal};
 use super::table::Table;
 use crate::pg::{
-    Arg, Event, Instant, Oid, Reading, Result, Session, Use, is_own_transaction, statement_start,
+    Arg, Event, Instant, Oid, Parts, Reading, Result, Session, Use, is_own_transaction,
+    running_statement, statement_start,
 };
+use ingest_engine::Kind;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A row that the guard let pass, with the version it was given.
-struct Pending {
-    table: Oid,
-    key: String,
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Where the parts of its key end in the text of all keys; they begin where the last one ended.
+    ends: [usize; 2],
     version: i32,
+    /// What inserts it.
+    statement: usize,
     asked: u8,
+}
+
+/// Rows and their keys, in little room: there may be millions.
+#[derive(Debug, Default)]
+struct Rows {
+    keys: String,
+    rows: Vec<Row>,
+}
+
+impl Rows {
+    fn push(&mut self, key: Parts<'_>, row: Row) {
+        let ends = key.map(|part| {
+            self.keys.push_str(part);
+            self.keys.len()
+        });
+        self.rows.push(Row { ends, ..row });
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Parts<'_>, Row)> {
+        let mut begin = 0;
+        self.rows.iter().map(move |row| {
+            let [middle, end] = row.ends;
+            let key = [&self.keys[begin..middle], &self.keys[middle..end]];
+            begin = end;
+            (key, *row)
+        })
+    }
+}
+
+/// What one table is still to be asked for.
+#[derive(Debug, Default)]
+struct Pending {
+    /// Rows whose keys nobody had ever stored.
+    new: Rows,
+    /// All others.
+    others: Rows,
+}
+
+struct Passed {
+    statement: Instant,
+    tables: HashMap<Oid, Pending>,
+}
+
+thread_local! {
+    static PASSED: RefCell<Option<Passed>> = const { RefCell::new(None) };
 }
 
 /// How often a row that is not in the table is asked for: it may wait for a statement around this
 /// one, but more likely it was turned away by ON CONFLICT, or rolled back, and will never come.
 const MOST: u8 = 3;
 
-struct Passed {
-    statement: Instant,
-    rows: Vec<Pending>,
-}
+/// How many rows are asked for at once.
+const CHUNK: usize = 1000;
 
-thread_local! {
-    static PASSED: RefCell<Passed> =
-        const { RefCell::new(Passed { statement: 0, rows: Vec::new() }) };
-}
-
-/// Remembers a row with a caller's own id until the end of the statement. `key` is the row's id.
-pub fn remember(table: Oid, key: String, version: i32) {
-    PASSED.with_borrow_mut(|passed| {
-        // What an earlier statement of the client left behind was rolled back.
-        if passed.statement != statement_start() {
-            passed.rows.clear();
-            passed.statement = statement_start();
+/// Remembers a row with a caller's own id, until it is confirmed; `before` is what the guard found.
+pub fn remember(
+    table: &Table,
+    relation: Oid,
+    key: RowKey<'_>,
+    version: i32,
+    before: Before,
+) -> Result<()> {
+    if matches!(before, Before::Living { .. }) {
+        return Ok(());
+    }
+    let row = Row {
+        ends: [0; 2],
+        version,
+        statement: running_statement(),
+        asked: 0,
+    };
+    with(relation, |pending| {
+        if !matches!(before, Before::Never) {
+            pending.others.push(key.parts(), row);
+            return Ok(());
         }
-        passed.rows.push(Pending {
-            table,
-            key,
-            version,
-            asked: 0,
-        });
-    });
+        if pending.new.rows.len() >= CHUNK {
+            look(table, pending)?;
+        }
+        pending.new.push(key.parts(), row);
+        Ok(())
+    })
+}
+
+fn with<T>(relation: Oid, body: impl FnOnce(&mut Pending) -> T) -> T {
+    PASSED.with_borrow_mut(|passed| {
+        let now = statement_start();
+        // What an earlier statement of the client left behind was rolled back.
+        let passed = match passed {
+            Some(passed) if passed.statement == now => passed,
+            stale => stale.insert(Passed {
+                statement: now,
+                tables: HashMap::new(),
+            }),
+        };
+        body(passed.tables.entry(relation).or_default())
+    })
+}
+
+/// Looks into history for the new rows. Those of the running statement are in the table by now, or
+/// never will be: what history does not have yet, it cannot get from another transaction any more.
+/// Those of a statement around it may be on their way.
+fn look(table: &Table, pending: &mut Pending) -> Result<()> {
+    let new = std::mem::take(&mut pending.new);
+    let keys: Vec<Parts<'_>> = new.iter().map(|(key, _)| key).collect();
+    let archived = table.archived_keys.may_have_each(&keys)?;
+    let running = running_statement();
+    for ((key, row), archived) in new.iter().zip(archived) {
+        if archived || row.statement != running {
+            pending.others.push(key, row);
+        }
+    }
+    Ok(())
 }
 
 /// What was found of the rows of a statement.
@@ -68,33 +157,71 @@ pub enum Confirmed {
 /// that are not in the table yet, because a statement around this one is still inserting them,
 /// wait for its end.
 pub fn confirm(table: &Table, relation: Oid) -> Result<Confirmed> {
-    let pending: Vec<Pending> = PASSED.with_borrow_mut(|passed| {
-        let (mine, others) = std::mem::take(&mut passed.rows)
-            .into_iter()
-            .partition(|row| row.table == relation);
-        passed.rows = others;
-        mine
-    });
-    if pending.is_empty() {
-        return Ok(Confirmed::Fine);
+    let asked = with(relation, |pending| {
+        if !pending.new.rows.is_empty() {
+            look(table, pending)?;
+        }
+        Result::Ok(std::mem::take(&mut pending.others))
+    })?;
+    let mut confirmed = Confirmed::Fine;
+    let mut rest = asked.iter();
+    loop {
+        let rows: Vec<_> = rest.by_ref().take(CHUNK).collect();
+        if rows.is_empty() {
+            return Ok(confirmed);
+        }
+        let (found, seen) = ask(table, relation, &rows)?;
+        if confirmed != Confirmed::Foreign && found != Confirmed::Fine {
+            confirmed = found;
+        }
+        with(relation, |pending| {
+            for ((key, row), seen) in rows.into_iter().zip(seen) {
+                let asked = row.asked + 1;
+                if asked < MOST && !seen {
+                    pending.others.push(key, Row { asked, ..row });
+                }
+            }
+        });
     }
-    let keys: Vec<&str> = pending.iter().map(|row| row.key.as_str()).collect();
-    let versions: Vec<String> = pending.iter().map(|row| row.version.to_string()).collect();
+}
+
+/// What the statements say of these rows, and which of them are in the table.
+fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, Row)]) -> Result<(Confirmed, Vec<bool>)> {
+    let firsts: Vec<&str> = rows.iter().map(|([first, _], _)| *first).collect();
+    let seconds: Vec<&str> = rows.iter().map(|([_, second], _)| *second).collect();
+    let versions: Vec<String> = rows
+        .iter()
+        .map(|(_, row)| row.version.to_string())
+        .collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
-    let revived = pending.iter().any(|row| row.version > 1);
+    let (firsts, seconds, versions) = (
+        Arg::Texts(&firsts),
+        Arg::Texts(&seconds),
+        Arg::Texts(&versions),
+    );
+    let args: &[Arg<'_>] = match table.kind() {
+        Kind::Relationship => &[firsts, seconds, versions],
+        _ => &[firsts, versions],
+    };
+    let mut seen = vec![false; rows.len()];
+    let revived = rows.iter().any(|(_, row)| row.version > 1);
     let history = What::History {
         table,
         fired: Some(relation),
         usage: if revived { Use::Write } else { Use::Read },
     };
-    let (confirmed, seen) = as_owner(history, || {
+    let confirmed = as_owner(history, || {
         Session::open(|session| {
-            let args = [Arg::Texts(&keys), Arg::Texts(&versions)];
-            let rows = session.run(&table.clashing, &args, Reading::Latest, 0)?;
+            session.step()?;
             let mut confirmed = Confirmed::Fine;
-            let mut seen = HashSet::new();
-            for row in rows.iter() {
-                seen.insert(row.string(1)?);
+            for row in session
+                .run(&table.clashing, args, Reading::Latest, 0)?
+                .iter()
+            {
+                let place = usize::try_from(row.int8(1)).unwrap_or(0);
+                if let Some(seen) = seen.get_mut(place.wrapping_sub(1)) {
+                    *seen = true;
+                }
                 match (row.bool(2), is_own_transaction(row.xid(3))) {
                     (false, _) => {}
                     (true, false) => confirmed = Confirmed::Foreign,
@@ -104,16 +231,11 @@ pub fn confirm(table: &Table, relation: Oid) -> Result<Confirmed> {
             }
             if revived && confirmed == Confirmed::Fine {
                 through_seal((acting::found(table)?.history, Event::Update), || {
-                    session.run(&table.revive, &args, Reading::LatestWriting, 0)
+                    session.run(&table.revive, args, Reading::LatestWriting, 0)
                 })?;
             }
-            Ok((confirmed, seen))
+            Ok(confirmed)
         })
     })?;
-    let waiting = pending.into_iter().filter_map(|mut row| {
-        row.asked += 1;
-        (row.asked < MOST && !seen.contains(&row.key)).then_some(row)
-    });
-    PASSED.with_borrow_mut(|passed| passed.rows.extend(waiting));
-    Ok(confirmed)
+    Ok((confirmed, seen))
 }

@@ -99,7 +99,7 @@ pub fn find(
     reading: Reading,
 ) -> Result<Vec<String>> {
     let (wheres, args) = wheres(conditions)?;
-    let sql = format!("SELECT id FROM {} WHERE {wheres} LIMIT 2", table.quoted);
+    let sql = format!("SELECT id FROM {} WHERE {wheres} LIMIT 2", table.only);
     let values = types(conditions).get(..args.len()).unwrap_or_default();
     let search = prepared(table, &sql, values);
     let rows = session.run(&search, &args, reading, 2)?;

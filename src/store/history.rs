@@ -7,7 +7,7 @@ use super::acting::{self, What, as_owner};
 use super::layout::{Key, Layout};
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Event, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use, kind,
+    Arg, Error, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
 };
 use std::cell::Cell;
 
@@ -18,6 +18,16 @@ pub enum RowKey<'a> {
     Id(&'a str),
     /// A link: its two ends.
     Ends(&'a str, &'a str),
+}
+
+impl<'a> RowKey<'a> {
+    /// The values of the key's columns.
+    pub fn parts(self) -> Parts<'a> {
+        match self {
+            RowKey::Id(id) => [id, ""],
+            RowKey::Ends(from, to) => [from, to],
+        }
+    }
 }
 
 /// The newest version of a row, living or archived.
@@ -32,7 +42,9 @@ pub struct Last {
 /// What stands in the way of an insert, or came before it.
 #[derive(Debug, Clone, Copy)]
 pub enum Before {
-    /// Nothing: the first version.
+    /// Nothing that any transaction has stored: the first version.
+    Never,
+    /// Nothing that is there: the first version.
     Nothing,
     /// It was there and was deleted.
     Deleted(Last),
@@ -73,6 +85,10 @@ pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<bool> {
 
 /// What was there under this key. A delete that is under way is waited for.
 pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
+    // In this order: what leaves the table is in the history by then.
+    if !table.keys.may_have(key.parts())? && !table.archived_keys.may_have(key.parts())? {
+        return Ok(Before::Never);
+    }
     as_owner(of(table, Some(relation), Use::Read), || {
         Session::open(|session| {
             let (args, count) = key_args(key);
@@ -183,7 +199,7 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
     let found = acting::found(table)?;
     let outer = PURGING.replace(Some(found.relation));
     let rows = session.run(
-        &Statement::by_key(format!("DELETE FROM {}", table.quoted), &[]),
+        &Statement::by_key(format!("DELETE FROM {}", table.only), &[]),
         &[],
         Reading::Fresh,
         0,

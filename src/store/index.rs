@@ -81,11 +81,11 @@ impl Index {
         let sql = format!(
             "SELECT pg_catalog.string_agg(id, ', ' ORDER BY id) FROM {} WHERE {} GROUP BY {} \
              HAVING pg_catalog.count(*) > 1 ORDER BY 1 LIMIT 20",
-            table.quoted,
+            table.only,
             present.join(" AND "),
             columns.join(", ")
         );
-        let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Latest, 0)?;
+        let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
         let issues = rows
             .iter()
             .map(|row| {

@@ -203,7 +203,7 @@ pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) ->
     let count = table.search(&format!("count {condition}"), || {
         let sql = format!(
             "SELECT pg_catalog.count(*) FROM {} WHERE {condition}",
-            table.quoted
+            table.only
         );
         Statement::by_key(sql, &[kind::TEXT])
     });
@@ -217,7 +217,7 @@ pub fn list(session: &Session, table: &Table, touching: &Touching, id: &str) -> 
     let list = table.search(&format!("list {condition}"), || {
         let sql = format!(
             "SELECT {LINK} FROM {} WHERE {condition} ORDER BY id",
-            table.quoted
+            table.only
         );
         Statement::by_key(sql, &[kind::TEXT])
     });
@@ -230,7 +230,7 @@ pub fn delete_all(session: &Session, table: &Table, touching: &Touching, id: &st
     let condition = touching_condition(touching);
     let delete = table.search(&format!("delete {condition}"), || {
         Statement::by_key(
-            format!("DELETE FROM {} WHERE {condition}", table.quoted),
+            format!("DELETE FROM {} WHERE {condition}", table.only),
             &[kind::TEXT],
         )
     });

@@ -202,11 +202,11 @@ pub fn search(
     // The matches are found first and put in order then: a plan that walks the key for the order's
     // sake, hoping for an early match, reads the whole table where there is none.
     let matches = match conditions.is_empty() {
-        true => format!("SELECT {RESOURCE} FROM {} WHERE id > ${from}", table.quoted),
+        true => format!("SELECT {RESOURCE} FROM {} WHERE id > ${from}", table.only),
         false => format!(
             "WITH matches AS MATERIALIZED (SELECT id AS match FROM {} WHERE {wheres}) \
              SELECT {RESOURCE} FROM {} JOIN matches ON id = match WHERE id > ${from}",
-            table.quoted, table.quoted
+            table.only, table.only
         ),
     };
     let sql = format!("{matches} ORDER BY id LIMIT ${most}");

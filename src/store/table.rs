@@ -2,7 +2,7 @@
 
 use super::acting::Found;
 use super::name::Name;
-use crate::pg::{PerTable, Result, Statement, kind};
+use crate::pg::{KeyIndex, Oid, PerTable, Result, Statement, kind};
 use ingest_engine::Kind;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,8 +12,6 @@ use std::rc::Rc;
 pub const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
 /// Those of a link table; `contained` is not there, and its place is taken by the ends.
 pub const LINK: &str = "id, version, created_at, updated_at, profile_version, data, from_id, to_id";
-
-const SAME_ENDS: &str = "h.from_id = t.from_id AND h.to_id = t.to_id";
 
 /// The statements of one guarded table.
 #[derive(Debug)]
@@ -27,8 +25,15 @@ pub struct Table {
     pub(super) found: PerTable<Found>,
     /// `"source"."profile"`
     pub quoted: String,
+    /// `ONLY "source"."profile"`: its rows, without those of tables that inherit from it, which no
+    /// guard has seen.
+    pub only: String,
     /// `"source"."profile_history"`
     pub history: String,
+    /// The key of its rows.
+    pub keys: KeyIndex,
+    /// The key of their history.
+    pub archived_keys: KeyIndex,
     /// Creates a row; a clash is PostgreSQL's 23505.
     pub insert: Statement,
     /// Creates a row unless its key or an identity is there: then no row comes back.
@@ -53,8 +58,8 @@ pub struct Table {
     pub rights: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
-    /// Of rows given by key and version: those that are there, whether history has them too, and
-    /// which transaction wrote that.
+    /// Of rows given by key and version: the places of those that are there, whether history has
+    /// them too, and which transaction wrote that.
     pub clashing: Statement,
     /// Ends the tombstones of rows given by key and version.
     pub revive: Statement,
@@ -87,16 +92,31 @@ impl Table {
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let table = format!("{}.{}", source.quoted(), name.quoted());
         let history = format!("{}.\"{name}_history\"", source.quoted());
+        let columns: &[_] = match kind {
+            Kind::Relationship => &[c"from_id", c"to_id"],
+            _ => &[c"id"],
+        };
+        let keys = [
+            KeyIndex::new(source.as_str(), name.as_str(), columns)?,
+            KeyIndex::new(source.as_str(), &format!("{name}_history"), columns)?,
+        ];
         Ok(match kind {
-            Kind::Relationship => Self::links(&source, &name, table, history),
-            _ => Self::resources(&source, &name, table, history),
+            Kind::Relationship => Self::links(&source, &name, table, history, keys),
+            _ => Self::resources(&source, &name, table, history, keys),
         })
     }
 
-    fn resources(source: &Name, name: &Name, table: String, history: String) -> Self {
+    fn resources(
+        source: &Name,
+        name: &Name,
+        table: String,
+        history: String,
+        [keys, archived_keys]: [KeyIndex; 2],
+    ) -> Self {
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
+        let only = format!("ONLY {table}");
         let insert = format!("INSERT INTO {table} (id, data, contained) VALUES ($1, $2, $3)");
-        let key = format!("FROM {table} WHERE id = $1");
+        let key = format!("FROM {only} WHERE id = $1");
         Self {
             kind: Kind::Root,
             source: source.to_string(),
@@ -126,12 +146,12 @@ impl Table {
                 &[TEXT],
             ),
             hold_target: Statement::by_key(
-                format!("SELECT id FROM {table} WHERE id = $1 FOR KEY SHARE"),
+                format!("SELECT id FROM {only} WHERE id = $1 FOR KEY SHARE"),
                 &[TEXT],
             ),
             update: Statement::by_key(
                 format!(
-                    "UPDATE {table} SET data=$2, contained=$3 WHERE id = $1 \
+                    "UPDATE {only} SET data=$2, contained=$3 WHERE id = $1 \
                      RETURNING {RESOURCE}"
                 ),
                 &[TEXT, JSONB, JSONB],
@@ -145,8 +165,8 @@ impl Table {
                 ),
                 &[TEXT],
             ),
-            clashing: clashing(&table, &history, "h.id = t.id"),
-            revive: revive(&table, &history, "h.id = t.id"),
+            clashing: clashing(&table, &history, KEY),
+            revive: revive(&table, &history, KEY),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -195,7 +215,7 @@ impl Table {
             ),
             update_many: Statement::by_key(
                 format!(
-                    "UPDATE {table} AS t SET data=n.data, contained=n.contained \
+                    "UPDATE {only} AS t SET data=n.data, contained=n.contained \
                      FROM unnest($1, $2, $3) AS n (id, data, contained) WHERE t.id = n.id \
                      RETURNING t.id, t.version"
                 ),
@@ -203,25 +223,35 @@ impl Table {
             ),
             lock_many: Statement::by_key(
                 format!(
-                    "SELECT {RESOURCE} FROM {table} WHERE id = ANY ($1) ORDER BY id \
+                    "SELECT {RESOURCE} FROM {only} WHERE id = ANY ($1) ORDER BY id \
                      FOR NO KEY UPDATE"
                 ),
                 &[TEXTS],
             ),
             page: Statement::by_key(
-                format!("SELECT {RESOURCE} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2"),
+                format!("SELECT {RESOURCE} FROM {only} WHERE id > $1 ORDER BY id LIMIT $2"),
                 &[TEXT, INT4],
             ),
             searches: RefCell::new(HashMap::new()),
+            keys,
+            archived_keys,
             quoted: table,
+            only,
             history,
         }
     }
 
-    fn links(source: &Name, name: &Name, table: String, history: String) -> Self {
+    fn links(
+        source: &Name,
+        name: &Name,
+        table: String,
+        history: String,
+        [keys, archived_keys]: [KeyIndex; 2],
+    ) -> Self {
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
+        let only = format!("ONLY {table}");
         let insert = format!("INSERT INTO {table} (from_id, to_id, data) VALUES ($1, $2, $3)");
-        let key = format!("FROM {table} WHERE from_id = $1 AND to_id = $2");
+        let key = format!("FROM {only} WHERE from_id = $1 AND to_id = $2");
         let archived = format!("FROM {history} WHERE from_id = $1 AND to_id = $2");
         Self {
             kind: Kind::Relationship,
@@ -249,12 +279,12 @@ impl Table {
                 &[TEXT, TEXT],
             ),
             hold_target: Statement::by_key(
-                format!("SELECT id FROM {table} WHERE id = $1 FOR KEY SHARE"),
+                format!("SELECT id FROM {only} WHERE id = $1 FOR KEY SHARE"),
                 &[TEXT],
             ),
             update: Statement::by_key(
                 format!(
-                    "UPDATE {table} SET data=$3 WHERE from_id = $1 AND to_id = $2 \
+                    "UPDATE {only} SET data=$3 WHERE from_id = $1 AND to_id = $2 \
                      RETURNING {LINK}"
                 ),
                 &[TEXT, TEXT, JSONB],
@@ -268,8 +298,8 @@ impl Table {
                 ),
                 &[TEXT, TEXT],
             ),
-            clashing: clashing(&table, &history, SAME_ENDS),
-            revive: revive(&table, &history, SAME_ENDS),
+            clashing: clashing(&table, &history, ENDS),
+            revive: revive(&table, &history, ENDS),
             archive: Statement::by_key(
                 format!(
                     "INSERT INTO {history} \
@@ -318,7 +348,7 @@ impl Table {
             ),
             update_many: Statement::by_key(
                 format!(
-                    "UPDATE {table} AS t SET data=n.data \
+                    "UPDATE {only} AS t SET data=n.data \
                      FROM unnest($1, $2, $3) AS n (from_id, to_id, data) \
                      WHERE t.from_id = n.from_id AND t.to_id = n.to_id RETURNING t.id, t.version"
                 ),
@@ -326,17 +356,20 @@ impl Table {
             ),
             lock_many: Statement::by_key(
                 format!(
-                    "SELECT {LINK} FROM {table} WHERE id = ANY ($1) \
+                    "SELECT {LINK} FROM {only} WHERE id = ANY ($1) \
                      ORDER BY from_id, to_id FOR NO KEY UPDATE"
                 ),
                 &[TEXTS],
             ),
             page: Statement::by_key(
-                format!("SELECT {LINK} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2"),
+                format!("SELECT {LINK} FROM {only} WHERE id > $1 ORDER BY id LIMIT $2"),
                 &[TEXT, INT4],
             ),
             searches: RefCell::new(HashMap::new()),
+            keys,
+            archived_keys,
             quoted: table,
+            only,
             history,
         }
     }
@@ -360,31 +393,60 @@ impl Table {
     }
 }
 
-/// `unnest` of two arrays is PostgreSQL's own only while it is not qualified.
-fn clashing(table: &str, history: &str, same: &str) -> Statement {
+const KEY: &[&str] = &["id"];
+const ENDS: &[&str] = &["from_id", "to_id"];
+
+/// Rows given by arrays, of their keys and last of their versions, as far as they are in the table:
+/// `FROM n (…) JOIN t ON …`, and what says that a row `h` of the history is of the same key.
+/// `unnest` of several arrays is PostgreSQL's own only while it is not qualified.
+fn given(table: &str, key: &[&str]) -> (String, String) {
+    let arrays: Vec<String> = (1..=key.len() + 1).map(|at| format!("${at}")).collect();
+    let same = |one: &str, other: &str| {
+        let columns: Vec<String> = key
+            .iter()
+            .map(|column| format!("{one}.{column} = {other}.{column}"))
+            .collect();
+        columns.join(" AND ")
+    };
+    let rows = format!(
+        "FROM unnest({}) WITH ORDINALITY AS n ({}, version, place) JOIN ONLY {table} AS t \
+         ON {} AND t.version = n.version::pg_catalog.int4",
+        arrays.join(", "),
+        key.join(", "),
+        same("t", "n"),
+    );
+    (rows, same("h", "t"))
+}
+
+const fn types(key: &[&str]) -> &'static [Oid] {
+    match key.len() {
+        1 => &[kind::TEXTS, kind::TEXTS],
+        _ => &[kind::TEXTS, kind::TEXTS, kind::TEXTS],
+    }
+}
+
+fn clashing(table: &str, history: &str, key: &[&str]) -> Statement {
+    let (rows, same) = given(table, key);
     Statement::by_key(
         format!(
-            "SELECT n.id, h.version IS NOT NULL, h.xmin \
-             FROM unnest($1, $2) AS n (id, version) \
-             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
+            "SELECT n.place, h.version IS NOT NULL, h.xmin {rows} \
              LEFT JOIN LATERAL (SELECT h.version, h.xmin FROM {history} AS h \
                    WHERE {same} AND h.version >= t.version \
                    ORDER BY h.version DESC LIMIT 1) AS h ON true"
         ),
-        &[kind::TEXTS, kind::TEXTS],
+        types(key),
     )
 }
 
 /// Ends the tombstones of rows that were created again.
-fn revive(table: &str, history: &str, same: &str) -> Statement {
+fn revive(table: &str, history: &str, key: &[&str]) -> Statement {
+    let (rows, same) = given(table, key);
     Statement::by_key(
         format!(
-            "UPDATE {history} AS h SET ended_at=t.updated_at \
-             FROM unnest($1, $2) AS n (id, version) \
-             JOIN {table} AS t ON t.id = n.id AND t.version = n.version::pg_catalog.int4 \
+            "UPDATE {history} AS h SET ended_at=t.updated_at {rows} \
              WHERE {same} AND h.version = (t.version - 1) AND h.ended_at IS NULL"
         ),
-        &[kind::TEXTS, kind::TEXTS],
+        types(key),
     )
 }
 

@@ -1,0 +1,219 @@
+//! Probing the index of a key: has it any entry at all under this key?
+//!
+//! The answer "no" is certain: whatever any transaction has stored there, committed or not, dead or
+//! not, has an entry as long as anybody may see it. "Yes" may be of a row that nobody sees any more;
+//! a statement decides then. No statement is run, no row is read, and nothing of the user's.
+
+use super::catch::guard;
+use super::error::{Error, Result};
+use super::{Instant, ffi, invalidation, statement_start, varlena};
+use core::ffi::{CStr, c_int};
+use pgrx::pg_sys::{self, Oid, ScanKeyData};
+use std::cell::Cell;
+use std::ffi::CString;
+
+/// The key of a row: one text, or two; of one, the second is empty and not looked at.
+pub type Parts<'a> = [&'a str; 2];
+
+/// The index of a table's primary key, found by names, and found again when anything has changed.
+#[derive(Debug)]
+pub struct KeyIndex {
+    schema: CString,
+    table: CString,
+    columns: &'static [&'static CStr],
+    found: Cell<Option<Found>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    changes: u64,
+    statement: Instant,
+    table: Oid,
+    /// `None` where the key is not of the shape that is known here.
+    index: Option<Oid>,
+}
+
+const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+const NO_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+
+impl KeyIndex {
+    /// Of the table of this name, whose primary key begins with these columns, of type text.
+    pub fn new(schema: &str, table: &str, columns: &'static [&'static CStr]) -> Result<Self> {
+        let name = |name| CString::new(name).map_err(|_| Error::Bug("NUL in a name".into()));
+        Ok(Self {
+            schema: name(schema)?,
+            table: name(table)?,
+            columns,
+            found: Cell::new(None),
+        })
+    }
+
+    /// Whether there may be anything under this key.
+    pub fn may_have(&self, key: Parts<'_>) -> Result<bool> {
+        let mut answer = [true];
+        self.probe(&[key], &mut answer)?;
+        Ok(answer[0])
+    }
+
+    /// Whether there may be anything under each of these keys, in the same order.
+    pub fn may_have_each(&self, keys: &[Parts<'_>]) -> Result<Vec<bool>> {
+        let mut answers = vec![true; keys.len()];
+        self.probe(keys, &mut answers)?;
+        Ok(answers)
+    }
+
+    /// Clears the answer of each key that has no entry; leaves all, where it cannot say.
+    fn probe(&self, keys: &[Parts<'_>], answers: &mut [bool]) -> Result<()> {
+        keys.iter()
+            .flatten()
+            .try_for_each(|part| varlena::fits(part.as_bytes()))?;
+        loop {
+            let found = self.find()?;
+            let Some(index) = found.index else {
+                return Ok(());
+            };
+            let width = self.columns.len();
+            // SAFETY: the closure owns nothing; the table and the index are locked before they are
+            // opened, and are what they were found to be unless a change was heard of since.
+            let current = unsafe {
+                guard(|| {
+                    ffi::LockRelationOid(found.table, LOCK);
+                    if found.changes != invalidation::changes() {
+                        return false;
+                    }
+                    scan(found.table, index, width, keys, answers);
+                    true
+                })
+            }?;
+            if current {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The index, as of now. Once in a statement of the client, because a schema can be renamed
+    /// without a word about its tables.
+    fn find(&self) -> Result<Found> {
+        // Taken before the look: what is heard of while it lasts may be about what it finds.
+        let (changes, statement) = (invalidation::changes(), statement_start());
+        if let Some(found) = self.found.get()
+            && found.changes == changes
+            && found.statement == statement
+        {
+            return Ok(found);
+        }
+        let (schema, table, columns) = (self.schema.as_ptr(), self.table.as_ptr(), self.columns);
+        // SAFETY: the closure owns nothing; the names live until after it.
+        let (table, index) = unsafe {
+            guard(|| {
+                let schema = ffi::get_namespace_oid(schema, true);
+                let table = match schema {
+                    Oid::INVALID => Oid::INVALID,
+                    schema => ffi::get_relname_relid(table, schema),
+                };
+                let relation = match table {
+                    Oid::INVALID => core::ptr::null_mut(),
+                    table => ffi::try_table_open(table, LOCK),
+                };
+                if relation.is_null() {
+                    return (table, None);
+                }
+                let index = index_of(relation, columns);
+                ffi::table_close(relation, NO_LOCK);
+                (table, index)
+            })
+        }?;
+        let found = Found {
+            changes,
+            statement,
+            table,
+            index,
+        };
+        self.found.set(Some(found));
+        Ok(found)
+    }
+}
+
+/// The index of the primary key, if it is an ordinary one of an ordinary table with no others below
+/// it, and begins with these columns as they were made.
+///
+/// # Safety
+/// Must be called inside `guard`; the relation is open.
+unsafe fn index_of(relation: pg_sys::Relation, columns: &[&CStr]) -> Option<Oid> {
+    // SAFETY: an open relation has its row of pg_class.
+    let row = unsafe { &*(*relation).rd_rel };
+    if row.relkind as u8 != pg_sys::RELKIND_RELATION || row.relhassubclass {
+        return None;
+    }
+    // SAFETY: the relation is open, and locked, so its index cannot go.
+    let oid = unsafe {
+        ffi::RelationGetPrimaryKeyIndex(
+            relation,
+            #[cfg(feature = "pg18")]
+            true,
+        )
+    };
+    if oid == Oid::INVALID {
+        return None;
+    }
+    // SAFETY: an index's relation has its row of pg_index, and `indnkeyatts` entries in each of its
+    // arrays; the table's descriptor is open as well.
+    unsafe {
+        let index = ffi::index_open(oid, LOCK);
+        let described = &*(*index).rd_index;
+        let width = usize::try_from(described.indnkeyatts).unwrap_or(0);
+        let fits = described.indisvalid
+            && (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+            && columns.len() <= width
+            && columns.iter().enumerate().all(|(place, name)| {
+                let column = c_int::from(described.indkey.values.as_slice(width)[place]);
+                let shape = (*relation).rd_att;
+                column > 0
+                    && ffi::SPI_fnumber(shape, name.as_ptr()) == column
+                    && ffi::SPI_gettypeid(shape, column) == pg_sys::TEXTOID
+                    && *(*index).rd_opfamily.add(place) == pg_sys::TEXT_BTREE_FAM_OID
+                    && *(*index).rd_indcollation.add(place) == pg_sys::C_COLLATION_OID
+            });
+        ffi::index_close(index, NO_LOCK);
+        fits.then_some(oid)
+    }
+}
+
+/// # Safety
+/// Must be called inside `guard`; the table is locked, the index is a btree of its own whose first
+/// `width` columns are texts in the order of their bytes; `answers` is as long as `keys`.
+unsafe fn scan(table: Oid, index: Oid, width: usize, keys: &[Parts<'_>], answers: &mut [bool]) {
+    let mut scan_keys = [ScanKeyData::default(); 2];
+    let (count, scan_keys) = (width as c_int, scan_keys.as_mut_ptr());
+    // SAFETY: opened and closed here; there is room for two scan keys, which a rescan copies.
+    unsafe {
+        let table = ffi::table_open(table, NO_LOCK);
+        let index = ffi::index_open(index, LOCK);
+        let scan = ffi::index_beginscan(
+            table,
+            index,
+            &raw mut pg_sys::SnapshotAnyData,
+            #[cfg(feature = "pg18")]
+            core::ptr::null_mut(),
+            count,
+            0,
+        );
+        for (key, answer) in keys.iter().zip(answers) {
+            for (place, part) in key.iter().take(width).enumerate() {
+                ffi::ScanKeyInit(
+                    scan_keys.add(place),
+                    place as i16 + 1,
+                    pg_sys::BTEqualStrategyNumber as u16,
+                    Oid::from(pg_sys::F_TEXTEQ),
+                    varlena::put(part.as_bytes()),
+                );
+            }
+            ffi::index_rescan(scan, scan_keys, count, core::ptr::null_mut(), 0);
+            let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            *answer = !ffi::index_getnext_tid(scan, forward).is_null();
+        }
+        ffi::index_endscan(scan);
+        ffi::index_close(index, NO_LOCK);
+        ffi::table_close(table, NO_LOCK);
+    }
+}
