@@ -113,6 +113,9 @@ DECLARE
     reads   CONSTANT boolean := granted OR rank = 1;
     writes  CONSTANT boolean := CASE WHEN granted THEN rank >= 2 ELSE rank <= 2 END;
     defines CONSTANT boolean := NOT granted OR rank = 3;
+    -- All that is not reading, also what nobody gives by these functions.
+    changes CONSTANT text := 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'
+        || CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN ', MAINTAIN' ELSE '' END;
     verb    CONSTANT text := CASE WHEN granted THEN 'GRANT' ELSE 'REVOKE' END;
     towards CONSTANT text := CASE WHEN granted THEN 'TO' ELSE 'FROM' END;
     -- What a role executes that defines.
@@ -177,12 +180,12 @@ BEGIN
             -- The default privileges were for every table that the owner made here.
             EXECUTE format('REVOKE ALL ON %s FROM %I', held.name, role);
         ELSIF writes THEN
-            EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %I', held.name, role);
+            EXECUTE format('REVOKE %s ON %s FROM %I', changes, held.name, role);
         END IF;
         -- A history takes no write but its archive's, whatever is granted on it: the seal sees to
         -- that. What the default privileges gave there goes away, so that no list shows it.
         IF held.history AND (granted OR NOT reads) THEN
-            EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %I', held.name, role);
+            EXECUTE format('REVOKE %s ON %s FROM %I', changes, held.name, role);
         END IF;
     END LOOP;
 

@@ -523,8 +523,7 @@ fn access_revoked_is_gone_from_every_table_of_the_schema() {
             client,
             &format!(
                 "SELECT coalesce(array_agg(DISTINCT a.privilege_type::text), '{{}}') FROM pg_class AS c, aclexplode(c.relacl) AS a
-                 WHERE c.relnamespace = 'clinic'::regnamespace AND a.grantee = '\"{role}\"'::regrole
-                   AND a.privilege_type <> 'MAINTAIN'"
+                 WHERE c.relnamespace = 'clinic'::regnamespace AND a.grantee = '\"{role}\"'::regrole"
             ),
         )
     };
