@@ -513,3 +513,45 @@ fn declared_path_is_never_scanned_for() {
         client.batch_execute("ROLLBACK").unwrap();
     }
 }
+
+/// Spellings of a number are one criterion, with one lock: callers at once wait for each other.
+#[test]
+fn numbers_spelled_in_different_ways_are_one_criterion() {
+    let database = clinic::database("criteria");
+    let mut first = database.connect();
+    let mut second = database.connect();
+    let definition = json!({"type": "ROOT", "properties": {"n": {"type": "decimal"}}});
+    clinic::define(&mut first, "clinic", "amount", &definition).unwrap();
+    first
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    second
+        .batch_execute("SET client_min_messages = warning; SET lock_timeout = '200ms'")
+        .unwrap();
+    let call = |number: &str| {
+        format!(
+            "SELECT ingest.resource_create_if('clinic', 'amount', '{{\"n\": {number}}}', '{{\"data\": {{\"n\": 1}}}}')"
+        )
+    };
+    for (held, asked, same) in [
+        ("1", "1.0", true),
+        ("1e0", "\"1.000\"", true),
+        ("-0.0", "0", true),
+        ("1e131000", "10e130999", true),
+        ("1", "-1", false),
+        ("1", "10000", false),
+        ("1", "0.0001", false),
+        ("12", "1.2", false),
+    ] {
+        let mut transaction = first.transaction().unwrap();
+        transaction.batch_execute(&call(held)).unwrap();
+        let mut other = second.transaction().unwrap();
+        let result = other.batch_execute(&call(asked));
+        match same {
+            true => drop(expect_sqlstate(result, "55P03")),
+            false => result.unwrap_or_else(|error| panic!("{held} and {asked}: {error:?}")),
+        }
+        other.rollback().unwrap();
+        transaction.rollback().unwrap();
+    }
+}

@@ -1,18 +1,65 @@
-//! The whole surface under random arguments of the right types: an answer or a typed refusal, from
-//! a session that goes on, without a value of a document in any of it.
+//! The whole surface under random arguments of the right types, by roles of every access: an answer
+//! or a typed refusal, in time, from a session that goes on and keeps no memory, without a value of a
+//! document in any of it.
 //!
 //! `INGEST_FUZZ_SECONDS` (120) says for how long, `INGEST_FUZZ_SEED` which run to have again.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ingest_tests::server::{Log, backend_pid};
+use ingest_tests::server::{Log, backend_pid, private_memory};
 use postgres::Client;
 use serde_json::{Value, json};
 
-use crate::clinic;
+use crate::roles::clinic_of_an_owner;
 
 /// What stands in documents, and may stand in no error and no line of the log.
 const PLANTED: &str = "planted-a7c3";
+
+/// How long a call may take; one that works on is cancelled before.
+const TIME: Duration = Duration::from_secs(4);
+
+/// How much a backend may grow after its first calls, which read the catalogs: of who has no access,
+/// and of who has.
+const STRANGER: u64 = 16 << 20;
+const KNOWN: u64 = 96 << 20;
+const FIRST_CALLS: u32 = 100;
+
+/// A session, and what its backend has and may have.
+struct Session {
+    role: String,
+    client: Client,
+    pid: i32,
+    calls: u32,
+    began_with: u64,
+    may_grow: u64,
+}
+
+impl Session {
+    fn new(role: &str, mut client: Client, may_grow: u64) -> Self {
+        client
+            .batch_execute("SET statement_timeout = '2s'; SET client_min_messages = warning")
+            .unwrap();
+        Self {
+            role: role.to_owned(),
+            pid: backend_pid(&mut client),
+            client,
+            calls: 0,
+            began_with: 0,
+            may_grow,
+        }
+    }
+
+    /// Notes a call, and tells by how much the backend has grown if that is too much.
+    fn grown(&mut self) -> Option<u64> {
+        self.calls += 1;
+        let memory = private_memory(self.pid);
+        if self.calls <= FIRST_CALLS {
+            self.began_with = memory;
+        }
+        let grown = memory.saturating_sub(self.began_with);
+        (grown > self.may_grow).then_some(grown)
+    }
+}
 
 /// A function of the extension: its name, and the name and the type of each parameter.
 pub struct Function {
@@ -28,21 +75,18 @@ fn functions_given_random_arguments_answer_or_refuse() {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.unwrap().as_nanos() as u64
     });
-    let database = clinic::database("fuzz");
+    let clinic = clinic_of_an_owner();
+    let database = &clinic.database;
     let mut client = database.connect();
     let log = Log::from_now();
-    client
-        .batch_execute(
-            "SET statement_timeout = '20s'; SET client_min_messages = warning;
-             SELECT ingest.api_create();
-             INSERT INTO clinic.office (id, data) VALUES ('o', '{\"name\": \"a\"}');
-             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}');
-             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p', 'o')",
-        )
-        .unwrap();
+    client.batch_execute("SELECT ingest.api_create()").unwrap();
     let functions = functions(&mut client);
     assert!(functions.len() > 40, "{}", functions.len());
-    let pid = backend_pid(&mut client);
+    let mut sessions = vec![Session::new("superuser", client, KNOWN)];
+    for (role, may) in &clinic.roles {
+        let may_grow = may.map_or(STRANGER, |_| KNOWN);
+        sessions.push(Session::new(role, database.connect_as(role), may_grow));
+    }
     let mut random = Random(seed | 1);
     let began = Instant::now();
     let (mut calls, mut answered) = (0, 0);
@@ -66,7 +110,13 @@ fn functions_given_random_arguments_answer_or_refuse() {
         .any(|end| function.name.ends_with(end) && !function.name.starts_with("resource"));
         let end = if destructive { "ROLLBACK" } else { "COMMIT" };
         calls += 1;
+        let count = sessions.len() as u64;
+        let place = usize::try_from(random.below(count)).unwrap();
+        let session = &mut sessions[place];
+        let (role, client) = (session.role.clone(), &mut session.client);
+        let asked = Instant::now();
         let result = client.batch_execute(&format!("BEGIN; {call}; {end}"));
+        let took = asked.elapsed();
         match result {
             Ok(()) => answered += 1,
             Err(error) => {
@@ -76,16 +126,23 @@ fn functions_given_random_arguments_answer_or_refuse() {
                 });
                 let state = refusal.code().code();
                 assert!(
-                    !["XX", "57", "58", "53"].contains(&&state[..2]),
-                    "seed {seed}: {refusal:?}: {shown}"
+                    state == "57014" || !["XX", "57", "58", "53"].contains(&&state[..2]),
+                    "seed {seed}: {role}: {refusal:?}: {shown}"
                 );
                 let told = format!("{refusal:?}");
                 assert!(!told.contains(PLANTED), "seed {seed}: {told}: {shown}");
                 client.batch_execute("ROLLBACK").unwrap();
             }
         }
+        let shown: String = call.chars().take(2000).collect();
+        assert!(took < TIME, "seed {seed}: {role}: {took:?}: {shown}");
+        if let Some(grown) = session.grown() {
+            panic!("seed {seed}: {role}: grown by {} MB: {shown}", grown >> 20);
+        }
     }
-    assert_eq!(backend_pid(&mut client), pid);
+    for session in &mut sessions {
+        assert_eq!(backend_pid(&mut session.client), session.pid);
+    }
     assert!(
         calls > 100 && answered > calls / 50,
         "{answered} of {calls} were answered"
@@ -135,6 +192,11 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
     if random.below(40) == 0 {
         return format!("NULL::{kind}");
     }
+    if random.below(100) == 0
+        && let Some(large) = large(random, kind)
+    {
+        return large;
+    }
     let text = match kind {
         "jsonb" => json_argument(random, name).to_string(),
         "text" => text_argument(random, name),
@@ -160,6 +222,27 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
         other => panic!("give this test an argument of type {other}"),
     };
     format!("'{}'::{kind}", text.replace('\'', "''"))
+}
+
+/// A large argument, made by the server.
+fn large(random: &mut Random, kind: &str) -> Option<String> {
+    let made: &[&str] = match kind {
+        "text" => &[
+            "repeat('x', 20000000)",
+            "repeat('a=1,&', 100000)",
+            "repeat('@rootId/', 10000)",
+        ],
+        "jsonb" => &[
+            "('[' || repeat('1e131000,', 100000) || '1]')::jsonb",
+            "('{\"data\": {\"name\": [' || repeat('1e131000,', 50000) || '1]}}')::jsonb",
+            "('{\"name\": [' || repeat('\"x\",', 50000) || '1]}')::jsonb",
+            "(repeat('[', 1000) || repeat(']', 1000))::jsonb",
+            "to_jsonb(repeat('[ab]{0,900}c', 10000))",
+            "('[' || repeat('{\"op\": \"copy\", \"from\": \"/data\", \"path\": \"/data/name\"},', 5000) || '1]')::jsonb",
+        ],
+        _ => return None,
+    };
+    Some((*random.one_of(made)).to_owned())
 }
 
 fn text_argument(random: &mut Random, name: &str) -> String {

@@ -10,7 +10,7 @@ use crate::clinic::{self, OFFICE, value};
 
 /// What a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Need {
+pub enum Need {
     Read,
     Write,
     Define,
@@ -144,14 +144,15 @@ const CALLS: &[(Need, &str)] = &[
 ];
 
 /// A clinic of an owner who is no superuser, and the roles of these tests.
-struct Clinic {
-    database: Database,
+pub struct Clinic {
+    pub database: Database,
     owner: String,
     /// Each role, and the most that it may do; the last belongs to another source.
-    roles: Vec<(String, Option<Need>)>,
+    pub roles: Vec<(String, Option<Need>)>,
 }
 
-fn clinic_of_an_owner() -> Clinic {
+/// The clinic, and a role of each access.
+pub fn clinic_of_an_owner() -> Clinic {
     let mut database = Database::new("roles");
     let owner = database.create_role("owner", "");
     database.run(&format!(

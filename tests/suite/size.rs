@@ -364,3 +364,66 @@ fn arguments_nested_too_deep_are_refused() {
         assert!(code.starts_with("PT4"), "{sql}: {error:?}");
     }
 }
+
+/// The issues of an error are told up to a megabyte, however deep and many they are.
+#[test]
+fn issues_beyond_a_megabyte_are_left_out() {
+    let database = clinic::database("size");
+    let mut client = database.connect();
+    define_profiles(&mut client);
+    client
+        .batch_execute("SET ingest.max_depth = 512; SET ingest.max_issues = 10000")
+        .unwrap();
+    let nested = json!({"type": "ROOT", "properties": {"n": {"type": "array", "items": {"type": "integer"}}}});
+    clinic::define(&mut client, "clinic", "nested", &nested).unwrap();
+    for (profile, document) in [
+        (
+            "nested",
+            // Names beyond ASCII, which an error escapes.
+            "(SELECT jsonb_object_agg(i || repeat('\u{1F600}', 70), 1) FROM generate_series(1, 9000) AS i)",
+        ),
+        (
+            "list",
+            "jsonb_build_object('items', (SELECT jsonb_agg(jsonb_build_object(repeat('k', 64), 1, repeat('l', 64), 2)) \
+             FROM generate_series(1, 9000)))",
+        ),
+    ] {
+        let refusal = expect_sqlstate(
+            client.batch_execute(&format!(
+                "INSERT INTO clinic.{profile} (data) SELECT {document}"
+            )),
+            "PT422",
+        );
+        let detail = refusal.detail().unwrap();
+        assert!(
+            detail.is_ascii() && detail.len() < 2 << 20,
+            "{}",
+            detail.len()
+        );
+        let found = issues(&refusal);
+        let told = found.len() - 1;
+        assert!(told > 500 && told < 10_000, "{told}");
+        assert_eq!(
+            found[told].diagnostics,
+            format!("more than {told} issues; the rest is left out")
+        );
+    }
+}
+
+/// A name that nobody declared, in an object that is open, can be a value: no error tells it.
+#[test]
+fn names_in_an_open_object_are_not_told() {
+    let database = clinic::database("size");
+    let mut client = database.connect();
+    let map = json!({"type": "ROOT", "properties": {"map": {"type": "object", "additionalProperties": true}}});
+    clinic::define(&mut client, "clinic", "map", &map).unwrap();
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    let refusal = expect_sqlstate(
+        client.batch_execute(&format!(
+            "INSERT INTO clinic.map (data) VALUES ('{{\"map\": {{\"123-45-6789\": {deep}}}}}')"
+        )),
+        "PT413",
+    );
+    assert_eq!(issues(&refusal)[0].expression, ["map.map"]);
+    assert!(!format!("{refusal:?}").contains("123-45"), "{refusal:?}");
+}

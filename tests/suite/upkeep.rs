@@ -147,6 +147,17 @@ fn query_string_becomes_criteria() {
         ("a.b=%C3%A9", json!({"a.b": "é"})),
         ("name=%26%3D%25", json!({"name": "&=%"})),
         ("name=", json!({"name": ""})),
+        // FHIR R4, section 3.1.1.4.0.1: what would divide values can stand in them.
+        ("name=Roe\\, Jane", json!({"name": "Roe, Jane"})),
+        (
+            "name=Roe%5C%2C+Jane,Bob",
+            json!({"name": ["Roe, Jane", "Bob"]}),
+        ),
+        ("name=a\\|b\\$c\\\\d", json!({"name": "a|b$c\\d"})),
+        ("name=a\\\\,b", json!({"name": ["a\\", "b"]})),
+        ("name=a\\b\\", json!({"name": "a\\b\\"})),
+        ("name=%zz%4", json!({"name": "%zz%4"})),
+        ("?a=1&&b", json!({"a": "1", "b": ""})),
     ] {
         let found: Value = client
             .query_one("SELECT ingest.criteria($1)", &[&query])
@@ -154,10 +165,24 @@ fn query_string_becomes_criteria() {
             .get(0);
         assert_eq!(found, criteria, "{query}");
     }
-    for wrong in ["name=a&name=b", "=a"] {
+    for wrong in [
+        "name=a&name=b",
+        "=a",
+        "name=%FF",
+        "%C3=a",
+        "name=%ED%A0%80",
+        "name=%00",
+    ] {
         expect_sqlstate(
             client.query_one("SELECT ingest.criteria($1)", &[&wrong]),
             "PT400",
+        );
+    }
+    let keys: Vec<String> = (0..65).map(|key| format!("k{key}=1")).collect();
+    for large in [keys.join("&"), format!("name={}", "x".repeat(8_200))] {
+        expect_sqlstate(
+            client.query_one("SELECT ingest.criteria($1)", &[&large]),
+            "PT413",
         );
     }
 }
