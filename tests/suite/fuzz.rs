@@ -203,6 +203,7 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
         "integer" => {
             (*random.one_of(&["0", "1", "2", "-1", "100", "2147483647", "-2147483648"])).to_owned()
         }
+        "oid" => (*random.one_of(&["0", "1259", "4294967295"])).to_owned(),
         "boolean" => (*random.one_of(&["true", "false"])).to_owned(),
         "text[]" => (*random.one_of(&["{}", "{Patient}", "{NULL,\"\"}"])).to_owned(),
         "timestamp with time zone" => (*random.one_of(&[
@@ -224,11 +225,12 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
     format!("'{}'::{kind}", text.replace('\'', "''"))
 }
 
-/// A large argument, made by the server.
+/// A large argument, made by the server. The texts are so long that malloc maps them, and what is freed
+/// of them is seen to be.
 fn large(random: &mut Random, kind: &str) -> Option<String> {
     let made: &[&str] = match kind {
         "text" => &[
-            "repeat('x', 20000000)",
+            "repeat('x', 40000000)",
             "repeat('a=1,&', 100000)",
             "repeat('@rootId/', 10000)",
         ],

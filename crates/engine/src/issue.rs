@@ -163,6 +163,9 @@ pub fn operation_outcome(issues: &[Issue]) -> String {
 /// How large the issues of one report may be together, in bytes, as they are told to a client.
 const LARGEST: usize = 1 << 20;
 
+/// What all patterns of a definition may take, compiled, in bytes.
+const PATTERNS: usize = 16 << 20;
+
 /// The issues of one document, in its order, at most as many as the limits allow and as are told in
 /// a megabyte, and then one that says so.
 #[derive(Debug, Clone)]
@@ -171,6 +174,8 @@ pub struct Report {
     max_issues: usize,
     /// What may still be told, in bytes of ASCII.
     left: usize,
+    /// What the patterns of a definition may still take, in bytes.
+    patterns: usize,
     refused: bool,
     truncated: bool,
     too_deep: bool,
@@ -184,6 +189,7 @@ impl Report {
             issues: Vec::new(),
             max_issues: limits.max_issues,
             left: LARGEST,
+            patterns: PATTERNS,
             refused: false,
             truncated: false,
             too_deep: false,
@@ -219,6 +225,13 @@ impl Report {
     pub(crate) fn push_too_many(&mut self, expression: String, expected: String) {
         self.too_deep = true;
         self.push(Issue::error(Code::TooCostly, expression, expected));
+    }
+
+    /// Whether a definition, whose report this is, may have one more pattern of so many bytes.
+    pub(crate) fn has_room(&mut self, pattern: usize) -> bool {
+        let left = self.patterns.checked_sub(pattern);
+        self.patterns = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// Whether it nests deeper or asks for more than the limits allow (PT413 and not PT422).

@@ -403,3 +403,29 @@ fn report_full_of_warnings_still_refuses() {
     assert_eq!(issues.len(), 3);
     assert_eq!(issues[2].severity, Severity::Error);
 }
+
+/// Patterns that are small each, and large together, are refused.
+#[test]
+fn patterns_that_are_large_together_are_refused() {
+    let read = |count: usize| {
+        let properties: Vec<String> = (0..count)
+            .map(|at| {
+                format!(r#""p{at}": {{"type": "symbol", "rules": [{{"pattern": "[ab]{{0,900}}{at}"}}]}}"#)
+            })
+            .collect();
+        let text = format!(
+            r#"{{"type": "ROOT", "properties": {{{}}}}}"#,
+            properties.join(", ")
+        );
+        let bytes = from_text(&text).unwrap();
+        Definition::read("many", Value::read(&bytes).unwrap())
+    };
+    assert!(read(20).is_ok());
+    let issues = read(2_000).unwrap_err();
+    assert!(
+        issues
+            .iter()
+            .any(|issue| issue.diagnostics == "expected smaller patterns, or fewer"),
+        "{issues:?}"
+    );
+}

@@ -18,7 +18,7 @@ use std::cell::RefCell;
 const LARGEST: usize = 256 << 10;
 
 /// What its states may take, in bytes, before those that are known are forgotten.
-const STATES: usize = 128 << 10;
+const STATES: usize = 64 << 10;
 
 /// How many bytes of a text are matched before steps are taken.
 const CHUNK: usize = 256;
@@ -69,6 +69,12 @@ impl Pattern {
             states: RefCell::new(automaton.create_cache()),
             automaton,
         })
+    }
+
+    /// What it takes, in bytes, before there is a text.
+    pub(crate) fn size(&self) -> usize {
+        let program = self.automaton.get_nfa().memory_usage();
+        program + self.automaton.memory_usage() + self.states.borrow().memory_usage()
     }
 
     /// The pattern as it was given.

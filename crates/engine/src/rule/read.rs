@@ -219,7 +219,16 @@ fn read_pattern(
         return Ok(None);
     };
     Ok(match Pattern::new(source) {
-        Ok(pattern) => Some(pattern),
+        Ok(pattern) if report.has_room(pattern.size()) => Some(pattern),
+        Ok(_) => {
+            mistake(
+                report,
+                Code::TooCostly,
+                at,
+                "expected smaller patterns, or fewer",
+            );
+            None
+        }
         Err(expected) => {
             mistake(report, Code::Invalid, at, expected);
             None
