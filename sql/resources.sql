@@ -40,10 +40,10 @@ CREATE FUNCTION ingest.resource_is_valid(source text, profile text, body jsonb)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_is_valid_wrapper';
 COMMENT ON FUNCTION ingest.resource_is_valid(text, text, jsonb) IS 'Whether the body conforms to the profile. Errors: PT400 malformed body, PT404 no such profile';
 
-CREATE FUNCTION ingest.resource_upsert_if(source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL)
+CREATE FUNCTION ingest.resource_upsert_if(source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL, if_match integer DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_upsert_if_wrapper';
-COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, jsonb, jsonb, text) IS 'Creates the resource, or replaces the one that matches the criteria; several are PT412, and so is a write to the match in between. Errors: PT400 malformed, or another id than the match, PT404, PT409, PT412, PT413, PT422';
+COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, jsonb, jsonb, text, integer) IS 'Creates the resource, or replaces the one that matches the criteria; several are PT412, and so is a write to the match in between. if_match is the version that the match must have, 0 for no match. Errors: PT400 malformed, or another id than the match, PT404, PT409, PT412, PT413, PT422';
 
 CREATE FUNCTION ingest.resource_patch(source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written

@@ -1,6 +1,6 @@
 //! Criteria: `{"address.city": "Toronto", "practiceNumber": [1, 2]}`, as conditions on data.
 
-use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
+use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb, lock_number};
 use crate::store::Guarded;
 use crate::store::criteria::{Condition, MOST, too_many};
 use crate::store::index::full_path;
@@ -90,14 +90,14 @@ impl Criteria {
         self.is_identity
     }
 
-    /// What callers with the same criteria have in common.
-    pub fn lock_key(&self, guarded: &Guarded) -> String {
-        format!(
-            "ingest\n{}\n{}\n{}",
+    /// The number of the lock that callers with the same criteria have in common.
+    pub fn lock_number(&self, guarded: &Guarded) -> u64 {
+        lock_number(&format!(
+            "{}\n{}\n{}",
             guarded.source_name(),
             guarded.name(),
             self.canonical
-        )
+        ))
     }
 }
 

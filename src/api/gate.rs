@@ -75,7 +75,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         if report.refuses() {
             return Err(refusal::of_report(&guarded, report));
         }
-        reference::hold(&guarded, &checked, trigger.owner())?;
+        reference::hold(&guarded, "", &checked, trigger.owner())?;
     }
     Ok(row.answer())
 }

@@ -262,7 +262,7 @@ fn judge(
     if report.refuses() {
         return Err(refusal::of_report(guarded, report));
     }
-    reference::hold(guarded, &checked, trigger.owner())?;
+    reference::hold(guarded, id, &checked, trigger.owner())?;
     let contained = if matches!(contained, Some(Value::Null)) {
         Contained::Absent
     } else if checked.incomplete {

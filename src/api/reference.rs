@@ -1,27 +1,167 @@
 //! References whose targets must exist (`"enforce": true`).
+//!
+//! A write outside of a call asks for its targets at once, as a foreign key does. A call that writes
+//! many ([`deferred`]) asks when all of it is there, as a deferred constraint does, so that what one
+//! call makes may refer to each other in any direction.
 
 use super::refusal;
-use crate::pg::{Error, Oid, Reading, Result, Session, State};
-use crate::store::{Guarded, find_for_gate, history, resources};
+use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
+use crate::store::history::{self, Target};
+use crate::store::{Guarded, find_for_gate, resources};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::mem;
 
-/// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
-pub fn hold(guarded: &Guarded, checked: &Checked, owner: Oid) -> Result<()> {
-    let mut missing = Vec::new();
-    for reference in &checked.references {
-        let there = match find_for_gate(guarded.source_name(), &reference.profile) {
-            Ok(target) => history::hold_target(target.table()?, owner, &reference.id)?,
-            Err(Error::Refused(refusal)) if refusal.state == State::NotFound => false,
-            Err(error) => return Err(error),
-        };
-        if !there {
-            missing.push(issue(reference));
+/// What a row that was written demands.
+struct Owed {
+    source: String,
+    profile: String,
+    id: String,
+    owner: Oid,
+    references: Vec<Reference>,
+}
+
+/// A row that was written, and what it refers to is not there.
+pub struct Unmet {
+    /// Its profile.
+    pub profile: String,
+    /// Its id; of a column of the user's own, nothing.
+    pub id: String,
+    /// Its refusal.
+    pub error: Error,
+}
+
+/// What is owed, and the depth of subtransactions in which it may be: a deeper one is not ours, and
+/// may be undone without our knowledge.
+struct Scope {
+    level: i32,
+    owed: Vec<Owed>,
+}
+
+thread_local! {
+    static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
+}
+
+/// Puts back what was there before, whatever happens.
+struct Outer(Option<Scope>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        SCOPE.with(|scope| mem::swap(&mut *scope.borrow_mut(), &mut self.0));
+    }
+}
+
+/// Runs `body`, and then asks for the targets of all that it wrote, and keeps them until the
+/// transaction ends. Gives those rows whose targets are missing: the caller must undo them.
+pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> {
+    let scope = Scope {
+        level: nest_level(),
+        owed: Vec::new(),
+    };
+    let outer = Outer(SCOPE.with(|inner| inner.replace(Some(scope))));
+    let done = body()?;
+    let scope = SCOPE.with(|scope| scope.take());
+    drop(outer);
+    Ok((
+        done,
+        settle(scope.map_or_else(Vec::new, |scope| scope.owed))?,
+    ))
+}
+
+/// As [`pg::attempt`], for work inside of [`deferred`]: what is undone owes nothing.
+pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Result<T, Failure>> {
+    let before = SCOPE.with(|scope| {
+        let mut scope = scope.borrow_mut();
+        scope.as_mut().map_or(0, |scope| {
+            scope.level += 1;
+            scope.owed.len()
+        })
+    });
+    let done = pg::attempt(body);
+    SCOPE.with(|scope| {
+        if let Some(scope) = scope.borrow_mut().as_mut() {
+            scope.level -= 1;
+            if !matches!(done, Ok(Ok(_))) {
+                scope.owed.truncate(before);
+            }
+        }
+    });
+    done
+}
+
+/// Targets are held in one order for all, and each is asked for once.
+fn settle(owed: Vec<Owed>) -> Result<Vec<Unmet>> {
+    let mut targets: BTreeMap<(&str, &str, &str), (Oid, bool)> = BTreeMap::new();
+    for row in &owed {
+        for reference in &row.references {
+            let target = (row.source.as_str(), &*reference.profile, &*reference.id);
+            targets.entry(target).or_insert((row.owner, false));
         }
     }
-    if missing.is_empty() {
+    for ((source, profile, id), (owner, there)) in &mut targets {
+        pg::check_for_interrupts()?;
+        *there = is_there(source, profile, id, *owner)?;
+    }
+    let mut unmet = Vec::new();
+    for row in &owed {
+        let missing: Vec<Issue> = row
+            .references
+            .iter()
+            .filter(|reference| {
+                let target = (row.source.as_str(), &*reference.profile, &*reference.id);
+                !targets.get(&target).is_some_and(|(_, there)| *there)
+            })
+            .map(issue)
+            .collect();
+        if !missing.is_empty() {
+            unmet.push(Unmet {
+                profile: row.profile.clone(),
+                id: row.id.clone(),
+                error: refusal::of_issues(&row.profile, &missing),
+            });
+        }
+    }
+    Ok(unmet)
+}
+
+/// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
+pub fn hold(guarded: &Guarded, id: &str, checked: &Checked, owner: Oid) -> Result<()> {
+    if checked.references.is_empty() {
         return Ok(());
     }
-    Err(refusal::of_issues(guarded, &missing))
+    let owed = Owed {
+        source: guarded.source_name().to_owned(),
+        profile: guarded.name().to_owned(),
+        id: id.to_owned(),
+        owner,
+        references: checked.references.clone(),
+    };
+    let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
+        Some(scope) if scope.level == nest_level() => {
+            scope.owed.push(owed);
+            None
+        }
+        _ => Some(owed),
+    });
+    let unmet = now.map_or_else(|| Ok(Vec::new()), |owed| settle(vec![owed]))?;
+    unmet
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |unmet| Err(unmet.error))
+}
+
+fn is_there(source: &str, profile: &str, id: &str, owner: Oid) -> Result<bool> {
+    let target = match find_for_gate(source, profile) {
+        Ok(target) => target,
+        Err(Error::Refused(refusal)) if refusal.state == State::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match history::hold_target(target.table()?, owner, id)? {
+        Target::Held => Ok(true),
+        Target::Missing => Ok(false),
+        Target::Unseen => Err(refusal::too_new(&target)),
+    }
 }
 
 /// Adds to a report, for who only asks, what is missing as the caller sees it.
@@ -47,7 +187,8 @@ pub fn look(
     Ok(())
 }
 
-fn issue(reference: &Reference) -> Issue {
+/// What is said of a reference that leads nowhere.
+pub fn issue(reference: &Reference) -> Issue {
     let target = &reference.profile;
     Issue::error(
         Code::NotFound,

@@ -1,7 +1,7 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
-use crate::pg::{Error, State, limits};
-use crate::store::Guarded;
+use crate::pg::{Error, Reading, Result, Session, State, limits};
+use crate::store::{Guarded, resources};
 use ingest_engine::{Issue, Report, operation_outcome};
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
@@ -9,7 +9,7 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
     let too_deep = report.is_too_deep();
     let issues = report.into_issues();
     if !too_deep {
-        return of_issues(guarded, &issues);
+        return of_issues(guarded.name(), &issues);
     }
     Error::refuse(
         State::TooLarge,
@@ -20,7 +20,7 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
 }
 
 /// Issues that refuse a resource, as an error: PT422.
-pub fn of_issues(guarded: &Guarded, issues: &[Issue]) -> Error {
+pub fn of_issues(profile: &str, issues: &[Issue]) -> Error {
     let refused = issues
         .iter()
         .filter(|issue| issue.severity.refuses())
@@ -33,10 +33,7 @@ pub fn of_issues(guarded: &Guarded, issues: &[Issue]) -> Error {
     };
     Error::refuse(
         State::Unprocessable,
-        format!(
-            "{} does not conform to its profile: {count}",
-            guarded.name()
-        ),
+        format!("{profile} does not conform to its profile: {count}"),
     )
     .detail(operation_outcome(issues))
     .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")
@@ -117,8 +114,9 @@ pub fn id_exists(guarded: &Guarded) -> Error {
 }
 
 /// Turns a unique violation (23505) on our own table into PT409. PostgreSQL's DETAIL would hold
-/// the values of the key; this has none.
+/// the values of the key or of the whole row: no violation of a constraint keeps it.
 pub fn of_write(guarded: &Guarded, error: Error) -> Error {
+    let error = error.without_values();
     if !error.is_postgres(b"23505") {
         return error;
     }
@@ -136,6 +134,22 @@ pub fn of_write(guarded: &Guarded, error: Error) -> Error {
     ))
 }
 
+/// There is no row that the caller can write: a policy hides one that he sees from his writes, or
+/// there is none.
+pub fn nothing_held(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    expected: Option<i32>,
+) -> Result<Error> {
+    let table = guarded.table()?;
+    if resources::read(session, table, id, Reading::Fresh)?.is_some() {
+        return Ok(swallowed(guarded));
+    }
+    let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
+    Ok(absent(guarded, expected, deleted))
+}
+
 /// A trigger of the user's own took the row away.
 pub fn swallowed(guarded: &Guarded) -> Error {
     Error::refuse(
@@ -148,6 +162,18 @@ pub fn swallowed(guarded: &Guarded) -> Error {
     .hint(
         "A BEFORE trigger of the table returned NULL, or a policy hides the row that was written.",
     )
+}
+
+/// What is there was committed after the transaction's snapshot was taken.
+pub fn too_new(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::SerializationFailure,
+        format!(
+            "a match in {} was committed after this transaction began",
+            guarded.name()
+        ),
+    )
+    .hint("Try the transaction again.")
 }
 
 /// There is no such version.

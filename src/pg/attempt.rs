@@ -12,6 +12,8 @@ pub struct Failure {
     pub message: String,
     /// The OperationOutcome of a refusal of ours.
     pub outcome: Option<String>,
+    /// What a refusal of ours means, of a trigger too.
+    pub state: Option<State>,
 }
 
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
@@ -80,6 +82,7 @@ fn failure(error: &Error) -> Option<Failure> {
             Some(Failure {
                 message: refusal.message.clone(),
                 outcome,
+                state: Some(refusal.state),
             })
         }
         Error::Postgres(caught) => {
@@ -91,7 +94,9 @@ fn failure(error: &Error) -> Option<Failure> {
                     .bytes()
                     .next()
                     .is_some_and(|first| (b'I'..=b'Z').contains(&first))
-                    && !["XX", "P0"].contains(&&sqlstate[..2]);
+                    && !["XX", "P0"].contains(&&sqlstate[..2])
+                // A policy, or a trigger of the user's own, and not a right that is lacking for all.
+                || sqlstate == "42501" && caught.is_of_row();
             let message = match caught.constraint() {
                 Some(constraint) => format!("violates the constraint {constraint}"),
                 None => format!("refused with SQLSTATE {sqlstate}"),
@@ -99,6 +104,7 @@ fn failure(error: &Error) -> Option<Failure> {
             of_data.then_some(Failure {
                 message,
                 outcome: None,
+                state: State::of(&sqlstate),
             })
         }
         Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,

@@ -78,6 +78,21 @@ impl State {
         }
     }
 
+    /// What a SQLSTATE of ours means; `None` for those of PostgreSQL.
+    pub(super) fn of(sqlstate: &str) -> Option<Self> {
+        let ours = [
+            Self::BadRequest,
+            Self::NotFound,
+            Self::Conflict,
+            Self::Gone,
+            Self::PreconditionFailed,
+            Self::TooLarge,
+            Self::Unprocessable,
+        ];
+        ours.into_iter()
+            .find(|state| state.sqlstate() == sqlstate.as_bytes())
+    }
+
     /// The FHIR issue type (value set `issue-type`) of a refusal that lists no issues of its own.
     const fn issue_type(self) -> &'static str {
         match self {
@@ -216,6 +231,12 @@ impl Caught {
     /// The constraint it names.
     pub(super) fn constraint(&self) -> Option<&str> {
         text(self.error().constraint_name)
+    }
+
+    /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.
+    pub(super) fn is_of_row(&self) -> bool {
+        let raised_in = text(self.error().funcname);
+        matches!(raised_in, Some("ExecWithCheckOptions" | "exec_stmt_raise"))
     }
 
     fn schema(&self) -> Option<&str> {

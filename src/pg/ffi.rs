@@ -6,8 +6,8 @@
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
     AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, IndexScanDesc,
-    ItemPointer, LOCKMODE, List, MemoryContext, Oid, ParamListInfo, PlannedStmt, Query, Relation,
-    RelcacheCallbackFunction, SPIPlanPtr, ScanDirection, ScanKey, Snapshot,
+    ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext, Oid, ParamListInfo, PlannedStmt, Query,
+    Relation, RelcacheCallbackFunction, SPIPlanPtr, ScanDirection, ScanKey, Snapshot,
     SyscacheCallbackFunction, TransactionId, TupleDesc, Tuplestorestate, varlena,
 };
 
@@ -152,7 +152,11 @@ unsafe extern "C-unwind" {
     pub fn index_endscan(scan: IndexScanDesc);
     pub fn ScanKeyInit(key: ScanKey, column: i16, strategy: u16, function: Oid, argument: Datum);
 
+    // lock.h
+    pub fn LockAcquire(tag: *const LOCKTAG, mode: c_int, session: bool, dont_wait: bool) -> c_uint;
+
     // xact.h
+    pub fn GetCurrentTransactionNestLevel() -> c_int;
     pub fn CommandCounterIncrement();
     pub fn TransactionIdIsCurrentTransactionId(xid: TransactionId) -> bool;
     pub fn BeginInternalSubTransaction(name: *const c_char);

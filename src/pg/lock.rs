@@ -1,10 +1,11 @@
-//! Locks on relations, by OID: what was checked of a relation holds while it is locked.
+//! Locks: on relations, by OID, so that what was checked of one holds while it is locked; and on
+//! names, among callers of ours.
 
 use super::catch::guard;
 use super::error::Result;
 use super::ffi;
 use core::ffi::c_int;
-use pgrx::pg_sys::{self, Oid};
+use pgrx::pg_sys::{self, LOCKTAG, Oid};
 
 /// How a statement is going to use a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,4 +40,36 @@ pub fn lock_partitions(relation: Oid, usage: Use) -> Result<()> {
     // SAFETY: the closure holds only the call, whose list lives in the caller's memory context.
     unsafe { guard(|| ffi::find_all_inheritors(relation, usage.mode(), core::ptr::null_mut())) }
         .map(drop)
+}
+
+/// What `pg_locks.objsubid` shows of an advisory lock of ours. PostgreSQL's own functions use 1 and
+/// 2, so no SQL can take one, no application waits for one, and it is told whose it is.
+const CLASS: u16 = 3;
+
+/// `DEFAULT_LOCKMETHOD` is 1, that of advisory locks is 2.
+const USER_LOCKMETHOD: u8 = 2;
+
+/// Waits until nobody else holds the advisory lock of this name, and holds it until the transaction
+/// ends.
+pub fn lock_name(name: u64) -> Result<()> {
+    let tag = LOCKTAG {
+        // SAFETY: a backend variable that is set when a session begins.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.into(),
+        locktag_field2: (name >> 32) as u32,
+        locktag_field3: name as u32,
+        locktag_field4: CLASS,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: USER_LOCKMETHOD,
+    };
+    let mode = pg_sys::ExclusiveLock as c_int;
+    // SAFETY: the tag lives until after the call, and PostgreSQL copies it.
+    unsafe { guard(|| ffi::LockAcquire(&raw const tag, mode, false, false)) }.map(drop)
+}
+
+/// The name of a lock as a number, by FNV-1a: the same in every build; two texts of one number only
+/// wait for each other.
+pub fn lock_number(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

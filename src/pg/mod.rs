@@ -42,7 +42,7 @@ pub use instant::{iso, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;
-pub use lock::{Use, lock, lock_partitions};
+pub use lock::{Use, lock, lock_name, lock_number, lock_partitions};
 pub use notice::notice;
 pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;
@@ -98,6 +98,12 @@ pub fn running_statement() -> usize {
             false => 0,
         }
     }
+}
+
+/// How deep the subtransactions are nested: 1 is the transaction itself.
+pub fn nest_level() -> i32 {
+    // SAFETY: reads backend memory; it raises nothing.
+    unsafe { ffi::GetCurrentTransactionNestLevel() }
 }
 
 /// Whether the transaction keeps one snapshot (REPEATABLE READ, SERIALIZABLE), so that its

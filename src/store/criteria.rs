@@ -5,7 +5,6 @@ use super::index::{inside, scalar};
 use super::table::Table;
 use crate::pg::{Arg, Error, Oid, Reading, Result, Session, State, Statement, kind, notice};
 use ingest_engine::jsonb::{Item, Value, write};
-use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 /// One criterion: any of the values at a path.
@@ -17,22 +16,6 @@ pub struct Condition {
     pub any: Vec<Vec<u8>>,
     /// Whether an index that the definition declares begins with this path.
     pub served: bool,
-}
-
-const LOCK: &str = "SELECT pg_catalog.pg_advisory_xact_lock(\
-     pg_catalog.hashtextextended($1, 0))";
-
-thread_local! {
-    static LOCK_SQL: ManuallyDrop<Statement> =
-        const { ManuallyDrop::new(Statement::keyed(LOCK, &[kind::TEXT])) };
-}
-
-/// Waits until nobody else works on the same key, and keeps others waiting until the transaction
-/// ends.
-pub fn lock(session: &Session, key: &str) -> Result<()> {
-    LOCK_SQL
-        .with(|sql| session.run(sql, &[Arg::Text(key)], Reading::Fresh, 0))
-        .map(drop)
 }
 
 /// How many values one search can have.

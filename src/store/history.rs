@@ -8,6 +8,7 @@ use super::layout::{Key, Layout};
 use super::table::Table;
 use crate::pg::{
     Arg, Error, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
+    snapshot_is_old,
 };
 use std::cell::Cell;
 
@@ -72,13 +73,37 @@ fn of(table: &Table, fired: Option<Oid>, usage: Use) -> What<'_> {
     }
 }
 
-/// Whether there is a living row with this id, which then stays until the transaction ends.
-/// `referrer` owns the table that has the reference.
-pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<bool> {
+/// What became of a target that is to be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// It is there, and stays until the transaction ends.
+    Held,
+    /// There is none.
+    Missing,
+    /// It was committed after the transaction's one snapshot was taken.
+    Unseen,
+}
+
+/// Keeps the living row with this id from being deleted. Who has waited for a delete looks once
+/// more: the row may have been created again.
+pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<Target> {
     as_owner(What::Target { table, referrer }, || {
         Session::open(|session| {
-            let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
-            Ok(rows.count() > 0)
+            for _ in 0..2 {
+                let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
+                if rows.count() > 0 {
+                    return Ok(Target::Held);
+                }
+            }
+            let unseen = snapshot_is_old()
+                && session
+                    .run(&table.read, &[Arg::Text(id)], Reading::Latest, 1)?
+                    .count()
+                    > 0;
+            Ok(match unseen {
+                true => Target::Unseen,
+                false => Target::Missing,
+            })
         })
     })
 }

@@ -2,6 +2,7 @@
 
 use super::acting::{What, as_owner};
 use super::history::{self, RowKey};
+use super::resources::{Hold, may_hold};
 use super::table::{LINK, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, kind};
 use std::mem::ManuallyDrop;
@@ -75,6 +76,21 @@ pub fn insert(
     )
 }
 
+/// Links two resources; that they are linked already is PostgreSQL's 23505 too.
+pub fn insert_plainly(
+    session: &Session,
+    table: &Table,
+    pair: Pair<'_>,
+    data: &[u8],
+) -> Result<Option<Link>> {
+    let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
+    first(
+        session
+            .run(&table.insert, &args, Reading::Fresh, 0)?
+            .first(),
+    )
+}
+
 /// Replaces the data of a link that the caller has locked.
 pub fn update(
     session: &Session,
@@ -116,6 +132,24 @@ pub fn lock_for_delete(session: &Session, table: &Table, pair: Pair<'_>) -> Resu
             .run(&table.lock_for_delete, &pair.args(), Reading::Fresh, 1)?
             .first(),
     )
+}
+
+/// Holds a link, if it is there and the caller may write the table.
+pub fn hold(session: &Session, table: &Table, pair: Pair<'_>, hold: Hold) -> Result<()> {
+    if !may_hold(session, table)? {
+        return Ok(());
+    }
+    let strength = hold.strength();
+    let statement = table.search(&format!("hold {strength}"), || {
+        let sql = format!(
+            "SELECT id FROM {} WHERE from_id = $1 AND to_id = $2 FOR {strength}",
+            table.only
+        );
+        Statement::by_key(sql, &[kind::TEXT, kind::TEXT])
+    });
+    session
+        .run(&statement, &pair.args(), Reading::Fresh, 1)
+        .map(drop)
 }
 
 /// Deletes a link; says whether there was one.

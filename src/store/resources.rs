@@ -115,6 +115,15 @@ pub fn read(
     )
 }
 
+/// Whether a row was committed after the transaction's one snapshot was taken, as far as the caller
+/// may know.
+pub fn is_unseen(session: &Session, table: &Table, id: &str) -> Result<bool> {
+    let rights = session.run(&table.rights, &[], Reading::Fresh, 1)?;
+    Ok(rights.first().is_some_and(|row| row.bool(3))
+        && read(session, table, id, Reading::Fresh)?.is_none()
+        && read(session, table, id, Reading::Latest)?.is_some())
+}
+
 /// Reads a row and holds it for a write, until the transaction ends.
 pub fn lock(session: &Session, table: &Table, id: &str) -> Result<Option<Stored>> {
     first(
@@ -287,6 +296,69 @@ pub fn update_many(
 pub fn lock_many(session: &Session, table: &Table, ids: &[&str]) -> Result<Vec<Stored>> {
     let rows = session.run(&table.lock_many, &[Arg::Texts(ids)], Reading::Fresh, 0)?;
     rows.iter().map(|row| Stored::of(&row)).collect()
+}
+
+/// How strongly a row is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// It stays, as a foreign key would have it.
+    Target,
+    /// It is going to be written.
+    Write,
+    /// It is going to be deleted.
+    Delete,
+}
+
+impl Hold {
+    /// As SQL says it after `FOR`.
+    pub fn strength(self) -> &'static str {
+        match self {
+            Hold::Target => "KEY SHARE",
+            Hold::Write => "NO KEY UPDATE",
+            Hold::Delete => "UPDATE",
+        }
+    }
+}
+
+/// Whether the caller may hold rows of a table: who may not write it is refused where he writes.
+pub fn may_hold(session: &Session, table: &Table) -> Result<bool> {
+    let may = table.search("may hold", || {
+        let quoted = &table.quoted;
+        let sql = format!(
+            "SELECT pg_catalog.has_any_column_privilege('{quoted}', 'UPDATE') \
+             AND pg_catalog.has_any_column_privilege('{quoted}', 'SELECT')"
+        );
+        Statement::by_key(sql, &[])
+    });
+    let rows = session.run(&may, &[], Reading::Fresh, 1)?;
+    Ok(rows.first().is_some_and(|row| row.bool(1)))
+}
+
+/// Holds those rows that are there and that the caller may write, in the order of their ids; gives
+/// their ids.
+pub fn hold(session: &Session, table: &Table, ids: &[&str], hold: Hold) -> Result<Vec<String>> {
+    if !may_hold(session, table)? {
+        return Ok(Vec::new());
+    }
+    let strength = hold.strength();
+    let statement = table.search(&format!("hold {strength}"), || {
+        let sql = format!(
+            "SELECT id FROM {} WHERE id = ANY ($1) ORDER BY id FOR {strength}",
+            table.only
+        );
+        Statement::by_key(sql, &[kind::TEXTS])
+    });
+    let rows = session.run(&statement, &[Arg::Texts(ids)], Reading::Fresh, 0)?;
+    rows.iter().map(|row| row.string(1)).collect()
+}
+
+/// Looks once more where nothing was found: who has waited for a delete does not see a row that the
+/// same transaction has made again.
+pub fn twice<T>(look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
+    match look()? {
+        None => look(),
+        found => Ok(found),
+    }
 }
 
 /// The next rows after an id, in the order of ids.

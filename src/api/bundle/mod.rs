@@ -1,14 +1,15 @@
 //! `ingest.bundle_apply(source, bundle)`: many operations, all or nothing.
 //!
-//! Resources come before links, whatever the order in the bundle. Creates and upserts of one
-//! profile are written together, by statements over arrays; the others one by one. There is at
-//! most one operation for each resource and link, so that the order among them does not matter.
+//! What goes away goes first, then comes what is new, then what changes, and links last, whatever
+//! the order in the bundle. Creates and upserts of one profile are written together, by statements
+//! over arrays; the others one by one. There is at most one operation for each resource and link, so
+//! that the order among them does not matter.
 
 mod operation;
 mod placeholder;
 mod run;
 
-use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
+use crate::pg::{Answer, Call, Error, Result, State, check_for_interrupts, datum_of_jsonb};
 use crate::store::source::check_usage;
 use ingest_engine::jsonb::{Item, Value, write};
 use operation::Operation;
@@ -30,28 +31,30 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let mut placeholders = Placeholders::default();
     for (index, value) in given.iter().enumerate() {
         placeholders
-            .define(*value)
+            .define(index, *value)
             .map_err(|error| at(index, error))?;
     }
-    let resolved = given
-        .iter()
-        .enumerate()
-        .map(|(index, value)| {
-            placeholders
-                .resolve(*value)
-                .map_err(|error| at(index, error))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let operations = resolved
-        .iter()
-        .enumerate()
-        .map(|(index, bytes)| {
-            Operation::read(source, index, Value::read(bytes)?).map_err(|error| at(index, error))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    operation::check_distinct(&operations)?;
-    let done = run::run(&operations)?;
-    datum_of_jsonb(&answer(&operations, &done)?)
+    datum_of_jsonb(&run::run(source, &given, &mut placeholders)?)
+}
+
+/// The operations with ids for placeholders, as root containers.
+fn resolve(given: &[Value<'_>], placeholders: &Placeholders) -> Result<Vec<Vec<u8>>> {
+    let resolved = given.iter().enumerate().map(|(index, value)| {
+        check_for_interrupts()?;
+        placeholders
+            .resolve(*value)
+            .map_err(|error| at(index, error))
+    });
+    resolved.collect()
+}
+
+/// The operations, understood.
+fn read<'a>(source: &str, resolved: &'a [Vec<u8>]) -> Result<Vec<Operation<'a>>> {
+    let read = resolved.iter().enumerate().map(|(index, bytes)| {
+        check_for_interrupts()?;
+        Operation::read(source, index, Value::read(bytes)?).map_err(|error| at(index, error))
+    });
+    read.collect()
 }
 
 const SHAPE: &str = "A bundle is {\"operations\": [{\"operation\": \"create\", \"profile\": \"...\", \"body\": {...}}, ...]}.";
@@ -87,7 +90,7 @@ fn at(index: usize, error: Error) -> Error {
 }
 
 /// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`
-fn answer(operations: &[Operation<'_>], done: &[Done]) -> Result<Vec<u8>> {
+fn answer(operations: &[Operation<'_>], done: &[&Done]) -> Result<Vec<u8>> {
     let rows: Vec<Item<'_>> = operations
         .iter()
         .zip(done)

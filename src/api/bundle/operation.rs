@@ -55,6 +55,21 @@ impl Verb {
             .map_or("", |(name, _)| name)
     }
 
+    /// The members that it takes, beside those that say what is done to what.
+    fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => &["id", "body"],
+            Self::Upsert => &["id", "body", "if_match"],
+            Self::CreateIf => &["id", "criteria", "body"],
+            Self::UpsertIf => &["id", "criteria", "body", "if_match"],
+            Self::Patch => &["id", "patch", "if_match"],
+            Self::Delete => &["id", "if_match", "cascade"],
+            Self::Link => &["body"],
+            Self::LinkUpsert => &["body", "if_match"],
+            Self::Unlink => &["id", "if_match"],
+        }
+    }
+
     /// Whether it is about a link.
     pub fn is_of_links(self) -> bool {
         matches!(self, Verb::Link | Verb::LinkUpsert | Verb::Unlink)
@@ -113,7 +128,7 @@ struct Members<'a> {
     criteria: Option<Value<'a>>,
     patch: Option<Value<'a>>,
     expected: Option<i32>,
-    cascade: bool,
+    cascade: Option<bool>,
 }
 
 impl<'a> Members<'a> {
@@ -136,7 +151,7 @@ impl<'a> Members<'a> {
                 (b"body", value) => members.body = Some(value),
                 (b"criteria", value) => members.criteria = Some(value),
                 (b"patch", value) => members.patch = Some(value),
-                (b"cascade", Value::Bool(cascade)) => members.cascade = cascade,
+                (b"cascade", Value::Bool(cascade)) => members.cascade = Some(cascade),
                 (b"if_match", Value::Number(number)) => {
                     let version = number
                         .as_i64()
@@ -157,15 +172,46 @@ impl<'a> Members<'a> {
     }
 }
 
+impl Members<'_> {
+    /// Refuses a member that the operation does not take: one that is ignored is a precondition
+    /// that was not asked, or a change that was not made.
+    fn check(&self, verb: Verb) -> Result<()> {
+        let given = [
+            ("id", self.id.is_some()),
+            ("body", self.body.is_some()),
+            ("criteria", self.criteria.is_some()),
+            ("patch", self.patch.is_some()),
+            ("if_match", self.expected.is_some()),
+            ("cascade", self.cascade.is_some()),
+        ];
+        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
+            if !verb.takes().contains(name) {
+                return Err(Error::refuse(
+                    State::BadRequest,
+                    format!("{} takes no {name}", verb.as_str()),
+                )
+                .hint(format!("It takes {}.", verb.takes().join(", "))));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)
 }
 
 impl<'a> Operation<'a> {
+    /// Whether criteria say what it is about.
+    pub fn is_conditional(&self) -> bool {
+        matches!(self.content, Content::Conditional(..))
+    }
+
     /// Understands an operation whose placeholders are resolved.
     pub fn read(source: &str, index: usize, value: Value<'a>) -> Result<Self> {
         let members = Members::read(value)?;
         let verb = members.verb.ok_or_else(|| bad("has no operation"))?;
+        members.check(verb)?;
         let name = match (verb.is_of_links(), members.profile, members.relationship) {
             (false, Some(profile), None) => profile,
             (true, None, Some(relationship)) => relationship,
@@ -236,7 +282,7 @@ impl<'a> Operation<'a> {
                 )
             }
         };
-        let (expected, cascade) = (members.expected, members.cascade);
+        let (expected, cascade) = (members.expected, members.cascade.unwrap_or(false));
         Ok(Self {
             index,
             verb,
@@ -249,23 +295,27 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// Refuses two operations on one resource or link: their order would be a guess.
-pub fn check_distinct(operations: &[Operation<'_>]) -> Result<()> {
+/// Refuses two operations on one resource or link: their order would be a guess. Conditional ones
+/// count once it is known what they are about.
+pub fn check_distinct(operations: &[Operation<'_>], resolved: bool) -> Result<()> {
     let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     for operation in operations {
         let Some(id) = &operation.id else { continue };
+        if operation.is_conditional() && !resolved {
+            continue;
+        }
         if let Some(first) = seen.insert((operation.guarded.name(), id), operation.index) {
-            return Err(Error::refuse(
-                State::BadRequest,
-                format!(
-                    "operations {first} and {} are about the same resource or link",
-                    operation.index
-                ),
-            )
-            .hint(
-                "A bundle holds at most one operation for each; make them one, or two bundles.",
-            ));
+            return Err(same(first, operation.index));
         }
     }
     Ok(())
+}
+
+/// The refusal of two operations that are about the same.
+pub fn same(first: usize, second: usize) -> Error {
+    Error::refuse(
+        State::BadRequest,
+        format!("operations {first} and {second} are about the same resource or link"),
+    )
+    .hint("A bundle holds at most one operation for each; make them one, or two bundles.")
 }

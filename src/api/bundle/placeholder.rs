@@ -1,4 +1,4 @@
-//! Placeholders: `@rootId`, `@rootId1`, … stand for ids that the bundle makes.
+//! Placeholders: `@rootId`, `@rootId1`, … stand for the ids of what operations create or match.
 //!
 //! An operation defines one by having it as its id. It may then stand wherever an id or a reference
 //! does: as a whole string, or as a part of one between slashes (`office/@rootId1/key/1`).
@@ -8,9 +8,13 @@ use crate::store::id;
 use ingest_engine::jsonb::{Item, Value, write};
 use std::collections::HashMap;
 
-/// The placeholders that a bundle defines, and the ids they stand for.
+/// The placeholders that a bundle defines, the ids they stand for, and by which operation each is
+/// defined.
 #[derive(Default)]
-pub struct Placeholders(HashMap<String, String>);
+pub struct Placeholders {
+    ids: HashMap<String, String>,
+    own: HashMap<usize, String>,
+}
 
 const PREFIX: &[u8] = b"@rootId";
 
@@ -21,7 +25,7 @@ fn is_placeholder(text: &[u8]) -> bool {
 
 impl Placeholders {
     /// Takes the placeholder that an operation has for its id, or its body has.
-    pub fn define(&mut self, operation: Value<'_>) -> Result<()> {
+    pub fn define(&mut self, index: usize, operation: Value<'_>) -> Result<()> {
         let Value::Object(operation) = operation else {
             return Ok(());
         };
@@ -35,7 +39,8 @@ impl Placeholders {
             if is_placeholder(text) && own != Some(text) {
                 own = Some(text);
                 let name = String::from_utf8_lossy(text).into_owned();
-                if self.0.insert(name.clone(), id::generate()).is_some() {
+                self.own.insert(index, name.clone());
+                if self.ids.insert(name.clone(), id::generate()).is_some() {
                     return Err(Error::refuse(
                         State::BadRequest,
                         format!("the placeholder {name} is defined twice"),
@@ -45,6 +50,15 @@ impl Placeholders {
             }
         }
         Ok(())
+    }
+
+    /// Lets the placeholder of an operation stand for what it matched; says whether it has one.
+    pub fn matched(&mut self, index: usize, id: &str) -> bool {
+        let Some(name) = self.own.get(&index) else {
+            return false;
+        };
+        self.ids.insert(name.clone(), id.to_owned());
+        true
     }
 
     /// The operation with ids for placeholders, as a root container.
@@ -103,7 +117,7 @@ impl Placeholders {
                 .map(|part| {
                     match is_placeholder(part.as_bytes()) {
             false => Ok(part),
-            true => self.0.get(part).map(String::as_str).ok_or_else(|| {
+            true => self.ids.get(part).map(String::as_str).ok_or_else(|| {
                 Error::refuse(State::BadRequest, format!("the placeholder {part} is not defined"))
                     .hint("A placeholder is defined by being the id of an operation in the bundle.")
             }),

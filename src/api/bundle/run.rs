@@ -1,104 +1,301 @@
-//! Running the operations of a bundle.
+//! Running the operations of a bundle, in the order of a FHIR transaction (R4, section 3.1.0.11.2).
+//!
+//! Locks are taken in an order that comes from names, keys and ids alone, so that two bundles do not
+//! wait for each other: first those of criteria, by their numbers; then all rows that are known to
+//! be written, linked or demanded, by profile and id; then links. What a bundle writes after that it
+//! holds already, or it is new.
 
-use super::operation::{Content, Operation, Verb};
-use super::{Done, at};
-use crate::api::link;
+use super::operation::{Content, Operation, Verb, check_distinct, same};
+use super::placeholder::Placeholders;
+use super::{Done, answer, at, read, resolve};
+use crate::api::body::Body;
+use crate::api::criteria::Criteria;
 use crate::api::load::{Incoming, Landed, Mode, OnError, write_all};
-use crate::api::resource::{create_if, delete, patch, upsert};
-use crate::pg::{Error, Result, Session, check_for_interrupts};
-use crate::store::Outcome;
+use crate::api::reference::{self, Unmet};
+use crate::api::resource::{create_if, delete, patch, upsert, upsert_if};
+use crate::api::{link, refusal};
+use crate::pg::{Error, Result, Session, State, check_for_interrupts, lock_name};
+use crate::store::links::{self, Pair};
+use crate::store::resources::{self, Hold, Stored};
+use crate::store::{Guarded, Outcome, find};
 use ingest_engine::Resource;
-use std::collections::{HashMap, HashSet};
+use ingest_engine::jsonb::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-/// Runs all operations; the answers stand in the order of the bundle. They are run in an order that
-/// is the same for all bundles, resources by profile and id and then links, so that two bundles
-/// cannot wait for each other; but a resource whose existence others demand comes before them.
-pub fn run(operations: &[Operation<'_>]) -> Result<Vec<Done>> {
-    let mut done: Vec<Option<Done>> = operations.iter().map(|_| None).collect();
-    let ranks = ranks(operations)?;
-    let mut order: Vec<&Operation<'_>> = operations.iter().collect();
-    order.sort_by_key(|operation| {
-        let name = operation.guarded.name();
-        let rank = ranks.get(name).copied().unwrap_or(0);
-        // What has no id yet is found by criteria, and comes last.
-        (
-            operation.verb.is_of_links(),
-            rank,
-            name,
-            operation.id.is_none(),
-            operation.id.as_deref(),
-        )
-    });
-    let same = |a: &&Operation<'_>, b: &&Operation<'_>| {
-        mode(a).is_some() && mode(a) == mode(b) && a.guarded.name() == b.guarded.name()
-    };
-    for group in order.chunk_by(same) {
+/// What the criteria of operations have led to, by their places: a resource that matches, or none.
+type Matches = HashMap<usize, Option<Stored>>;
+
+/// Runs all operations; the answer has them in the order of the bundle.
+pub fn run(source: &str, given: &[Value<'_>], placeholders: &mut Placeholders) -> Result<Vec<u8>> {
+    let resolved = resolve(given, placeholders)?;
+    let operations = read(source, &resolved)?;
+    check_distinct(&operations, false)?;
+    let mut done = Results(operations.iter().map(|_| None).collect());
+    let (answer, unmet) = reference::deferred(|| {
+        let keys = wait(&operations)?;
+        hold(&operations, &keys)?;
+        for operation in goes(&operations) {
+            done.alone(operation)?;
+        }
+        let matches = matches(&operations, &keys)?;
+        let mut again = false;
+        for (index, found) in &matches {
+            if let Some(stored) = found {
+                again |= placeholders.matched(*index, &stored.id);
+            }
+        }
+        if again {
+            let resolved = resolve(given, placeholders)?;
+            let mut operations = read(source, &resolved)?;
+            write(&mut operations, &matches, &mut done)
+        } else {
+            let mut operations = operations;
+            write(&mut operations, &matches, &mut done)
+        }
+    })?;
+    match unmet.into_iter().min_by_key(|unmet| done.place_of(unmet)) {
+        None => Ok(answer),
+        Some(unmet) => Err(match done.place_of(&unmet) {
+            usize::MAX => unmet.error,
+            place => at(place, unmet.error),
+        }),
+    }
+}
+
+/// Criteria by their numbers, each with the place of its operation.
+type Keys = Vec<(u64, usize)>;
+
+/// Waits for callers with the same criteria, in the order of their numbers. An identity keeps
+/// callers apart by its index, one row at a time; who has several rows at once could then meet
+/// another in the opposite order.
+fn wait(operations: &[Operation<'_>]) -> Result<Keys> {
+    let mut keys: Keys = operations
+        .iter()
+        .filter_map(|operation| match &operation.content {
+            Content::Conditional(criteria, _) => {
+                Some((criteria.lock_number(&operation.guarded), operation.index))
+            }
+            _ => None,
+        })
+        .collect();
+    keys.sort_unstable();
+    for pair in keys.windows(2) {
+        if let [(one, first), (other, second)] = pair
+            && one == other
+        {
+            return Err(same(*first, *second));
+        }
+    }
+    for (number, _) in &keys {
         check_for_interrupts()?;
-        match group {
-            [operation, ..] if mode(operation).is_some() => together(group, &mut done)?,
-            group => {
-                for operation in group {
-                    let one = Session::open(|session| alone(session, operation));
-                    set(
-                        &mut done,
-                        operation.index,
-                        one.map_err(|error| at(operation.index, error))?,
-                    );
+        lock_name(*number)?;
+    }
+    Ok(keys)
+}
+
+/// Holds the rows that are there already.
+fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<()> {
+    let mut rows: BTreeMap<(String, String), (Rc<Guarded>, Hold)> = BTreeMap::new();
+    let mut want = |guarded: &Rc<Guarded>, id: &str, hold: Hold| {
+        let key = (guarded.name().to_owned(), id.to_owned());
+        let held = rows.entry(key).or_insert((guarded.clone(), hold));
+        held.1 = held.1.max(hold);
+    };
+    let deletes = operations
+        .iter()
+        .any(|operation| operation.verb == Verb::Delete);
+    for operation in operations {
+        let guarded = &operation.guarded;
+        match (&operation.content, operation.id.as_deref()) {
+            (Content::Nothing, Some(id)) => want(guarded, id, Hold::Delete),
+            (Content::Patch(_), Some(id)) => want(guarded, id, Hold::Write),
+            (Content::Body(_), Some(id)) if operation.verb == Verb::Upsert => {
+                want(guarded, id, Hold::Write);
+            }
+            (Content::Link(body), _) => {
+                let (ends, pair) = (link::ends_of(guarded)?, body.pair());
+                for (profile, id) in [(&ends.from, pair.from), (&ends.to, pair.to)] {
+                    want(&find(guarded.source_name(), profile)?, id, Hold::Target);
+                }
+            }
+            _ => {}
+        }
+        // Two that delete what the other refers to would meet in the end.
+        if let (true, Content::Body(body)) = (deletes, &operation.content) {
+            let resource = Resource {
+                id: operation.id.as_deref().unwrap_or_default(),
+                data: body.data,
+                contained: body.contained,
+            };
+            for target in guarded.check(&resource)?.0.references {
+                if let Ok(profile) = find(guarded.source_name(), &target.profile) {
+                    want(&profile, &target.id, Hold::Target);
                 }
             }
         }
     }
-    done.into_iter()
-        .map(|done| done.ok_or(Error::Bug("an operation was left out of a bundle".into())))
-        .collect()
-}
-
-/// How late each profile comes: after those whose resources it demands by enforced references.
-fn ranks(operations: &[Operation<'_>]) -> Result<HashMap<String, usize>> {
-    let mut demands: HashMap<String, HashSet<String>> = HashMap::new();
-    for operation in operations {
-        let Content::Body(body) = &operation.content else {
+    Session::open(|session| {
+        for (_, index) in keys {
+            if let Some(operation) = operations.get(*index)
+                && let Content::Conditional(criteria, _) = &operation.content
+                && operation.verb == Verb::UpsertIf
+                && let Some(found) = create_if::search(session, &operation.guarded, criteria)
+                    .map_err(|error| at(*index, error))?
+            {
+                want(&operation.guarded, &found.id, Hold::Write);
+            }
+        }
+        Ok(())
+    })?;
+    let rows: Vec<(String, Rc<Guarded>, Hold)> = rows
+        .into_iter()
+        .map(|((_, id), (guarded, hold))| (id, guarded, hold))
+        .collect();
+    let alike = |one: &(String, Rc<Guarded>, Hold), other: &(String, Rc<Guarded>, Hold)| {
+        one.1.name() == other.1.name() && one.2 == other.2
+    };
+    for group in rows.chunk_by(alike) {
+        check_for_interrupts()?;
+        let Some((_, guarded, strength)) = group.first() else {
             continue;
         };
-        let id = operation.id.as_deref().unwrap_or_default();
-        let resource = Resource {
-            id,
-            data: body.data,
-            contained: body.contained,
-        };
-        let (checked, _) = operation
-            .guarded
-            .check(&resource)
-            .map_err(|error| at(operation.index, error))?;
-        let of = demands
-            .entry(operation.guarded.name().to_owned())
-            .or_default();
-        of.extend(
-            checked
-                .references
-                .into_iter()
-                .map(|reference| reference.profile),
-        );
+        let ids: Vec<&str> = group.iter().map(|(id, ..)| id.as_str()).collect();
+        Session::open(|session| resources::hold(session, guarded.table()?, &ids, *strength))?;
     }
-    let mut ranks: HashMap<String, usize> = demands.keys().map(|name| (name.clone(), 0)).collect();
-    // As many rounds as there are profiles; a circle only ends the counting.
-    for _ in 0..demands.len() {
-        for (name, wanted) in &demands {
-            let ranked = wanted.iter().filter(|wanted| *wanted != name);
-            let after = ranked.filter_map(|wanted| ranks.get(wanted)).max();
-            if let Some(after) = after.map(|rank| rank + 1) {
-                ranks
-                    .entry(name.clone())
-                    .and_modify(|rank| *rank = (*rank).max(after));
+    hold_links(operations)
+}
+
+fn hold_links(operations: &[Operation<'_>]) -> Result<()> {
+    let mut rows: Vec<(&str, &str, &str, &Operation<'_>)> = operations
+        .iter()
+        .filter_map(|operation| {
+            let Pair { from, to } = pair_of(operation)?;
+            Some((operation.guarded.name(), from, to, operation))
+        })
+        .collect();
+    rows.sort_by_key(|(name, from, to, _)| (*name, *from, *to));
+    for (_, from, to, operation) in rows {
+        let strength = match operation.verb {
+            Verb::Unlink => Hold::Delete,
+            Verb::LinkUpsert => Hold::Write,
+            _ => Hold::Target,
+        };
+        let pair = Pair { from, to };
+        Session::open(|session| links::hold(session, operation.guarded.table()?, pair, strength))?;
+    }
+    Ok(())
+}
+
+fn pair_of<'o>(operation: &'o Operation<'_>) -> Option<Pair<'o>> {
+    match &operation.content {
+        Content::Link(body) => Some(body.pair()),
+        Content::Pair(pair) => Some(*pair),
+        _ => None,
+    }
+}
+
+/// What goes away: links before the resources that they link.
+fn goes<'o, 'a>(operations: &'o [Operation<'a>]) -> Vec<&'o Operation<'a>> {
+    let mut gone: Vec<&Operation<'_>> = operations
+        .iter()
+        .filter(|operation| matches!(operation.verb, Verb::Unlink | Verb::Delete))
+        .collect();
+    gone.sort_by(|one, other| order(one).cmp(&order(other)));
+    gone
+}
+
+/// By kind, name and id: the same for every bundle.
+fn order<'o>(operation: &'o Operation<'_>) -> (bool, &'o str, Option<&'o str>) {
+    (
+        operation.verb == Verb::Delete,
+        operation.guarded.name(),
+        operation.id.as_deref(),
+    )
+}
+
+/// What the criteria match, when what goes away is gone.
+fn matches(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Matches> {
+    let mut matches = Matches::new();
+    for (_, index) in keys {
+        check_for_interrupts()?;
+        let Some(operation) = operations.get(*index) else {
+            continue;
+        };
+        let Content::Conditional(criteria, _) = &operation.content else {
+            continue;
+        };
+        let found =
+            Session::open(|session| create_if::find_one(session, &operation.guarded, criteria));
+        let found = found.map_err(|error| at(*index, error))?;
+        matches.insert(*index, found);
+    }
+    Ok(matches)
+}
+
+/// Writes what is new, what changes, and the links.
+fn write(
+    operations: &mut [Operation<'_>],
+    matches: &Matches,
+    done: &mut Results,
+) -> Result<Vec<u8>> {
+    for operation in operations.iter_mut() {
+        if let Some(Some(stored)) = matches.get(&operation.index) {
+            if operation.verb == Verb::UpsertIf {
+                upsert_if::check_id(&operation.guarded, operation.id.as_deref(), stored)
+                    .map_err(|error| at(operation.index, error))?;
+            }
+            operation.id = Some(stored.id.clone().into());
+        }
+    }
+    check_distinct(operations, true)?;
+    let mut rest: Vec<&Operation<'_>> = operations
+        .iter()
+        .filter(|operation| !matches!(operation.verb, Verb::Unlink | Verb::Delete))
+        .collect();
+    rest.sort_by_key(|operation| {
+        (
+            step(operation, matches),
+            operation.guarded.name(),
+            mode(operation).is_none(),
+            operation.id.as_deref(),
+        )
+    });
+    let alike = |one: &&Operation<'_>, other: &&Operation<'_>| {
+        mode(one).is_some()
+            && mode(one) == mode(other)
+            && one.guarded.name() == other.guarded.name()
+    };
+    for group in rest.chunk_by(alike) {
+        check_for_interrupts()?;
+        match group {
+            [operation, ..] if mode(operation).is_some() => done.together(group)?,
+            group => {
+                for operation in group {
+                    match &operation.content {
+                        Content::Conditional(criteria, body) => {
+                            let one = conditional(operation, criteria, body, matches);
+                            done.set(operation, one)?;
+                        }
+                        _ => done.alone(operation)?,
+                    }
+                }
             }
         }
     }
-    Ok(ranks)
+    done.answer(operations)
 }
 
-fn set(done: &mut [Option<Done>], index: usize, one: Done) {
-    if let Some(place) = done.get_mut(index) {
-        *place = Some(one);
+/// Which come first: what is new, what changes, links.
+fn step(operation: &Operation<'_>, matches: &Matches) -> u8 {
+    match operation.verb {
+        Verb::Create => 0,
+        Verb::CreateIf | Verb::UpsertIf => match matches.get(&operation.index) {
+            Some(Some(_)) => 1,
+            _ => 0,
+        },
+        Verb::Upsert | Verb::Patch => 1,
+        _ => 2,
     }
 }
 
@@ -111,32 +308,96 @@ fn mode(operation: &Operation<'_>) -> Option<Mode> {
     }
 }
 
-fn together(group: &[&Operation<'_>], done: &mut [Option<Done>]) -> Result<()> {
-    let Some((first, mode)) = group.first().and_then(|first| Some((first, mode(first)?))) else {
-        return Ok(());
-    };
-    let mut incoming = Vec::with_capacity(group.len());
-    for operation in group {
-        let Content::Body(body) = &operation.content else {
-            continue;
+/// Does what criteria have decided.
+fn conditional(
+    operation: &Operation<'_>,
+    criteria: &Criteria,
+    body: &Body<'_>,
+    matches: &Matches,
+) -> Result<Done> {
+    let guarded = &*operation.guarded;
+    let (outcome, stored) = Session::open(|session| {
+        let Some(Some(stored)) = matches.get(&operation.index) else {
+            if let Some(expected) = operation.expected.filter(|expected| *expected != 0) {
+                return Err(refusal::stale(guarded, expected, 0));
+            }
+            let id = operation.id.as_deref();
+            let made = create_if::make(session, guarded, criteria, body, id)?;
+            return Ok((Outcome::Created, made));
         };
-        incoming.push(Incoming::new(
-            operation.index,
-            *body,
-            operation.id.as_deref(),
-        )?);
-    }
-    let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, "operation")?;
-    for (one, landed) in incoming.iter().zip(landed) {
-        if let Landed::Written(outcome, version) = landed {
-            set(
-                done,
-                one.place,
-                Done::new(outcome, one.id.clone().into_owned(), version),
-            );
+        if operation.verb == Verb::CreateIf {
+            return Ok((Outcome::Matched, stored.clone()));
+        }
+        let expected = operation.expected.unwrap_or(stored.version);
+        upsert::write(session, guarded, body, &stored.id, Some(expected))
+    })?;
+    Ok(Done::new(outcome, stored.id, stored.version))
+}
+
+/// What has become of the operations, by their places.
+struct Results(Vec<Option<(String, Done)>>);
+
+impl Results {
+    fn put(&mut self, operation: &Operation<'_>, done: Done) {
+        let profile = operation.guarded.name().to_owned();
+        if let Some(place) = self.0.get_mut(operation.index) {
+            *place = Some((profile, done));
         }
     }
-    Ok(())
+
+    fn set(&mut self, operation: &Operation<'_>, done: Result<Done>) -> Result<()> {
+        let done = done.map_err(|error| at(operation.index, error))?;
+        self.put(operation, done);
+        Ok(())
+    }
+
+    fn alone(&mut self, operation: &Operation<'_>) -> Result<()> {
+        check_for_interrupts()?;
+        let done = Session::open(|session| alone(session, operation));
+        self.set(operation, done)
+    }
+
+    fn together(&mut self, group: &[&Operation<'_>]) -> Result<()> {
+        let Some((first, mode)) = group.first().and_then(|first| Some((first, mode(first)?)))
+        else {
+            return Ok(());
+        };
+        let mut incoming = Vec::with_capacity(group.len());
+        for operation in group {
+            let Content::Body(body) = &operation.content else {
+                continue;
+            };
+            let one = Incoming::new(operation.index, *body, operation.id.as_deref());
+            incoming.push(one.map_err(|error| at(operation.index, error))?);
+        }
+        let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, "operation")?;
+        for ((operation, one), landed) in group.iter().zip(&incoming).zip(landed) {
+            if let Landed::Written(outcome, version) = landed {
+                let done = Done::new(outcome, one.id.clone().into_owned(), version);
+                self.put(operation, done);
+            }
+        }
+        Ok(())
+    }
+
+    /// The operation that wrote the row.
+    fn place_of(&self, unmet: &Unmet) -> usize {
+        let place = self.0.iter().position(|done| {
+            done.as_ref()
+                .is_some_and(|(profile, done)| *profile == unmet.profile && done.id == unmet.id)
+        });
+        place.unwrap_or(usize::MAX)
+    }
+
+    fn answer(&mut self, operations: &[Operation<'_>]) -> Result<Vec<u8>> {
+        let done: Option<Vec<&Done>> = self
+            .0
+            .iter()
+            .map(|done| done.as_ref().map(|(_, done)| done))
+            .collect();
+        let done = done.ok_or(Error::Bug("an operation was left out of a bundle".into()))?;
+        answer(operations, &done)
+    }
 }
 
 impl Done {
@@ -151,22 +412,12 @@ impl Done {
 
 fn alone(session: &Session, operation: &Operation<'_>) -> Result<Done> {
     let guarded = &*operation.guarded;
-    let id = operation.id.as_deref();
-    let needed = id.unwrap_or_default();
+    let needed = operation.id.as_deref().unwrap_or_default();
     let expected = operation.expected;
     match (&operation.content, operation.verb) {
         (Content::Body(body), _) => {
             let (outcome, stored) = upsert::write(session, guarded, body, needed, expected)?;
             Ok(Done::new(outcome, stored.id, stored.version))
-        }
-        (Content::Conditional(criteria, body), verb) => {
-            let found = match verb {
-                Verb::UpsertIf => {
-                    crate::api::resource::upsert_if::write(session, guarded, criteria, body, id)?
-                }
-                _ => create_if::write(session, guarded, criteria, body, id)?,
-            };
-            Ok(Done::new(found.0, found.1.id, found.1.version))
         }
         (Content::Patch(patch), _) => {
             let (outcome, stored) = patch::write(session, guarded, needed, *patch, expected)?;
@@ -190,5 +441,9 @@ fn alone(session: &Session, operation: &Operation<'_>) -> Result<Done> {
                 delete::write(session, guarded, needed, expected, operation.cascade)?;
             Ok(Done::new(Outcome::Deleted, needed.to_owned(), version))
         }
+        (Content::Conditional(..), _) => Err(Error::refuse(
+            State::BadRequest,
+            "the criteria were not resolved",
+        )),
     }
 }

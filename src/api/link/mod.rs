@@ -33,7 +33,8 @@ fn relationship_of(call: &Call<'_>) -> Result<Rc<Guarded>> {
     Ok(guarded)
 }
 
-fn ends_of(guarded: &Guarded) -> Result<&Ends> {
+/// The ends of a relationship.
+pub fn ends_of(guarded: &Guarded) -> Result<&Ends> {
     guarded
         .ends
         .as_ref()

@@ -3,9 +3,10 @@
 use super::{pair_of, relationship_of};
 use crate::api::refusal;
 use crate::api::render::Written;
-use crate::pg::{Answer, Call, Instant, Reading, Result, Session};
+use crate::pg::{Answer, Call, Error, Instant, Reading, Result, Session};
 use crate::store::Guarded;
 use crate::store::links::{self, Pair};
+use crate::store::resources::twice;
 
 /// Deletes a link and leaves a tombstone.
 pub fn unlink(call: &mut Call<'_>) -> Result<Answer> {
@@ -25,9 +26,8 @@ pub fn write(
     expected: Option<i32>,
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
-    let Some(current) = links::lock_for_delete(session, table, pair)? else {
-        let deleted = links::is_deleted(session, table, pair, Reading::Fresh)?;
-        return Err(refusal::absent(guarded, expected, deleted));
+    let Some(current) = twice(|| links::lock_for_delete(session, table, pair))? else {
+        return Err(nothing_held(session, guarded, pair, expected)?);
     };
     if let Some(expected) = expected
         && expected != current.version
@@ -41,4 +41,19 @@ pub fn write(
         links::tombstone(session, table, pair)?
             .unwrap_or((current.version + 1, current.updated_at)),
     )
+}
+
+/// There is no link that the caller can write; see `refusal::nothing_held`.
+pub fn nothing_held(
+    session: &Session,
+    guarded: &Guarded,
+    pair: Pair<'_>,
+    expected: Option<i32>,
+) -> Result<Error> {
+    let table = guarded.table()?;
+    if links::read(session, table, pair, Reading::Fresh)?.is_some() {
+        return Ok(refusal::swallowed(guarded));
+    }
+    let deleted = links::is_deleted(session, table, pair, Reading::Fresh)?;
+    Ok(refusal::absent(guarded, expected, deleted))
 }

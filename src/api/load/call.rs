@@ -1,12 +1,14 @@
 //! `ingest.resource_load(source, profile, bodies, mode, on_error)`
 
-use super::{Incoming, Landed, Mode, OnError, Refused, write_all};
+use super::{Incoming, Landed, Mode, OnError, Refused, write_all, write_reporting};
 use crate::api::body::Body;
+use crate::api::reference::{self, Unmet};
 use crate::api::resource::profile_of;
 use crate::pg::{Answer, Arg, Call, Error, Result, State, check_for_interrupts};
 use crate::store::Outcome;
 use ingest_engine::issue::Code;
 use ingest_engine::jsonb::{Value, from_text};
+use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.
 pub fn load(call: &mut Call<'_>) -> Result<Answer> {
@@ -42,7 +44,17 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
             Err(error) => return Err(error),
         }
     }
-    let landed = write_all(&guarded, &incoming, mode, on_error, "body")?;
+    let landed = match on_error {
+        OnError::Report => write_reporting(&guarded, &incoming, mode)?,
+        OnError::Abort => {
+            let write = || write_all(&guarded, &incoming, mode, on_error, "body");
+            let (landed, unmet) = reference::deferred(write)?;
+            match first_of(unmet, &incoming) {
+                Some(error) => return Err(error),
+                None => landed,
+            }
+        }
+    };
     let values = [
         Outcome::Created.value(call)?,
         Outcome::Updated.value(call)?,
@@ -87,6 +99,23 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
         }
     }
     Ok(Answer::Null)
+}
+
+/// The refusal of the first body whose targets are missing.
+fn first_of(unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> Option<Error> {
+    let places: HashMap<&str, usize> = match unmet.is_empty() {
+        true => return None,
+        false => incoming.iter().map(|one| (&*one.id, one.place)).collect(),
+    };
+    let place = |unmet: &Unmet| places.get(unmet.id.as_str()).copied();
+    let unmet = unmet
+        .into_iter()
+        .min_by_key(|unmet| place(unmet).unwrap_or(usize::MAX))?;
+    Some(match (place(&unmet), Refused::of(unmet.error)) {
+        (Some(place), Ok(refused)) => refused.at("body", place),
+        (_, Ok(refused)) => Error::refuse(refused.state, refused.message).detail(refused.outcome),
+        (_, Err(error)) => error,
+    })
 }
 
 /// The issues of an OperationOutcome, as an array.

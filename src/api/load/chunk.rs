@@ -1,12 +1,14 @@
 //! One chunk of a load: a few statements over arrays.
 
-use super::{Incoming, Landed, Mode, OnError, Refused, set};
+use super::{Incoming, Landed, Mode, OnError, Refused, judge_all, set};
+use crate::api::reference::attempt;
+use crate::api::refusal;
 use crate::api::resource::upsert;
-use crate::pg::{Error, Failure, Reading, Result, Session, State, attempt};
+use crate::pg::{Error, Failure, Reading, Result, Session, State, check_for_interrupts};
 use crate::store::resources::{self, Columns, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::issue::Code;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many bodies go into one statement, and how many bytes of them.
 const ROWS: usize = 1_000;
@@ -30,7 +32,8 @@ pub fn split<'o>(incoming: &[Incoming<'_>], order: &'o [usize]) -> Vec<&'o [usiz
     chunks
 }
 
-/// Writes a chunk: it is tried whole, and if that fails, body by body.
+/// Writes a chunk: it is tried whole, and if that fails, without those that the gate refuses, and if
+/// that fails too, body by body.
 pub fn write(
     guarded: &Guarded,
     incoming: &[Incoming<'_>],
@@ -40,8 +43,38 @@ pub fn write(
     what: &str,
     landed: &mut [Option<Landed>],
 ) -> Result<()> {
-    let bodies: Vec<&Incoming<'_>> = chunk.iter().filter_map(|at| incoming.get(*at)).collect();
-    let results = match attempt(|| put(guarded, &bodies, mode))? {
+    let mut places = chunk.to_vec();
+    let of = |places: &[usize]| -> Vec<&Incoming<'_>> {
+        places.iter().filter_map(|at| incoming.get(*at)).collect()
+    };
+    let mut bodies = of(&places);
+    let mut tried = attempt(|| put(guarded, &bodies, mode))?;
+    if let Err(Failure {
+        state: Some(State::BadRequest | State::TooLarge | State::Unprocessable),
+        ..
+    }) = tried
+    {
+        if on_error == OnError::Abort {
+            judge_all(guarded, incoming, what)?;
+        }
+        places.clear();
+        for at in chunk {
+            check_for_interrupts()?;
+            let Some(one) = incoming.get(*at) else {
+                continue;
+            };
+            match one.judge(guarded)? {
+                Some(refused) => set(landed, *at, Landed::Refused(refused)),
+                None => places.push(*at),
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        bodies = of(&places);
+        tried = attempt(|| put(guarded, &bodies, mode))?;
+    }
+    let results = match tried {
         Ok(results) => results,
         // One of them failed; alone each shows whether it is that one.
         Err(_) => bodies
@@ -49,7 +82,7 @@ pub fn write(
             .map(|body| put_alone(guarded, body, mode, on_error, what))
             .collect::<Result<_>>()?,
     };
-    for (at, result) in chunk.iter().zip(results) {
+    for (at, result) in places.iter().zip(results) {
         match result {
             Landed::Refused(refused) if on_error == OnError::Abort => {
                 return Err(refused.at(what, incoming.get(*at).map_or(0, |one| one.place)));
@@ -115,7 +148,7 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
                         Code::Duplicate,
                         format!("the id exists in {}", guarded.name()),
                     )),
-                    None => taken(guarded),
+                    None => once_more(guarded, body)?,
                 },
             })
         })
@@ -156,6 +189,7 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
             changed.push(&body.id, body.content());
         }
     }
+    let differ: HashSet<&str> = changed.ids.iter().copied().collect();
     let updated: HashMap<String, i32> = match changed.ids.is_empty() {
         true => HashMap::new(),
         false => {
@@ -171,16 +205,35 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
                 return Ok(Landed::Written(Outcome::Created, *version));
             }
             let Some(current) = stored.get(id) else {
-                return Ok(taken(guarded));
+                return once_more(guarded, body);
             };
             Ok(match updated.get(id) {
                 Some(version) if *version != current.version => {
                     Landed::Written(Outcome::Updated, *version)
                 }
+                None if differ.contains(id) => swallowed(guarded)?,
                 _ => Landed::Written(Outcome::Unchanged, current.version),
             })
         })
         .collect()
+}
+
+/// A row that did not come back, though its id is free: the plain insert tells why.
+fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
+    let insert = || {
+        Session::open(|session| {
+            resources::insert(session, guarded.table()?, &body.id, body.content())
+        })
+    };
+    match attempt(insert)? {
+        Ok(Some(made)) => Ok(Landed::Written(Outcome::Created, made.version)),
+        Ok(None) => swallowed(guarded),
+        Err(_) => Ok(taken(guarded)),
+    }
+}
+
+fn swallowed(guarded: &Guarded) -> Result<Landed> {
+    Refused::of(refusal::swallowed(guarded)).map(Landed::Refused)
 }
 
 fn taken(guarded: &Guarded) -> Landed {

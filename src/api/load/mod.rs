@@ -1,16 +1,19 @@
 //! Writing many resources of one profile: what `ingest.resource_load` and bundles have in common.
 //!
-//! Bodies are checked one by one and written by statements over arrays, in the order of their ids,
-//! so that two loads over the same ids cannot wait for each other.
+//! Bodies are written by statements over arrays, in the order of their ids, so that two loads over
+//! the same ids cannot wait for each other. They are judged one by one only where a statement was
+//! refused, to find the one that is wrong.
 
 mod call;
 mod chunk;
+mod report;
 
 pub use call::{issues_of, load};
+use report::write_reporting;
 
 use super::body::{Body, root};
-use super::{reference, refusal};
-use crate::pg::{Error, Reading, Result, State, check_for_interrupts};
+use super::refusal;
+use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::resources::Content;
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
@@ -78,6 +81,21 @@ impl Refused {
         }
     }
 
+    /// A refusal, as what became of a body; any other error ends the load.
+    fn of(error: Error) -> Result<Self> {
+        match error {
+            Error::Refused(refusal) => Ok(match refusal.detail {
+                Some(outcome) => Self {
+                    state: refusal.state,
+                    message: refusal.message,
+                    outcome,
+                },
+                None => Self::new(refusal.state, Code::Invalid, refusal.message),
+            }),
+            error => Err(error),
+        }
+    }
+
     /// As an error that names the body; `what` is "body" or "entry".
     pub fn at(self, what: &str, place: usize) -> Error {
         Error::refuse(self.state, format!("{what} {place}: {}", self.message))
@@ -117,7 +135,7 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// What the gate would say, before anything is written.
+    /// What is wrong with the body itself: for who has to find the one that was refused.
     fn judge(&self, guarded: &Guarded) -> Result<Option<Refused>> {
         if !id_is_valid(&self.id) {
             return Ok(Some(Refused::new(
@@ -126,25 +144,16 @@ impl<'a> Incoming<'a> {
                 "not an id",
             )));
         }
-        let (checked, mut report) = guarded.check(&self.resource())?;
-        if !report.refuses() {
-            reference::look(guarded, &checked, &mut report, Reading::Fresh)?;
+        let (_, report) = guarded.check(&self.resource())?;
+        match report.refuses() {
+            true => Refused::of(refusal::of_report(guarded, report)).map(Some),
+            false => Ok(None),
         }
-        if !report.refuses() {
-            return Ok(None);
-        }
-        Ok(Some(match refusal::of_report(guarded, report) {
-            Error::Refused(refusal) => Refused {
-                state: refusal.state,
-                outcome: refusal.detail.unwrap_or_default(),
-                message: refusal.message,
-            },
-            error => return Err(error),
-        }))
     }
 }
 
 /// Writes all bodies; the answers stand in the order of the bodies. `what` names a body in errors.
+/// Runs inside of [`reference::deferred`].
 pub fn write_all(
     guarded: &Guarded,
     incoming: &[Incoming<'_>],
@@ -152,39 +161,80 @@ pub fn write_all(
     on_error: OnError,
     what: &str,
 ) -> Result<Vec<Landed>> {
-    let mut landed: Vec<Option<Landed>> = vec![None; incoming.len()];
-    let mut first: HashMap<&str, usize> = HashMap::with_capacity(incoming.len());
-    let mut order = Vec::with_capacity(incoming.len());
-    for (at, one) in incoming.iter().enumerate() {
-        check_for_interrupts()?;
-        let refused = match first.get(one.id.as_ref()) {
-            Some(twin) => Some(Refused::new(
-                State::BadRequest,
-                Code::Duplicate,
-                format!(
-                    "the same id as {what} {}",
-                    incoming.get(*twin).map_or(0, |twin| twin.place)
-                ),
-            )),
-            None => one.judge(guarded)?,
-        };
-        match refused {
-            None => {
-                first.insert(&one.id, at);
-                order.push(at);
+    let landed = vec![None; incoming.len()];
+    write_others(guarded, incoming, landed, mode, on_error, what)
+}
+
+/// Writes those that have not landed yet.
+fn write_others(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    mut landed: Vec<Option<Landed>>,
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+) -> Result<Vec<Landed>> {
+    let mut todo: Vec<usize> = (0..incoming.len())
+        .filter(|at| matches!(landed.get(*at), Some(None)))
+        .collect();
+    while !todo.is_empty() {
+        let mut first: HashMap<&str, usize> = HashMap::with_capacity(todo.len());
+        let (mut order, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
+        for at in todo {
+            match first.get(id_at(incoming, at)) {
+                Some(twin) => twins.push((at, *twin)),
+                None => {
+                    first.insert(id_at(incoming, at), at);
+                    order.push(at);
+                }
             }
-            Some(refused) if on_error == OnError::Abort => return Err(refused.at(what, one.place)),
-            Some(refused) => set(&mut landed, at, Landed::Refused(refused)),
         }
-    }
-    order.sort_by(|a, b| id_at(incoming, *a).cmp(id_at(incoming, *b)));
-    for chunk in chunk::split(incoming, &order) {
-        chunk::write(guarded, incoming, chunk, mode, on_error, what, &mut landed)?;
+        if let (OnError::Abort, Some((at, twin))) = (on_error, twins.first()) {
+            judge_all(guarded, incoming.get(..*at).unwrap_or_default(), what)?;
+            let place = incoming.get(*at).map_or(0, |one| one.place);
+            return Err(same_id(incoming, *twin, what).at(what, place));
+        }
+        order.sort_by(|a, b| id_at(incoming, *a).cmp(id_at(incoming, *b)));
+        for chunk in chunk::split(incoming, &order) {
+            check_for_interrupts()?;
+            chunk::write(guarded, incoming, chunk, mode, on_error, what, &mut landed)?;
+        }
+        // The twin of one that was refused is the first of its id.
+        todo = Vec::new();
+        for (at, twin) in twins {
+            match landed.get(twin) {
+                Some(Some(Landed::Written(..))) => {
+                    let refused = same_id(incoming, twin, what);
+                    set(&mut landed, at, Landed::Refused(refused));
+                }
+                _ => todo.push(at),
+            }
+        }
     }
     landed
         .into_iter()
         .map(|landed| landed.ok_or(Error::Bug("a body was left out of a load".into())))
         .collect()
+}
+
+/// Refuses the first body that the gate would refuse.
+fn judge_all(guarded: &Guarded, incoming: &[Incoming<'_>], what: &str) -> Result<()> {
+    for one in incoming {
+        check_for_interrupts()?;
+        if let Some(refused) = one.judge(guarded)? {
+            return Err(refused.at(what, one.place));
+        }
+    }
+    Ok(())
+}
+
+fn same_id(incoming: &[Incoming<'_>], twin: usize, what: &str) -> Refused {
+    let place = incoming.get(twin).map_or(0, |twin| twin.place);
+    Refused::new(
+        State::BadRequest,
+        Code::Duplicate,
+        format!("the same id as {what} {place}"),
+    )
 }
 
 fn id_at<'i>(incoming: &'i [Incoming<'_>], at: usize) -> &'i str {

@@ -5,7 +5,7 @@ use super::{profile_of, upsert};
 use crate::api::body::Body;
 use crate::api::refusal;
 use crate::api::render::Written;
-use crate::pg::{Answer, Call, Error, Reading, Result, Session, State};
+use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::resources::{self, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::jsonb::{Item, Value, write};
@@ -185,9 +185,9 @@ fn change(
 ) -> Result<Answer> {
     let (outcome, stored): (Outcome, Stored) = Session::open(|session| {
         let table = guarded.table()?;
-        let Some(current) = resources::lock(session, table, id)? else {
-            let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
-            return Err(refusal::absent(guarded, expected, deleted));
+        let held = resources::twice(|| resources::lock(session, table, id))?;
+        let Some(current) = held else {
+            return Err(refusal::nothing_held(session, guarded, id, expected)?);
         };
         if let Some(expected) = expected
             && expected != current.version

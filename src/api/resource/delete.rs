@@ -3,7 +3,7 @@
 use super::profile_of;
 use crate::api::refusal;
 use crate::api::render::Written;
-use crate::pg::{Answer, Call, Error, Instant, Reading, Result, Session, State};
+use crate::pg::{Answer, Call, Error, Instant, Result, Session, State};
 use crate::store::{Guarded, find, links, resources};
 
 /// Deletes the resource and leaves a tombstone.
@@ -24,9 +24,9 @@ pub fn write(
     cascade: bool,
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
-    let Some(current) = resources::lock_for_delete(session, table, id)? else {
-        let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
-        return Err(refusal::absent(guarded, expected, deleted));
+    let held = resources::twice(|| resources::lock_for_delete(session, table, id))?;
+    let Some(current) = held else {
+        return Err(refusal::nothing_held(session, guarded, id, expected)?);
     };
     if let Some(expected) = expected
         && expected != current.version

@@ -4,7 +4,7 @@ use super::{profile_of, upsert};
 use crate::api::body::Body;
 use crate::api::refusal;
 use crate::api::render::{self, Written};
-use crate::pg::{Answer, Call, Error, Reading, Result, Session, State, limits};
+use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
 use crate::store::resources::{self, Stored};
 use crate::store::{Guarded, Outcome};
 use ingest_engine::jsonb::Value;
@@ -36,9 +36,9 @@ pub fn write(
         );
     }
     let table = guarded.table()?;
-    let Some(current) = resources::lock(session, table, id)? else {
-        let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
-        return Err(refusal::absent(guarded, expected, deleted));
+    let held = resources::twice(|| resources::lock(session, table, id))?;
+    let Some(current) = held else {
+        return Err(refusal::nothing_held(session, guarded, id, expected)?);
     };
     if let Some(expected) = expected
         && expected != current.version

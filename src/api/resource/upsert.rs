@@ -43,12 +43,19 @@ pub fn write(
     loop {
         rounds += 1;
         crate::pg::check_for_interrupts()?;
-        let current = resources::lock(session, table, id)?;
+        let lock = || resources::lock(session, table, id);
+        let current = match expected {
+            Some(_) => resources::twice(lock)?,
+            None => lock()?,
+        };
         let version = current.as_ref().map_or(0, |current| current.version);
         if let Some(expected) = expected
             && expected != version
         {
-            return Err(refusal::stale(guarded, expected, version));
+            return Err(match current {
+                Some(_) => refusal::stale(guarded, expected, version),
+                None => refusal::nothing_held(session, guarded, id, Some(expected))?,
+            });
         }
         let Some(current) = current else {
             let made = resources::insert_unless(session, table, id, parts.content())?;

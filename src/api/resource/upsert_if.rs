@@ -1,9 +1,8 @@
-//! `ingest.resource_upsert_if(source, profile, criteria, body, id)`
+//! `ingest.resource_upsert_if(source, profile, criteria, body, id, if_match)`
 
 use super::create_if::{Found, create_or_find};
 use super::{profile_of, upsert};
 use crate::api::body::Body;
-use crate::api::criteria::Criteria;
 use crate::api::render::Written;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::resources::Stored;
@@ -13,35 +12,32 @@ use crate::store::{Guarded, Outcome};
 /// that is replaced: a write in between is PT412.
 pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?.not_empty()?;
+    let criteria = call.need_jsonb(2, "criteria")?;
     let body = Body::read(call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
-    let (outcome, stored) =
-        Session::open(|session| write(session, &guarded, &criteria, &body, id))?;
+    let expected = call.int4(5);
+    let (outcome, stored) = Session::open(|session| {
+        let stored = match create_or_find(session, &guarded, criteria, &body, id, expected)? {
+            Found::Created(made) => return Ok((Outcome::Created, made)),
+            Found::Matched(stored) => stored,
+        };
+        check_id(&guarded, id, &stored)?;
+        upsert::write(session, &guarded, &body, &stored.id, Some(stored.version))
+    })?;
     Written::resource(outcome, &guarded, stored)?.answer(call)
 }
 
-/// Creates a resource, or replaces the one that is there.
-pub fn write(
-    session: &Session,
-    guarded: &Guarded,
-    criteria: &Criteria,
-    body: &Body<'_>,
-    id: Option<&str>,
-) -> Result<(Outcome, Stored)> {
-    let stored = match create_or_find(session, guarded, criteria, body, id)? {
-        Found::Created(made) => return Ok((Outcome::Created, made)),
-        Found::Matched(stored) => stored,
-    };
-    if id.is_some_and(|id| id != stored.id) {
-        return Err(Error::refuse(
-            State::BadRequest,
-            format!(
-                "the id of the call is not that of the match in {}",
-                guarded.name()
-            ),
-        )
-        .hint("Leave the id out, or use criteria that match the resource of that id."));
+/// An id that was given must be that of the match.
+pub fn check_id(guarded: &Guarded, id: Option<&str>, stored: &Stored) -> Result<()> {
+    if id.is_none_or(|id| id == stored.id) {
+        return Ok(());
     }
-    upsert::write(session, guarded, body, &stored.id, Some(stored.version))
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "the id of the call is not that of the match in {}",
+            guarded.name()
+        ),
+    )
+    .hint("Leave the id out, or use criteria that match the resource of that id."))
 }
