@@ -1,7 +1,7 @@
 //! A server of a test's own, that the test may kill.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use crate::server::{self, setting};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A cluster with the installation of the scratch server and settings of its own; removed with this
-/// value.
+/// A cluster with the installation of the scratch server, or a copy of it, and settings of its own;
+/// removed with this value.
 pub struct Cluster {
     name: String,
     home: PathBuf,
@@ -22,6 +22,15 @@ pub struct Cluster {
 impl Cluster {
     /// Makes and starts it. There is one of each name at a time.
     pub fn start(name: &str, settings: &[&str]) -> Self {
+        Self::make(name, settings, "share")
+    }
+
+    /// Makes and starts one with an installation of its own, which the test may change.
+    pub fn start_apart(name: &str, settings: &[&str]) -> Self {
+        Self::make(name, settings, "copy")
+    }
+
+    fn make(name: &str, settings: &[&str], installation: &str) -> Self {
         // <scratch>/<server>/root/usr/lib/postgresql/15/bin
         let scratch = PathBuf::from(setting("INGEST_SCRATCH"));
         let bindir = PathBuf::from(setting("INGEST_TEST_BINDIR"));
@@ -40,7 +49,7 @@ impl Cluster {
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
         };
         cluster.script(&["remove", &cluster.name]);
-        cluster.script(&["share", &cluster.name, server]);
+        cluster.script(&[installation, &cluster.name, server]);
         cluster.restart();
         cluster
     }
@@ -115,23 +124,18 @@ impl Cluster {
     }
 
     fn script(&self, arguments: &[&str]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/cluster");
-        // Whoever runs the tests may hold a lock open, which no server must inherit.
-        let output = Command::new("bash")
-            .args(["-c", "exec 9>&-; exec \"$@\"", "cluster"])
-            .arg(script)
-            .args(arguments)
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {error}");
+        server::script("cluster", arguments);
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.forget_the_dead();
-        self.script(&["remove", &self.name]);
+        // One that could not be started is in no state to be removed.
+        if !std::thread::panicking() || self.home.join("data").exists() {
+            self.forget_the_dead();
+            self.script(&["remove", &self.name]);
+            drop(fs::remove_dir_all(&self.home)); // with an installation of its own, if it has one
+        }
     }
 }
 

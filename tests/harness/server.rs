@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use postgres::Client;
 
@@ -30,6 +31,22 @@ pub fn user() -> String {
 /// A program of the server's own installation: `psql`, `pg_dump`, `pgbench`.
 pub fn program(name: &str) -> PathBuf {
     PathBuf::from(setting("INGEST_TEST_BINDIR")).join(name)
+}
+
+/// Runs one of the project's scripts, which must succeed.
+pub fn script(name: &str, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../scripts")
+        .join(name);
+    // Whoever runs the tests may hold a lock open, which no server must inherit.
+    let output = Command::new("bash")
+        .args(["-c", "exec 9>&-; exec \"$@\"", name])
+        .arg(script)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} {arguments:?}: {error}");
 }
 
 /// A URL that names a database over the socket, for every client that takes one.

@@ -30,6 +30,7 @@ mod hostile;
 mod id;
 mod if_match;
 mod injection;
+mod install;
 mod invariant;
 mod isolation;
 mod jsonb;
