@@ -30,6 +30,7 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let given = operations_of(bundle)?;
     let mut placeholders = Placeholders::default();
     for (index, value) in given.iter().enumerate() {
+        check_for_interrupts()?;
         placeholders
             .define(index, *value)
             .map_err(|error| at(index, error))?;
