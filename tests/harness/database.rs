@@ -4,10 +4,14 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use postgres::{Client, Config, NoTls};
 
-use crate::server;
+use crate::server::{self, Log};
+
+/// How long a machine may be too busy to start a process.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const TEMPLATE: &str = "ingest_template";
 
@@ -102,13 +106,26 @@ impl Drop for Database {
 }
 
 fn connect(database: &str, role: &str) -> Client {
-    Config::new()
-        .host_path(server::host())
-        .port(server::port().parse().unwrap())
-        .user(role)
-        .dbname(database)
-        .connect(NoTls)
-        .unwrap_or_else(|error| panic!("cannot connect to {database} as {role}: {error:?}"))
+    let began = Instant::now();
+    loop {
+        let log = Log::from_now();
+        let result = Config::new()
+            .host_path(server::host())
+            .port(server::port().parse().unwrap())
+            .user(role)
+            .dbname(database)
+            .connect(NoTls);
+        let error = match result {
+            Ok(client) => return client,
+            Err(error) => error,
+        };
+        // A postmaster that cannot fork hangs up, and says why in its log alone.
+        let log = log.read();
+        if !log.contains("could not fork new process") || began.elapsed() > PATIENCE {
+            panic!("cannot connect to {database} as {role}: {error:?}\n{log}");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Once per server: tests of this process wait for each other here, other processes at the lock.

@@ -4,6 +4,7 @@
 //!   stays open, the second comes; then the first commits, or rolls back. Four things are expected
 //!   of the second: whether it waits, its outcome after the commit, after the rollback, and after
 //!   the commit if it runs in a REPEATABLE READ transaction whose snapshot is older.
+//! * `waits.toml`: which calls wait for the end of a transaction that has made another.
 //! * `scenarios/*.toml`: steps of two or three sessions, in their order, each with what it gives.
 //!
 //! What a statement gives is its single value as text, `done` if it has none, or its SQLSTATE;
@@ -281,4 +282,81 @@ fn scenarios_of_several_sessions_have_their_outcomes() {
             assert_sound(&mut watcher, "clinic");
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waits {
+    start: String,
+    act: Vec<Act>,
+    group: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    name: String,
+    sql: String,
+}
+
+/// A name for several acts, where all of them wait.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    name: String,
+    of: Vec<String>,
+}
+
+/// The table of who waits for whom in the documentation says what happens.
+#[test]
+fn waits_of_every_pair_are_those_of_the_documentation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file: Waits = parse(&root.join("isolation/waits.toml"));
+    let database = Database::new("waits");
+    let role = format!("{}_reader", database.name());
+    let mut watcher = database.connect();
+    watcher
+        .batch_execute(&file.start.replace("{role}", &role))
+        .unwrap();
+    let [one, two] = &[Session::open(&database), Session::open(&database)];
+    let mut rows = Vec::new();
+    for first in &file.act {
+        let mut waiting = Vec::new();
+        for second in &file.act {
+            one.run("BEGIN");
+            let held = one.run(&first.sql.replace("{role}", &role));
+            assert!(!is_refused(&held), "{}: {held}", first.name);
+            two.run("BEGIN");
+            let answer = two.begin(&mut watcher, &second.sql.replace("{role}", &role));
+            one.run("ROLLBACK");
+            if answer.is_none() {
+                waiting.push(second.name.as_str());
+                two.answer();
+            }
+            two.run("ROLLBACK");
+        }
+        let mut told: Vec<&str> = Vec::new();
+        for group in &file.group {
+            if group.of.iter().all(|name| waiting.contains(&name.as_str())) {
+                told.push(&group.name);
+                waiting.retain(|name| !group.of.iter().any(|other| other == name));
+            }
+        }
+        told.extend(waiting);
+        let told = if told.is_empty() {
+            "nothing".into()
+        } else {
+            told.join("; ")
+        };
+        rows.push(format!("{} | {told}", first.name));
+    }
+    watcher
+        .batch_execute(&format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\""))
+        .unwrap();
+    let table = rows.join("\n");
+    let page = fs::read_to_string(root.join("../docs/operations.md")).unwrap();
+    assert!(
+        page.contains(&table),
+        "docs/operations.md has not:\n{table}"
+    );
 }
