@@ -104,7 +104,9 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     check_key(key)?;
     let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, None)?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
-    let generated = matches!(key, RowKey::Id(id) if id::take_generated(id));
+    // A trigger of somebody's that has seen the id can have told it to another session.
+    let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
+        && (fresh_id.is_some() || !trigger.is_preceded());
     let before = match generated {
         true => Before::Never,
         false => history::before(guarded.table()?, trigger.relation(), key)?,

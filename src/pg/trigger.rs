@@ -87,6 +87,14 @@ impl<'a> TriggerCall<'a> {
         name_of(earlier.find(|earlier| is_of(earlier, timing, after_row, events))?)
     }
 
+    /// Whether another trigger has seen the row of an INSERT before this one.
+    pub fn is_preceded(&self) -> bool {
+        let before_row = pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE;
+        let (triggers, own) = self.triggers();
+        let mut earlier = triggers.iter().take_while(|trigger| trigger.tgoid != own);
+        earlier.any(|earlier| is_of(earlier, before_row, before_row, pg_sys::TRIGGER_TYPE_INSERT))
+    }
+
     /// The triggers of the table, in the order of their names, and which one of them this is.
     fn triggers(&self) -> (&'a [pg_sys::Trigger], Oid) {
         // SAFETY: a relation whose trigger fires has a trigger descriptor, whose array holds

@@ -73,6 +73,8 @@ pub struct Found {
     pub history: Oid,
     partitioned: bool,
     wrong: Wrong,
+    /// Whether a trigger that is not the owner's fires when rows of the table are deleted.
+    deletes_foreign: bool,
 }
 
 /// What a table and its history are not, and would have to be.
@@ -206,11 +208,16 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
              JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
              WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
-             AND t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure \
-             AND (t.tgqual IS NOT NULL OR t.tgnargs > 0 \
-                 OR (f.proowner <> g.relowner AND NOT EXISTS (\
-                 SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
-             THEN 'history trigger' END \
+             AND (t.tgqual IS NOT NULL OR (t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure \
+                 AND (t.tgnargs > 0 OR (f.proowner <> g.relowner AND NOT EXISTS (\
+                 SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))))) \
+             THEN 'history trigger' END, \
+     EXISTS (SELECT FROM pg_catalog.pg_trigger AS t \
+         JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
+         WHERE t.tgrelid = g.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
+         AND pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) = 8::pg_catalog.int2 \
+         AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
      FROM guarded AS g";
 const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, REFERENCES')";
 
@@ -275,6 +282,22 @@ pub fn found(table: &Table) -> Result<Found> {
     }
 }
 
+/// The same, to delete all their rows as their owner: what somebody else has put there must not run.
+pub fn found_for_purge(table: &Table) -> Result<Found> {
+    let found = found(table)?;
+    if !found.deletes_foreign {
+        return Ok(found);
+    }
+    Err(Error::refuse(
+        State::InsufficientPrivilege,
+        format!(
+            "{} has a trigger of DELETE that is not its owner's",
+            table.quoted
+        ),
+    )
+    .hint("A purge runs as the owner: such a trigger has no WHEN, and a function of the owner's or of a superuser's. ALTER TABLE ... DISABLE TRIGGER."))
+}
+
 /// What a table's name leads to, right or wrong.
 fn find(table: &Table) -> Result<Found> {
     table.found.get_or(Oid::INVALID, || {
@@ -293,6 +316,7 @@ fn find(table: &Table) -> Result<Found> {
                     history: Oid::INVALID,
                     partitioned: false,
                     wrong: Wrong::TableMissing,
+                    deletes_foreign: false,
                 });
             };
             Ok(Found {
@@ -301,6 +325,7 @@ fn find(table: &Table) -> Result<Found> {
                 history: row.oid(3),
                 partitioned: row.bool(4),
                 wrong: Wrong::parse(row.text(5)?)?,
+                deletes_foreign: row.bool(6),
             })
         })
     })

@@ -2,8 +2,10 @@
 //!
 //! Names are put into SQL here and nowhere later; [`Name`] is what makes that safe.
 
+use super::acting::{What, as_owner};
 use super::definition::End;
 use super::name::Name;
+use super::source::LOCK_ALL;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use std::mem::ManuallyDrop;
 
@@ -163,7 +165,32 @@ fn close_history(session: &Session, source: &Name, name: &Name) -> Result<()> {
     Ok(())
 }
 
+const MAY_CREATE_TRIGGERS: &str = "SELECT \
+     pg_catalog.has_function_privilege('ingest.guard()', 'EXECUTE') \
+     AND pg_catalog.has_function_privilege('ingest.archive()', 'EXECUTE') \
+     AND pg_catalog.has_function_privilege('ingest.seal()', 'EXECUTE'), \
+     pg_catalog.quote_ident(CURRENT_USER::pg_catalog.text)";
+
+/// Lets the owner of the schema, as whom this runs, make the triggers, which few others may.
+fn allow_triggers(session: &Session) -> Result<()> {
+    let may = Statement::by_key(MAY_CREATE_TRIGGERS, &[]);
+    let rows = session.run(&may, &[], Reading::Latest, 1)?;
+    let Some(row) = rows.first().filter(|row| !row.bool(1)) else {
+        return Ok(());
+    };
+    let grant = format!(
+        "GRANT EXECUTE ON FUNCTION ingest.guard(), ingest.archive(), ingest.seal() TO {}",
+        row.string(2)?
+    );
+    as_owner(What::Catalog, || {
+        // Two grants on one function at once are an error of PostgreSQL's.
+        session.execute(LOCK_ALL)?;
+        session.execute(&grant)
+    })
+}
+
 fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> {
+    allow_triggers(session)?;
     let (schema, table) = (source.quoted(), name.quoted());
     // PostgreSQL fires the triggers of one event by name. The tilde comes after every letter, so the
     // guard sees what all the others have made of the row; the exclamation mark before every one,

@@ -221,7 +221,7 @@ pub fn is_purging(table: Oid) -> bool {
 /// Deletes all rows of a table and their history, for ever, with the caller's rights; says how
 /// many rows there were.
 pub fn purge(session: &Session, table: &Table) -> Result<u64> {
-    let found = acting::found(table)?;
+    let found = acting::found_for_purge(table)?;
     let outer = PURGING.replace(Some(found.relation));
     let rows = session.run(
         &Statement::by_key(format!("DELETE FROM {}", table.only), &[]),

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant as Clock};
 use uuid::Uuid;
 
-/// Ids that the verbs and the guard have made: no SQL sees them before their row is stored.
+/// Ids that the verbs and the guard have made: of all SQL, only a trigger before the guard sees them
+/// before their row is stored.
 struct Made {
     ids: HashSet<String>,
     statement: Instant,

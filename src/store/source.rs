@@ -23,7 +23,7 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
 /// Self-exclusive, and in the way of neither readers and writers of the catalog nor of definitions.
-const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";
+pub(super) const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";
 /// Whether the caller may do anything that takes that lock.
 const HOLDS_ALL: &str = "SELECT pg_catalog.bool_or(pg_catalog.has_function_privilege(p.oid, 'EXECUTE')) \
      FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace \

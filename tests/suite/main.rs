@@ -22,6 +22,7 @@ mod criteria;
 mod definition_lock;
 mod dump;
 mod errors;
+mod escalation;
 mod fhir_data;
 mod fuzz;
 mod gate;
