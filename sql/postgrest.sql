@@ -9,6 +9,11 @@ CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL, any_versio
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_version_wrapper';
 COMMENT ON FUNCTION ingest.request_version(integer, integer) IS 'The version that a request to PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *, or any_version for If-Match: *; NULL if it expects none. Errors: PT400 another If-Match';
 
+CREATE FUNCTION ingest.request_unconditional()
+    RETURNS boolean
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_unconditional_wrapper';
+COMMENT ON FUNCTION ingest.request_unconditional() IS 'True, unless a request to PostgREST has an If-Match, for what takes none. Errors: PT400 If-Match';
+
 CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'reply_written_wrapper';
@@ -28,7 +33,8 @@ CREATE FUNCTION ingest.api_functions()
 AS $$ VALUES
     ('resource_create',
      'source text, profile text, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, text', 'jsonb', 'VOLATILE',
-     'RETURN ingest.reply_written(ingest.resource_create(source, profile, body, id), @resource@, source, profile);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.reply_written(ingest.resource_create(source, profile, body, id), @resource@, source, profile);',
      'Creates a resource',
      'The body is {"data", "contained"?, "id"?}; the id is the argument, or the body''s, or a new one. Answers 201 with the resource; 409 if the id or an identity exists, 422 if it does not conform to its profile.'),
     ('resource_upsert',
@@ -46,14 +52,15 @@ AS $$ VALUES
      'If-Match: W/"3" or if_match replaces that version only; If-None-Match: * creates only. Answers 201 or 200 with the resource; 412 if another version is current, 422 if it does not conform to its profile.'),
     ('resource_create_if',
      'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, jsonb, text', 'jsonb', 'VOLATILE',
-     'RETURN ingest.reply_written(ingest.resource_create_if(source, profile, criteria, body, id), @resource@, source, profile);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.reply_written(ingest.resource_create_if(source, profile, criteria, body, id), @resource@, source, profile);',
      'Creates a resource unless one matches',
      'The criteria are {"property.path": value}. Answers 201 with the new resource, or 200 with the one that matches; 412 if several match.'),
     ('resource_upsert_if',
-     'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, jsonb, text', 'jsonb', 'VOLATILE',
-     'RETURN ingest.reply_written(ingest.resource_upsert_if(source, profile, criteria, body, id), @resource@, source, profile);',
+     'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL, if_match integer DEFAULT NULL', 'text, text, jsonb, jsonb, text, integer', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_upsert_if(source, profile, criteria, body, id, ingest.request_version(if_match)), @resource@, source, profile);',
      'Creates a resource or replaces the one that matches',
-     'The criteria are {"property.path": value}. Answers 201 or 200 with the resource; 412 if several match.'),
+     'The criteria are {"property.path": value}. If-Match: W/"3" or if_match replaces that version only. Answers 201 or 200 with the resource; 412 if several match, or another version.'),
     ('resource_patch',
      'source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL', 'text, text, text, jsonb, integer', 'jsonb', 'VOLATILE',
      'RETURN ingest.reply_written(ingest.resource_patch(source, profile, id, patch, ingest.request_version(if_match)), @resource@, source, profile);',
@@ -90,7 +97,8 @@ AS $$ VALUES
      'Answers 200 with an OperationOutcome, whose issues are those that a write would be refused for.'),
     ('relationship_link',
      'source text, relationship text, body jsonb', 'text, text, jsonb', 'jsonb', 'VOLATILE',
-     'RETURN ingest.reply_written(ingest.relationship_link(source, relationship, body), @link@, source, relationship);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.reply_written(ingest.relationship_link(source, relationship, body), @link@, source, relationship);',
      'Links two resources',
      'The body is {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. Answers 201 with the link; 404 if an end does not exist, 409 if they are linked or have too many links.'),
     ('relationship_read',

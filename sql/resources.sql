@@ -86,4 +86,4 @@ COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=B
 
 CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';
-COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, resources before links; "@rootId1" stands for an id that an operation of the bundle makes. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. Errors, each naming the operation: PT400, PT404, PT409, PT410, PT412, PT413, PT422';
+COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, in the order of FHIR transactions: what goes away, what is new, what changes, links; "@rootId1" stands for the id of what an operation of the bundle creates or matches. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. Errors, each naming the operation: PT400, PT404, PT409, PT410, PT412, PT413, PT422';

@@ -91,6 +91,7 @@ pg::sql_function! {
     relationship_unlink => api::link::unlink::unlink;
 
     request_version => api::http::version;
+    request_unconditional => api::http::unconditional;
     reply_written => api::http::written;
     reply_read => api::http::read;
 }

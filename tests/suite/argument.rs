@@ -129,6 +129,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("api_create", &["'api'", "'{\"base\": \"/api\"}'"]),
     ("api_drop", &["'ingest_api'"]),
     ("request_version", &["1", "2"]),
+    ("request_unconditional", &[]),
     (
         "reply_written",
         &[

@@ -10,6 +10,7 @@ mod argument;
 mod boundary;
 mod bulk;
 mod bundle;
+mod bundle_order;
 mod cancel;
 mod cases;
 mod catalog;

@@ -857,6 +857,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_functions",
         "reply_read",
         "reply_written",
+        "request_unconditional",
         "request_version",
         // They read grants, as everybody may; and hold what is the caller's own, or nothing.
         "access_left",

@@ -7,4 +7,4 @@ mod reply;
 mod request;
 
 pub use reply::{read, written};
-pub use request::version;
+pub use request::{unconditional, version};

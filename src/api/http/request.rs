@@ -61,24 +61,46 @@ pub fn headers() -> Result<Option<String>> {
 pub fn version(call: &mut Call<'_>) -> Result<Answer> {
     let (given, any) = (call.int4(0), call.int4(1));
     let answer = |version: Option<i32>| version.map_or(Answer::Null, Answer::int4);
-    if given.is_some() {
-        return Ok(answer(given));
-    }
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
-    if headers.if_none_match.as_deref().map(str::trim) == Some("*") {
-        return Ok(Answer::int4(0));
+    let of_header = if headers.if_none_match.as_deref().map(str::trim) == Some("*") {
+        Some(0)
+    } else {
+        match headers.if_match.as_deref().map(str::trim) {
+            None => None,
+            // Any version will do, and of the argument the one that it names.
+            Some("*") => return Ok(answer(given.or(any))),
+            Some(tag) => match number(tag).and_then(|version| version.parse().ok()) {
+                Some(version) => Some(version),
+                None => {
+                    return Err(
+                        Error::refuse(State::BadRequest, "If-Match is not one version")
+                            .hint("It is the ETag of a response: W/\"3\"."),
+                    );
+                }
+            },
+        }
+    };
+    match (given, of_header) {
+        (Some(given), Some(of_header)) if given != of_header => Err(Error::refuse(
+            State::BadRequest,
+            "the argument if_match and the headers of the request name two versions",
+        )
+        .hint("Leave one of the two out.")),
+        (given, of_header) => Ok(answer(given.or(of_header))),
     }
-    match headers.if_match.as_deref().map(str::trim) {
-        None => Ok(Answer::Null),
-        Some("*") => Ok(answer(any)),
-        Some(tag) => match number(tag).and_then(|version| version.parse().ok()) {
-            Some(version) => Ok(Answer::int4(version)),
-            None => Err(
-                Error::refuse(State::BadRequest, "If-Match is not one version")
-                    .hint("It is the ETag of a response: W/\"3\"."),
+}
+
+/// `ingest.request_unconditional()`: refuses a precondition that the verb would not ask.
+pub fn unconditional(_call: &mut Call<'_>) -> Result<Answer> {
+    let text = headers()?;
+    match Headers::read(text.as_deref())?.if_match {
+        None => Ok(Answer::bool(true)),
+        Some(_) => Err(
+            Error::refuse(State::BadRequest, "the call takes no If-Match").hint(
+                "If-Match names a version of what is there; this call creates. Leave it out.",
             ),
-        },
+        ),
     }
 }
 
