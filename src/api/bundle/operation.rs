@@ -3,7 +3,7 @@
 use crate::api::body::Body;
 use crate::api::criteria::Criteria;
 use crate::api::link;
-use crate::pg::{Error, Result, State};
+use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::links::Pair;
 use crate::store::{Guarded, find, id};
 use ingest_engine::jsonb::Value;
@@ -300,6 +300,7 @@ impl<'a> Operation<'a> {
 pub fn check_distinct(operations: &[Operation<'_>], resolved: bool) -> Result<()> {
     let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     for operation in operations {
+        check_for_interrupts()?;
         let Some(id) = &operation.id else { continue };
         if operation.is_conditional() && !resolved {
             continue;

@@ -106,6 +106,7 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<()> {
         .iter()
         .any(|operation| operation.verb == Verb::Delete);
     for operation in operations {
+        check_for_interrupts()?;
         let guarded = &operation.guarded;
         match (&operation.content, operation.id.as_deref()) {
             (Content::Nothing, Some(id)) => want(guarded, id, Hold::Delete),
@@ -240,6 +241,7 @@ fn write(
     done: &mut Results,
 ) -> Result<Vec<u8>> {
     for operation in operations.iter_mut() {
+        check_for_interrupts()?;
         if let Some(Some(stored)) = matches.get(&operation.index) {
             if operation.verb == Verb::UpsertIf {
                 upsert_if::check_id(&operation.guarded, operation.id.as_deref(), stored)
@@ -364,6 +366,7 @@ impl Results {
         };
         let mut incoming = Vec::with_capacity(group.len());
         for operation in group {
+            check_for_interrupts()?;
             let Content::Body(body) = &operation.content else {
                 continue;
             };

@@ -181,6 +181,7 @@ fn write_others(
         let mut first: HashMap<&str, usize> = HashMap::with_capacity(todo.len());
         let (mut order, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
         for at in todo {
+            check_for_interrupts()?;
             match first.get(id_at(incoming, at)) {
                 Some(twin) => twins.push((at, *twin)),
                 None => {
