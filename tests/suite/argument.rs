@@ -5,6 +5,16 @@ use postgres::Client;
 
 use crate::clinic::{self, value};
 
+/// What the functions in SQL are made of. They change nothing that is not the caller's.
+const PARTS: &[&str] = &[
+    "access_left",
+    "define_refusal",
+    "end_then",
+    "refuse",
+    "source_hold",
+    "source_owner",
+];
+
 /// A call of each function that succeeds, in a database where `prepare` has run. The arguments of a
 /// function stand in the order of its parameters.
 const CALLS: &[(&str, &[&str])] = &[
@@ -35,7 +45,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     (
         "resource_upsert_if",
-        &["'clinic'", "'office'", CRITERIA, BODY, "'new'"],
+        &["'clinic'", "'office'", CRITERIA, BODY, "'new'", "0"],
     ),
     (
         "resource_patch",
@@ -200,6 +210,10 @@ fn calls_of_these_tests_are_those_of_every_function() {
         .map(|(name, arguments)| ((*name).to_owned(), i16::try_from(arguments.len()).unwrap()))
         .collect();
     called.sort();
+    let functions: Vec<_> = functions
+        .into_iter()
+        .filter(|(name, _)| !PARTS.contains(&name.as_str()))
+        .collect();
     for function in &functions {
         assert!(
             called.contains(function),
