@@ -30,10 +30,9 @@ pub(super) fn pattern(lexical: Lexical) -> String {
         }
         Lexical::Base64 => {
             let space = r"[\t\n\r ]*";
-            let digit = format!("[0-9A-Za-z+/]{space}");
-            let last =
-                format!("(?:{digit}{digit}(?:{digit}{digit}|{digit}={space}|={space}={space}))");
-            format!("^{space}(?:{digit}{digit}{digit}{digit})*{last}$")
+            let digit = "[0-9A-Za-z+/]";
+            let last = format!("{digit}{digit}(?:{digit}{digit}|{digit}=|==)");
+            format!("^{space}(?:{digit}{digit}{digit}{digit}{space})*{last}{space}$")
         }
         Lexical::Date => format!("^(?:{}|{}|{})$", year(), month(), day()),
         Lexical::Datetime => {

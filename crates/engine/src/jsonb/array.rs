@@ -1,7 +1,7 @@
 //! A JSON array, and the walk over its elements.
 
 use super::read::{ENTRY, HEADER, Malformed, NOWHERE, Value, count_of, end_of};
-use crate::steps::{self, STRIDE};
+use crate::steps;
 
 /// A JSON array.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl<'a> Array<'a> {
         ArrayIter {
             entries: head[HEADER..].as_chunks().0,
             data,
-            offset: match steps::take(1 + len % STRIDE) {
+            offset: match steps::take(1 + len) {
                 Ok(()) => 0,
                 Err(Malformed) => NOWHERE,
             },
@@ -79,9 +79,6 @@ impl<'a> Iterator for ArrayIter<'a> {
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let (entry, rest) = self.entries.split_first()?;
-        if self.entries.len().is_multiple_of(STRIDE) && steps::take(STRIDE).is_err() {
-            self.offset = NOWHERE;
-        }
         let entry = u32::from_ne_bytes(*entry);
         let start = self.offset;
         let end = end_of(entry, start);

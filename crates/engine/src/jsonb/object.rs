@@ -2,7 +2,7 @@
 
 use super::layout::{ENTRY_HAS_OFFSET, ENTRY_OFFLEN, ENTRY_TYPE, STRING};
 use super::read::{ENTRY, HEADER, Malformed, NOWHERE, Value, count_of, end_of};
-use crate::steps::{self, STRIDE};
+use crate::steps;
 use std::cmp::Ordering;
 
 /// Up to so many keys a scan is faster than halving.
@@ -54,7 +54,7 @@ impl<'a> Object<'a> {
             keys,
             values,
             data,
-            key_offset: match steps::take(1 + keys.len() % STRIDE) {
+            key_offset: match steps::take(1 + keys.len()) {
                 Ok(()) => 0,
                 Err(Malformed) => NOWHERE,
             },
@@ -112,9 +112,6 @@ impl<'a> Iterator for ObjectIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key_entry, keys) = self.keys.split_first()?;
         let (value_entry, values) = self.values.split_first()?;
-        if self.values.len().is_multiple_of(STRIDE) && steps::take(STRIDE).is_err() {
-            self.key_offset = NOWHERE;
-        }
         let (key_entry, value_entry) = (
             u32::from_ne_bytes(*key_entry),
             u32::from_ne_bytes(*value_entry),
