@@ -101,9 +101,8 @@ fn kind_changes(profile: &Name, kind: Kind) -> Error {
 }
 
 /// `ingest.profile_check(source, profile, definition)`: the stored rows that a new definition would
-/// refuse, page by page.
+/// refuse.
 pub fn check(call: &mut Call<'_>) -> Result<Answer> {
-    const PAGE: i32 = 256;
     let guarded = resource::profile_of(call)?;
     let source = guarded.source_name();
     source::check_definer(source)?;
@@ -116,16 +115,9 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     }
     let draft = cache::draft(&guarded, &read)?;
     let sink = call.materialize()?;
-    let mut after = String::new();
-    loop {
-        // One session a page, so that its memory is free before the next one.
-        let page = Session::open(|session| {
-            source::as_schema_owner(session, source, || {
-                resources::page(session, draft.table()?, &after, PAGE)
-            })
-        })?;
-        for stored in &page {
-            check_for_interrupts()?;
+    Session::open(|session| {
+        let table = draft.table()?;
+        let check = |stored: resources::Stored| {
             let data = stored
                 .data
                 .as_deref()
@@ -143,12 +135,11 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
                 let issues = issues_of(&operation_outcome(&report.into_issues()))?;
                 sink.push(&[Arg::Text(&stored.id), Arg::jsonb(issues.as_deref())])?;
             }
-        }
-        match page.last() {
-            Some(last) => after.clone_from(&last.id),
-            None => return Ok(Answer::Null),
-        }
-    }
+            check_for_interrupts()
+        };
+        source::as_schema_owner(session, source, || resources::all(session, table, check))
+    })?;
+    Ok(Answer::Null)
 }
 
 /// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.

@@ -116,7 +116,7 @@ pub fn id_exists(guarded: &Guarded) -> Error {
 /// Turns a unique violation (23505) on our own table into PT409. PostgreSQL's DETAIL would hold
 /// the values of the key or of the whole row: no violation of a constraint keeps it.
 pub fn of_write(guarded: &Guarded, error: Error) -> Error {
-    let error = error.without_values();
+    let error = error.without_values(guarded.source_name(), guarded.name());
     if !error.is_postgres(b"23505") {
         return error;
     }

@@ -258,4 +258,5 @@ extern "C-unwind" fn _PG_init() {
     unsafe { super::settings::register() };
     super::invalidation::register();
     super::planner::register();
+    super::discard::register();
 }

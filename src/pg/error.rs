@@ -169,11 +169,13 @@ impl Error {
         matches!(self, Error::Postgres(caught) if caught.sqlerrcode() == encode(sqlstate))
     }
 
-    /// The same, and of a violated constraint (class 23) without DETAIL, which holds values.
+    /// The same, and of a violated constraint (class 23) of this table without DETAIL, which holds
+    /// values. What a trigger of the user's own does to another table is told as it is.
     #[must_use]
-    pub fn without_values(self) -> Self {
+    pub fn without_values(self, schema: &str, table: &str) -> Self {
         if let Error::Postgres(caught) = &self
             && caught.sqlstate().starts_with("23")
+            && (caught.schema(), caught.table()) == (Some(schema), Some(table))
         {
             // SAFETY: the copy is this error's own; PostgreSQL reads its fields when it is thrown.
             unsafe { (*caught.0.as_ptr()).detail = core::ptr::null_mut() };

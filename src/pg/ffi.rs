@@ -5,9 +5,10 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    AclMode, Datum, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader, IndexScanDesc,
-    ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext, Oid, ParamListInfo, PlannedStmt, Query,
-    Relation, RelcacheCallbackFunction, SPIPlanPtr, ScanDirection, ScanKey, Snapshot,
+    AclMode, Datum, DestReceiver, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader,
+    IndexScanDesc, ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext, Oid, ParamListInfo,
+    PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion, QueryEnvironment, Relation,
+    RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable, ScanDirection, ScanKey, Snapshot,
     SyscacheCallbackFunction, TransactionId, TupleDesc, Tuplestorestate, varlena,
 };
 
@@ -23,7 +24,16 @@ unsafe extern "C-unwind" {
     pub fn FlushErrorState();
     pub fn ReThrowError(error: *mut ErrorData) -> !;
 
-    // palloc.h, fmgr.h
+    // palloc.h, memutils.h, fmgr.h
+    pub fn AllocSetContextCreateInternal(
+        parent: MemoryContext,
+        name: *const c_char,
+        least: usize,
+        first: usize,
+        most: usize,
+    ) -> MemoryContext;
+    pub fn MemoryContextReset(context: MemoryContext);
+    pub fn MemoryContextDelete(context: MemoryContext);
     pub fn palloc(size: usize) -> *mut c_void;
     pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     pub fn pg_detoast_datum_packed(datum: *mut varlena) -> *mut varlena;
@@ -39,6 +49,16 @@ unsafe extern "C-unwind" {
     ) -> SPIPlanPtr;
     pub fn SPI_keepplan(plan: SPIPlanPtr) -> c_int;
     pub fn SPI_freeplan(plan: SPIPlanPtr) -> c_int;
+    pub fn SPI_cursor_open(
+        name: *const c_char,
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        read_only: bool,
+    ) -> Portal;
+    pub fn SPI_cursor_fetch(portal: Portal, forward: bool, count: c_long);
+    pub fn SPI_cursor_close(portal: Portal);
+    pub fn SPI_freetuptable(table: *mut SPITupleTable);
     pub fn SPI_execute(sql: *const c_char, read_only: bool, limit: c_long) -> c_int;
     pub fn SPI_execute_plan(
         plan: SPIPlanPtr,
@@ -220,6 +240,18 @@ unsafe extern "C-unwind" {
         type_id: Oid,
         zone: *const c_int,
     ) -> *mut c_char;
+
+    // utility.h
+    pub fn standard_ProcessUtility(
+        planned: *mut PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: ProcessUtilityContext::Type,
+        params: ParamListInfo,
+        environment: *mut QueryEnvironment,
+        receiver: *mut DestReceiver,
+        completion: *mut QueryCompletion,
+    );
 
     // guc.h
     pub fn NewGUCNestLevel() -> c_int;

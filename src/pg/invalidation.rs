@@ -65,6 +65,11 @@ pub fn invalidate(relation: Oid) -> Result<()> {
     unsafe { guard(|| ffi::CacheInvalidateRelcacheByRelid(relation)) }
 }
 
+/// Lets all who keep something of the catalog forget it at their next use.
+pub(super) fn forget() {
+    GENERATION.set(GENERATION.get() + 1);
+}
+
 /// Hears of what other backends have committed by now.
 pub fn accept_invalidations() -> Result<()> {
     // SAFETY: the closure holds only the call.

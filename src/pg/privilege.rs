@@ -42,7 +42,7 @@ pub fn may_create_schemas(role: Oid) -> Result<bool> {
 }
 
 /// The name as a C string; `None` for what PostgreSQL could not have as a name.
-fn terminated(name: &str) -> Option<[c_char; NAME]> {
+pub(super) fn terminated(name: &str) -> Option<[c_char; NAME]> {
     let mut bytes = [0; NAME];
     if name.len() >= NAME || name.contains('\0') {
         return None;

@@ -33,6 +33,11 @@ impl<'s> Rows<'s> {
         self.processed
     }
 
+    /// Where the rows are, until their session ends or somebody frees them.
+    pub(super) fn table(&self) -> *mut SPITupleTable {
+        self.table
+    }
+
     /// The first row, if there is one.
     pub fn first(&self) -> Option<Row<'s>> {
         self.iter().next()

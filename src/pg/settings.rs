@@ -1,4 +1,4 @@
-//! Settings: our own, `ingest.max_depth` and `ingest.max_issues`, and those of others by name.
+//! Settings: our own, `ingest.max_depth`, `ingest.max_issues` and `ingest.max_statements`, and those of others by name.
 
 use super::catch::guard;
 use super::error::{Error, Result, State};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 static MAX_DEPTH: AtomicI32 = AtomicI32::new(64);
 static MAX_ISSUES: AtomicI32 = AtomicI32::new(100);
+static MAX_STATEMENTS: AtomicI32 = AtomicI32::new(250);
 
 /// How long a setting of others may be, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -21,6 +22,11 @@ pub fn limits() -> Limits {
         max_depth: of(&MAX_DEPTH),
         max_issues: of(&MAX_ISSUES),
     }
+}
+
+/// How many plans a backend keeps.
+pub(super) fn max_statements() -> usize {
+    usize::try_from(MAX_STATEMENTS.load(Ordering::Relaxed)).unwrap_or(1)
 }
 
 /// Defines the settings.
@@ -39,6 +45,12 @@ pub unsafe fn register() {
         c"How many issues an error lists before it says that there are more.",
         &MAX_ISSUES,
         (100, 1, 10_000),
+    );
+    define(
+        c"ingest.max_statements",
+        c"How many plans of its own statements a session keeps, at some 25 kB each.",
+        &MAX_STATEMENTS,
+        (250, 1, 1_000_000),
     );
 }
 

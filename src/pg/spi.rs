@@ -2,16 +2,18 @@
 
 use super::catch::guard;
 use super::error::{Error, Result};
+use super::plan::{Place, Plan};
 use super::planner::BY_KEY;
 use super::qualify::qualify;
 use super::rows::Rows;
 use super::{Instant, ffi, varlena};
 use core::ffi::{c_char, c_int, c_long};
-use pgrx::pg_sys::{self, Datum, Oid, SPIPlanPtr};
+use pgrx::pg_sys::{self, Datum, Oid};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::ffi::CString;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 /// The types of statement parameters, by OID.
 pub mod kind {
@@ -130,13 +132,13 @@ enum Planning {
     Custom,
 }
 
-/// A statement that is parsed and planned once a backend, at its first use.
+/// A statement that is parsed and planned at its first use, and whose plan is kept (see `plan`).
 #[derive(Debug)]
 pub struct Statement {
     sql: Cow<'static, str>,
     types: &'static [Oid],
     planning: Planning,
-    plan: Cell<SPIPlanPtr>,
+    place: OnceCell<Rc<Place>>,
 }
 
 impl Statement {
@@ -160,13 +162,28 @@ impl Statement {
             sql,
             types,
             planning,
-            plan: Cell::new(core::ptr::null_mut()),
+            place: OnceCell::new(),
         }
     }
 
-    fn plan(&self) -> Result<SPIPlanPtr> {
-        if !self.plan.get().is_null() {
-            return Ok(self.plan.get());
+    /// The most parameters that a statement can have.
+    pub(super) const MOST: usize = 16;
+
+    /// The plan, for an execution with these arguments.
+    pub(super) fn plan_for(&self, arguments: &[Arg<'_>]) -> Result<Rc<Plan>> {
+        if arguments.len() != self.types.len() || arguments.len() > Self::MOST {
+            return Err(Error::Bug(
+                "a statement got a wrong number of arguments".into(),
+            ));
+        }
+        arguments.iter().try_for_each(Arg::fits)?;
+        self.plan()
+    }
+
+    fn plan(&self) -> Result<Rc<Plan>> {
+        let place = self.place.get_or_init(Rc::default);
+        if let Some(plan) = place.plan() {
+            return Ok(plan);
         }
         let sql = CString::new(qualify(&self.sql).as_ref())
             .map_err(|_| Error::Bug("NUL in SQL".into()))?;
@@ -189,19 +206,7 @@ impl Statement {
         if plan.is_null() {
             return Err(Error::Bug("a statement could not be prepared".into()));
         }
-        self.plan.set(plan);
-        Ok(plan)
-    }
-}
-
-impl Drop for Statement {
-    fn drop(&mut self) {
-        let plan = self.plan.get();
-        if !plan.is_null() {
-            // SAFETY: the plan was kept by us and is used by nobody else; an ERROR here would
-            // only leak it.
-            let _ = unsafe { guard(|| ffi::SPI_freeplan(plan)) };
-        }
+        Ok(place.keep(Plan::new(plan)))
     }
 }
 
@@ -232,16 +237,11 @@ impl Session {
         reading: Reading,
         limit: c_long,
     ) -> Result<Rows<'s>> {
-        const MOST: usize = 16;
-        let plan = statement.plan()?;
-        if arguments.len() != statement.types.len() || arguments.len() > MOST {
-            return Err(Error::Bug(
-                "a statement got a wrong number of arguments".into(),
-            ));
-        }
-        arguments.iter().try_for_each(Arg::fits)?;
-        let mut values = [Datum::null(); MOST];
-        let mut nulls = [b' ' as c_char; MOST];
+        // Held until after the execution: what runs within it may make it the oldest of all.
+        let kept = statement.plan_for(arguments)?;
+        let plan = kept.pointer();
+        let mut values = [Datum::null(); Statement::MOST];
+        let mut nulls = [b' ' as c_char; Statement::MOST];
         let (values, nulls) = (&mut values, &mut nulls);
         // SAFETY: the closure owns nothing; the arrays are longer than the argument list.
         let code = unsafe {

@@ -12,7 +12,7 @@ use super::source::check_usage;
 use super::table::Table;
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
-    watch,
+    relation, watch,
 };
 use ingest_engine::jsonb::Value;
 use ingest_engine::resource::Need;
@@ -118,7 +118,7 @@ pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
 fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
     loop {
         check_for_interrupts()?;
-        let now = forget_what_changed();
+        let now = forget_what_changed()?;
         let known = known_source(source);
         let hit = known.guarded.borrow().get(name).cloned();
         if let Some(hit) = hit {
@@ -142,12 +142,25 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
 }
 
 /// Forgets all if the catalog has changed; gives the generation that is known now.
-fn forget_what_changed() -> u64 {
+fn forget_what_changed() -> Result<u64> {
     let now = generation();
     if SEEN.replace(now) != now {
         forget();
+        forget_tables()?;
     }
-    now
+    Ok(now)
+}
+
+/// Drops the statements of tables that are gone.
+fn forget_tables() -> Result<()> {
+    let known: Vec<_> = TABLES.with(|tables| tables.borrow().keys().cloned().collect());
+    for key in known {
+        if relation(&key.0, &key.1)?.is_none() {
+            let gone = TABLES.with(|tables| tables.borrow_mut().remove(&key));
+            drop(gone);
+        }
+    }
+    Ok(())
 }
 
 /// Drops everything that is known. A source and its profiles hold each other, so the circle is cut:
@@ -397,7 +410,7 @@ pub fn judge(
 ) -> Result<Vec<ingest_engine::Issue>> {
     accept_invalidations()?;
     loop {
-        forget_what_changed();
+        forget_what_changed()?;
         let known = known_source(source);
         loop {
             match known.schema.judge(definition) {

@@ -7,7 +7,7 @@ use super::acting::{self, What, as_owner};
 use super::layout::{Key, Layout};
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
+    Arg, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
     snapshot_is_old,
 };
 use std::cell::Cell;
@@ -276,7 +276,9 @@ pub fn archive(
                     session.run(&table.archive, args, Reading::Fresh, 0)
                 })
                 .map(drop)
-                .map_err(Error::without_values)
+                .map_err(|error| {
+                    error.without_values(&table.source, &format!("{}_history", table.name))
+                })
             };
             put(&args[..count])?;
             if tombstone {

@@ -2,6 +2,7 @@
 
 use super::acting::{What, as_owner};
 use super::history::{self, RowKey};
+use super::kept;
 use super::resources::{Hold, may_hold};
 use super::table::{LINK, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, kind};
@@ -140,11 +141,11 @@ pub fn hold(session: &Session, table: &Table, pair: Pair<'_>, hold: Hold) -> Res
         return Ok(());
     }
     let strength = hold.strength();
-    let statement = table.search(&format!("hold {strength}"), || {
-        let sql = format!(
-            "SELECT id FROM {} WHERE from_id = $1 AND to_id = $2 FOR {strength}",
-            table.only
-        );
+    let sql = format!(
+        "SELECT id FROM {} WHERE from_id = $1 AND to_id = $2 FOR {strength}",
+        table.only
+    );
+    let statement = kept::search(&sql, |sql| {
         Statement::by_key(sql, &[kind::TEXT, kind::TEXT])
     });
     session
@@ -234,40 +235,37 @@ pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) ->
         return Ok(0);
     }
     let condition = touching_condition(touching);
-    let count = table.search(&format!("count {condition}"), || {
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} WHERE {condition}",
-            table.only
-        );
-        Statement::by_key(sql, &[kind::TEXT])
-    });
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} WHERE {condition}",
+        table.only
+    );
+    let count = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
     let rows = session.run(&count, &[Arg::Text(id)], Reading::Fresh, 1)?;
     Ok(rows.first().map_or(0, |row| row.int8(1)))
 }
 
 /// The links of a resource in a relationship, by id.
-pub fn list(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<Vec<Link>> {
+pub fn list(
+    session: &Session,
+    table: &Table,
+    touching: &Touching,
+    id: &str,
+    mut each: impl FnMut(Link) -> Result<()>,
+) -> Result<()> {
     let condition = touching_condition(touching);
-    let list = table.search(&format!("list {condition}"), || {
-        let sql = format!(
-            "SELECT {LINK} FROM {} WHERE {condition} ORDER BY id",
-            table.only
-        );
-        Statement::by_key(sql, &[kind::TEXT])
-    });
-    let rows = session.run(&list, &[Arg::Text(id)], Reading::Caller, 0)?;
-    rows.iter().map(|row| Link::of(&row)).collect()
+    let sql = format!(
+        "SELECT {LINK} FROM {} WHERE {condition} ORDER BY id",
+        table.only
+    );
+    let list = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
+    session.each(&list, &[Arg::Text(id)], |row| each(Link::of(&row)?))
 }
 
 /// Deletes the links of a resource in a relationship.
 pub fn delete_all(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<u64> {
     let condition = touching_condition(touching);
-    let delete = table.search(&format!("delete {condition}"), || {
-        Statement::by_key(
-            format!("DELETE FROM {} WHERE {condition}", table.only),
-            &[kind::TEXT],
-        )
-    });
+    let sql = format!("DELETE FROM {} WHERE {condition}", table.only);
+    let delete = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
     Ok(session
         .run(&delete, &[Arg::Text(id)], Reading::Fresh, 0)?
         .count())

@@ -11,6 +11,7 @@ pub mod definition;
 pub mod history;
 pub mod id;
 pub mod index;
+pub mod kept;
 pub mod layout;
 pub mod links;
 pub mod name;

@@ -2,6 +2,7 @@
 
 use super::criteria::{Condition, types, wheres};
 use super::history::{self, RowKey};
+use super::kept;
 use super::table::{RESOURCE, Table};
 use crate::pg::{Arg, Instant, Reading, Result, Row, Session, Statement, kind};
 
@@ -176,11 +177,9 @@ pub fn versions(
     id: &str,
     mut each: impl FnMut(Stored, Option<Instant>) -> Result<()>,
 ) -> Result<()> {
-    let rows = session.run(&table.versions, &[Arg::Text(id)], Reading::Caller, 0)?;
-    for row in rows.iter() {
-        each(Stored::of(&row)?, row.instant(8))?;
-    }
-    Ok(())
+    session.each(&table.versions, &[Arg::Text(id)], |row| {
+        each(Stored::of(&row)?, row.instant(8))
+    })
 }
 
 /// The version in force at an instant: the newest one made until then, tombstones too.
@@ -203,29 +202,31 @@ pub fn search(
     session: &Session,
     table: &Table,
     conditions: &[Condition],
-    after: &str,
-    count: i32,
-) -> Result<Vec<Stored>> {
+    (after, count): (&str, i32),
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
     let (wheres, mut args) = wheres(conditions)?;
     let (from, most) = (args.len() + 1, args.len() + 2);
     // The matches are found first and put in order then: a plan that walks the key for the order's
     // sake, hoping for an early match, reads the whole table where there is none.
     let matches = match conditions.is_empty() {
-        true => format!("SELECT {RESOURCE} FROM {} WHERE id > ${from}", table.only),
+        true => format!(
+            "SELECT {RESOURCE} FROM {} AS r WHERE r.id > ${from}",
+            table.only
+        ),
         false => format!(
-            "WITH matches AS MATERIALIZED (SELECT id AS match FROM {} WHERE {wheres}) \
-             SELECT {RESOURCE} FROM {} JOIN matches ON id = match WHERE id > ${from}",
-            table.only, table.only
+            "WITH matches AS MATERIALIZED (SELECT id FROM {0} WHERE {wheres}) \
+             SELECT r.{1} FROM {0} AS r JOIN matches AS m ON m.id = r.id WHERE r.id > ${from}",
+            table.only,
+            // Qualified: columns of the user's own can have any name.
+            RESOURCE.replace(", ", ", r.")
         ),
     };
-    let sql = format!("{matches} ORDER BY id LIMIT ${most}");
+    let sql = format!("{matches} ORDER BY r.id LIMIT ${most}");
     args.push(Arg::Text(after));
     args.push(Arg::Int4(count));
-    let search = table.search(&sql, || {
-        Statement::by_values(sql.clone(), types(conditions))
-    });
-    let rows = session.run(&search, &args, Reading::Caller, 0)?;
-    rows.iter().map(|row| Stored::of(&row)).collect()
+    let search = kept::search(&sql, |sql| Statement::by_values(sql, types(conditions)));
+    session.each(&search, &args, |row| each(Stored::of(&row)?))
 }
 
 /// Rows for a statement over arrays.
@@ -322,14 +323,12 @@ impl Hold {
 
 /// Whether the caller may hold rows of a table: who may not write it is refused where he writes.
 pub fn may_hold(session: &Session, table: &Table) -> Result<bool> {
-    let may = table.search("may hold", || {
-        let quoted = &table.quoted;
-        let sql = format!(
-            "SELECT pg_catalog.has_any_column_privilege('{quoted}', 'UPDATE') \
-             AND pg_catalog.has_any_column_privilege('{quoted}', 'SELECT')"
-        );
-        Statement::by_key(sql, &[])
-    });
+    let quoted = &table.quoted;
+    let sql = format!(
+        "SELECT pg_catalog.has_any_column_privilege('{quoted}', 'UPDATE') \
+         AND pg_catalog.has_any_column_privilege('{quoted}', 'SELECT')"
+    );
+    let may = kept::search(&sql, |sql| Statement::by_key(sql, &[]));
     let rows = session.run(&may, &[], Reading::Fresh, 1)?;
     Ok(rows.first().is_some_and(|row| row.bool(1)))
 }
@@ -341,13 +340,11 @@ pub fn hold(session: &Session, table: &Table, ids: &[&str], hold: Hold) -> Resul
         return Ok(Vec::new());
     }
     let strength = hold.strength();
-    let statement = table.search(&format!("hold {strength}"), || {
-        let sql = format!(
-            "SELECT id FROM {} WHERE id = ANY ($1) ORDER BY id FOR {strength}",
-            table.only
-        );
-        Statement::by_key(sql, &[kind::TEXTS])
-    });
+    let sql = format!(
+        "SELECT id FROM {} WHERE id = ANY ($1) ORDER BY id FOR {strength}",
+        table.only
+    );
+    let statement = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
     let rows = session.run(&statement, &[Arg::Texts(ids)], Reading::Fresh, 0)?;
     rows.iter().map(|row| row.string(1)).collect()
 }
@@ -361,11 +358,13 @@ pub fn twice<T>(look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
     }
 }
 
-/// The next rows after an id, in the order of ids.
-pub fn page(session: &Session, table: &Table, after: &str, count: i32) -> Result<Vec<Stored>> {
-    let args = [Arg::Text(after), Arg::Int4(count)];
-    let rows = session.run(&table.page, &args, Reading::Caller, 0)?;
-    rows.iter().map(|row| Stored::of(&row)).collect()
+/// All rows, in the order of ids.
+pub fn all(
+    session: &Session,
+    table: &Table,
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
+    session.each(&table.all, &[], |row| each(Stored::of(&row)?))
 }
 
 fn first(row: Option<Row<'_>>) -> Result<Option<Stored>> {

@@ -4,9 +4,6 @@ use super::acting::Found;
 use super::name::Name;
 use crate::pg::{KeyIndex, Oid, PerTable, Result, Statement, kind};
 use ingest_engine::Kind;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 
 /// The columns of a profile table that the verbs read, in the order of [`super::resources`].
 pub const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
@@ -80,10 +77,8 @@ pub struct Table {
     pub update_many: Statement,
     /// Reads and holds rows for a write, in the order of their keys.
     pub lock_many: Statement,
-    /// Reads the next rows in the order of their keys.
-    pub page: Statement,
-    /// Searches, by their SQL.
-    searches: RefCell<HashMap<String, Rc<Statement>>>,
+    /// Reads all rows in the order of their keys.
+    pub all: Statement,
 }
 
 impl Table {
@@ -228,11 +223,7 @@ impl Table {
                 ),
                 &[TEXTS],
             ),
-            page: Statement::by_key(
-                format!("SELECT {RESOURCE} FROM {only} WHERE id > $1 ORDER BY id LIMIT $2"),
-                &[TEXT, INT4],
-            ),
-            searches: RefCell::new(HashMap::new()),
+            all: Statement::by_key(format!("SELECT {RESOURCE} FROM {only} ORDER BY id"), &[]),
             keys,
             archived_keys,
             quoted: table,
@@ -361,11 +352,7 @@ impl Table {
                 ),
                 &[TEXTS],
             ),
-            page: Statement::by_key(
-                format!("SELECT {LINK} FROM {only} WHERE id > $1 ORDER BY id LIMIT $2"),
-                &[TEXT, INT4],
-            ),
-            searches: RefCell::new(HashMap::new()),
+            all: Statement::by_key(format!("SELECT {LINK} FROM {only} ORDER BY id"), &[]),
             keys,
             archived_keys,
             quoted: table,
@@ -377,19 +364,6 @@ impl Table {
     /// A profile table or a link table.
     pub fn kind(&self) -> Kind {
         self.kind
-    }
-
-    /// The kept search with this `WHERE`, which is written by the store from a definition's own
-    /// paths and holds no value.
-    pub fn search(&self, condition: &str, make: impl FnOnce() -> Statement) -> Rc<Statement> {
-        if let Some(known) = self.searches.borrow().get(condition) {
-            return known.clone();
-        }
-        let statement = Rc::new(make());
-        self.searches
-            .borrow_mut()
-            .insert(condition.to_owned(), statement.clone());
-        statement
     }
 }
 

@@ -36,6 +36,7 @@ mod install;
 mod invariant;
 mod isolation;
 mod jsonb;
+mod kept;
 mod layers;
 mod link;
 mod load;

@@ -11,7 +11,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
     let id = call.need_text(2, "id")?;
     let only = call.text(3)?;
     let source = guarded.source_name().to_owned();
-    let mut found = Vec::new();
+    let sink = call.materialize()?;
     Session::open(|session| {
         let mut touching = links::touching(session, &source, guarded.name())?;
         if let Some(only) = only {
@@ -27,22 +27,18 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
         }
         for at in touching {
             let relationship = find(&source, &at.relationship)?;
-            for link in links::list(session, relationship.table()?, &at, id)? {
-                found.push((relationship.clone(), link));
-            }
+            links::list(session, relationship.table()?, &at, id, |link| {
+                let resource = render::link(&relationship, &link)?;
+                sink.push(&[
+                    Arg::Text(relationship.name()),
+                    Arg::Text(&link.id),
+                    Arg::Int4(link.version),
+                    Arg::Instant(link.updated_at),
+                    Arg::Jsonb(&resource),
+                ])
+            })?;
         }
         Ok(())
     })?;
-    let sink = call.materialize()?;
-    for (relationship, link) in &found {
-        let resource = render::link(relationship, link)?;
-        sink.push(&[
-            Arg::Text(relationship.name()),
-            Arg::Text(&link.id),
-            Arg::Int4(link.version),
-            Arg::Instant(link.updated_at),
-            Arg::Jsonb(&resource),
-        ])?;
-    }
     Ok(Answer::Null)
 }

@@ -3,7 +3,9 @@
 use super::profile_of;
 use crate::api::refusal;
 use crate::api::render;
-use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb};
+use crate::pg::{
+    Answer, Arg, Call, Error, Instant, Reading, Result, Session, State, datum_of_jsonb,
+};
 use crate::store::{Outcome, resources};
 
 /// The resource as it is, or as it was in a version.
@@ -68,40 +70,53 @@ pub fn exists(call: &mut Call<'_>) -> Result<Answer> {
 pub fn history(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
-    let mut versions = Vec::new();
-    Session::open(|session| {
-        resources::versions(session, guarded.table()?, id, |stored, ended_at| {
-            versions.push((stored, ended_at));
-            Ok(())
-        })
-    })?;
-    if versions.is_empty() {
-        return Err(refusal::not_found(&guarded));
-    }
     let [created, updated, deleted] = [
         Outcome::Created.value(call)?,
         Outcome::Updated.value(call)?,
         Outcome::Deleted.value(call)?,
     ];
     let sink = call.materialize()?;
-    for (place, (stored, ended_at)) in versions.iter().enumerate() {
-        let older = versions.get(place + 1);
-        let outcome = match (&stored.data, older) {
-            (None, _) => deleted,
-            (Some(_), Some((older, _))) if older.data.is_some() => updated,
-            (Some(_), _) => created,
-        };
-        let resource = match stored.data {
-            Some(_) => Some(render::resource(&guarded, stored)?),
-            None => None,
-        };
+    let push = |revision: &Revision, follows_another: bool| {
         sink.push(&[
-            Arg::Oid(outcome),
-            Arg::Int4(stored.version),
-            Arg::Instant(stored.updated_at),
-            ended_at.map_or(Arg::Null, Arg::Instant),
-            Arg::jsonb(resource.as_deref()),
-        ])?;
-    }
+            Arg::Oid(match (&revision.resource, follows_another) {
+                (None, _) => deleted,
+                (Some(_), true) => updated,
+                (Some(_), false) => created,
+            }),
+            Arg::Int4(revision.version),
+            Arg::Instant(revision.updated_at),
+            revision.ended_at.map_or(Arg::Null, Arg::Instant),
+            Arg::jsonb(revision.resource.as_deref()),
+        ])
+    };
+    // What a version did depends on the one before it, which comes after it.
+    let mut newer: Option<Revision> = None;
+    Session::open(|session| {
+        resources::versions(session, guarded.table()?, id, |stored, ended_at| {
+            if let Some(newer) = newer.take() {
+                push(&newer, stored.data.is_some())?;
+            }
+            newer = Some(Revision {
+                version: stored.version,
+                updated_at: stored.updated_at,
+                ended_at,
+                resource: match stored.data {
+                    Some(_) => Some(render::resource(&guarded, &stored)?),
+                    None => None,
+                },
+            });
+            Ok(())
+        })
+    })?;
+    let first = newer.ok_or_else(|| refusal::not_found(&guarded))?;
+    push(&first, false)?;
     Ok(Answer::Null)
+}
+
+/// A version on its way into the answer.
+struct Revision {
+    version: i32,
+    updated_at: Instant,
+    ended_at: Option<Instant>,
+    resource: Option<Vec<u8>>,
 }

@@ -19,19 +19,18 @@ pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     }
     let after = call.text(4)?.unwrap_or_default();
     criteria::advise(&guarded, &criteria.conditions)?;
-    let found = Session::open(|session| {
-        let (table, conditions) = (guarded.table()?, &criteria.conditions);
-        resources::search(session, table, conditions, after, count)
-    })?;
     let sink = call.materialize()?;
-    for stored in &found {
-        let resource = render::resource(&guarded, stored)?;
-        sink.push(&[
-            Arg::Text(&stored.id),
-            Arg::Int4(stored.version),
-            Arg::Instant(stored.updated_at),
-            Arg::Jsonb(&resource),
-        ])?;
-    }
+    Session::open(|session| {
+        let (table, conditions) = (guarded.table()?, &criteria.conditions);
+        resources::search(session, table, conditions, (after, count), |stored| {
+            let resource = render::resource(&guarded, &stored)?;
+            sink.push(&[
+                Arg::Text(&stored.id),
+                Arg::Int4(stored.version),
+                Arg::Instant(stored.updated_at),
+                Arg::Jsonb(&resource),
+            ])
+        })
+    })?;
     Ok(Answer::Null)
 }

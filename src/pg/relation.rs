@@ -1,0 +1,26 @@
+//! Relations by name, as PostgreSQL's own caches know them.
+
+use super::catch::guard;
+use super::error::Result;
+use super::{ffi, privilege};
+use pgrx::pg_sys::Oid;
+
+/// The relation of this name; `None` where there is none.
+pub fn relation(schema: &str, name: &str) -> Result<Option<Oid>> {
+    let (Some(schema), Some(name)) = (privilege::terminated(schema), privilege::terminated(name))
+    else {
+        return Ok(None);
+    };
+    let (schema, name) = (schema.as_ptr(), name.as_ptr());
+    // SAFETY: two C strings that live until after the calls; the closure owns nothing.
+    let found = unsafe {
+        guard(|| {
+            let schema = ffi::get_namespace_oid(schema, true);
+            match schema {
+                Oid::INVALID => Oid::INVALID,
+                schema => ffi::get_relname_relid(name, schema),
+            }
+        })
+    }?;
+    Ok((found != Oid::INVALID).then_some(found))
+}
