@@ -42,6 +42,8 @@ fn plain(name: &str, of: &str) -> Box<dyn ToSql + Sync> {
         ("jsonb", _) => Box::new(body),
         ("integer", _) => Box::new(1),
         ("boolean", _) => Box::new(false),
+        ("oid", _) => Box::new(10_u32),
+        ("text[]", _) => Box::new(vec!["a"]),
         ("timestamp with time zone", _) => Box::new(SystemTime::now()),
         other => panic!("no value for a parameter {other:?}"),
     }

@@ -95,7 +95,6 @@ fn session_that_used_a_thousand_profiles_stays_small() {
         use_each(&mut client, batch * 50 + 1, batch * 50 + 50);
     }
     let memory = private_memory(pid);
-    eprintln!("{} MB, {} plans", memory / MB, plans(&mut client));
     assert!(memory < 64 * MB, "{} MB", memory / MB);
 }
 
