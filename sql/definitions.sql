@@ -10,7 +10,7 @@ COMMENT ON FUNCTION ingest.source_drop(text, boolean) IS 'Drops a source and its
 
 CREATE FUNCTION ingest.profile_define(source text, profile text, definition jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_define_wrapper';
-COMMENT ON FUNCTION ingest.profile_define(text, text, jsonb) IS 'Defines a profile and creates its table, or makes a changed definition the next version, without rewriting a row; the same definition changes nothing. Returns {"outcome", "source", "profile", "version"}. Errors: PT400 bad name, PT404 no such source, PT409 the name is taken, PT422 a wrong definition, with all its issues';
+COMMENT ON FUNCTION ingest.profile_define(text, text, jsonb) IS 'Defines a profile and creates its table, or makes a changed definition the next version, without rewriting a row; the same definition changes nothing, or repairs what is missing of its table, history, triggers and indexes. Returns {"outcome", "source", "profile", "version"}. Errors: PT400 bad name, PT404 no such source, PT409 the name is taken, PT422 a wrong definition, with all its issues';
 
 CREATE FUNCTION ingest.profile_drop(source text, profile text, cascade boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_drop_wrapper';
@@ -56,3 +56,8 @@ FROM PUBLIC;
 CREATE FUNCTION ingest.profile_json_schema(source text, profile text) RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_json_schema_wrapper';
 COMMENT ON FUNCTION ingest.profile_json_schema(text, text) IS 'What the data of a profile must be, as JSON Schema (draft 2020-12). Where JSON Schema can say less than the profile, the schema accepts more. Errors: PT404 no such profile';
+
+CREATE FUNCTION ingest.verify(source text DEFAULT NULL)
+    RETURNS TABLE (severity text, object text, problem text, hint text)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'verify_wrapper';
+COMMENT ON FUNCTION ingest.verify(text) IS 'What is missing or wrong of the tables of a source, or of all that the caller may use: tables, columns, keys, triggers, indexes, seals, owners, identities that rows break, tables that no definition names. No row is health. severity: error, the gate can be walked round or writes fail; warning, slower or odd. Errors: PT404 no such source, 42501 not for the caller';

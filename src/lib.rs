@@ -64,6 +64,7 @@ pg::sql_function! {
     profile_drop => api::profile::drop;
     relationship_define => api::relationship::define;
     relationship_drop => api::relationship::drop;
+    verify => api::verify::verify;
 
     resource_create => api::resource::create;
     resource_upsert => api::resource::upsert;

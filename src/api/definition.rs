@@ -2,7 +2,11 @@
 
 use crate::pg::{Answer, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::{self, Lock, Named};
+use crate::store::health::{self, Shape};
+use crate::store::index::Index;
+use crate::store::table::Table;
 use crate::store::{Guarded, Name, source};
+use ingest_engine::Kind;
 use ingest_engine::jsonb::{Item, write};
 use std::rc::Rc;
 
@@ -15,14 +19,25 @@ pub enum Defined {
     Updated,
     /// The same definition as before.
     Unchanged,
+    /// The same definition; what was missing of its tables is there again.
+    Repaired,
 }
 
 impl Defined {
+    /// What the same definition did.
+    pub fn again(repaired: bool) -> Self {
+        match repaired {
+            true => Self::Repaired,
+            false => Self::Unchanged,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
+            Self::Repaired => "repaired",
         }
     }
 
@@ -105,4 +120,32 @@ pub fn too_many_tables(error: Error) -> Error {
         "Drop the profiles first, each or a few in a transaction of its own, with \
          ingest.profile_drop; or raise max_locks_per_transaction.",
     )
+}
+
+/// Makes the tables of what is defined, or puts right what is missing of them. Of what is new,
+/// nothing may be there yet.
+pub fn make_tables(
+    session: &Session,
+    shape: &Shape<'_>,
+    is_new: bool,
+    dropped: &[Index],
+) -> Result<bool> {
+    let (source, name) = (shape.source, shape.name);
+    for table in [name.to_string(), format!("{name}_history")] {
+        if is_new && ddl::is_there(session, source, &table)? {
+            return Err(Error::refuse(
+                State::Conflict,
+                format!("there is a table {table} already"),
+            )
+            .hint("Rename or drop it, or choose another name."));
+        }
+    }
+    let kind = match shape.ends {
+        Some(_) => Kind::Relationship,
+        None => Kind::Root,
+    };
+    let table = Table::new(source.as_str(), name.as_str(), kind)?;
+    source::as_schema_owner(session, source.as_str(), || {
+        health::repair(session, shape, &table, dropped)
+    })
 }

@@ -22,4 +22,5 @@ pub mod resource;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;
 pub mod vocabulary;

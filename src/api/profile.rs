@@ -1,6 +1,6 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
-use super::definition::{Defined, drop_tables, named};
+use super::definition::{Defined, drop_tables, make_tables, named};
 use super::load::issues_of;
 use super::refusal;
 use super::resource;
@@ -8,8 +8,8 @@ use crate::pg::{
     Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
 };
 use crate::store::ddl::Lock;
-use crate::store::index::{self, Index};
-use crate::store::table::Table;
+use crate::store::health::Shape;
+use crate::store::index::Index;
 use crate::store::{
     Guarded, Name, cache, ddl, definition, find, history, links, resources, source,
 };
@@ -39,7 +39,17 @@ fn put(
     if let Some(current) = &current
         && current.definition == *bytes
     {
-        return Ok((Defined::Unchanged, current.version));
+        let repaired = current.kind == Kind::Root && {
+            let known = find(source.as_str(), profile.as_str())?;
+            let shape = Shape {
+                source,
+                name: profile,
+                ends: None,
+                indexes: &known.indexes,
+            };
+            make_tables(session, &shape, false, &[])?
+        };
+        return Ok((Defined::again(repaired), current.version));
     }
     let read = Definition::read(profile.as_str(), given)
         .map_err(|issues| refusal::of_definition(profile.as_str(), &issues))?;
@@ -58,14 +68,18 @@ fn put(
             Some(_) => find(source.as_str(), profile.as_str())?.indexes.clone(),
             None => Vec::new(),
         };
-        let table = Table::new(source.as_str(), profile.as_str(), Kind::Root)?;
         let after = indexes_of(&read);
-        source::as_schema_owner(session, source.as_str(), || {
-            if current.is_none() {
-                ddl::create_resources(session, source, profile)?;
-            }
-            index::change(session, (source, profile), &table, &before, &after)
-        })?;
+        let dropped: Vec<Index> = before
+            .into_iter()
+            .filter(|index| !after.contains(index))
+            .collect();
+        let shape = Shape {
+            source,
+            name: profile,
+            ends: None,
+            indexes: &after,
+        };
+        make_tables(session, &shape, current.is_none(), &dropped)?;
     }
     definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
     let defined = if version == 1 {

@@ -1,12 +1,14 @@
 //! `ingest.relationship_define(source, relationship, definition)`,
 //! `ingest.relationship_drop(source, relationship, cascade)`
 
-use super::definition::{Defined, drop_tables};
+use super::definition::{Defined, drop_tables, make_tables};
 use super::profile::holds_rows;
 use super::refusal;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::catalog::Ends;
 use crate::store::definition::End;
-use crate::store::{Name, cache, ddl, definition, find, source};
+use crate::store::health::Shape;
+use crate::store::{Name, cache, definition, find, source};
 use ingest_engine::issue::Code;
 use ingest_engine::jsonb::{Item, Value, write};
 use ingest_engine::{Cardinality, Definition, Description, Issue, Kind};
@@ -39,7 +41,10 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
             );
         }
         if current.definition == *bytes {
-            return Ok((Defined::Unchanged, current.version));
+            let known = find(source.as_str(), name.as_str())?;
+            let ends = known.ends.as_ref();
+            let repaired = make_tables(session, &shape(source, name, ends), false, &[])?;
+            return Ok((Defined::again(repaired), current.version));
         }
     }
     let read = Read::of(name, given)?;
@@ -49,13 +54,14 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         return Err(refusal::of_definition(name.as_str(), &issues));
     }
     let ends = (&read.from, &read.to);
+    let made = Ends {
+        from: read.from.profile.to_string(),
+        from_cardinality: read.from.cardinality,
+        to: read.to.profile.to_string(),
+        to_cardinality: read.to.cardinality,
+    };
     let version = match &current {
-        None => {
-            source::as_schema_owner(session, source.as_str(), || {
-                ddl::create_links(session, source, name, ends)
-            })?;
-            1
-        }
+        None => 1,
         Some(current) => {
             let guarded = find(source.as_str(), name.as_str())?;
             let before = guarded.ends.as_ref().ok_or(Error::Bug("no ends".into()))?;
@@ -73,6 +79,8 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
             current.version + 1
         }
     };
+    let is_new = current.is_none();
+    make_tables(session, &shape(source, name, Some(&made)), is_new, &[])?;
     let description: Description = read.definition.describe(version);
     definition::put(session, source.as_str(), &description, &bytes)?;
     let about = read.description.as_deref();
@@ -83,6 +91,15 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         Defined::Updated
     };
     Ok((defined, version))
+}
+
+fn shape<'a>(source: &'a Name, name: &'a Name, ends: Option<&'a Ends>) -> Shape<'a> {
+    Shape {
+        source,
+        name,
+        ends,
+        indexes: &[],
+    }
 }
 
 /// A relationship definition, read.

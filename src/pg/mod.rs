@@ -38,7 +38,7 @@ mod varlena;
 
 pub use attempt::{Failure, attempt};
 pub use call::Call;
-pub use composite::Shape;
+pub use composite::{RowSink, Shape};
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};

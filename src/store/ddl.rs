@@ -3,7 +3,7 @@
 //! Names are put into SQL here and nowhere later; [`Name`] is what makes that safe.
 
 use super::acting::{What, as_owner};
-use super::definition::End;
+use super::catalog::Ends;
 use super::name::Name;
 use super::source::LOCK_ALL;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
@@ -51,97 +51,108 @@ const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Creates the table of a profile, its history and their triggers.
-pub fn create_resources(session: &Session, source: &Name, profile: &Name) -> Result<()> {
-    let (schema, table) = (source.quoted(), profile.quoted());
-    session.execute(&format!(
-        "CREATE TABLE {schema}.{table} (\
-         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {BOOKKEEPING}, \
-         data pg_catalog.jsonb NOT NULL, contained pg_catalog.jsonb)"
-    ))?;
-    session.execute(&format!(
-        "CREATE TABLE {schema}.\"{profile}_history\" (\
-         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, contained pg_catalog.jsonb, \
-         ended_at pg_catalog.timestamptz, PRIMARY KEY (id, version))"
-    ))?;
-    comment(
-        session,
-        source,
-        profile,
-        &format!("Resources of the profile {profile}"),
-        &[
-            (
-                "id",
-                "The id: 1 to 64 letters, digits, hyphens, dots and underscores",
-            ),
-            (
-                "data",
-                "The resource's properties, as its profile defines them",
-            ),
-            (
-                "contained",
-                "The resources it contains: key to array of {id, type, data}",
-            ),
-        ],
-    )?;
-    create_triggers(session, source, profile)
-}
-
-/// Creates the link table of a relationship, its history and their triggers.
-pub fn create_links(
+/// Creates the table of a profile or relationship, or its history.
+pub fn make(
     session: &Session,
     source: &Name,
-    relationship: &Name,
-    (from, to): (&End, &End),
+    name: &Name,
+    ends: Option<&Ends>,
+    history: bool,
 ) -> Result<()> {
-    let (schema, table) = (source.quoted(), relationship.quoted());
-    let (from_table, to_table) = (from.profile.quoted(), to.profile.quoted());
-    let (from_type, to_type) = (&from.profile, &to.profile);
-    let one = |end: &End, side: &str| match end.cardinality.many {
-        true => String::new(),
-        false => format!(", CONSTRAINT \"{relationship}_{side}_one\" UNIQUE ({side}_id)"),
+    let (schema, table) = (source.quoted(), name.quoted());
+    let sql = match (ends, history) {
+        (None, false) => format!(
+            "CREATE TABLE {schema}.{table} (\
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {BOOKKEEPING}, \
+             data pg_catalog.jsonb NOT NULL, contained pg_catalog.jsonb)"
+        ),
+        (None, true) => format!(
+            "CREATE TABLE {schema}.\"{name}_history\" (\
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, contained pg_catalog.jsonb, \
+             ended_at pg_catalog.timestamptz, PRIMARY KEY (id, version))"
+        ),
+        (Some(ends), false) => {
+            let (from, to) = (&ends.from, &ends.to);
+            let one = |many: bool, side: &str| match many {
+                true => String::new(),
+                false => format!(", CONSTRAINT \"{name}_{side}_one\" UNIQUE ({side}_id)"),
+            };
+            let from_one = one(ends.from_cardinality.many, "from");
+            let to_one = one(ends.to_cardinality.many, "to");
+            format!(
+                "CREATE TABLE {schema}.{table} (\
+                 from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
+                     CONSTRAINT \"{name}_from\" REFERENCES {schema}.\"{from}\" (id), \
+                 to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
+                     CONSTRAINT \"{name}_to\" REFERENCES {schema}.\"{to}\" (id), \
+                 id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL GENERATED ALWAYS AS \
+                     ('{from}.' || from_id || ',{to}.' || to_id) STORED, \
+                 {BOOKKEEPING}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
+                 PRIMARY KEY (from_id, to_id){from_one}{to_one})"
+            )
+        }
+        (Some(_), true) => format!(
+            "CREATE TABLE {schema}.\"{name}_history\" (\
+             from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, \
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, \
+             ended_at pg_catalog.timestamptz, PRIMARY KEY (from_id, to_id, version))"
+        ),
     };
-    let (from_one, to_one) = (one(from, "from"), one(to, "to"));
-    session.execute(&format!(
-        "CREATE TABLE {schema}.{table} (\
-         from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
-             CONSTRAINT \"{relationship}_from\" REFERENCES {schema}.{from_table} (id), \
-         to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
-             CONSTRAINT \"{relationship}_to\" REFERENCES {schema}.{to_table} (id), \
-         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL GENERATED ALWAYS AS \
-             ('{from_type}.' || from_id || ',{to_type}.' || to_id) STORED, \
-         {BOOKKEEPING}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
-         PRIMARY KEY (from_id, to_id){from_one}{to_one})"
-    ))?;
-    if to.cardinality.many {
-        session.execute(&format!("CREATE INDEX ON {schema}.{table} (to_id)"))?;
+    session.execute(&sql)?;
+    match (ends, history) {
+        (Some(ends), false) if ends.to_cardinality.many => {
+            session.execute(&format!("CREATE INDEX ON {schema}.{table} (to_id)"))
+        }
+        _ => Ok(()),
     }
-    session.execute(&format!(
-        "CREATE TABLE {schema}.\"{relationship}_history\" (\
-         from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, \
-         id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, \
-         ended_at pg_catalog.timestamptz, PRIMARY KEY (from_id, to_id, version))"
-    ))?;
-    let about = format!("Links from {from_type} to {to_type} of the relationship {relationship}");
-    comment(
-        session,
-        source,
-        relationship,
-        &about,
-        &[
-            (
-                "id",
-                "The link's id: <from-type>.<from-id>,<to-type>.<to-id>",
+}
+
+/// Says what tables that were just made are for, and closes the history.
+pub fn finish(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -> Result<()> {
+    match ends {
+        None => comment(
+            session,
+            source,
+            name,
+            &format!("Resources of the profile {name}"),
+            &[
+                (
+                    "id",
+                    "The id: 1 to 64 letters, digits, hyphens, dots and underscores",
+                ),
+                (
+                    "data",
+                    "The resource's properties, as its profile defines them",
+                ),
+                (
+                    "contained",
+                    "The resources it contains: key to array of {id, type, data}",
+                ),
+            ],
+        )?,
+        Some(ends) => comment(
+            session,
+            source,
+            name,
+            &format!(
+                "Links from {} to {} of the relationship {name}",
+                ends.from, ends.to
             ),
-            ("from_id", "The id of the resource that the link goes from"),
-            ("to_id", "The id of the resource that the link goes to"),
-            (
-                "data",
-                "The link's own properties, as its relationship defines them",
-            ),
-        ],
-    )?;
-    create_triggers(session, source, relationship)
+            &[
+                (
+                    "id",
+                    "The link's id: <from-type>.<from-id>,<to-type>.<to-id>",
+                ),
+                ("from_id", "The id of the resource that the link goes from"),
+                ("to_id", "The id of the resource that the link goes to"),
+                (
+                    "data",
+                    "The link's own properties, as its relationship defines them",
+                ),
+            ],
+        )?,
+    }
+    close_history(session, source, name)
 }
 
 const GRANTEES: &str = "SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' \
@@ -172,7 +183,7 @@ const MAY_CREATE_TRIGGERS: &str = "SELECT \
      pg_catalog.quote_ident(CURRENT_USER::pg_catalog.text)";
 
 /// Lets the owner of the schema, as whom this runs, make the triggers, which few others may.
-fn allow_triggers(session: &Session) -> Result<()> {
+pub fn allow_triggers(session: &Session) -> Result<()> {
     let may = Statement::by_key(MAY_CREATE_TRIGGERS, &[]);
     let rows = session.run(&may, &[], Reading::Latest, 1)?;
     let Some(row) = rows.first().filter(|row| !row.bool(1)) else {
@@ -189,36 +200,77 @@ fn allow_triggers(session: &Session) -> Result<()> {
     })
 }
 
-fn create_triggers(session: &Session, source: &Name, name: &Name) -> Result<()> {
-    allow_triggers(session)?;
-    let (schema, table) = (source.quoted(), name.quoted());
+/// A trigger of a guarded table.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is the history's.
+    pub history: bool,
+    /// What it fires for, as `pg_trigger.tgtype` has it.
+    pub kind: i32,
+    /// Its function, in the schema `ingest`.
+    pub function: &'static str,
+    /// What makes it.
+    pub sql: String,
+}
+
+/// The triggers of a guarded table and its history.
+pub fn triggers(source: &Name, name: &Name) -> [Trigger; 5] {
+    let table = format!("{}.{}", source.quoted(), name.quoted());
+    let history = format!("{}.\"{name}_history\"", source.quoted());
     // PostgreSQL fires the triggers of one event by name. The tilde comes after every letter, so the
     // guard sees what all the others have made of the row; the exclamation mark before every one,
     // so what the others do after a change finds it archived.
-    let guard = format!("EXECUTE FUNCTION ingest.guard('{source}', '{name}')");
-    let archive = format!("EXECUTE FUNCTION ingest.archive('{source}', '{name}')");
-    for trigger in [
-        format!(
-            "\"~ingest_guard\" BEFORE INSERT OR UPDATE ON {schema}.{table} FOR EACH ROW {guard}"
+    let on_table = |name_of: &'static str, kind, events: &str, each: &str, function| Trigger {
+        name: name_of,
+        history: false,
+        kind,
+        function,
+        sql: format!(
+            "CREATE TRIGGER \"{name_of}\" {events} ON {table} FOR EACH {each} \
+             EXECUTE FUNCTION ingest.{function}('{source}', '{name}')"
         ),
-        format!(
-            "\"~ingest_truncate\" BEFORE TRUNCATE ON {schema}.{table} FOR EACH STATEMENT {guard}"
+    };
+    [
+        on_table(
+            "~ingest_guard",
+            23,
+            "BEFORE INSERT OR UPDATE",
+            "ROW",
+            "guard",
         ),
-        format!(
-            "\"!ingest_archive\" AFTER UPDATE OR DELETE ON {schema}.{table} FOR EACH ROW {archive}"
+        on_table(
+            "~ingest_truncate",
+            34,
+            "BEFORE TRUNCATE",
+            "STATEMENT",
+            "guard",
         ),
-        format!(
-            "\"~ingest_confirm\" AFTER INSERT ON {schema}.{table} FOR EACH STATEMENT {archive}"
+        on_table(
+            "!ingest_archive",
+            25,
+            "AFTER UPDATE OR DELETE",
+            "ROW",
+            "archive",
         ),
-        format!(
-            "\"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
-             ON {schema}.\"{name}_history\" FOR EACH STATEMENT \
-             EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
-        ),
-    ] {
-        session.execute(&format!("CREATE TRIGGER {trigger}"))?;
-    }
-    close_history(session, source, name)
+        on_table("~ingest_confirm", 4, "AFTER INSERT", "STATEMENT", "archive"),
+        Trigger {
+            name: "~ingest_seal",
+            history: true,
+            kind: 62,
+            function: "seal",
+            sql: seal(&history, source, name),
+        },
+    ]
+}
+
+/// What makes the seal of a history, or of a partition of one.
+pub fn seal(history: &str, source: &Name, name: &Name) -> String {
+    format!(
+        "CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
+         ON {history} FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
+    )
 }
 
 /// A text of ours as a SQL literal.

@@ -3,7 +3,6 @@
 //! An index is named after what it holds, so that two definitions of a profile can be compared by
 //! the names of their indexes, and a table's indexes need no list of their own.
 
-use super::ddl::{self, Lock, Named};
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{Error, Reading, Result, Session, State, Statement};
@@ -34,7 +33,8 @@ impl Index {
         self.paths.iter().all(|path| !path.contains("[]"))
     }
 
-    fn name(&self, profile: &Name) -> String {
+    /// Its name in the schema.
+    pub fn name(&self, profile: &Name) -> String {
         let kind = if self.unique { 'u' } else { 'i' };
         // FNV-1a: names must be the same on every machine and in every version.
         let text = self.paths.join("\n");
@@ -71,8 +71,55 @@ impl Index {
         )
     }
 
-    /// Refuses to make an identity of what is not unique, and says which rows it is.
-    fn check_unique(&self, session: &Session, table: &Table) -> Result<()> {
+    /// Its access method.
+    pub fn method(&self) -> &'static str {
+        match self.is_btree() {
+            true => "btree",
+            false => "gin",
+        }
+    }
+
+    /// Its columns, one a line, as PostgreSQL writes them but for white space.
+    pub fn deparsed(&self) -> String {
+        let column = |path: &String| match self.is_btree() {
+            true => {
+                let value = format!("(data #> {})", deparsed_array(path.split('.')));
+                format!("(CASE WHEN ({value} <> 'null'::jsonb) THEN {value} ELSE NULL::jsonb END)")
+            }
+            false => {
+                let outside = path.split("[]").next().unwrap_or_default();
+                format!("((data #> {}))", deparsed_array(outside.split('.')))
+            }
+        };
+        let columns: Vec<String> = self.paths.iter().map(column).collect();
+        columns.join("\n")
+    }
+
+    /// Drops it, if it is there.
+    pub fn drop(&self, session: &Session, source: &Name, profile: &Name) -> Result<()> {
+        let name = self.name(profile);
+        session.execute(&format!(
+            "DROP INDEX IF EXISTS {}.\"{name}\"",
+            source.quoted()
+        ))
+    }
+
+    /// Makes it. The table is locked by the caller.
+    pub fn make(
+        &self,
+        session: &Session,
+        source: &Name,
+        profile: &Name,
+        table: &Table,
+    ) -> Result<()> {
+        if self.unique {
+            self.check_unique(session, table)?;
+        }
+        session.execute(&self.create(source, profile))
+    }
+
+    /// The ids of rows that share what is to be an identity: each set in one text.
+    pub fn clashing(&self, session: &Session, table: &Table) -> Result<Vec<String>> {
         let columns: Vec<String> = self.paths.iter().map(|path| scalar(path)).collect();
         let present: Vec<String> = columns
             .iter()
@@ -86,18 +133,23 @@ impl Index {
             columns.join(", ")
         );
         let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
-        let issues = rows
-            .iter()
-            .map(|row| {
-                let ids: String = row.string(1)?.chars().take(1000).collect();
-                let expression = format!("identities ({})", self.paths.join(", "));
-                Ok(Issue::error(
-                    Code::Duplicate,
-                    expression,
-                    format!("the same in {ids}"),
-                ))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        rows.iter()
+            .map(|row| Ok(row.string(1)?.chars().take(1000).collect()))
+            .collect()
+    }
+
+    /// Refuses to make an identity of what is not unique, and says which rows it is.
+    fn check_unique(&self, session: &Session, table: &Table) -> Result<()> {
+        let expression = format!("identities ({})", self.paths.join(", "));
+        let issue = |ids| {
+            Issue::error(
+                Code::Duplicate,
+                expression.clone(),
+                format!("the same in {ids}"),
+            )
+        };
+        let clashing = self.clashing(session, table)?;
+        let issues: Vec<Issue> = clashing.iter().map(issue).collect();
         if issues.is_empty() {
             return Ok(());
         }
@@ -108,48 +160,6 @@ impl Index {
         .detail(operation_outcome(&issues))
         .hint("DETAIL names the rows; change or delete all but one of each."))
     }
-}
-
-/// Brings the indexes of a table from what one definition declares to what the next one does.
-pub fn change(
-    session: &Session,
-    (source, profile): (&Name, &Name),
-    table: &Table,
-    before: &[Index],
-    after: &[Index],
-) -> Result<()> {
-    let dropped: Vec<_> = before.iter().filter(|at| !after.contains(at)).collect();
-    let mut made: Vec<&Index> = Vec::new();
-    for index in after {
-        if !before.contains(index) && !made.contains(&index) {
-            made.push(index);
-        }
-    }
-    let against = match (dropped.is_empty(), made.is_empty()) {
-        (true, true) => return Ok(()),
-        (true, false) => Lock::Changes,
-        (false, _) => Lock::All,
-    };
-    // Before the rows are looked at: a writer whose row is not seen yet is waited for.
-    let named = Named {
-        links: false,
-        name: profile.as_str(),
-    };
-    ddl::lock(session, source, &[named], against)?;
-    for index in dropped {
-        let name = index.name(profile);
-        session.execute(&format!(
-            "DROP INDEX IF EXISTS {}.\"{name}\"",
-            source.quoted()
-        ))?;
-    }
-    for index in made {
-        if index.unique {
-            index.check_unique(session, table)?;
-        }
-        session.execute(&index.create(source, profile))?;
-    }
-    Ok(())
 }
 
 /// The path as the catalog has it (`name[].given[]`) of a path as people write it (`name.given`).
@@ -182,6 +192,13 @@ pub fn inside(path: &str) -> (String, &str) {
 fn array<'p>(segments: impl Iterator<Item = &'p str>) -> String {
     let segments: Vec<String> = segments.map(literal).collect();
     format!("ARRAY[{}]::pg_catalog.text[]", segments.join(", "))
+}
+
+fn deparsed_array<'p>(segments: impl Iterator<Item = &'p str>) -> String {
+    let segments: Vec<String> = segments
+        .map(|at| format!("{}::text", literal(at)))
+        .collect();
+    format!("ARRAY[{}]", segments.join(", "))
 }
 
 /// A property's name as a SQL literal: it comes from a definition, and can hold anything.

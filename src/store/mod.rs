@@ -8,6 +8,7 @@ pub mod confirm;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;
+pub mod health;
 pub mod history;
 pub mod id;
 pub mod index;

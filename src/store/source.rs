@@ -142,6 +142,25 @@ pub fn check_definer(source: &str) -> Result<()> {
     Session::open(|session| ownership(session, source, Reading::Caller).map(|_| ()))
 }
 
+/// Whether the caller may define in a source.
+pub fn may_define(source: &str) -> Result<bool> {
+    Session::open(|session| {
+        let name = [Arg::Text(source)];
+        let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Caller, 1))?;
+        Ok(rows.first().is_some_and(|row| row.bool(1)))
+    })
+}
+
+/// Refuses who may not use a source, and tells who may create it that it is not there.
+pub fn check_there(source: &str) -> Result<()> {
+    check_usage(source)?;
+    match Session::open(|session| Catalog::open(session)?.has_source(session, source))? {
+        true => Ok(()),
+        false => Err(Error::refuse(State::NotFound, "no such source")
+            .hint("Create it with ingest.source_create.")),
+    }
+}
+
 fn ownership(session: &Session, source: &str, reading: Reading) -> Result<Standing> {
     let rows = SCHEMA_SQL.with(|sql| session.run(sql, &[Arg::Text(source)], reading, 1))?;
     match rows.first() {

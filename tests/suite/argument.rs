@@ -128,6 +128,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("criteria", &["'name=x'"]),
     ("profile_json_schema", &["'clinic'", "'office'"]),
+    ("verify", &["'clinic'"]),
     (
         "source_access",
         &["'clinic'", "'postgres'", "'read'", "true"],

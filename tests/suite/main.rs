@@ -48,6 +48,7 @@ mod patch;
 mod postgrest;
 mod read_at;
 mod readme;
+mod repair;
 mod role;
 mod roles;
 mod secure;

@@ -849,6 +849,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         // They ask for USAGE on the schema of the source.
         "profile_json_schema",
         "validate",
+        "verify",
         // They compute.
         "criteria",
         "end_then",

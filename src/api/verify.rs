@@ -1,0 +1,52 @@
+//! `ingest.verify(source)`: what is missing or wrong of guarded tables.
+
+use crate::pg::{Answer, Arg, Call, Result, RowSink, Session};
+use crate::store::health::{self, Shape};
+use crate::store::{Name, find, source};
+
+/// One row for each finding, of the sources that the caller may use; none is health.
+pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
+    let asked = call.text(0)?;
+    if let Some(source) = asked {
+        source::check_there(source)?;
+    }
+    let sink = call.materialize()?;
+    let guarded = Session::open(|session| health::guarded(session, asked))?;
+    for (source, name) in &guarded {
+        let known = find(source, name)?;
+        let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
+        let shape = Shape {
+            source: &source,
+            name: &name,
+            ends: known.ends.as_ref(),
+            indexes: &known.indexes,
+        };
+        // A session each, so that its memory is free before the next one.
+        let findings = Session::open(|session| {
+            let mut findings = health::examine(session, &shape)?;
+            // Rows are read for who owns them alone, and as their owner.
+            if source::may_define(source.as_str())? {
+                let broken = health::broken(session, &shape, known.table()?, &findings)?;
+                findings.extend(broken);
+            }
+            Ok(findings)
+        })?;
+        for finding in &findings {
+            push(&sink, finding)?;
+        }
+    }
+    for finding in &Session::open(|session| health::strays(session, asked))? {
+        push(&sink, finding)?;
+    }
+    Ok(Answer::Null)
+}
+
+fn push(sink: &RowSink, finding: &health::Finding) -> Result<()> {
+    let severity = if finding.severe { "error" } else { "warning" };
+    sink.push(&[
+        Arg::Text(severity),
+        Arg::Text(&finding.object),
+        Arg::Text(&finding.problem),
+        Arg::Text(&finding.hint),
+    ])
+}
