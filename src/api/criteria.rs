@@ -12,7 +12,7 @@ pub struct Criteria {
     /// One condition for each criterion.
     pub conditions: Vec<Condition>,
     canonical: String,
-    is_identity: bool,
+    identity: Option<usize>,
 }
 
 impl Criteria {
@@ -64,16 +64,17 @@ impl Criteria {
             let values: Vec<Value<'_>> = values.into_iter().map(|(_, value)| value).collect();
             conditions.push(Condition::new(guarded, path, &values)?);
         }
-        let is_identity = conditions.iter().all(|condition| condition.any.len() == 1)
-            && guarded.indexes.iter().any(|index| {
-                index.unique
-                    && index.paths.len() == conditions.len()
-                    && conditions.iter().all(|at| index.paths.contains(&at.path))
-            });
+        let single = conditions.iter().all(|condition| condition.any.len() == 1);
+        let identity = guarded.indexes.iter().position(|index| {
+            single
+                && index.unique
+                && index.paths.len() == conditions.len()
+                && conditions.iter().all(|at| index.paths.contains(&at.path))
+        });
         Ok(Self {
             conditions,
             canonical,
-            is_identity,
+            identity,
         })
     }
 
@@ -85,9 +86,12 @@ impl Criteria {
         Ok(self)
     }
 
-    /// Whether they name a declared identity, so that its unique index keeps writers apart.
-    pub fn is_identity(&self) -> bool {
-        self.is_identity
+    /// Whether they name a declared identity whose unique index is there and keeps writers apart.
+    pub fn are_kept_apart(&self, guarded: &Guarded) -> Result<bool> {
+        match self.identity.and_then(|at| guarded.indexes.get(at)) {
+            Some(index) => index.keeps_apart(guarded.table()?),
+            None => Ok(false),
+        }
     }
 
     /// The number of the lock that callers with the same criteria have in common.

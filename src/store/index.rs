@@ -5,9 +5,19 @@
 
 use super::name::Name;
 use super::table::Table;
-use crate::pg::{Error, Reading, Result, Session, State, Statement};
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, relation};
 use ingest_engine::issue::Code;
 use ingest_engine::{Description, Issue, operation_outcome};
+use std::mem::ManuallyDrop;
+
+const KEEPS_APART: &str = "SELECT i.indisunique AND i.indisvalid AND i.indisready \
+     AND i.indrelid = $2::pg_catalog.regclass AND i.indpred IS NULL \
+     FROM pg_catalog.pg_index AS i WHERE i.indexrelid = $1";
+
+thread_local! {
+    static KEEPS_APART_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(KEEPS_APART, &[kind::OID, kind::TEXT])) };
+}
 
 /// An index that a definition declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +52,23 @@ impl Index {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
         format!("{profile}_{kind}{:06x}", hash & 0x00FF_FFFF)
+    }
+
+    /// Whether the index of an identity is there and keeps writers apart: it can have been dropped
+    /// by hand, or have been left behind by a build that failed.
+    pub fn keeps_apart(&self, table: &Table) -> Result<bool> {
+        let name = self.name(&Name::new(&table.name, "profile")?);
+        let Some(oid) = relation(&table.source, &name)? else {
+            return Ok(false);
+        };
+        table.identity.get_or(oid, || {
+            Session::open(|session| {
+                let args = [Arg::Oid(oid), Arg::Text(&table.quoted)];
+                let rows =
+                    KEEPS_APART_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+                Ok(rows.first().is_some_and(|row| row.bool(1)))
+            })
+        })
     }
 
     fn create(&self, source: &Name, profile: &Name) -> String {

@@ -20,6 +20,8 @@ pub struct Table {
     pub name: String,
     /// What these names led to; see [`super::acting`].
     pub(super) found: PerTable<Found>,
+    /// Whether the index of an identity keeps writers apart; see [`super::index`].
+    pub(super) identity: PerTable<bool>,
     /// `"source"."profile"`
     pub quoted: String,
     /// `ONLY "source"."profile"`: its rows, without those of tables that inherit from it, which no
@@ -117,6 +119,7 @@ impl Table {
             source: source.to_string(),
             name: name.to_string(),
             found: PerTable::new(),
+            identity: PerTable::new(),
             insert: Statement::by_key(
                 format!("{insert} RETURNING {RESOURCE}"),
                 &[TEXT, JSONB, JSONB],
@@ -249,6 +252,7 @@ impl Table {
             source: source.to_string(),
             name: name.to_string(),
             found: PerTable::new(),
+            identity: PerTable::new(),
             insert: Statement::by_key(format!("{insert} RETURNING {LINK}"), &[TEXT, TEXT, JSONB]),
             insert_unless: Statement::by_key(
                 format!("{insert} ON CONFLICT (from_id, to_id) DO NOTHING RETURNING {LINK}"),

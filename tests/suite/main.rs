@@ -43,6 +43,7 @@ mod load;
 mod main_job;
 mod memory;
 mod mixture;
+mod own_id;
 mod parallel;
 mod patch;
 mod postgrest;

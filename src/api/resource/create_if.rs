@@ -44,8 +44,8 @@ const ROUNDS: u32 = 5;
 /// sees what the one before has made. Criteria that name an identity need no lock: there the
 /// unique index lets one insert through, and the others find its row in the next round.
 ///
-/// The first search may have waited for a definition to change, and the criteria may name an
-/// identity no more: then all begins anew.
+/// The first search may have waited for a definition to change, or for the index to go, and the
+/// criteria may name an identity no more: then all begins anew.
 pub fn create_or_find(
     session: &Session,
     guarded: &Rc<Guarded>,
@@ -58,7 +58,7 @@ pub fn create_or_find(
     let mut guarded = guarded.clone();
     let mut criteria = read(&guarded, given)?;
     criteria::advise(&guarded, &criteria.conditions)?;
-    wait(&guarded, &criteria)?;
+    let mut apart = wait(&guarded, &criteria)?;
     let mut rounds = 0;
     loop {
         check_for_interrupts()?;
@@ -66,13 +66,16 @@ pub fn create_or_find(
         let table = guarded.table()?;
         let found = search(session, &guarded, &criteria)?;
         let now = find(guarded.source_name(), guarded.name())?;
-        if !Rc::ptr_eq(&now, &guarded) {
-            let again = read(&now, given)?;
-            if again.is_identity() != criteria.is_identity() {
+        let again = match Rc::ptr_eq(&now, &guarded) {
+            true => None,
+            false => Some(read(&now, given)?),
+        };
+        if apart && !again.as_ref().unwrap_or(&criteria).are_kept_apart(&now)? {
+            if let Some(again) = again {
                 (guarded, criteria) = (now, again);
-                wait(&guarded, &criteria)?;
-                continue;
             }
+            apart = wait(&guarded, &criteria)?;
+            continue;
         }
         if let Some(stored) = found {
             return match expected {
@@ -112,12 +115,13 @@ fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
     Criteria::read(guarded, given)?.not_empty()
 }
 
-/// Waits for callers with the same criteria, unless an index keeps them apart.
-pub fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<()> {
-    match criteria.is_identity() {
-        true => Ok(()),
-        false => lock_name(criteria.lock_number(guarded)),
+/// Waits for callers with the same criteria, unless an index keeps them apart; says whether one does.
+fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
+    let apart = criteria.are_kept_apart(guarded)?;
+    if !apart {
+        lock_name(criteria.lock_number(guarded))?;
     }
+    Ok(apart)
 }
 
 /// The resource that matches, if one does; what cannot be seen yet is 40001.
