@@ -1,6 +1,6 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
-use crate::pg::{Error, Reading, Result, Session, State, limits};
+use crate::pg::{Error, Failure, Reading, Result, Session, State, limits};
 use crate::store::{Guarded, resources};
 use ingest_engine::{Issue, Report, operation_outcome};
 
@@ -129,9 +129,21 @@ pub fn of_write(guarded: &Guarded, error: Error) -> Error {
     if constraint == format!("{table}_pkey") {
         return id_exists(guarded);
     }
-    Error::refuse(State::Conflict, format!("an identity of {table} is taken")).hint(format!(
+    Error::refuse(State::Conflict, identity_taken(table)).hint(format!(
         "The unique index {constraint} says which properties identify a resource."
     ))
+}
+
+/// What is said of an identity that another resource has.
+pub fn identity_taken(profile: &str) -> String {
+    format!("an identity of {profile} is taken")
+}
+
+/// Whether that is why an attempt failed, so that it may go well when the other has given it away.
+pub fn is_of_identity(failure: &Failure) -> bool {
+    failure.state == Some(State::Conflict)
+        && failure.message.ends_with(" is taken")
+        && failure.message.contains("an identity of ")
 }
 
 /// There is no row that the caller can write: a policy hides one that he sees from his writes, or

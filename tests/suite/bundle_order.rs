@@ -86,6 +86,22 @@ fn operations_in_any_order_and_under_any_ids_do_the_same() {
             {"operation": "delete", "profile": "p", "id": "z"}]),
     );
     assert_eq!(done.unwrap(), ["created zz", "deleted z"]);
+    // From one that stays to another that stays or comes.
+    for (from, to) in [("a8", "z8"), ("z7", "a7")] {
+        for there in [true, false] {
+            let mrn = format!("{from}{there}");
+            apply(&mut client, json!([create(from, json!({"mrn": mrn}))])).unwrap();
+            if there {
+                apply(&mut client, json!([create(to, json!({}))])).unwrap();
+            }
+            let upsert = json!({"operation": "upsert", "profile": "p", "id": to, "body": {"data": {"mrn": mrn}}});
+            let patch = json!({"operation": "patch", "profile": "p", "id": from, "patch": {"data": {"mrn": null}}});
+            apply(&mut client, json!([upsert, patch]))
+                .unwrap_or_else(|error| panic!("{from} to {to}, {there}: {error:?}"));
+            let gone = |id: &str| json!({"operation": "delete", "profile": "p", "id": id});
+            apply(&mut client, json!([gone(from), gone(to)])).unwrap();
+        }
+    }
     // A side of a link, and a linked resource.
     apply(&mut client, json!([link("b", "q")])).unwrap();
     let done = apply(
@@ -149,6 +165,7 @@ fn operations_that_find_the_same_resource_are_refused() {
         json!([{"operation": "upsert", "profile": "p", "id": "known", "body": {"data": {"mrn": "m"}}}, upsert_if("two")]),
         json!([{"operation": "patch", "profile": "p", "id": "known", "patch": {"data": {"name": "x"}}}, create_if("m")]),
         json!([create_if("new"), create_if("new")]),
+        json!([{"operation": "delete", "profile": "p", "id": "known"}, upsert_if("two")]),
         json!([create_if("m"), {"operation": "create_if", "profile": "p", "criteria": {"mrn": ["m"]}, "body": {"data": {}}}]),
     ] {
         let refused = expect_sqlstate(apply(&mut client, operations.clone()), "PT400");
@@ -337,6 +354,43 @@ fn write_that_is_undone_is_told_by_every_verb() {
             "{call}: {refused:?}"
         );
     }
+    // A body that a policy refuses is told beside those that it lets in.
+    let reporter = database.create_role("reporter", "");
+    client
+        .batch_execute(&format!(
+            "DROP TRIGGER aaa ON c.q; DROP TRIGGER aaa ON c.p;
+             SELECT ingest.source_grant('c', '{reporter}', 'write');
+             ALTER TABLE c.q ENABLE ROW LEVEL SECURITY; ALTER TABLE c.p ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY s ON c.q FOR SELECT USING (true); CREATE POLICY s ON c.p FOR SELECT USING (true);
+             CREATE POLICY i ON c.q FOR INSERT WITH CHECK (data ->> 'name' IS DISTINCT FROM 'no')"
+        ))
+        .unwrap();
+    let mut caller = database.connect_as(&reporter);
+    let told: Vec<Option<String>> = caller
+        .query(
+            r#"SELECT outcome::text FROM ingest.resource_load('c', 'q',
+               '[{"data": {"name": "yes"}}, {"data": {"name": "no"}}]', on_error => 'report')"#,
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(told, [Some("created".to_owned()), None]);
+    // A row that is seen and cannot be updated is no stale one.
+    for call in [
+        r#"ingest.resource_upsert_if('c', 'p', '{"mrn": "m"}', '{"data": {"mrn": "m", "name": "n"}}')"#,
+        r#"ingest.resource_patch('c', 'p', 'a', '{"data": {"name": "n"}}', 1)"#,
+        "ingest.resource_delete('c', 'p', 'a')",
+    ] {
+        let refused = expect_sqlstate(caller.query(&format!("SELECT {call}"), &[]), "PT409");
+        assert!(
+            refused
+                .message()
+                .contains("undone by a trigger or a policy"),
+            "{call}: {refused:?}"
+        );
+    }
     // Everybody sees the link, nobody but the owner updates it.
     let role = database.create_role("writer", "");
     client
@@ -422,5 +476,123 @@ fn bundles_of_any_verbs_do_not_deadlock() {
                 });
             }
         });
+    }
+}
+
+/// Calls that take from each other what the other needs are refused or wait, and never in a circle:
+/// new ids in opposite orders, a row that goes and one that comes, both ends of a link, the single
+/// side of a relationship, new documents of the same identities.
+#[test]
+fn calls_that_take_from_each_other_do_not_deadlock() {
+    let database = database();
+    let gone = |profile: &str, id: &str| json!({"operation": "delete", "profile": profile, "id": id, "cascade": true});
+    let upsert = |profile: &str, id: &str| json!({"operation": "upsert", "profile": profile, "id": id, "body": {"data": {}}});
+    let relink = |from: &str, to: &str| {
+        json!({"operation": "link_upsert", "relationship": "l", "body":
+               {"from": {"id": from, "type": "p"}, "to": {"id": to, "type": "q"}}})
+    };
+    let unlink = |id: &str| json!({"operation": "unlink", "relationship": "l", "id": id});
+    let new =
+        |mrn: &str| json!({"operation": "create", "profile": "p", "body": {"data": {"mrn": mrn}}});
+    let bundle = |operations: Value| {
+        format!("SELECT ingest.bundle_apply('c', '{{\"operations\": {operations}}}')")
+    };
+    let load = |order: [u8; 2]| {
+        let bodies: Vec<Value> = order
+            .iter()
+            .map(|mrn| json!({"data": {"mrn": format!("i{mrn}")}}))
+            .collect();
+        format!("SELECT ingest.resource_load('c', 'p', '{}')", json!(bodies))
+    };
+    let emptied = "DELETE FROM c.p WHERE data ->> 'mrn' LIKE 'i%'".to_owned();
+    let circles = [
+        [
+            bundle(json!([create("x", json!({})), upsert("p", "y")])),
+            bundle(json!([create("y", json!({})), upsert("p", "x")])),
+            bundle(json!([gone("p", "x"), gone("p", "y")])),
+        ],
+        [
+            bundle(json!([gone("p", "x"), create("y", json!({}))])),
+            bundle(json!([gone("p", "y"), create("x", json!({}))])),
+            bundle(json!([upsert("p", "x"), upsert("p", "y")])),
+        ],
+        [
+            bundle(json!([unlink("p.a,q.q"), relink("a", "r")])),
+            bundle(json!([unlink("p.b,q.r"), relink("b", "q")])),
+            bundle(json!([relink("a", "q"), relink("b", "r")])),
+        ],
+        [
+            bundle(json!([unlink("p.a,q.q"), relink("b", "r")])),
+            bundle(json!([unlink("p.b,q.r"), relink("a", "q")])),
+            bundle(json!([relink("a", "q"), relink("b", "r")])),
+        ],
+        [load([1, 2]), load([2, 1]), emptied.clone()],
+        [
+            bundle(json!([new("i1"), new("i2")])),
+            bundle(json!([new("i2"), new("i1")])),
+            emptied,
+        ],
+    ];
+    // Each deletes an end that the other links.
+    let both = [
+        bundle(json!([gone("p", "x"), relink("a", "s")])),
+        bundle(json!([gone("q", "s"), relink("x", "r")])),
+    ];
+    let mut client = database.connect();
+    for _ in 0..20 {
+        let there = json!([upsert("p", "x"), upsert("q", "s")]);
+        client.batch_execute(&bundle(there)).unwrap();
+        let together = Barrier::new(2);
+        thread::scope(|scope| {
+            for call in &both {
+                let (database, together) = (&database, &together);
+                scope.spawn(move || {
+                    let mut client = database.connect();
+                    together.wait();
+                    if let Err(error) = client.batch_execute(call) {
+                        let state = error.code().map(|code| code.code());
+                        assert!(
+                            state.is_some_and(|state| state.starts_with("PT4")),
+                            "{error:?}"
+                        );
+                    }
+                });
+            }
+        });
+    }
+    for (place, circle) in circles.iter().enumerate() {
+        let together = Barrier::new(6);
+        let done = thread::scope(|scope| {
+            let callers: Vec<_> = (0..6)
+                .map(|caller| {
+                    let (database, together, call) = (&database, &together, &circle[caller % 3]);
+                    scope.spawn(move || {
+                        let mut client = database.connect();
+                        together.wait();
+                        let mut done = 0;
+                        for _ in 0..40 {
+                            match client.batch_execute(call) {
+                                Ok(()) => done += 1,
+                                Err(error) => {
+                                    let state = error.code().map(|code| code.code());
+                                    assert!(
+                                        state.is_some_and(|state| {
+                                            state.starts_with("PT4") || state == "40001"
+                                        }),
+                                        "{place}: {error:?}"
+                                    );
+                                }
+                            }
+                        }
+                        done
+                    })
+                })
+                .collect();
+            callers
+                .into_iter()
+                .map(|caller| caller.join().unwrap())
+                .sum::<usize>()
+        });
+        assert!(done > 0, "{place}");
     }
 }

@@ -167,6 +167,41 @@ fn conditional_creates_in_stricter_transactions_fail_with_40001_alone() {
     }
 }
 
+/// The lock of criteria is of a class that no function of SQL takes: an application that holds all of
+/// its own locks keeps nobody waiting, and `pg_locks` tells the class.
+#[test]
+fn lock_of_criteria_is_of_a_class_of_its_own() {
+    let database = database();
+    let mut client = database.connect();
+    client.batch_execute("BEGIN").unwrap();
+    let (criteria, body) = number(7);
+    clinic::create_if(&mut client, "loose", &criteria, &body).unwrap();
+    let row = client
+        .query_one(
+            "SELECT array_agg(objsubid::int4), min(classid::int8), min(objid::int8) FROM pg_locks
+             WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+            &[],
+        )
+        .unwrap();
+    assert_eq!(row.get::<_, Vec<i32>>(0), [3]);
+    let (high, low): (i64, i64) = (row.get(1), row.get(2));
+    let mut application = database.connect();
+    let taken: bool = application
+        .query_one(
+            "SELECT pg_try_advisory_lock(($1::int8 << 32) | $2::int8)
+                AND pg_try_advisory_lock((($1::int8 << 32) >> 32)::int4, (($2::int8 << 32) >> 32)::int4)",
+            &[&high, &low],
+        )
+        .unwrap()
+        .get(0);
+    assert!(taken);
+    let mut same = database.connect();
+    same.batch_execute("SET lock_timeout = '50ms'; SET client_min_messages = warning")
+        .unwrap();
+    let waits = clinic::create_if(&mut same, "loose", &criteria, &body);
+    expect_sqlstate(waits, "55P03");
+}
+
 /// Callers with other keys do not wait for one that has not ended, nor for each other.
 #[test]
 fn conditional_creates_of_distinct_keys_wait_for_nobody() {

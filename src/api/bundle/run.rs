@@ -3,7 +3,7 @@
 //! Locks are taken in an order that comes from names, keys and ids alone, so that two bundles do not
 //! wait for each other: first those of criteria, by their numbers; then all rows that are known to
 //! be written, linked or demanded, by profile and id; then links. What a bundle writes after that it
-//! holds already, or it is new.
+//! holds already, or it is new, and what is new is made in that order too.
 
 use super::operation::{Content, Operation, Verb, check_distinct, same};
 use super::placeholder::Placeholders;
@@ -14,13 +14,15 @@ use crate::api::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::api::reference::{self, Unmet};
 use crate::api::resource::{create_if, delete, patch, upsert, upsert_if};
 use crate::api::{link, refusal};
-use crate::pg::{Error, Result, Session, State, check_for_interrupts, lock_name};
+use crate::pg::{
+    Error, Reading, Result, Session, State, check_for_interrupts, lock_name, snapshot_is_old,
+};
 use crate::store::links::{self, Pair};
 use crate::store::resources::{self, Hold, Stored};
-use crate::store::{Guarded, Outcome, find};
+use crate::store::{Guarded, Outcome, criteria, find};
 use ingest_engine::Resource;
 use ingest_engine::jsonb::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// What the criteria of operations have led to, by their places: a resource that matches, or none.
@@ -34,7 +36,7 @@ pub fn run(source: &str, given: &[Value<'_>], placeholders: &mut Placeholders) -
     let mut done = Results(operations.iter().map(|_| None).collect());
     let (answer, unmet) = reference::deferred(|| {
         let keys = wait(&operations)?;
-        hold(&operations, &keys)?;
+        let held = hold(&operations, &keys)?;
         for operation in goes(&operations) {
             done.alone(operation)?;
         }
@@ -48,10 +50,10 @@ pub fn run(source: &str, given: &[Value<'_>], placeholders: &mut Placeholders) -
         if again {
             let resolved = resolve(given, placeholders)?;
             let mut operations = read(source, &resolved)?;
-            write(&mut operations, &matches, &mut done)
+            write(&mut operations, &matches, &held, &mut done)
         } else {
             let mut operations = operations;
-            write(&mut operations, &matches, &mut done)
+            write(&mut operations, &matches, &held, &mut done)
         }
     })?;
     match unmet.into_iter().min_by_key(|unmet| done.place_of(unmet)) {
@@ -94,36 +96,47 @@ fn wait(operations: &[Operation<'_>]) -> Result<Keys> {
     Ok(keys)
 }
 
+/// The rows that were there and are held now, by profile and id.
+type Held = HashSet<(String, String)>;
+
 /// Holds the rows that are there already.
-fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<()> {
-    let mut rows: BTreeMap<(String, String), (Rc<Guarded>, Hold)> = BTreeMap::new();
+fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Held> {
+    let mut rows = Rows::new();
     let mut want = |guarded: &Rc<Guarded>, id: &str, hold: Hold| {
         let key = (guarded.name().to_owned(), id.to_owned());
         let held = rows.entry(key).or_insert((guarded.clone(), hold));
         held.1 = held.1.max(hold);
     };
-    let deletes = operations
+    let deletes: HashMap<(&str, &str), usize> = operations
         .iter()
-        .any(|operation| operation.verb == Verb::Delete);
+        .filter(|operation| operation.verb == Verb::Delete)
+        .filter_map(|one| Some(((one.guarded.name(), one.id.as_deref()?), one.index)))
+        .collect();
     for operation in operations {
         check_for_interrupts()?;
         let guarded = &operation.guarded;
         match (&operation.content, operation.id.as_deref()) {
             (Content::Nothing, Some(id)) => want(guarded, id, Hold::Delete),
             (Content::Patch(_), Some(id)) => want(guarded, id, Hold::Write),
-            (Content::Body(_), Some(id)) if operation.verb == Verb::Upsert => {
+            // One that is to be new, too: another may be about to delete it.
+            (Content::Body(_) | Content::Conditional(..), Some(id)) => {
                 want(guarded, id, Hold::Write);
-            }
-            (Content::Link(body), _) => {
-                let (ends, pair) = (link::ends_of(guarded)?, body.pair());
-                for (profile, id) in [(&ends.from, pair.from), (&ends.to, pair.to)] {
-                    want(&find(guarded.source_name(), profile)?, id, Hold::Target);
-                }
             }
             _ => {}
         }
+        if let Some(pair) = pair_of(operation) {
+            let ends = link::ends_of(guarded)?;
+            for (profile, id, many) in [
+                (&ends.from, pair.from, ends.from_cardinality.many),
+                (&ends.to, pair.to, ends.to_cardinality.many),
+            ] {
+                // Who may have one link gives it up in one bundle and gets it in another.
+                let strength = if many { Hold::Target } else { Hold::Write };
+                want(&find(guarded.source_name(), profile)?, id, strength);
+            }
+        }
         // Two that delete what the other refers to would meet in the end.
-        if let (true, Content::Body(body)) = (deletes, &operation.content) {
+        if let (false, Content::Body(body)) = (deletes.is_empty(), &operation.content) {
             let resource = Resource {
                 id: operation.id.as_deref().unwrap_or_default(),
                 data: body.data,
@@ -141,14 +154,28 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<()> {
             if let Some(operation) = operations.get(*index)
                 && let Content::Conditional(criteria, _) = &operation.content
                 && operation.verb == Verb::UpsertIf
-                && let Some(found) = create_if::search(session, &operation.guarded, criteria)
-                    .map_err(|error| at(*index, error))?
             {
-                want(&operation.guarded, &found.id, Hold::Write);
+                let guarded = &operation.guarded;
+                let (table, conditions) = (guarded.table()?, &criteria.conditions);
+                for id in criteria::find(session, table, conditions, Reading::Fresh)? {
+                    if let Some(delete) = deletes.get(&(guarded.name(), id.as_str())) {
+                        return Err(same(*delete.min(index), *delete.max(index)));
+                    }
+                    want(guarded, &id, Hold::Write);
+                }
             }
         }
         Ok(())
     })?;
+    let held = hold_rows(rows)?;
+    hold_links(operations)?;
+    Ok(held)
+}
+
+/// Rows by profile and id, and how strongly each is held.
+type Rows = BTreeMap<(String, String), (Rc<Guarded>, Hold)>;
+
+fn hold_rows(rows: Rows) -> Result<Held> {
     let rows: Vec<(String, Rc<Guarded>, Hold)> = rows
         .into_iter()
         .map(|((_, id), (guarded, hold))| (id, guarded, hold))
@@ -156,15 +183,23 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<()> {
     let alike = |one: &(String, Rc<Guarded>, Hold), other: &(String, Rc<Guarded>, Hold)| {
         one.1.name() == other.1.name() && one.2 == other.2
     };
+    let mut held = Held::new();
     for group in rows.chunk_by(alike) {
         check_for_interrupts()?;
         let Some((_, guarded, strength)) = group.first() else {
             continue;
         };
+        // In a transaction with one snapshot a target may have changed since it was taken: that it
+        // is there is asked with the newest one.
+        if *strength == Hold::Target && snapshot_is_old() {
+            continue;
+        }
         let ids: Vec<&str> = group.iter().map(|(id, ..)| id.as_str()).collect();
-        Session::open(|session| resources::hold(session, guarded.table()?, &ids, *strength))?;
+        let found =
+            Session::open(|session| resources::hold(session, guarded.table()?, &ids, *strength))?;
+        held.extend(found.into_iter().map(|id| (guarded.name().to_owned(), id)));
     }
-    hold_links(operations)
+    Ok(held)
 }
 
 fn hold_links(operations: &[Operation<'_>]) -> Result<()> {
@@ -238,6 +273,7 @@ fn matches(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Matche
 fn write(
     operations: &mut [Operation<'_>],
     matches: &Matches,
+    held: &Held,
     done: &mut Results,
 ) -> Result<Vec<u8>> {
     for operation in operations.iter_mut() {
@@ -257,46 +293,33 @@ fn write(
         .collect();
     rest.sort_by_key(|operation| {
         (
-            step(operation, matches),
+            step(operation, matches, held),
             operation.guarded.name(),
-            mode(operation).is_none(),
+            operation.is_conditional(),
             operation.id.as_deref(),
         )
     });
-    let alike = |one: &&Operation<'_>, other: &&Operation<'_>| {
-        mode(one).is_some()
-            && mode(one) == mode(other)
-            && one.guarded.name() == other.guarded.name()
-    };
-    for group in rest.chunk_by(alike) {
-        check_for_interrupts()?;
-        match group {
-            [operation, ..] if mode(operation).is_some() => done.together(group)?,
-            group => {
-                for operation in group {
-                    match &operation.content {
-                        Content::Conditional(criteria, body) => {
-                            let one = conditional(operation, criteria, body, matches);
-                            done.set(operation, one)?;
-                        }
-                        _ => done.alone(operation)?,
-                    }
-                }
-            }
-        }
+    let links = rest.partition_point(|operation| !operation.verb.is_of_links());
+    let (resources, links) = rest.split_at(links);
+    done.in_turn(resources, matches)?;
+    for operation in links {
+        done.alone(operation)?;
     }
     done.answer(operations)
 }
-
 /// Which come first: what is new, what changes, links.
-fn step(operation: &Operation<'_>, matches: &Matches) -> u8 {
+fn step(operation: &Operation<'_>, matches: &Matches, held: &Held) -> u8 {
     match operation.verb {
         Verb::Create => 0,
         Verb::CreateIf | Verb::UpsertIf => match matches.get(&operation.index) {
             Some(Some(_)) => 1,
             _ => 0,
         },
-        Verb::Upsert | Verb::Patch => 1,
+        Verb::Upsert => {
+            let id = operation.id.as_deref().unwrap_or_default();
+            u8::from(held.contains(&(operation.guarded.name().to_owned(), id.to_owned())))
+        }
+        Verb::Patch => 1,
         _ => 2,
     }
 }
@@ -353,6 +376,72 @@ impl Results {
         Ok(())
     }
 
+    /// Writes in this order; but what takes an identity that a later one gives away waits for it.
+    fn in_turn(&mut self, order: &[&Operation<'_>], matches: &Matches) -> Result<()> {
+        if order.len() < 2 {
+            return self.groups(order, matches);
+        }
+        match reference::attempt(|| self.groups(order, matches))? {
+            Ok(()) => return Ok(()),
+            Err(failure) if refusal::is_of_identity(&failure) => {}
+            // It fails again, and this time it is told whole.
+            Err(_) => return self.groups(order, matches),
+        }
+        // What came in between is held too, in the order of all.
+        let rows = order.iter().filter_map(|one| {
+            let key = (one.guarded.name().to_owned(), one.id.as_deref()?.to_owned());
+            Some((key, (one.guarded.clone(), Hold::Write)))
+        });
+        hold_rows(rows.collect())?;
+        let mut rest = order.to_vec();
+        while !rest.is_empty() {
+            let before = rest.len();
+            let mut later = Vec::new();
+            for operation in rest {
+                check_for_interrupts()?;
+                match reference::attempt(|| self.groups(&[operation], matches))? {
+                    Ok(()) => {}
+                    Err(failure) if refusal::is_of_identity(&failure) => later.push(operation),
+                    Err(_) => self.groups(&[operation], matches)?,
+                }
+            }
+            if later.len() == before {
+                self.groups(&later, matches)?;
+                return Ok(());
+            }
+            // A chain is as often in the one direction as in the other.
+            later.reverse();
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn groups(&mut self, order: &[&Operation<'_>], matches: &Matches) -> Result<()> {
+        let alike = |one: &&Operation<'_>, other: &&Operation<'_>| {
+            mode(one).is_some()
+                && mode(one) == mode(other)
+                && one.guarded.name() == other.guarded.name()
+        };
+        for group in order.chunk_by(alike) {
+            check_for_interrupts()?;
+            match group {
+                [operation, ..] if mode(operation).is_some() => self.together(group)?,
+                group => {
+                    for operation in group {
+                        match &operation.content {
+                            Content::Conditional(criteria, body) => {
+                                let one = conditional(operation, criteria, body, matches);
+                                self.set(operation, one)?;
+                            }
+                            _ => self.alone(operation)?,
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn alone(&mut self, operation: &Operation<'_>) -> Result<()> {
         check_for_interrupts()?;
         let done = Session::open(|session| alone(session, operation));
@@ -370,7 +459,10 @@ impl Results {
             let Content::Body(body) = &operation.content else {
                 continue;
             };
-            let one = Incoming::new(operation.index, *body, operation.id.as_deref());
+            let one = match &operation.id {
+                Some(id) => Incoming::under(operation.index, *body, id.clone()),
+                None => Incoming::new(operation.index, *body, None),
+            };
             incoming.push(one.map_err(|error| at(operation.index, error))?);
         }
         let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, "operation")?;

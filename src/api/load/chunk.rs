@@ -240,7 +240,7 @@ fn taken(guarded: &Guarded) -> Landed {
     Landed::Refused(Refused::new(
         State::Conflict,
         Code::Duplicate,
-        format!("an identity of {} is taken", guarded.name()),
+        refusal::identity_taken(guarded.name()),
     ))
 }
 

@@ -1,8 +1,8 @@
 //! Writing many resources of one profile: what `ingest.resource_load` and bundles have in common.
 //!
-//! Bodies are written by statements over arrays, in the order of their ids, so that two loads over
-//! the same ids cannot wait for each other. They are judged one by one only where a statement was
-//! refused, to find the one that is wrong.
+//! Bodies are written by statements over arrays, in the order of their ids, and under new ids in
+//! that of their identities, so that two loads of the same cannot wait for each other. They are judged
+//! one by one only where a statement was refused, to find the one that is wrong.
 
 mod call;
 mod chunk;
@@ -17,6 +17,7 @@ use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::resources::Content;
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
+use ingest_engine::jsonb::{Value, to_text};
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -111,6 +112,11 @@ impl<'a> Incoming<'a> {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(id::generate()),
         };
+        Self::under(place, body, id)
+    }
+
+    /// A body under this id; one that is owned is one that nobody else can have.
+    pub fn under(place: usize, body: Body<'a>, id: Cow<'a, str>) -> Result<Self> {
         Ok(Self {
             place,
             id,
@@ -118,6 +124,30 @@ impl<'a> Incoming<'a> {
             data: root(body.data)?,
             contained: body.contained.map(root).transpose()?,
         })
+    }
+
+    /// What decides when it is written: its id, for which another may wait; or, under a new id, its
+    /// identity.
+    fn turn(&self, guarded: &Guarded) -> Result<(Option<String>, &str)> {
+        let identity = match self.id {
+            Cow::Owned(_) => guarded.indexes.iter().find(|index| index.unique),
+            Cow::Borrowed(_) => None,
+        };
+        let Some(identity) = identity else {
+            return Ok((None, &self.id));
+        };
+        let mut turn = String::new();
+        for path in &identity.paths {
+            let value = path
+                .split('.')
+                .try_fold(Some(self.body.data), |at, name| match at {
+                    Some(Value::Object(object)) => object.get(name.as_bytes()),
+                    _ => Ok(None),
+                })?;
+            turn.push_str(&value.map(to_text).transpose()?.unwrap_or_default());
+            turn.push('\n');
+        }
+        Ok((Some(turn), &self.id))
     }
 
     fn content(&self) -> Content<'_> {
@@ -195,7 +225,13 @@ fn write_others(
             let place = incoming.get(*at).map_or(0, |one| one.place);
             return Err(same_id(incoming, *twin, what).at(what, place));
         }
-        order.sort_by(|a, b| id_at(incoming, *a).cmp(id_at(incoming, *b)));
+        let mut turns = order
+            .iter()
+            .filter_map(|at| Some((incoming.get(*at)?, *at)))
+            .map(|(one, at)| Ok((one.turn(guarded)?, at)))
+            .collect::<Result<Vec<_>>>()?;
+        turns.sort();
+        let order: Vec<usize> = turns.into_iter().map(|(_, at)| at).collect();
         for chunk in chunk::split(incoming, &order) {
             check_for_interrupts()?;
             chunk::write(guarded, incoming, chunk, mode, on_error, what, &mut landed)?;
