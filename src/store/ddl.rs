@@ -100,9 +100,9 @@ pub fn make(
     };
     session.execute(&sql)?;
     match (ends, history) {
-        (Some(ends), false) if ends.to_cardinality.many => {
-            session.execute(&format!("CREATE INDEX ON {schema}.{table} (to_id)"))
-        }
+        (Some(ends), false) if ends.to_cardinality.many => session.execute(&format!(
+            "CREATE INDEX ON {schema}.{table} (to_id, from_id)"
+        )),
         _ => Ok(()),
     }
 }

@@ -638,7 +638,7 @@ fn examine_indexes(
             served |= row.bool(3) && keys.lines().next() == Some("to_id");
         }
         if !served {
-            let cure = Cure::Run(vec![format!("CREATE INDEX ON {quoted} (to_id)")]);
+            let cure = Cure::Run(vec![format!("CREATE INDEX ON {quoted} (to_id, from_id)")]);
             let problem = "the index on to_id is missing";
             findings.push(Finding::curable(&object, problem, Lock::Changes, cure).slight());
         }

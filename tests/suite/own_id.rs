@@ -133,3 +133,41 @@ fn conditional_creates_without_the_index_of_their_identity_make_each_once() {
     let mut client = database.connect();
     assert_eq!(value::<i64>(&mut client, "SELECT count(*) FROM s.a"), 60);
 }
+
+/// Many links to one end are each found by both of their ends, whatever the statistics said when the
+/// link table was small.
+#[test]
+fn links_of_one_end_in_an_aged_table_are_found_by_both_ends() {
+    let database = database();
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            "INSERT INTO s.a (id, data) SELECT 'a' || n, '{}' FROM generate_series(1, 2000) AS n;
+             INSERT INTO s.b (id, data) VALUES ('one', '{}')",
+        )
+        .unwrap();
+    client.batch_execute("VACUUM s.l").unwrap();
+    client
+        .batch_execute("INSERT INTO s.l (from_id, to_id) SELECT id, 'one' FROM s.a")
+        .unwrap();
+    let mut transaction = client.transaction().unwrap();
+    transaction
+        .batch_execute(
+            r#"DO $$ BEGIN
+                FOR n IN 1..300 LOOP
+                    PERFORM ingest.relationship_upsert('s', 'l', jsonb_build_object(
+                        'from', jsonb_build_object('id', 'a' || n, 'type', 'a'), 'to', '{"id": "one", "type": "b"}'::jsonb));
+                    PERFORM ingest.relationship_unlink('s', 'l', 'a.a' || n || ',b.one');
+                END LOOP;
+            END $$"#,
+        )
+        .unwrap();
+    let fetched: i64 = transaction
+        .query_one(
+            "SELECT (idx_tup_fetch + seq_tup_read)::bigint FROM pg_stat_xact_user_tables WHERE relid = 's.l'::regclass",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert!(fetched < 6_000, "{fetched} links were read");
+}

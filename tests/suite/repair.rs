@@ -105,7 +105,7 @@ fn what_is_missing_is_found_and_repaired() {
         ("ALTER TABLE clinic.office_history DROP CONSTRAINT office_history_pkey", "clinic.office_history", "office_history_pkey"),
         ("ALTER TABLE clinic.thing DROP CONSTRAINT thing_pkey", "clinic.thing", "thing_pkey"),
         ("ALTER TABLE clinic.\"worksAt\" DROP CONSTRAINT \"worksAt_to\"", "clinic.\"worksAt\"", "worksAt_to"),
-        ("DROP INDEX clinic.\"worksAt_to_id_idx\"", "clinic.\"worksAt\"", "to_id"),
+        ("DROP INDEX clinic.\"worksAt_to_id_from_id_idx\"", "clinic.\"worksAt\"", "to_id"),
         (
             "DO $$ BEGIN EXECUTE (SELECT 'DROP INDEX clinic.' || relname FROM pg_class
                  WHERE relname ~ '^thing_u[0-9a-f]{6}$'); END $$",
