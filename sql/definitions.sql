@@ -61,3 +61,13 @@ CREATE FUNCTION ingest.verify(source text DEFAULT NULL)
     RETURNS TABLE (severity text, object text, problem text, hint text)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'verify_wrapper';
 COMMENT ON FUNCTION ingest.verify(text) IS 'What is missing or wrong of the tables of a source, or of all that the caller may use: tables, columns, keys, triggers, indexes, seals, owners, identities that rows break, tables that no definition names. No row is health. severity: error, the gate can be walked round or writes fail; warning, slower or odd. Errors: PT404 no such source, 42501 not for the caller';
+
+CREATE FUNCTION ingest.source_catalog(source text) RETURNS jsonb
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'source_catalog_wrapper';
+COMMENT ON FUNCTION ingest.source_catalog(text) IS 'All that the catalog holds of a source: {"source", "format", "options", "profiles", "relationships", "vocabularies"}, each definition with all its versions. To be kept beside a dump of the tables, for source_adopt. Errors: PT404 no such source, 42501 not for the caller';
+
+CREATE FUNCTION ingest.source_adopt(source text, catalog jsonb) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_adopt_wrapper';
+COMMENT ON FUNCTION ingest.source_adopt(text, jsonb) IS 'Takes back the tables of a schema that have lost their catalog, as source_catalog gave it: writes the catalog, checks the tables, and makes triggers and indexes again. Rows, versions and history go on. Errors: PT400 not a catalog, PT404 no such schema, PT409 the source is there, a table is missing or is not what the catalog says, PT422 a wrong definition';
+
+REVOKE EXECUTE ON FUNCTION ingest.source_adopt(text, jsonb) FROM PUBLIC;

@@ -65,6 +65,8 @@ pg::sql_function! {
     relationship_define => api::relationship::define;
     relationship_drop => api::relationship::drop;
     verify => api::verify::verify;
+    source_catalog => api::adopt::catalog;
+    source_adopt => api::adopt::adopt;
 
     resource_create => api::resource::create;
     resource_upsert => api::resource::upsert;

@@ -3,6 +3,7 @@
 //! No SQL and no PostgreSQL here: rows come from `store`, arguments from `pg`, judgement from the
 //! engine. The gate ([`guard`]) knows nothing of the verbs, and no verb checks what the gate checks.
 
+pub mod adopt;
 pub mod archive;
 mod body;
 pub mod bundle;

@@ -90,7 +90,8 @@ fn put(
     Ok((defined, version))
 }
 
-fn indexes_of(definition: &Definition) -> Vec<Index> {
+/// The indexes that a definition declares.
+pub fn indexes_of(definition: &Definition) -> Vec<Index> {
     let description = definition.describe(0);
     let unique = definition.identities().iter().map(|paths| (paths, true));
     let others = definition.indexes().iter().map(|paths| (paths, false));

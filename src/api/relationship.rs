@@ -54,12 +54,7 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         return Err(refusal::of_definition(name.as_str(), &issues));
     }
     let ends = (&read.from, &read.to);
-    let made = Ends {
-        from: read.from.profile.to_string(),
-        from_cardinality: read.from.cardinality,
-        to: read.to.profile.to_string(),
-        to_cardinality: read.to.cardinality,
-    };
+    let made = read.ends();
     let version = match &current {
         None => 1,
         Some(current) => {
@@ -93,6 +88,21 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
     Ok((defined, version))
 }
 
+/// A definition and its ends, read.
+pub fn read(name: &Name, given: Value<'_>) -> Result<(Definition, Ends)> {
+    let read = Read::of(name, given)?;
+    let ends = read.ends();
+    Ok((read.definition, ends))
+}
+
+/// Writes the ends of a definition into the catalog.
+pub fn put_ends(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Result<()> {
+    let read = Read::of(name, given)?;
+    check_ends(source, name, &read)?;
+    let (ends, about) = ((&read.from, &read.to), read.description.as_deref());
+    definition::put_ends(session, source.as_str(), name.as_str(), ends, about)
+}
+
 fn shape<'a>(source: &'a Name, name: &'a Name, ends: Option<&'a Ends>) -> Shape<'a> {
     Shape {
         source,
@@ -111,6 +121,15 @@ struct Read {
 }
 
 impl Read {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.from.profile.to_string(),
+            from_cardinality: self.from.cardinality,
+            to: self.to.profile.to_string(),
+            to_cardinality: self.to.cardinality,
+        }
+    }
+
     fn of(name: &Name, given: Value<'_>) -> Result<Self> {
         let mut issues = Vec::new();
         let (mut from, mut to, mut description) = (None, None, None);

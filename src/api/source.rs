@@ -16,7 +16,8 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Answer::Null)
 }
 
-fn format_of(options: Value<'_>) -> Result<String> {
+/// The format that the options of a source say.
+pub fn format_of(options: Value<'_>) -> Result<String> {
     let bad = |message: &str| {
         Error::refuse(State::BadRequest, message)
             .hint("The only option is {\"format\": \"native\"}.")

@@ -792,7 +792,7 @@ pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
         findings.push(Finding::severe(
             &object,
             "no definition names the table",
-            "Load the rows of the catalog that belong to it from a dump, or drop it.",
+            "ingest.source_adopt(source, catalog) takes back the tables of a source; else drop it.",
         ));
     }
     Ok(findings)

@@ -2,6 +2,7 @@
 //! compiled profiles. It knows rows and names; what a verb means is said in `src/api`.
 
 pub mod acting;
+pub mod adopt;
 pub mod cache;
 pub mod catalog;
 pub mod confirm;

@@ -161,6 +161,20 @@ pub fn check_there(source: &str) -> Result<()> {
     }
 }
 
+/// Refuses unless a schema of this name is there, and the caller's to define in. Those of
+/// PostgreSQL and of the extension are nobody's.
+pub fn check_owned(session: &Session, source: &str) -> Result<()> {
+    if source.starts_with("pg_") || ["information_schema", "ingest"].contains(&source) {
+        return Err(Error::refuse(State::BadRequest, "not a name for a source")
+            .hint("The schemas of PostgreSQL and of the extension cannot be sources."));
+    }
+    match ownership(session, source, Reading::Latest)? {
+        Standing::Owned => Ok(()),
+        Standing::SchemaGone => Err(Error::refuse(State::NotFound, "no such schema")
+            .hint("Restore the tables of the source first.")),
+    }
+}
+
 fn ownership(session: &Session, source: &str, reading: Reading) -> Result<Standing> {
     let rows = SCHEMA_SQL.with(|sql| session.run(sql, &[Arg::Text(source)], reading, 1))?;
     match rows.first() {

@@ -129,6 +129,14 @@ const CALLS: &[(&str, &[&str])] = &[
     ("criteria", &["'name=x'"]),
     ("profile_json_schema", &["'clinic'", "'office'"]),
     ("verify", &["'clinic'"]),
+    ("source_catalog", &["'clinic'"]),
+    (
+        "source_adopt",
+        &[
+            "'public'",
+            "'{\"profiles\": [], \"relationships\": [], \"vocabularies\": []}'",
+        ],
+    ),
     (
         "source_access",
         &["'clinic'", "'postgres'", "'read'", "true"],

@@ -848,6 +848,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_validate",
         // They ask for USAGE on the schema of the source.
         "profile_json_schema",
+        "source_catalog",
         "validate",
         "verify",
         // They compute.
@@ -881,6 +882,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "schema_cache_changed",
         "seal",
         "source_access",
+        "source_adopt",
         "source_create",
         "source_drop",
         "source_grant",
