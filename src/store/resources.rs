@@ -349,6 +349,17 @@ pub fn hold(session: &Session, table: &Table, ids: &[&str], hold: Hold) -> Resul
     rows.iter().map(|row| row.string(1)).collect()
 }
 
+/// Whether one of these rows is there, as far as the caller may hold them.
+pub fn has_any(session: &Session, table: &Table, ids: &[&str]) -> Result<bool> {
+    if !may_hold(session, table)? {
+        return Ok(false);
+    }
+    let sql = format!("SELECT id FROM {} WHERE id = ANY ($1) LIMIT 1", table.only);
+    let statement = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
+    let rows = session.run(&statement, &[Arg::Texts(ids)], Reading::Fresh, 1)?;
+    Ok(rows.count() > 0)
+}
+
 /// Looks once more where nothing was found: who has waited for a delete does not see a row that the
 /// same transaction has made again.
 pub fn twice<T>(look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {

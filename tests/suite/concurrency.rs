@@ -81,6 +81,25 @@ fn conditional_creates_of_contended_keys_make_each_once() {
     }
 }
 
+/// While rows of an identity come and go, a conditional create makes one or finds one, and never hears
+/// that the identity which its own criteria name is taken.
+#[test]
+fn conditional_creates_of_an_identity_that_comes_and_goes_make_or_find_it() {
+    let database = database();
+    at_once(&database, 8, |caller, mut client| {
+        let (criteria, body) = number(1);
+        for _ in 0..200 * effort() {
+            if caller % 4 == 0 {
+                client.batch_execute("DELETE FROM clinic.unique").unwrap();
+            } else {
+                let did = clinic::create_if(&mut client, "unique", &criteria, &body).unwrap();
+                assert!(["created", "matched"].contains(&did.outcome.as_str()));
+            }
+        }
+    });
+    assert_sound(&mut database.connect(), "clinic");
+}
+
 /// Plain inserts of the same identities lose with an error or come first; there is never a second row.
 #[test]
 fn conditional_creates_beside_plain_inserts_make_each_once() {

@@ -228,7 +228,10 @@ fn write_others(
         let mut turns = order
             .iter()
             .filter_map(|at| Some((incoming.get(*at)?, *at)))
-            .map(|(one, at)| Ok((one.turn(guarded)?, at)))
+            .map(|(one, at)| {
+                check_for_interrupts()?;
+                Ok((one.turn(guarded)?, at))
+            })
             .collect::<Result<Vec<_>>>()?;
         turns.sort();
         let order: Vec<usize> = turns.into_iter().map(|(_, at)| at).collect();
