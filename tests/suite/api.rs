@@ -134,6 +134,27 @@ fn requests_with_conditions_hold_them() {
     argument["if_match"] = json!(1);
     assert_eq!(office(&rest, "resource_upsert", &[], argument).status, 412);
     let now = [("If-Match", "W/\"4\"")];
+    // Two that disagree are refused, whichever is current.
+    for (header, argument) in [("W/\"4\"", 1), ("W/\"1\"", 4)] {
+        let mut both = body("z");
+        both["if_match"] = json!(argument);
+        let refused = office(&rest, "resource_upsert", &[("If-Match", header)], both);
+        assert_eq!(refused.status, 400, "{header} {argument}");
+    }
+    // A call that finds by criteria holds it, one that only creates refuses it.
+    let found = |name: &str| json!({"criteria": {"name": "d"}, "body": {"data": {"name": name}}});
+    let upsert_if = |version: &str| {
+        let header = [("If-Match", version)];
+        office(&rest, "resource_upsert_if", &header, found("d")).status
+    };
+    assert_eq!(upsert_if("W/\"99\""), 412);
+    assert_eq!(upsert_if("W/\"4\""), 200);
+    assert_eq!(
+        office(&rest, "resource_create_if", &now, found("d")).status,
+        400
+    );
+    let new = json!({"id": "new", "body": {"data": {}}});
+    assert_eq!(office(&rest, "resource_create", &now, new).status, 400);
     assert_eq!(
         office(&rest, "resource_delete", &now, json!({"id": "o"})).status,
         204

@@ -507,11 +507,6 @@ fn calls_that_take_from_each_other_do_not_deadlock() {
     let emptied = "DELETE FROM c.p WHERE data ->> 'mrn' LIKE 'i%'".to_owned();
     let circles = [
         [
-            bundle(json!([create("x", json!({})), upsert("p", "y")])),
-            bundle(json!([create("y", json!({})), upsert("p", "x")])),
-            bundle(json!([gone("p", "x"), gone("p", "y")])),
-        ],
-        [
             bundle(json!([gone("p", "x"), create("y", json!({}))])),
             bundle(json!([gone("p", "y"), create("x", json!({}))])),
             bundle(json!([upsert("p", "x"), upsert("p", "y")])),
@@ -533,18 +528,30 @@ fn calls_that_take_from_each_other_do_not_deadlock() {
             emptied,
         ],
     ];
-    // Each deletes an end that the other links.
-    let both = [
-        bundle(json!([gone("p", "x"), relink("a", "s")])),
-        bundle(json!([gone("q", "s"), relink("x", "r")])),
+    // Each deletes an end that the other links; each makes what the other is about to make.
+    let there = bundle(json!([upsert("p", "x"), upsert("q", "s")]));
+    let pairs = [
+        (
+            there.as_str(),
+            [
+                bundle(json!([gone("p", "x"), relink("a", "s")])),
+                bundle(json!([gone("q", "s"), relink("x", "r")])),
+            ],
+        ),
+        (
+            "DELETE FROM c.l; DELETE FROM c.p WHERE id IN ('x', 'y')",
+            [
+                bundle(json!([create("x", json!({})), upsert("p", "y")])),
+                bundle(json!([create("y", json!({})), upsert("p", "x")])),
+            ],
+        ),
     ];
     let mut client = database.connect();
-    for _ in 0..20 {
-        let there = json!([upsert("p", "x"), upsert("q", "s")]);
-        client.batch_execute(&bundle(there)).unwrap();
+    for (before, both) in pairs.iter().flat_map(|pair| std::iter::repeat_n(pair, 20)) {
+        client.batch_execute(before).unwrap();
         let together = Barrier::new(2);
         thread::scope(|scope| {
-            for call in &both {
+            for call in both {
                 let (database, together) = (&database, &together);
                 scope.spawn(move || {
                     let mut client = database.connect();
