@@ -11,6 +11,7 @@ use crate::store::health::Shape;
 use crate::store::{Name, cache, definition, find, source};
 use ingest_engine::issue::Code;
 use ingest_engine::jsonb::{Item, Value, write};
+use ingest_engine::limits::LARGEST_DEFINITION;
 use ingest_engine::{Cardinality, Definition, Description, Issue, Kind};
 
 /// Defines a relationship: the first version makes its link table.
@@ -120,6 +121,9 @@ struct Read {
     definition: Definition,
 }
 
+/// How many members a definition can have that are not looked at one by one.
+const MOST_MEMBERS: usize = 100;
+
 impl Read {
     fn ends(&self) -> Ends {
         Ends {
@@ -134,10 +138,24 @@ impl Read {
         let mut issues = Vec::new();
         let (mut from, mut to, mut description) = (None, None, None);
         let mut properties = None;
-        let Value::Object(object) = given else {
-            let issue = Issue::error(Code::Structure, "", "expected object");
-            return Err(refusal::of_definition(name.as_str(), &[issue]));
+        let refused = |code, expected| {
+            let issue = Issue::error(code, "", expected);
+            Err(refusal::of_definition(name.as_str(), &[issue]))
         };
+        let Value::Object(object) = given else {
+            return refused(Code::Structure, "expected object");
+        };
+        // As much as a profile's, and few members: what is built of them is built before the engine
+        // looks at anything.
+        if object.as_bytes().len() > LARGEST_DEFINITION {
+            return refused(Code::TooCostly, "expected at most 4 MB");
+        }
+        if object.len() > MOST_MEMBERS {
+            return refused(
+                Code::Structure,
+                "expected from, to, description and properties",
+            );
+        }
         for member in object.iter() {
             match member? {
                 (b"from", end) => from = Some(read_end(end, "from", &mut issues)?),
@@ -195,6 +213,11 @@ fn read_end(end: Value<'_>, at: &str, issues: &mut Vec<Issue>) -> Result<Option<
         issues.push(Issue::error(Code::Structure, at, "expected object"));
         return Ok(None);
     };
+    if object.len() > MOST_MEMBERS {
+        let expected = "expected profileKey, includeKey and includeCardinality";
+        issues.push(Issue::error(Code::Structure, at, expected));
+        return Ok(None);
+    }
     let already = issues.len();
     let (mut profile, mut key) = (None, None);
     let mut cardinality = Cardinality {

@@ -89,6 +89,7 @@ enum Wrong {
     HistoryOwner,
     HistoryInherits,
     HistoryRule,
+    HistorySeal,
     HistoryTrigger,
 }
 
@@ -103,6 +104,7 @@ impl Wrong {
             Some("history owner") => Wrong::HistoryOwner,
             Some("history inherits") => Wrong::HistoryInherits,
             Some("history rule") => Wrong::HistoryRule,
+            Some("history seal") => Wrong::HistorySeal,
             Some("history trigger") => Wrong::HistoryTrigger,
             Some(_) => return Err(Error::Bug("an unknown finding".into())),
         })
@@ -151,6 +153,10 @@ impl Wrong {
                 format!("{history} has a rule"),
                 "The archive writes as the owner, and runs no rules: DROP RULE.",
             ),
+            Wrong::HistorySeal => (
+                format!("a partition of {history} has no seal"),
+                "A statement's trigger is not inherited: without one of its own, a partition can be written by hand. Call ingest.profile_define with the same definition, which seals it.",
+            ),
             Wrong::HistoryTrigger => (
                 format!("{history} has a trigger that is not its owner's"),
                 "The archive writes as the owner: a trigger of a history has no WHEN, no arguments, and a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
@@ -170,6 +176,12 @@ const CATALOG: &str = "SELECT c.oid, c.relowner, EXISTS (\
          AND d.refobjid = e.oid AND d.deptype = 'e' AND NOT g.tgisinternal \
          AND (g.tgqual IS NOT NULL OR f.proowner <> c.relowner AND NOT EXISTS (\
              SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper))) \
+         OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k \
+             JOIN pg_catalog.pg_depend AS d ON d.objid = k.confrelid \
+             WHERE k.contype = 'f'::pg_catalog.\"char\" \
+             AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+             AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+             AND d.refobjid = e.oid AND d.deptype = 'e') \
      FROM pg_catalog.pg_class AS c \
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
      JOIN pg_catalog.pg_depend AS m ON m.objid = c.oid \
@@ -205,6 +217,11 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
              WHERE c.relowner <> g.relowner) THEN 'history owner' \
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = p.oid) \
              THEN 'history rule' \
+         WHEN EXISTS (SELECT FROM parts AS p WHERE p.oid <> g.history AND NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = p.oid \
+             AND t.tgfoid = 'ingest.seal()'::pg_catalog.regprocedure \
+             AND t.tgtype = 62::pg_catalog.int2 AND t.tgenabled = ANY (ARRAY['O', 'A']::pg_catalog.\"char\"[]))) \
+             THEN 'history seal' \
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
              JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
              WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
@@ -218,6 +235,14 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
          AND pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) = 8::pg_catalog.int2 \
          AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
              SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k \
+         JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid \
+         WHERE k.contype = 'f'::pg_catalog.\"char\" \
+         AND k.confdeltype = ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) \
+         AND (k.confrelid = g.oid OR k.confrelid IN (SELECT p.oid FROM parts AS p)) \
+         AND (c.relowner <> g.relowner OR c.relhastriggers AND EXISTS (\
+             SELECT FROM pg_catalog.pg_trigger AS t \
+             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))) \
      FROM guarded AS g";
 const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, REFERENCES')";
 
@@ -249,9 +274,9 @@ pub fn catalog() -> Result<Catalog> {
                 if row.bool(3) {
                     return Err(Error::refuse(
                         State::InsufficientPrivilege,
-                        "a catalog table has a trigger that is not the extension's",
+                        "a catalog table has a trigger that is not the extension's, or a foreign key refers to it",
                     )
-                    .hint("Drop it, and REVOKE TRIGGER on the tables of the schema ingest."));
+                    .hint("Drop it, and REVOKE TRIGGER, REFERENCES on the tables of the schema ingest."));
                 }
                 Ok(Catalog {
                     relation: row.oid(1),
@@ -291,11 +316,11 @@ pub fn found_for_purge(table: &Table) -> Result<Found> {
     Err(Error::refuse(
         State::InsufficientPrivilege,
         format!(
-            "{} has a trigger of DELETE that is not its owner's",
+            "{} has a trigger of DELETE that is not its owner's, or a foreign key that takes rows of another along",
             table.quoted
         ),
     )
-    .hint("A purge runs as the owner: such a trigger has no WHEN, and a function of the owner's or of a superuser's. ALTER TABLE ... DISABLE TRIGGER."))
+    .hint("A purge runs as the owner: such a trigger has no WHEN, and a function of the owner's or of a superuser's; a foreign key with ON DELETE CASCADE or SET is of a table of the owner's own that has no trigger. Disable or drop it."))
 }
 
 /// What a table's name leads to, right or wrong.

@@ -258,8 +258,17 @@ fn history_in_partitions_is_written_and_sealed() {
              CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
                  ON clinic.office_history FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal();
              CREATE TABLE clinic.part PARTITION OF clinic.office_history
-                 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
-             CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
+                 FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+        )
+        .unwrap();
+    // A partition without a seal of its own could be written by hand.
+    expect_sqlstate(
+        client.batch_execute("UPDATE clinic.office SET data = '{\"name\": \"b\"}'"),
+        "42501",
+    );
+    client
+        .batch_execute(
+            "CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
                  ON clinic.part FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal();
              UPDATE clinic.office SET data = '{\"name\": \"b\"}';
              DELETE FROM clinic.office;
@@ -550,6 +559,64 @@ fn trigger_of_another_on_the_catalog_stops_its_use() {
     scene.held();
     scene.database.run("DROP TRIGGER strike ON ingest.property");
     client.batch_execute(define).unwrap();
+}
+
+/// Rows that a foreign key takes along are deleted by its owner, and their triggers run as whoever
+/// deletes: neither the catalog nor a purge runs them.
+#[test]
+fn foreign_key_of_another_runs_nothing() {
+    let scene = scene();
+    scene.database.run(&format!(
+        "GRANT REFERENCES, SELECT ON ALL TABLES IN SCHEMA ingest, clinic TO \"{0}\";
+         GRANT USAGE ON SCHEMA clinic TO \"{0}\"",
+        scene.attacker
+    ));
+    let strikes = |table: &str, key: &str, refers: &str, row: &str| {
+        scene
+            .attacker()
+            .batch_execute(&format!(
+                "CREATE TABLE lair.{table} ({key}, FOREIGN KEY {refers} ON DELETE CASCADE);
+                 INSERT INTO lair.{table} VALUES {row};
+                 CREATE TRIGGER strike AFTER DELETE ON lair.{table}
+                     FOR EACH ROW EXECUTE FUNCTION lair.strike()"
+            ))
+            .unwrap();
+    };
+    let mut client = scene.database.connect();
+    client
+        .batch_execute("UPDATE clinic.office SET data = '{\"name\": \"b\"}' WHERE id = 'o'")
+        .unwrap();
+    for (table, key, refers, row) in [
+        ("rows", "id text", "(id) REFERENCES clinic.office", "('o')"),
+        (
+            "versions",
+            "id text, v int",
+            "(id, v) REFERENCES clinic.office_history",
+            "('o', 1)",
+        ),
+    ] {
+        strikes(table, key, refers, row);
+        let purge = "SELECT ingest.profile_purge('clinic', 'office', true)";
+        expect_sqlstate(client.batch_execute(purge), "42501");
+        scene.held();
+        client
+            .batch_execute(&format!("DROP TABLE lair.{table}"))
+            .unwrap();
+    }
+    strikes(
+        "profiles",
+        "s text, p text",
+        "(s, p) REFERENCES ingest.profile",
+        "('clinic', 'office')",
+    );
+    for call in [
+        "SELECT ingest.profile_drop('clinic', 'office', true)",
+        "SELECT ingest.profile_define('clinic', 'more', '{\"type\": \"ROOT\"}')",
+        "SELECT ingest.source_drop('clinic', true)",
+    ] {
+        expect_sqlstate(client.batch_execute(call), "42501");
+        scene.held();
+    }
 }
 
 /// A schema that took the name of a source that was renamed gets none of its history.

@@ -83,6 +83,8 @@ fn read(concepts: Value<'_>, report: &mut Report) -> Result<Vocabulary, Malforme
         return Ok(vocabulary);
     };
     for (index, concept) in array.iter().enumerate() {
+        // An array's iterator asks once for all its items; each of these is a table's entry.
+        steps::take(1)?;
         let at = root.index(index);
         match concept? {
             Value::Object(object) => {
