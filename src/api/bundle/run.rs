@@ -370,6 +370,11 @@ fn step(operation: &Operation<'_>, matches: &Matches, held: &Held) -> u8 {
     }
 }
 
+/// Whether an operation may give an identity away: what is new has none to give.
+fn may_give(operation: &&Operation<'_>) -> bool {
+    !matches!(operation.verb, Verb::Create | Verb::CreateIf)
+}
+
 /// How an operation is written together with others of its kind, if it is.
 fn mode(operation: &Operation<'_>) -> Option<Mode> {
     match operation.verb {
@@ -429,7 +434,7 @@ impl Results {
         }
         match reference::attempt(|| self.groups(order, matches))? {
             Ok(()) => return Ok(()),
-            Err(failure) if refusal::is_of_identity(&failure) => {}
+            Err(failure) if refusal::is_of_identity(&failure) && order.iter().any(may_give) => {}
             // It fails again, and this time it is told whole.
             Err(_) => return self.groups(order, matches),
         }
