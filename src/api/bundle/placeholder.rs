@@ -3,7 +3,7 @@
 //! An operation defines one by having it as its id. It may then stand wherever an id or a reference
 //! does: as a whole string, or as a part of one between slashes (`office/@rootId1/key/1`).
 
-use crate::pg::{Error, Result, State, limits};
+use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::store::id;
 use ingest_engine::jsonb::{Item, Value, write};
 use std::collections::HashMap;
@@ -83,6 +83,7 @@ impl Placeholders {
                 .checked_sub(1)
                 .ok_or_else(|| Error::refuse(State::TooLarge, message))
         };
+        check_for_interrupts()?;
         match value {
             Value::String(text) if holds(text) => {
                 if let Some(becomes) = self.text(text)? {
@@ -132,6 +133,7 @@ type Replaced<'v> = HashMap<&'v [u8], String>;
 
 /// The value with those strings replaced; the recursion is as deep as that of `collect` was.
 fn item<'v>(value: Value<'v>, replaced: &'v Replaced<'v>) -> Result<Item<'v>> {
+    check_for_interrupts()?;
     Ok(match value {
         Value::String(text) => replaced
             .get(text)
