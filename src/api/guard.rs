@@ -273,8 +273,29 @@ fn judge(
     } else {
         Contained::AsGiven
     };
+    let given = layout
+        .contained
+        .map(|column| row.jsonb(column))
+        .transpose()?
+        .flatten();
+    let size_of_contained = match &contained {
+        Contained::Completed(bytes) => bytes.len(),
+        Contained::Absent => 0,
+        Contained::AsGiven => given.map_or(0, <[u8]>::len),
+    };
+    let size_of_data = row.jsonb(layout.data)?.map_or(0, <[u8]>::len);
+    if size_of_data + size_of_contained + ENVELOPE > LARGEST {
+        return Err(refusal::too_large_to_return(guarded));
+    }
     Ok((contained, profile_version))
 }
+
+/// What one JSONB container can hold, in bytes (PostgreSQL's `JENTRY_OFFLENMASK`): a resource is
+/// returned as one.
+const LARGEST: usize = 0x0FFF_FFFF;
+
+/// What a resource that is returned has beside data and contained: ids, ends, type and meta.
+const ENVELOPE: usize = 4096;
 
 fn answer(
     row: &Tuple<'_>,

@@ -162,6 +162,18 @@ pub fn nothing_held(
     Ok(absent(guarded, expected, deleted))
 }
 
+/// A resource could be stored, and never be returned.
+pub fn too_large_to_return(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::TooLarge,
+        format!(
+            "the resource in {} is too large to be returned",
+            guarded.name()
+        ),
+    )
+    .hint("data and contained together have at most 256 MB, as PostgreSQL stores them.")
+}
+
 /// A trigger of the user's own took the row away.
 pub fn swallowed(guarded: &Guarded) -> Error {
     Error::refuse(

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ingest_tests::expect_sqlstate;
 use ingest_tests::refusal::{issues, outcome_issues};
+use ingest_tests::{Database, expect_sqlstate};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -426,4 +426,41 @@ fn names_in_an_open_object_are_not_told() {
     );
     assert_eq!(issues(&refusal)[0].expression, ["map.map"]);
     assert!(!format!("{refusal:?}").contains("123-45"), "{refusal:?}");
+}
+
+/// What could be stored and never be returned is refused by every way to write, so that no search
+/// over the table fails for it.
+#[test]
+fn resource_too_large_to_be_returned_is_refused() {
+    let database = Database::new("size");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            r#"SELECT ingest.source_create('s');
+            SELECT ingest.profile_define('s', 'part', '{"type": "CONTAINED", "properties": {"t": {"type": "markdown"}}}');
+            SELECT ingest.profile_define('s', 'large', '{"type": "ROOT", "properties": {"t": {"type": "markdown"}},
+                "contained": {"parts": {"types": ["part"], "cardinality": "0:*"}}}');
+            CREATE TEMP TABLE half AS SELECT jsonb_build_object('t', repeat('x', 140000000)) AS data"#,
+        )
+        .unwrap();
+    for write in [
+        "INSERT INTO s.large (id, data, contained) SELECT 'a', data, jsonb_build_object('parts', jsonb_build_array(jsonb_build_object('id', '1', 'data', data))) FROM half",
+        "SELECT ingest.resource_create('s', 'large', jsonb_build_object('data', data, 'contained', jsonb_build_object('parts', jsonb_build_array(jsonb_build_object('id', '1', 'data', data))))) FROM half",
+    ] {
+        let refused = client.batch_execute(write).unwrap_err();
+        let state = refused.as_db_error().unwrap().code().code().to_owned();
+        // PostgreSQL itself makes no such body.
+        assert!(
+            ["PT413", "54000"].contains(&state.as_str()),
+            "{state}: {write}"
+        );
+    }
+    client
+        .batch_execute("INSERT INTO s.large (id, data) SELECT 'a', data FROM half")
+        .unwrap();
+    let read: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM ingest.resource_search('s', 'large', '{}')",
+    );
+    assert_eq!(read, 1);
 }
