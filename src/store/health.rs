@@ -24,7 +24,7 @@ const COLUMNS: &str = "SELECT a.attname::pg_catalog.text, a.atttypid, a.attnotnu
      WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
 const CONSTRAINTS: &str = "SELECT k.conname::pg_catalog.text, k.contype::pg_catalog.text, \
          k.convalidated AND NOT k.condeferrable \
-             AND pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->) 'conenforced' IS DISTINCT FROM 'false', \
+             AND COALESCE(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced', 'true') = 'true', \
          pg_catalog.array_to_string(ARRAY(SELECT a.attname::pg_catalog.text \
              FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (number, place) \
              JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.number \
