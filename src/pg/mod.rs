@@ -52,7 +52,7 @@ pub use owner::as_owner;
 pub use pgrx::pg_sys::Oid;
 pub use privilege::{current_role, may_create_schemas, may_use_schema};
 pub use probe::{KeyIndex, Parts};
-pub use relation::relation;
+pub use relation::{hold_relation, relation};
 pub use rows::Row;
 pub use settings::{limits, set_local, setting};
 pub use spi::{Arg, Reading, Session, Statement, kind};

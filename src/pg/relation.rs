@@ -2,6 +2,7 @@
 
 use super::catch::guard;
 use super::error::Result;
+use super::lock::{Use, lock};
 use super::{ffi, privilege};
 use pgrx::pg_sys::Oid;
 
@@ -23,4 +24,17 @@ pub fn relation(schema: &str, name: &str) -> Result<Option<Oid>> {
         })
     }?;
     Ok((found != Oid::INVALID).then_some(found))
+}
+
+/// Keeps the relation of this name from being dropped or changed until the transaction ends, after
+/// a wait for who does that now; says whether it is there.
+pub fn hold_relation(schema: &str, name: &str) -> Result<bool> {
+    while let Some(found) = relation(schema, name)? {
+        lock(found, Use::Read)?;
+        // The wait may have brought another under the same name, or none.
+        if relation(schema, name)? == Some(found) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

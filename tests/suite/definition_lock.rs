@@ -330,3 +330,46 @@ fn check_by_others_than_definers_is_refused() {
     database.run(&format!("REVOKE \"{owner}\" FROM \"{reader}\""));
     database.run("DROP EXTENSION ingest_ext CASCADE; DROP SCHEMA clinic CASCADE; DROP SCHEMA IF EXISTS ingest");
 }
+
+/// A list of links that waits for the drop of one relationship has those of the others.
+#[test]
+fn list_of_links_beside_a_drop_has_the_others() {
+    let database = crate::clinic::database("definition_lock");
+    let mut dropper = database.connect();
+    dropper
+        .batch_execute(
+            r#"SELECT ingest.relationship_define('clinic', 'aside', '{"from": {"profileKey": "provider"}, "to": {"profileKey": "office"}}');
+            INSERT INTO clinic.provider (id, data) VALUES ('p', '{"name": "p"}');
+            INSERT INTO clinic.office (id, data) VALUES ('o', '{}');
+            INSERT INTO clinic."worksAt" (from_id, to_id) VALUES ('p', 'o');
+            INSERT INTO clinic.aside (from_id, to_id) VALUES ('p', 'o')"#,
+        )
+        .unwrap();
+    let list = "SELECT relationship_name FROM ingest.relationship_list('clinic', 'provider', 'p')";
+    for warm in [false, true] {
+        let mut reader = database.connect();
+        if warm {
+            assert_eq!(reader.query(list, &[]).unwrap().len(), 2);
+        }
+        let mut drop = dropper.transaction().unwrap();
+        drop.batch_execute("SELECT ingest.relationship_drop('clinic', 'aside', true)")
+            .unwrap();
+        let waiting = std::thread::spawn(move || reader.query(list, &[]));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        match warm {
+            false => drop.rollback().unwrap(),
+            true => drop.commit().unwrap(),
+        }
+        let names: Vec<String> = waiting
+            .join()
+            .unwrap()
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        match warm {
+            false => assert_eq!(names, ["aside", "worksAt"]),
+            true => assert_eq!(names, ["worksAt"]),
+        }
+    }
+}

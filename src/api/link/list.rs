@@ -2,7 +2,7 @@
 
 use crate::api::render;
 use crate::api::resource::profile_of;
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, hold_relation};
 use crate::store::{find, links};
 
 /// The links of a resource, at either end, by relationship and id.
@@ -26,7 +26,15 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
             }
         }
         for at in touching {
-            let relationship = find(&source, &at.relationship)?;
+            // One that is dropped meanwhile has no links; who drops it is waited for.
+            if !hold_relation(&source, &at.relationship)? {
+                continue;
+            }
+            let relationship = match find(&source, &at.relationship) {
+                Ok(relationship) => relationship,
+                Err(Error::Refused(refusal)) if refusal.state == State::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             links::list(session, relationship.table()?, &at, id, |link| {
                 let resource = render::link(&relationship, &link)?;
                 sink.push(&[
