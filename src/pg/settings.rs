@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 static MAX_DEPTH: AtomicI32 = AtomicI32::new(64);
 static MAX_ISSUES: AtomicI32 = AtomicI32::new(100);
-static MAX_STATEMENTS: AtomicI32 = AtomicI32::new(250);
+static MAX_STATEMENTS: AtomicI32 = AtomicI32::new(120);
 
 /// How long a setting of others may be, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -50,7 +50,7 @@ pub unsafe fn register() {
         c"ingest.max_statements",
         c"How many plans of its own statements a session keeps, at some 25 kB each.",
         &MAX_STATEMENTS,
-        (250, 1, 1_000_000),
+        (120, 1, 1_000_000),
     );
 }
 
