@@ -5,12 +5,12 @@
 //! a statement decides then. No statement is run, no row is read, and nothing of the user's.
 
 use super::catch::guard;
-use super::error::{Error, Result};
-use super::{Instant, ffi, invalidation, statement_start, varlena};
+use super::error::Result;
+use super::relation::relation;
+use super::{ffi, invalidation, varlena};
 use core::ffi::{CStr, c_int};
 use pgrx::pg_sys::{self, Oid, ScanKeyData};
 use std::cell::Cell;
-use std::ffi::CString;
 
 /// The key of a row: one text, or two; of one, the second is empty and not looked at.
 pub type Parts<'a> = [&'a str; 2];
@@ -18,8 +18,8 @@ pub type Parts<'a> = [&'a str; 2];
 /// The index of a table's primary key, found by names, and found again when anything has changed.
 #[derive(Debug)]
 pub struct KeyIndex {
-    schema: CString,
-    table: CString,
+    schema: String,
+    table: String,
     columns: &'static [&'static CStr],
     found: Cell<Option<Found>>,
 }
@@ -27,7 +27,6 @@ pub struct KeyIndex {
 #[derive(Debug, Clone, Copy)]
 struct Found {
     changes: u64,
-    statement: Instant,
     table: Oid,
     /// `None` where the key is not of the shape that is known here.
     index: Option<Oid>,
@@ -38,14 +37,13 @@ const NO_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
 
 impl KeyIndex {
     /// Of the table of this name, whose primary key begins with these columns, of type text.
-    pub fn new(schema: &str, table: &str, columns: &'static [&'static CStr]) -> Result<Self> {
-        let name = |name| CString::new(name).map_err(|_| Error::Bug("NUL in a name".into()));
-        Ok(Self {
-            schema: name(schema)?,
-            table: name(table)?,
+    pub fn new(schema: &str, table: &str, columns: &'static [&'static CStr]) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
             columns,
             found: Cell::new(None),
-        })
+        }
     }
 
     /// Whether there may be anything under this key.
@@ -91,42 +89,34 @@ impl KeyIndex {
         }
     }
 
-    /// The index, as of now. Once in a statement of the client, because a schema can be renamed
-    /// without a word about its tables.
+    /// The index, as of now.
     fn find(&self) -> Result<Found> {
         // Taken before the look: what is heard of while it lasts may be about what it finds.
-        let (changes, statement) = (invalidation::changes(), statement_start());
+        let changes = invalidation::changes();
         if let Some(found) = self.found.get()
             && found.changes == changes
-            && found.statement == statement
         {
             return Ok(found);
         }
-        let (schema, table, columns) = (self.schema.as_ptr(), self.table.as_ptr(), self.columns);
-        // SAFETY: the closure owns nothing; the names live until after it.
-        let (table, index) = unsafe {
-            guard(|| {
-                let schema = ffi::get_namespace_oid(schema, true);
-                let table = match schema {
-                    Oid::INVALID => Oid::INVALID,
-                    schema => ffi::get_relname_relid(table, schema),
-                };
-                let relation = match table {
-                    Oid::INVALID => core::ptr::null_mut(),
-                    table => ffi::try_table_open(table, LOCK),
-                };
-                if relation.is_null() {
-                    return (table, None);
-                }
-                let index = index_of(relation, columns);
-                ffi::table_close(relation, NO_LOCK);
-                (table, index)
-            })
-        }?;
+        let (table, columns) = (relation(&self.schema, &self.table)?, self.columns);
+        let index = match table {
+            None => None,
+            // SAFETY: the closure owns nothing; the relation is closed where it was opened.
+            Some(table) => unsafe {
+                guard(|| {
+                    let relation = ffi::try_table_open(table, LOCK);
+                    if relation.is_null() {
+                        return None;
+                    }
+                    let index = index_of(relation, columns);
+                    ffi::table_close(relation, NO_LOCK);
+                    index
+                })
+            }?,
+        };
         let found = Found {
             changes,
-            statement,
-            table,
+            table: table.unwrap_or(Oid::INVALID),
             index,
         };
         self.found.set(Some(found));

@@ -53,7 +53,8 @@ pub struct Table {
     pub update: Statement,
     /// Deletes a row.
     pub delete: Statement,
-    /// Who owns the table, and whether the caller may read its history, and the table.
+    /// Who owns the table, and whether the caller may read its history, and the table, and hold rows
+    /// of it.
     pub rights: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
@@ -94,8 +95,8 @@ impl Table {
             _ => &[c"id"],
         };
         let keys = [
-            KeyIndex::new(source.as_str(), name.as_str(), columns)?,
-            KeyIndex::new(source.as_str(), &format!("{name}_history"), columns)?,
+            KeyIndex::new(source.as_str(), name.as_str(), columns),
+            KeyIndex::new(source.as_str(), &format!("{name}_history"), columns),
         ];
         Ok(match kind {
             Kind::Relationship => Self::links(&source, &name, table, history, keys),
@@ -432,7 +433,9 @@ fn rights(table: &str, history: &str) -> Statement {
     Statement::by_key(
         format!(
             "SELECT c.relowner, pg_catalog.has_table_privilege('{history}', 'SELECT'), \
-             pg_catalog.has_table_privilege('{table}', 'SELECT') \
+             pg_catalog.has_table_privilege('{table}', 'SELECT'), \
+             pg_catalog.has_any_column_privilege('{table}', 'UPDATE') \
+             AND pg_catalog.has_any_column_privilege('{table}', 'SELECT') \
              FROM pg_catalog.pg_class AS c WHERE c.oid = '{table}'::pg_catalog.regclass"
         ),
         &[],
