@@ -273,18 +273,12 @@ fn judge(
     } else {
         Contained::AsGiven
     };
-    let given = layout
-        .contained
-        .map(|column| row.jsonb(column))
-        .transpose()?
-        .flatten();
     let size_of_contained = match &contained {
         Contained::Completed(bytes) => bytes.len(),
         Contained::Absent => 0,
-        Contained::AsGiven => given.map_or(0, <[u8]>::len),
+        Contained::AsGiven => resource.contained.map_or(0, size),
     };
-    let size_of_data = row.jsonb(layout.data)?.map_or(0, <[u8]>::len);
-    if size_of_data + size_of_contained + ENVELOPE > LARGEST {
+    if size(data) + size_of_contained + ENVELOPE > LARGEST {
         return Err(refusal::too_large_to_return(guarded));
     }
     Ok((contained, profile_version))
@@ -296,6 +290,14 @@ const LARGEST: usize = 0x0FFF_FFFF;
 
 /// What a resource that is returned has beside data and contained: ids, ends, type and meta.
 const ENVELOPE: usize = 4096;
+
+/// The bytes of a container; of what was checked, only an object is large.
+fn size(value: Value<'_>) -> usize {
+    match value {
+        Value::Object(object) => object.as_bytes().len(),
+        _ => 0,
+    }
+}
 
 fn answer(
     row: &Tuple<'_>,

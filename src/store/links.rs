@@ -69,12 +69,7 @@ pub fn insert(
     pair: Pair<'_>,
     data: &[u8],
 ) -> Result<Option<Link>> {
-    let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
-    first(
-        session
-            .run(&table.insert_unless, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    write(session, &table.insert_unless, pair, data)
 }
 
 /// Links two resources; that they are linked already is PostgreSQL's 23505 too.
@@ -84,12 +79,7 @@ pub fn insert_plainly(
     pair: Pair<'_>,
     data: &[u8],
 ) -> Result<Option<Link>> {
-    let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
-    first(
-        session
-            .run(&table.insert, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    write(session, &table.insert, pair, data)
 }
 
 /// Replaces the data of a link that the caller has locked.
@@ -99,12 +89,17 @@ pub fn update(
     pair: Pair<'_>,
     data: &[u8],
 ) -> Result<Option<Link>> {
+    write(session, &table.update, pair, data)
+}
+
+fn write(
+    session: &Session,
+    statement: &Statement,
+    pair: Pair<'_>,
+    data: &[u8],
+) -> Result<Option<Link>> {
     let args = [Arg::Text(pair.from), Arg::Text(pair.to), Arg::Jsonb(data)];
-    first(
-        session
-            .run(&table.update, &args, Reading::Fresh, 0)?
-            .first(),
-    )
+    first(session.run(statement, &args, Reading::Fresh, 0)?.first())
 }
 
 /// Reads a link.

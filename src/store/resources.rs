@@ -323,14 +323,8 @@ impl Hold {
 
 /// Whether the caller may hold rows of a table: who may not write it is refused where he writes.
 pub fn may_hold(session: &Session, table: &Table) -> Result<bool> {
-    let quoted = &table.quoted;
-    let sql = format!(
-        "SELECT pg_catalog.has_any_column_privilege('{quoted}', 'UPDATE') \
-         AND pg_catalog.has_any_column_privilege('{quoted}', 'SELECT')"
-    );
-    let may = kept::search(&sql, |sql| Statement::by_key(sql, &[]));
-    let rows = session.run(&may, &[], Reading::Fresh, 1)?;
-    Ok(rows.first().is_some_and(|row| row.bool(1)))
+    let rights = session.run(&table.rights, &[], Reading::Fresh, 1)?;
+    Ok(rights.first().is_some_and(|row| row.bool(4)))
 }
 
 /// Holds those rows that are there and that the caller may write, in the order of their ids; gives

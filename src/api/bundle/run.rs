@@ -353,6 +353,7 @@ fn write(
     }
     done.answer(operations)
 }
+
 /// Which come first: what is new, what changes, links.
 fn step(operation: &Operation<'_>, matches: &Matches, held: &Held) -> u8 {
     match operation.verb {
