@@ -130,8 +130,7 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
         // A source that an old snapshot does not show is there for the next transaction.
         return Err(match Catalog::open(session)?.has_source(session, source)? {
             true => newer_than_snapshot(),
-            false => Error::refuse(State::NotFound, "no such source")
-                .hint("Create it with ingest.source_create."),
+            false => none_there(),
         });
     }
     ownership(session, source, Reading::Latest)
@@ -151,13 +150,16 @@ pub fn may_define(source: &str) -> Result<bool> {
     })
 }
 
+fn none_there() -> Error {
+    Error::refuse(State::NotFound, "no such source").hint("Create it with ingest.source_create.")
+}
+
 /// Refuses who may not use a source, and tells who may create it that it is not there.
 pub fn check_there(source: &str) -> Result<()> {
     check_usage(source)?;
     match Session::open(|session| Catalog::open(session)?.has_source(session, source))? {
         true => Ok(()),
-        false => Err(Error::refuse(State::NotFound, "no such source")
-            .hint("Create it with ingest.source_create.")),
+        false => Err(none_there()),
     }
 }
 
