@@ -3,15 +3,17 @@
 //! The layers, from the outside in (`docs/design.md` gives the reasons):
 //!
 //! * `sql/`: every SQL object, declared by hand; its C functions are those named below.
-//! * [`api`]: what each verb and each trigger function means. Start here.
+//! * [`verb`]: what each function means. Start here.
+//! * [`gate`]: the trigger functions. They and the verbs do not know each other.
 //! * [`store`]: all SQL text, the statements kept per backend, the cache of compiled profiles.
 //! * `ingest-engine`: the validator, which knows no PostgreSQL.
 //! * [`pg`]: the boundary to PostgreSQL, and the only unsafe code.
 #![allow(missing_docs)]
 
-mod api;
+mod gate;
 mod pg;
 mod store;
+mod verb;
 
 pgrx::pg_module_magic!();
 
@@ -46,64 +48,64 @@ pgrx::extension_sql_file!(
 );
 
 pg::sql_function! {
-    catalog_changed => api::gate::catalog_changed;
-    new_id => api::gate::new_id;
-    guard => api::guard::guard;
-    archive => api::archive::archive;
-    seal => api::archive::seal;
-    validate => api::gate::validate;
+    catalog_changed => gate::catalog::catalog_changed;
+    new_id => gate::id::new_id;
+    guard => gate::guard::guard;
+    archive => gate::archive::archive;
+    seal => gate::seal::seal;
+    validate => gate::column::validate;
 
-    source_create => api::source::create;
-    source_drop => api::source::drop;
-    source_hold => api::source::hold;
-    profile_define => api::profile::define;
-    profile_json_schema => api::profile::json_schema;
-    profile_check => api::profile::check;
-    profile_purge => api::profile::purge;
-    vocabulary_define => api::vocabulary::define;
-    profile_drop => api::profile::drop;
-    relationship_define => api::relationship::define;
-    relationship_drop => api::relationship::drop;
-    verify => api::verify::verify;
-    source_catalog => api::adopt::catalog;
-    source_adopt => api::adopt::adopt;
+    source_create => verb::source::create;
+    source_drop => verb::source::drop;
+    source_hold => verb::source::hold;
+    profile_define => verb::profile::define;
+    profile_json_schema => verb::profile::json_schema;
+    profile_check => verb::profile::check;
+    profile_purge => verb::profile::purge;
+    vocabulary_define => verb::vocabulary::define;
+    profile_drop => verb::profile::drop;
+    relationship_define => verb::relationship::define;
+    relationship_drop => verb::relationship::drop;
+    verify => verb::verify::verify;
+    source_catalog => verb::adopt::catalog;
+    source_adopt => verb::adopt::adopt;
 
-    resource_create => api::resource::create;
-    resource_upsert => api::resource::upsert;
-    resource_create_if => api::resource::create_if::create_if;
-    resource_upsert_if => api::resource::upsert_if::upsert_if;
-    resource_load => api::load::load;
-    resource_patch => api::resource::patch::patch;
-    contained_put => api::resource::contained_put;
-    contained_delete => api::resource::contained_delete;
-    resource_read => api::resource::read;
-    resource_read_at => api::resource::read_at;
-    resource_exists => api::resource::exists;
-    resource_search => api::resource::search;
-    criteria => api::criteria::from_query;
-    bundle_apply => api::bundle::apply;
-    resource_history => api::resource::history;
-    resource_delete => api::resource::delete::delete;
-    resource_validate => api::resource::validate;
-    resource_is_valid => api::resource::is_valid;
+    resource_create => verb::resource::create;
+    resource_upsert => verb::resource::upsert;
+    resource_create_if => verb::resource::create_if::create_if;
+    resource_upsert_if => verb::resource::upsert_if::upsert_if;
+    resource_load => verb::load::load;
+    resource_patch => verb::resource::patch::patch;
+    contained_put => verb::resource::contained_put;
+    contained_delete => verb::resource::contained_delete;
+    resource_read => verb::resource::read;
+    resource_read_at => verb::resource::read_at;
+    resource_exists => verb::resource::exists;
+    resource_search => verb::resource::search;
+    criteria => verb::criteria::from_query;
+    bundle_apply => verb::bundle::apply;
+    resource_history => verb::resource::history;
+    resource_delete => verb::resource::delete::delete;
+    resource_validate => verb::resource::validate;
+    resource_is_valid => verb::resource::is_valid;
 
-    relationship_link => api::link::write::link;
-    relationship_read => api::link::read;
-    relationship_upsert => api::link::upsert::upsert;
-    relationship_list => api::link::list;
-    relationship_unlink => api::link::unlink::unlink;
+    relationship_link => verb::link::write::link;
+    relationship_read => verb::link::read;
+    relationship_upsert => verb::link::upsert::upsert;
+    relationship_list => verb::link::list;
+    relationship_unlink => verb::link::unlink::unlink;
 
-    request_version => api::http::version;
-    request_unconditional => api::http::unconditional;
-    reply_written => api::http::written;
-    reply_read => api::http::read;
+    request_version => verb::http::version;
+    request_unconditional => verb::http::unconditional;
+    reply_written => verb::http::written;
+    reply_read => verb::http::read;
 }
 
 #[cfg(feature = "testing")]
 pg::sql_function! {
-    test_panic => api::testing::panic;
-    test_jsonb_text => api::testing::jsonb_text;
-    test_jsonb_copy => api::testing::jsonb_copy;
-    test_walk => api::testing::walk_time;
-    test_check => api::testing::check_time;
+    test_panic => verb::testing::panic;
+    test_jsonb_text => verb::testing::jsonb_text;
+    test_jsonb_copy => verb::testing::jsonb_copy;
+    test_walk => verb::testing::walk_time;
+    test_check => verb::testing::check_time;
 }

@@ -1,11 +1,10 @@
 //! The store: everything that holds SQL text, the statements kept per backend, and the cache of
-//! compiled profiles. It knows rows and names; what a verb means is said in `src/api`.
+//! compiled profiles. It knows rows and names; what a verb means is said in `src/verb`.
 
 pub mod acting;
 pub mod adopt;
 pub mod cache;
 pub mod catalog;
-pub mod confirm;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;
@@ -18,6 +17,8 @@ pub mod layout;
 pub mod links;
 pub mod name;
 pub mod outcome;
+pub mod reference;
+pub mod refusal;
 pub mod resources;
 pub mod source;
 pub mod table;

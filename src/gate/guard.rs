@@ -1,0 +1,370 @@
+//! The guard: the one gate that every write of a guarded table passes.
+//!
+//! It checks the row against its profile, completes contained ids, and owns the version and the
+//! instants. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
+
+use super::confirm;
+use crate::pg::{
+    Answer, Arg, Call, Error, Event, Instant, PerTable, Result, State, TriggerCall, Tuple, now,
+};
+use crate::store::history::{self, Before, RowKey};
+use crate::store::layout::{Key, Layout};
+use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
+use ingest_engine::jsonb::Value;
+use ingest_engine::{Resource, id_is_valid};
+
+/// `ingest.guard('source', 'profile')`
+pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
+    let trigger = call.trigger()?;
+    let (Some(source), Some(profile)) = (trigger.argument(0), trigger.argument(1)) else {
+        return Err(
+            Error::refuse(State::BadRequest, "ingest.guard needs two arguments")
+                .hint("EXECUTE FUNCTION ingest.guard('source', 'profile')"),
+        );
+    };
+    let truncates = trigger.event() == Event::Truncate;
+    if !trigger.is_before() || trigger.is_row() == truncates {
+        return Err(Error::refuse(
+            State::BadRequest,
+            "ingest.guard is a BEFORE trigger, for each row that is written, or for each statement that truncates",
+        ));
+    }
+    // The table and its triggers are asked once, as long as no table changes.
+    PLACE.with(|place| {
+        place.get_or(trigger.trigger(), || {
+            check_place(&trigger, source, profile)?;
+            if !truncates {
+                check_last(&trigger)?;
+                acting::check(find_for_gate(source, profile)?.table()?, trigger.relation())?;
+            }
+            Ok(())
+        })
+    })?;
+    match trigger.event() {
+        Event::Truncate => Err(Error::refuse(
+            State::BadRequest,
+            format!("{profile} cannot be truncated: its rows have a history"),
+        )
+        .hint("DELETE keeps the history; ingest.profile_purge deletes rows and history for ever.")),
+        Event::Insert => insert(&trigger, find_for_gate(source, profile)?.as_ref()),
+        Event::Update => update(&trigger, find_for_gate(source, profile)?.as_ref()),
+        Event::Delete => Ok(trigger.old()?.answer()),
+    }
+}
+
+thread_local! {
+    static PLACE: PerTable<()> = const { PerTable::new() };
+}
+
+/// Refuses a trigger on another table than the one that its arguments name: before anything is told
+/// of the profile, and before anything is done as the owner of the table.
+pub fn check_place(trigger: &TriggerCall<'_>, source: &str, profile: &str) -> Result<()> {
+    match trigger.is_on(source, profile)? {
+        true => Ok(()),
+        false => Err(acting::elsewhere(&format!("{source}.{profile}"))),
+    }
+}
+
+/// Refuses a table with a trigger that could change a row after the guard has checked it.
+fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
+    let Some(later) = trigger.followed_by() else {
+        return Ok(());
+    };
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "a trigger of {} fires after the guard and could change what it has checked",
+            trigger.table()
+        ),
+    )
+    .hint(format!(
+        "Rename the trigger {later}, so that its name sorts before the guard's."
+    )))
+}
+
+/// What the guard decides for a row.
+struct Verdict {
+    version: i32,
+    created_at: Instant,
+    updated_at: Instant,
+    profile_version: i32,
+}
+
+fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
+    let row = trigger.new_row()?;
+    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
+    let new_id;
+    let (key, fresh_id) = match key_of(&row, &layout)? {
+        Some(key) => (key, None),
+        None => {
+            new_id = id::generate();
+            (RowKey::Id(&new_id), Some(new_id.as_str()))
+        }
+    };
+    check_key(key)?;
+    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, None)?;
+    let given = row.int4(layout.version).filter(|version| *version != 0);
+    // A trigger of somebody's that has seen the id can have told it to another session.
+    let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
+        && (fresh_id.is_some() || !trigger.is_preceded());
+    let before = match generated {
+        true => Before::Never,
+        false => history::before(guarded.table()?, trigger.relation(), key)?,
+    };
+    let first = |version: i32, instant: Instant| Verdict {
+        version,
+        created_at: instant,
+        updated_at: instant,
+        profile_version,
+    };
+    let verdict = match (before, given) {
+        (
+            Before::Living {
+                version,
+                created_at,
+                updated_at,
+                profile_version,
+            },
+            _,
+        ) => Verdict {
+            // The insert is going to clash; with ON CONFLICT DO UPDATE this row is what `excluded`
+            // shows, so what the writer gave must stay as it is.
+            version: given.unwrap_or(version),
+            created_at: row.instant(layout.created_at).unwrap_or(created_at),
+            updated_at: row.instant(layout.updated_at).unwrap_or(updated_at),
+            profile_version: row.int4(layout.profile_version).unwrap_or(profile_version),
+        },
+        (_, Some(expected)) => return Err(refusal::stale(guarded, expected, 0)),
+        (Before::Never | Before::Nothing, None) => first(1, now()),
+        (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
+    };
+    if !generated {
+        let (table, relation) = (guarded.table()?, trigger.relation());
+        confirm::remember(table, relation, key, verdict.version, before)?;
+    }
+    answer(&row, &layout, &verdict, fresh_id, contained)
+}
+
+fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
+    let (old, row) = (trigger.old()?, trigger.new_row()?);
+    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
+    let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
+    if !same_key(key, key_of(&row, &layout)?) {
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!("the id of {} cannot change", guarded.name()),
+        )
+        .hint("Create it under the new id, and delete this one."));
+    }
+    let current = old.int4(layout.version).unwrap_or_default();
+    let (created_at, updated_at) = (
+        old.instant(layout.created_at),
+        old.instant(layout.updated_at),
+    );
+    let (created_at, updated_at) = (
+        created_at.unwrap_or_default(),
+        updated_at.unwrap_or_default(),
+    );
+    if row
+        .instant(layout.created_at)
+        .is_some_and(|given| given != created_at)
+    {
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!("created_at of {} cannot change", guarded.name()),
+        )
+        .hint("Leave the column out; the guard keeps it."));
+    }
+    match row.int4(layout.version) {
+        Some(expected) if expected != current => {
+            return Err(refusal::stale(guarded, expected, current));
+        }
+        _ => {}
+    }
+    let unchanged = Verdict {
+        version: current,
+        created_at,
+        updated_at,
+        profile_version: old.int4(layout.profile_version).unwrap_or_default(),
+    };
+    let old_contained = layout
+        .contained
+        .map(|column| old.jsonb(column))
+        .transpose()?
+        .flatten();
+    let same_data = row.jsonb(layout.data)? == old.jsonb(layout.data)?;
+    if same_data {
+        let contained = layout
+            .contained
+            .map(|column| row.jsonb(column))
+            .transpose()?
+            .flatten();
+        if contained == old_contained {
+            return answer(&row, &layout, &unchanged, None, Contained::AsGiven);
+        }
+    }
+    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, old_contained)?;
+    let same_contained = match &contained {
+        Contained::AsGiven => false,
+        Contained::Absent => old_contained.is_none(),
+        Contained::Completed(bytes) => old_contained == Some(bytes.as_slice()),
+    };
+    if same_data && same_contained {
+        return answer(&row, &layout, &unchanged, None, contained);
+    }
+    let changed = Verdict {
+        version: current
+            .checked_add(1)
+            .ok_or(Error::Bug("versions have run out".into()))?,
+        created_at,
+        updated_at: after(updated_at),
+        profile_version,
+    };
+    answer(&row, &layout, &changed, None, contained)
+}
+
+/// The next instant: now, and later than the last, whatever the clock says.
+pub fn after(last: Instant) -> Instant {
+    now().max(last.saturating_add(1))
+}
+
+/// What becomes of `contained`.
+enum Contained {
+    AsGiven,
+    Absent,
+    Completed(Vec<u8>),
+}
+
+/// Checks the row's content against the profile, and completes contained ids; gives also the version
+/// of the definition that it was checked against.
+fn judge(
+    trigger: &TriggerCall<'_>,
+    guarded: &Guarded,
+    row: &Tuple<'_>,
+    layout: &Layout,
+    key: RowKey<'_>,
+    old_contained: Option<&[u8]>,
+) -> Result<(Contained, i32)> {
+    let contained = layout
+        .contained
+        .map(|column| row.json(column))
+        .transpose()?
+        .flatten();
+    let id = match key {
+        RowKey::Id(id) => id,
+        RowKey::Ends(..) => "",
+    };
+    let data = row.json(layout.data)?.unwrap_or(Value::Null);
+    let resource = Resource {
+        id,
+        data,
+        contained,
+    };
+    let (checked, report, profile_version) = guarded.check_for_write(&resource)?;
+    if report.refuses() {
+        return Err(refusal::of_report(guarded, report));
+    }
+    reference::hold(guarded, id, &checked, trigger.owner())?;
+    let contained = if matches!(contained, Some(Value::Null)) {
+        Contained::Absent
+    } else if checked.incomplete {
+        let old = old_contained.map(Value::read).transpose()?;
+        Contained::Completed(guarded.complete(&resource, old)?)
+    } else {
+        Contained::AsGiven
+    };
+    let size_of_contained = match &contained {
+        Contained::Completed(bytes) => bytes.len(),
+        Contained::Absent => 0,
+        Contained::AsGiven => resource.contained.map_or(0, size),
+    };
+    if size(data) + size_of_contained + ENVELOPE > LARGEST {
+        return Err(refusal::too_large_to_return(guarded));
+    }
+    Ok((contained, profile_version))
+}
+
+/// What one JSONB container can hold, in bytes (PostgreSQL's `JENTRY_OFFLENMASK`): a resource is
+/// returned as one.
+const LARGEST: usize = 0x0FFF_FFFF;
+
+/// What a resource that is returned has beside data and contained: ids, ends, type and meta.
+const ENVELOPE: usize = 4096;
+
+/// The bytes of a container; of what was checked, only an object is large.
+fn size(value: Value<'_>) -> usize {
+    match value {
+        Value::Object(object) => object.as_bytes().len(),
+        _ => 0,
+    }
+}
+
+fn answer(
+    row: &Tuple<'_>,
+    layout: &Layout,
+    verdict: &Verdict,
+    fresh_id: Option<&str>,
+    contained: Contained,
+) -> Result<Answer> {
+    let mut changes = [
+        (layout.version, Arg::Int4(verdict.version)),
+        (layout.created_at, Arg::Instant(verdict.created_at)),
+        (layout.updated_at, Arg::Instant(verdict.updated_at)),
+        (layout.profile_version, Arg::Int4(verdict.profile_version)),
+        (0, Arg::Null),
+        (0, Arg::Null),
+    ];
+    let mut count = 4;
+    if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
+        changes[count] = (column, Arg::Text(id));
+        count += 1;
+    }
+    let value = match &contained {
+        Contained::AsGiven => None,
+        Contained::Absent => Some(Arg::Null),
+        Contained::Completed(bytes) => Some(Arg::Jsonb(bytes)),
+    };
+    if let (Some(column), Some(value)) = (layout.contained, value) {
+        changes[count] = (column, value);
+        count += 1;
+    }
+    row.answer_with(&changes[..count])
+}
+
+/// What names the row; `None` where an id is to be generated.
+fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
+    Ok(match layout.key {
+        Key::Id(column) => row.text(column)?.map(RowKey::Id),
+        Key::Ends(from, to, _) => match (row.text(from)?, row.text(to)?) {
+            (Some(from), Some(to)) => Some(RowKey::Ends(from, to)),
+            _ => {
+                return Err(Error::refuse(
+                    State::BadRequest,
+                    "a link needs from_id and to_id",
+                ));
+            }
+        },
+    })
+}
+
+fn check_key(key: RowKey<'_>) -> Result<()> {
+    let valid = match key {
+        RowKey::Id(id) => id_is_valid(id),
+        RowKey::Ends(from, to) => id_is_valid(from) && id_is_valid(to),
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(refusal::bad_id())
+    }
+}
+
+fn same_key(old: RowKey<'_>, new: Option<RowKey<'_>>) -> bool {
+    match (old, new) {
+        (RowKey::Id(old), Some(RowKey::Id(new))) => old == new,
+        (RowKey::Ends(from, to), Some(RowKey::Ends(new_from, new_to))) => {
+            from == new_from && to == new_to
+        }
+        _ => false,
+    }
+}

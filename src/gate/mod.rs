@@ -1,0 +1,11 @@
+//! The gate: the triggers on guarded tables, their histories, and the catalog.
+//!
+//! It knows nothing of the verbs; whoever writes passes it.
+
+pub mod archive;
+pub mod catalog;
+pub mod column;
+mod confirm;
+pub mod guard;
+pub mod id;
+pub mod seal;

@@ -1,0 +1,52 @@
+//! `ingest.relationship_list(source, profile, id, relationship)`
+
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, hold_relation};
+use crate::store::{find, links};
+use crate::verb::render;
+use crate::verb::resource::profile_of;
+
+/// The links of a resource, at either end, by relationship and id.
+pub fn list(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let only = call.text(3)?;
+    let source = guarded.source_name().to_owned();
+    let sink = call.materialize()?;
+    Session::open(|session| {
+        let mut touching = links::touching(session, &source, guarded.name())?;
+        if let Some(only) = only {
+            touching.retain(|at| at.relationship == only);
+            if touching.is_empty() {
+                find(&source, only)?;
+                return Err(Error::refuse(
+                    State::NotFound,
+                    format!("{} takes no part in the relationship", guarded.name()),
+                )
+                .hint("SELECT * FROM ingest.relationship lists the ends of each."));
+            }
+        }
+        for at in touching {
+            // One that is dropped meanwhile has no links; who drops it is waited for.
+            if !hold_relation(&source, &at.relationship)? {
+                continue;
+            }
+            let relationship = match find(&source, &at.relationship) {
+                Ok(relationship) => relationship,
+                Err(Error::Refused(refusal)) if refusal.state == State::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            links::list(session, relationship.table()?, &at, id, |link| {
+                let resource = render::link(&relationship, &link)?;
+                sink.push(&[
+                    Arg::Text(relationship.name()),
+                    Arg::Text(&link.id),
+                    Arg::Int4(link.version),
+                    Arg::Instant(link.updated_at),
+                    Arg::Jsonb(&resource),
+                ])
+            })?;
+        }
+        Ok(())
+    })?;
+    Ok(Answer::Null)
+}

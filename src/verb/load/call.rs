@@ -1,0 +1,137 @@
+//! `ingest.resource_load(source, profile, bodies, mode, on_error)`
+
+use super::{Incoming, Landed, Mode, OnError, Refused, write_all, write_reporting};
+use crate::pg::{Answer, Arg, Call, Error, Result, State, check_for_interrupts};
+use crate::store::Outcome;
+use crate::store::reference::{self, Unmet};
+use crate::verb::body::Body;
+use crate::verb::resource::profile_of;
+use ingest_engine::issue::Code;
+use ingest_engine::jsonb::{Value, from_text};
+use std::collections::HashMap;
+
+/// Writes an array of bodies; answers one row for each, in its order.
+pub fn load(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let Value::Array(bodies) = call.need_jsonb(2, "bodies")? else {
+        return Err(Error::refuse(State::BadRequest, "bodies is not an array")
+            .hint("[{\"data\": {...}, \"id\"?: \"...\"}, ...]"));
+    };
+    let mode = match call.text(3)? {
+        None | Some("create") => Mode::Create,
+        Some("upsert") => Mode::Upsert,
+        Some(_) => return Err(bad("mode is not create or upsert")),
+    };
+    let on_error = match call.text(4)? {
+        None | Some("abort") => OnError::Abort,
+        Some("report") => OnError::Report,
+        Some(_) => return Err(bad("on_error is not abort or report")),
+    };
+    let mut incoming = Vec::with_capacity(bodies.len());
+    let mut malformed = Vec::new();
+    for (index, body) in bodies.iter().enumerate() {
+        check_for_interrupts()?;
+        let place = index + 1;
+        match Body::read(body?).and_then(|body| Incoming::new(place, body, None)) {
+            Ok(one) => incoming.push(one),
+            Err(Error::Refused(refusal)) => {
+                let refused = Refused::new(refusal.state, Code::Invalid, refusal.message);
+                if on_error == OnError::Abort {
+                    return Err(refused.at("body", place));
+                }
+                malformed.push((place, Landed::Refused(refused)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let landed = match on_error {
+        OnError::Report => write_reporting(&guarded, &incoming, mode)?,
+        OnError::Abort => {
+            let write = || write_all(&guarded, &incoming, mode, on_error, "body");
+            let (landed, unmet) = reference::deferred(write)?;
+            match first_of(unmet, &incoming) {
+                Some(error) => return Err(error),
+                None => landed,
+            }
+        }
+    };
+    let values = [
+        Outcome::Created.value(call)?,
+        Outcome::Updated.value(call)?,
+        Outcome::Unchanged.value(call)?,
+    ];
+    let sink = call.materialize()?;
+    let ids = incoming
+        .iter()
+        .map(|one| (one.place, Some(one.id.as_ref())));
+    let mut rows: Vec<_> = ids
+        .zip(landed)
+        .map(|((place, id), landed)| (place, id, landed))
+        .collect();
+    rows.extend(
+        malformed
+            .into_iter()
+            .map(|(place, landed)| (place, None, landed)),
+    );
+    rows.sort_by_key(|(place, ..)| *place);
+    for (place, id, landed) in rows {
+        let ordinal = Arg::Int4(i32::try_from(place).unwrap_or(i32::MAX));
+        let id = Arg::text(id);
+        match landed {
+            Landed::Written(outcome, version) => {
+                let value = match outcome {
+                    Outcome::Created => values[0],
+                    Outcome::Updated => values[1],
+                    _ => values[2],
+                };
+                sink.push(&[ordinal, Arg::Oid(value), id, Arg::Int4(version), Arg::Null])?;
+            }
+            Landed::Refused(refused) => {
+                let issues = issues_of(&refused.outcome)?;
+                sink.push(&[
+                    ordinal,
+                    Arg::Null,
+                    id,
+                    Arg::Null,
+                    Arg::jsonb(issues.as_deref()),
+                ])?;
+            }
+        }
+    }
+    Ok(Answer::Null)
+}
+
+/// The refusal of the first body whose targets are missing.
+fn first_of(unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> Option<Error> {
+    let places: HashMap<&str, usize> = match unmet.is_empty() {
+        true => return None,
+        false => incoming.iter().map(|one| (&*one.id, one.place)).collect(),
+    };
+    let place = |unmet: &Unmet| places.get(unmet.id.as_str()).copied();
+    let unmet = unmet
+        .into_iter()
+        .min_by_key(|unmet| place(unmet).unwrap_or(usize::MAX))?;
+    Some(match (place(&unmet), Refused::of(unmet.error)) {
+        (Some(place), Ok(refused)) => refused.at("body", place),
+        (_, Ok(refused)) => Error::refuse(refused.state, refused.message).detail(refused.outcome),
+        (_, Err(error)) => error,
+    })
+}
+
+/// The issues of an OperationOutcome, as an array.
+pub fn issues_of(outcome: &str) -> Result<Option<Vec<u8>>> {
+    let outcome =
+        from_text(outcome).map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))?;
+    let Value::Object(outcome) = Value::read(&outcome)? else {
+        return Ok(None);
+    };
+    match outcome.get(b"issue")? {
+        Some(Value::Array(issues)) => Ok(Some(issues.as_bytes().to_vec())),
+        _ => Ok(None),
+    }
+}
+
+fn bad(message: &str) -> Error {
+    Error::refuse(State::BadRequest, message)
+        .hint("mode is 'create' or 'upsert'; on_error is 'abort' or 'report'.")
+}

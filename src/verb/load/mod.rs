@@ -1,0 +1,288 @@
+//! Writing many resources of one profile: what `ingest.resource_load` and bundles have in common.
+//!
+//! Bodies are written by statements over arrays, in the order of their ids, and under new ids in
+//! that of their identities, so that two loads of the same cannot wait for each other. They are judged
+//! one by one only where a statement was refused, to find the one that is wrong.
+
+mod call;
+mod chunk;
+mod report;
+
+pub use call::{issues_of, load};
+use report::write_reporting;
+
+use super::body::{Body, root};
+use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::store::refusal;
+use crate::store::resources::Content;
+use crate::store::{Guarded, Outcome, id};
+use ingest_engine::issue::Code;
+use ingest_engine::jsonb::{Value, to_text};
+use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// What to do with an id that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is a conflict.
+    Create,
+    /// It is replaced.
+    Upsert,
+}
+
+/// What to do with a body that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing is written, and the error names the body.
+    Abort,
+    /// It is reported, and the others are written.
+    Report,
+}
+
+/// A body on its way in.
+pub struct Incoming<'a> {
+    /// Its place among all, for whoever is told of it.
+    pub place: usize,
+    /// The id it will have.
+    pub id: Cow<'a, str>,
+    body: Body<'a>,
+    data: Cow<'a, [u8]>,
+    contained: Option<Cow<'a, [u8]>>,
+}
+
+/// What became of a body.
+#[derive(Debug, Clone)]
+pub enum Landed {
+    /// It is stored.
+    Written(Outcome, i32),
+    /// It was refused.
+    Refused(Refused),
+}
+
+/// Why a body was refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The SQLSTATE's meaning.
+    pub state: State,
+    /// The issues, as an OperationOutcome.
+    pub outcome: String,
+    /// In one line.
+    pub message: String,
+}
+
+impl Refused {
+    fn new(state: State, code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let outcome = operation_outcome(&[Issue::error(code, "", message.clone())]);
+        Self {
+            state,
+            outcome,
+            message,
+        }
+    }
+
+    /// A refusal, as what became of a body; any other error ends the load.
+    fn of(error: Error) -> Result<Self> {
+        match error {
+            Error::Refused(refusal) => Ok(match refusal.detail {
+                Some(outcome) => Self {
+                    state: refusal.state,
+                    message: refusal.message,
+                    outcome,
+                },
+                None => Self::new(refusal.state, Code::Invalid, refusal.message),
+            }),
+            error => Err(error),
+        }
+    }
+
+    /// As an error that names the body; `what` is "body" or "entry".
+    pub fn at(self, what: &str, place: usize) -> Error {
+        Error::refuse(self.state, format!("{what} {place}: {}", self.message))
+            .detail(self.outcome)
+            .hint("Nothing was written.")
+    }
+}
+
+impl<'a> Incoming<'a> {
+    /// A body with the id it will have: the one given, its own, or a new one.
+    pub fn new(place: usize, body: Body<'a>, given: Option<&'a str>) -> Result<Self> {
+        let id = match body.id(given)? {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(id::generate()),
+        };
+        Self::under(place, body, id)
+    }
+
+    /// A body under this id; one that is owned is one that nobody else can have.
+    pub fn under(place: usize, body: Body<'a>, id: Cow<'a, str>) -> Result<Self> {
+        Ok(Self {
+            place,
+            id,
+            body,
+            data: root(body.data)?,
+            contained: body.contained.map(root).transpose()?,
+        })
+    }
+
+    /// What decides when it is written: its id, for which another may wait; or, under a new id, its
+    /// identity.
+    fn turn(&self, guarded: &Guarded) -> Result<(Option<String>, &str)> {
+        let identity = match self.id {
+            Cow::Owned(_) => guarded.indexes.iter().find(|index| index.unique),
+            Cow::Borrowed(_) => None,
+        };
+        let Some(identity) = identity else {
+            return Ok((None, &self.id));
+        };
+        let mut turn = String::new();
+        for path in &identity.paths {
+            let value = path
+                .split('.')
+                .try_fold(Some(self.body.data), |at, name| match at {
+                    Some(Value::Object(object)) => object.get(name.as_bytes()),
+                    _ => Ok(None),
+                })?;
+            turn.push_str(&value.map(to_text).transpose()?.unwrap_or_default());
+            turn.push('\n');
+        }
+        Ok((Some(turn), &self.id))
+    }
+
+    fn content(&self) -> Content<'_> {
+        Content {
+            data: Some(&self.data),
+            contained: self.contained.as_deref(),
+        }
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        Resource {
+            id: &self.id,
+            data: self.body.data,
+            contained: self.body.contained,
+        }
+    }
+
+    /// What is wrong with the body itself: for who has to find the one that was refused.
+    fn judge(&self, guarded: &Guarded) -> Result<Option<Refused>> {
+        if !id_is_valid(&self.id) {
+            return Ok(Some(Refused::new(
+                State::BadRequest,
+                Code::Invalid,
+                "not an id",
+            )));
+        }
+        let (_, report) = guarded.check(&self.resource())?;
+        match report.refuses() {
+            true => Refused::of(refusal::of_report(guarded, report)).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+/// Writes all bodies; the answers stand in the order of the bodies. `what` names a body in errors.
+/// Runs inside of [`reference::deferred`].
+pub fn write_all(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+) -> Result<Vec<Landed>> {
+    let landed = vec![None; incoming.len()];
+    write_others(guarded, incoming, landed, mode, on_error, what)
+}
+
+/// Writes those that have not landed yet.
+fn write_others(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    mut landed: Vec<Option<Landed>>,
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+) -> Result<Vec<Landed>> {
+    let mut todo: Vec<usize> = (0..incoming.len())
+        .filter(|at| matches!(landed.get(*at), Some(None)))
+        .collect();
+    while !todo.is_empty() {
+        let mut first: HashMap<&str, usize> = HashMap::with_capacity(todo.len());
+        let (mut order, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
+        for at in todo {
+            check_for_interrupts()?;
+            match first.get(id_at(incoming, at)) {
+                Some(twin) => twins.push((at, *twin)),
+                None => {
+                    first.insert(id_at(incoming, at), at);
+                    order.push(at);
+                }
+            }
+        }
+        if let (OnError::Abort, Some((at, twin))) = (on_error, twins.first()) {
+            judge_all(guarded, incoming.get(..*at).unwrap_or_default(), what)?;
+            let place = incoming.get(*at).map_or(0, |one| one.place);
+            return Err(same_id(incoming, *twin, what).at(what, place));
+        }
+        let mut turns = order
+            .iter()
+            .filter_map(|at| Some((incoming.get(*at)?, *at)))
+            .map(|(one, at)| {
+                check_for_interrupts()?;
+                Ok((one.turn(guarded)?, at))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        turns.sort();
+        let order: Vec<usize> = turns.into_iter().map(|(_, at)| at).collect();
+        for chunk in chunk::split(incoming, &order) {
+            check_for_interrupts()?;
+            chunk::write(guarded, incoming, chunk, mode, on_error, what, &mut landed)?;
+        }
+        // The twin of one that was refused is the first of its id.
+        todo = Vec::new();
+        for (at, twin) in twins {
+            match landed.get(twin) {
+                Some(Some(Landed::Written(..))) => {
+                    let refused = same_id(incoming, twin, what);
+                    set(&mut landed, at, Landed::Refused(refused));
+                }
+                _ => todo.push(at),
+            }
+        }
+    }
+    landed
+        .into_iter()
+        .map(|landed| landed.ok_or(Error::Bug("a body was left out of a load".into())))
+        .collect()
+}
+
+/// Refuses the first body that the gate would refuse.
+fn judge_all(guarded: &Guarded, incoming: &[Incoming<'_>], what: &str) -> Result<()> {
+    for one in incoming {
+        check_for_interrupts()?;
+        if let Some(refused) = one.judge(guarded)? {
+            return Err(refused.at(what, one.place));
+        }
+    }
+    Ok(())
+}
+
+fn same_id(incoming: &[Incoming<'_>], twin: usize, what: &str) -> Refused {
+    let place = incoming.get(twin).map_or(0, |twin| twin.place);
+    Refused::new(
+        State::BadRequest,
+        Code::Duplicate,
+        format!("the same id as {what} {place}"),
+    )
+}
+
+fn id_at<'i>(incoming: &'i [Incoming<'_>], at: usize) -> &'i str {
+    incoming.get(at).map_or("", |one| one.id.as_ref())
+}
+
+fn set(landed: &mut [Option<Landed>], at: usize, outcome: Landed) {
+    if let Some(place) = landed.get_mut(at) {
+        *place = Some(outcome);
+    }
+}

@@ -1,0 +1,101 @@
+//! A load that reports: a body whose reference leads nowhere is undone, and told.
+
+use super::{Incoming, Landed, Mode, OnError, Refused, write_others};
+use crate::pg::{Error, Result, State};
+use crate::store::reference::{Unmet, attempt, deferred, issue};
+use crate::store::refusal;
+use crate::store::{Guarded, Outcome};
+use ingest_engine::Issue;
+use std::collections::HashMap;
+
+/// Writes what can be written. What refers to a body that was refused is refused with it, so the
+/// rest is written anew until nothing is missing.
+pub fn write_reporting(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    mode: Mode,
+) -> Result<Vec<Landed>> {
+    let mut refused: Vec<Option<Landed>> = vec![None; incoming.len()];
+    loop {
+        let mut missing = None;
+        let tried = attempt(|| {
+            let (landed, unmet) = deferred(|| {
+                let known = refused.clone();
+                write_others(guarded, incoming, known, mode, OnError::Report, "body")
+            })?;
+            if unmet.is_empty() {
+                return Ok(landed);
+            }
+            missing = Some((landed, unmet));
+            Err(Error::refuse(State::Unprocessable, "a target is missing"))
+        })?;
+        match (tried, missing) {
+            (Ok(landed), _) => return Ok(landed),
+            (Err(_), Some((landed, unmet))) => {
+                refuse(guarded, incoming, &landed, unmet, &mut refused)?;
+            }
+            (Err(failure), None) => {
+                let state = failure.state.unwrap_or(State::Conflict);
+                return Err(Error::refuse(state, failure.message));
+            }
+        }
+    }
+}
+
+/// Refuses the bodies whose targets are missing, and those that would be the next: their targets
+/// are bodies that this load would have created.
+fn refuse(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    landed: &[Landed],
+    unmet: Vec<Unmet>,
+    refused: &mut [Option<Landed>],
+) -> Result<()> {
+    let mut places = HashMap::new();
+    for (at, landed) in landed.iter().enumerate() {
+        if let (Landed::Written(outcome, _), Some(one)) = (landed, incoming.get(at)) {
+            places.insert(one.id.as_ref(), (at, *outcome));
+        }
+    }
+    let mut lost = Vec::new();
+    for Unmet { profile, id, error } in unmet {
+        match places.get(id.as_str()) {
+            Some((at, outcome)) if profile == guarded.name() => {
+                super::set(refused, *at, Landed::Refused(Refused::of(error)?));
+                lost.extend((*outcome == Outcome::Created).then_some(*at));
+            }
+            // Written by a trigger of the user's own.
+            _ => return Err(error),
+        }
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let mut followers: HashMap<String, Vec<(usize, Issue)>> = HashMap::new();
+    for (at, one) in incoming.iter().enumerate() {
+        let (checked, _) = guarded.check(&one.resource())?;
+        for reference in checked.references {
+            if reference.profile == guarded.name() {
+                let issue = issue(&reference);
+                followers.entry(reference.id).or_default().push((at, issue));
+            }
+        }
+    }
+    while let Some(at) = lost.pop() {
+        let Some(one) = incoming.get(at) else {
+            continue;
+        };
+        for (follower, issue) in followers.remove(one.id.as_ref()).unwrap_or_default() {
+            let created = matches!(
+                landed.get(follower),
+                Some(Landed::Written(Outcome::Created, _))
+            );
+            if matches!(refused.get(follower), Some(None)) {
+                let error = refusal::of_issues(guarded.name(), &[issue]);
+                super::set(refused, follower, Landed::Refused(Refused::of(error)?));
+                lost.extend(created.then_some(follower));
+            }
+        }
+    }
+    Ok(())
+}

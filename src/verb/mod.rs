@@ -1,0 +1,22 @@
+//! The verbs: what each function means, in the order in which it happens.
+//!
+//! No SQL and no PostgreSQL here: rows come from `store`, arguments from `pg`. No verb checks what
+//! the gate checks.
+
+pub mod adopt;
+mod body;
+pub mod bundle;
+pub mod criteria;
+mod definition;
+pub mod http;
+pub mod link;
+pub mod load;
+pub mod profile;
+pub mod relationship;
+mod render;
+pub mod resource;
+pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod verify;
+pub mod vocabulary;

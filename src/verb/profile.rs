@@ -1,0 +1,279 @@
+//! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
+
+use super::definition::{Defined, drop_tables, make_tables, named};
+use super::load::issues_of;
+use super::resource;
+use crate::pg::{
+    Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
+};
+use crate::store::ddl::Lock;
+use crate::store::health::Shape;
+use crate::store::index::Index;
+use crate::store::refusal;
+use crate::store::{
+    Guarded, Name, cache, ddl, definition, find, history, links, resources, source,
+};
+use ingest_engine::jsonb::{Value, from_text};
+use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
+
+/// Defines a profile: the first version makes its table, the next ones only new rules.
+pub fn define(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
+    let given = call.need_jsonb(2, "definition")?;
+    let (defined, version) = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        put(session, &source, &profile, given)
+    })?;
+    defined.answer(source.as_str(), "profile", profile.as_str(), version)
+}
+
+fn put(
+    session: &Session,
+    source: &Name,
+    profile: &Name,
+    given: Value<'_>,
+) -> Result<(Defined, i32)> {
+    let bytes = super::body::root(given)?;
+    let current = definition::current(session, source.as_str(), profile.as_str())?;
+    if let Some(current) = &current
+        && current.definition == *bytes
+    {
+        let repaired = current.kind == Kind::Root && {
+            let known = find(source.as_str(), profile.as_str())?;
+            let shape = Shape {
+                source,
+                name: profile,
+                ends: None,
+                indexes: &known.indexes,
+            };
+            make_tables(session, &shape, false, &[])?
+        };
+        return Ok((Defined::again(repaired), current.version));
+    }
+    let read = Definition::read(profile.as_str(), given)
+        .map_err(|issues| refusal::of_definition(profile.as_str(), &issues))?;
+    let issues = cache::judge(source.as_str(), &read)?;
+    if issues.iter().any(|issue: &Issue| issue.severity.refuses()) {
+        return Err(refusal::of_definition(profile.as_str(), &issues));
+    }
+    if let Some(current) = &current
+        && current.kind != read.kind()
+    {
+        return Err(kind_changes(profile, current.kind));
+    }
+    let version = current.as_ref().map_or(0, |current| current.version) + 1;
+    if read.kind() == Kind::Root {
+        let before = match &current {
+            Some(_) => find(source.as_str(), profile.as_str())?.indexes.clone(),
+            None => Vec::new(),
+        };
+        let after = indexes_of(&read);
+        let dropped: Vec<Index> = before
+            .into_iter()
+            .filter(|index| !after.contains(index))
+            .collect();
+        let shape = Shape {
+            source,
+            name: profile,
+            ends: None,
+            indexes: &after,
+        };
+        make_tables(session, &shape, current.is_none(), &dropped)?;
+    }
+    definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
+    let defined = if version == 1 {
+        Defined::Created
+    } else {
+        Defined::Updated
+    };
+    Ok((defined, version))
+}
+
+/// The indexes that a definition declares.
+pub fn indexes_of(definition: &Definition) -> Vec<Index> {
+    let description = definition.describe(0);
+    let unique = definition.identities().iter().map(|paths| (paths, true));
+    let others = definition.indexes().iter().map(|paths| (paths, false));
+    unique
+        .chain(others)
+        .map(|(paths, unique)| Index::of(&description, paths, unique))
+        .collect()
+}
+
+fn kind_changes(profile: &Name, kind: Kind) -> Error {
+    match kind {
+        Kind::Relationship => {
+            Error::refuse(State::Conflict, format!("{profile} is a relationship"))
+                .hint("A profile and a relationship cannot share a name: both name a table.")
+        }
+        kind => Error::refuse(
+            State::Conflict,
+            format!("{profile} is defined with type {}", kind.as_str()),
+        )
+        .hint("The type of a profile cannot change; drop it first, or choose another name."),
+    }
+}
+
+/// `ingest.profile_check(source, profile, definition)`: the stored rows that a new definition would
+/// refuse.
+pub fn check(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = resource::profile_of(call)?;
+    let source = guarded.source_name();
+    source::check_definer(source)?;
+    let given = call.need_jsonb(2, "definition")?;
+    let read = Definition::read(guarded.name(), given)
+        .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
+    let issues = cache::judge(source, &read)?;
+    if issues.iter().any(|issue| issue.severity.refuses()) {
+        return Err(refusal::of_definition(guarded.name(), &issues));
+    }
+    let draft = cache::draft(&guarded, &read)?;
+    let sink = call.materialize()?;
+    Session::open(|session| {
+        let table = draft.table()?;
+        let check = |stored: resources::Stored| {
+            let data = stored
+                .data
+                .as_deref()
+                .map(Value::read)
+                .transpose()?
+                .unwrap_or(Value::Null);
+            let contained = stored.contained.as_deref().map(Value::read).transpose()?;
+            let resource = Resource {
+                id: &stored.id,
+                data,
+                contained,
+            };
+            let (_, report) = draft.check(&resource)?;
+            if report.refuses() {
+                let issues = issues_of(&operation_outcome(&report.into_issues()))?;
+                sink.push(&[Arg::Text(&stored.id), Arg::jsonb(issues.as_deref())])?;
+            }
+            check_for_interrupts()
+        };
+        source::as_schema_owner(session, source, || resources::all(session, table, check))
+    })?;
+    Ok(Answer::Null)
+}
+
+/// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.
+pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
+    let schema = from_text(&guarded.json_schema()?)
+        .map_err(|_| Error::Bug("a JSON Schema is not JSON".into()))?;
+    datum_of_jsonb(&schema)
+}
+
+/// `ingest.profile_purge(source, profile, cascade)`: deletes rows and history for ever.
+pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = call.need_text(1, "profile")?;
+    let cascade = call.bool(2);
+    let purged = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        guarded.table()?;
+        let touching = match guarded.is_relationship() {
+            true => Vec::new(),
+            false => links::touching(session, source.as_str(), profile)?,
+        };
+        let relationships = touching
+            .iter()
+            .map(|at| find(source.as_str(), &at.relationship))
+            .collect::<Result<Vec<_>>>()?;
+        let mut touched: Vec<_> = relationships.iter().map(|at| named(at)).collect();
+        touched.push(named(&guarded));
+        source::as_schema_owner(session, source.as_str(), || {
+            ddl::lock(session, &source, &touched, Lock::Writers)?;
+            for relationship in &relationships {
+                if cascade {
+                    purge_one(session, &source, relationship)?;
+                } else if ddl::holds_rows(session, &source, relationship.name())? {
+                    return Err(in_use(profile, relationship.name()));
+                }
+            }
+            purge_one(session, &source, &guarded)
+        })
+    })?;
+    Ok(Answer::int8(i64::try_from(purged).unwrap_or(i64::MAX)))
+}
+
+/// Purges one table that the caller has locked. What is left of it then was kept by a trigger or a
+/// rule, or is newer than the snapshot of the transaction.
+fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64> {
+    let purged = history::purge(session, guarded.table()?).map_err(|error| {
+        if !error.is_postgres(b"23503") {
+            return error;
+        }
+        let by = error.constraint().map_or("", |(_, _, table)| table);
+        Error::refuse(
+            State::Conflict,
+            format!("rows of {} are referred to by {by}", guarded.name()),
+        )
+        .hint("Delete what refers to them first.")
+    })?;
+    if !ddl::holds_rows(session, source, guarded.name())? {
+        return Ok(purged);
+    }
+    match ddl::shows_rows(session, source, guarded.name())? {
+        true => Err(refusal::swallowed(guarded)),
+        false => Err(source::newer_than_snapshot()),
+    }
+}
+
+/// Drops a profile; while it holds rows or is used, only with cascade.
+pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = call.need_text(1, "profile")?;
+    let cascade = call.bool(2);
+    Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        if guarded.is_relationship() {
+            return Err(
+                Error::refuse(State::BadRequest, format!("{profile} is a relationship"))
+                    .hint("Drop it with ingest.relationship_drop."),
+            );
+        }
+        let containers = definition::containers(session, source.as_str(), profile)?;
+        if !containers.is_empty() {
+            return Err(in_use(profile, &containers.join(", ")));
+        }
+        let relationships = links::touching(session, source.as_str(), profile)?;
+        if !relationships.is_empty() && !cascade {
+            let names: Vec<_> = relationships
+                .iter()
+                .map(|at| at.relationship.as_str())
+                .collect();
+            return Err(in_use(profile, &names.join(", ")));
+        }
+        let mut doomed = relationships
+            .iter()
+            .map(|at| find(source.as_str(), &at.relationship))
+            .collect::<Result<Vec<_>>>()?;
+        if guarded.table.is_some() {
+            doomed.push(guarded.clone());
+        }
+        drop_tables(session, &source, &doomed, cascade, holds_rows)?;
+        for at in &relationships {
+            definition::remove(session, source.as_str(), &at.relationship)?;
+        }
+        definition::remove(session, source.as_str(), profile)
+    })?;
+    Ok(Answer::Null)
+}
+
+fn in_use(profile: &str, by: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the profile {profile} is used by {by}"),
+    )
+    .hint("Change or drop those first; cascade => true drops relationships with their links.")
+}
+
+/// The refusal to drop what holds rows.
+pub fn holds_rows(name: &str) -> Error {
+    Error::refuse(State::Conflict, format!("{name} holds rows or history"))
+        .hint("cascade => true drops them for ever.")
+}

@@ -1,0 +1,198 @@
+//! `ingest.resource_create_if(source, profile, criteria, body, id)`
+
+use super::{Parts, profile_of};
+use crate::pg::{
+    Answer, Call, Error, Reading, Result, Session, State, check_for_interrupts, lock_name,
+    snapshot_is_old,
+};
+use crate::store::refusal;
+use crate::store::resources::{self, Stored};
+use crate::store::{Guarded, Outcome, criteria, find, id};
+use crate::verb::body::Body;
+use crate::verb::criteria::Criteria;
+use crate::verb::render::Written;
+use ingest_engine::jsonb::Value;
+use std::rc::Rc;
+
+/// Creates the resource unless one matches.
+pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let criteria = call.need_jsonb(2, "criteria")?;
+    let body = Body::read(call.need_jsonb(3, "body")?)?;
+    let id = body.id(call.text(4)?)?;
+    let found =
+        Session::open(|session| create_or_find(session, &guarded, criteria, &body, id, None))?;
+    let (outcome, stored) = match found {
+        Found::Created(stored) => (Outcome::Created, stored),
+        Found::Matched(stored) => (Outcome::Matched, stored),
+    };
+    Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// What criteria led to.
+pub enum Found {
+    /// Nothing matched; this was made.
+    Created(Stored),
+    /// One matched.
+    Matched(Stored),
+}
+
+/// How often a clash with nothing that matches is taken for a race before it is taken for what it is.
+const ROUNDS: u32 = 5;
+
+/// Callers with the same criteria wait for each other; then each searches with a snapshot that
+/// sees what the one before has made. Criteria that name an identity need no lock: there the
+/// unique index lets one insert through, and the others find its row in the next round.
+///
+/// The first search may have waited for a definition to change, or for the index to go, and the
+/// criteria may name an identity no more: then all begins anew.
+pub fn create_or_find(
+    session: &Session,
+    guarded: &Rc<Guarded>,
+    given: Value<'_>,
+    body: &Body<'_>,
+    id: Option<&str>,
+    expected: Option<i32>,
+) -> Result<Found> {
+    let parts = Parts::of(body)?;
+    let mut guarded = guarded.clone();
+    let mut criteria = read(&guarded, given)?;
+    criteria::advise(&guarded, &criteria.conditions)?;
+    let mut apart = wait(&guarded, &criteria)?;
+    let mut rounds = 0;
+    loop {
+        check_for_interrupts()?;
+        rounds += 1;
+        let table = guarded.table()?;
+        let found = search(session, &guarded, &criteria)?;
+        let now = find(guarded.source_name(), guarded.name())?;
+        let again = match Rc::ptr_eq(&now, &guarded) {
+            true => None,
+            false => Some(read(&now, given)?),
+        };
+        if apart && !again.as_ref().unwrap_or(&criteria).are_kept_apart(&now)? {
+            if let Some(again) = again {
+                (guarded, criteria) = (now, again);
+            }
+            apart = wait(&guarded, &criteria)?;
+            continue;
+        }
+        if let Some(stored) = found {
+            return match expected {
+                Some(expected) if expected != stored.version => {
+                    Err(refusal::stale(&guarded, expected, stored.version))
+                }
+                _ => Ok(Found::Matched(stored)),
+            };
+        }
+        // Under REPEATABLE READ the search does not see what was committed since the transaction
+        // began; what it cannot see must not be made twice.
+        if snapshot_is_old()
+            && !criteria::find(session, table, &criteria.conditions, Reading::Latest)?.is_empty()
+        {
+            return Err(refusal::too_new(&guarded));
+        }
+        if let Some(expected) = expected.filter(|expected| *expected != 0) {
+            return Err(refusal::stale(&guarded, expected, 0));
+        }
+        let new_id = id.map_or_else(id::generate, str::to_owned);
+        if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
+            return Ok(Found::Created(made));
+        }
+        if rounds >= ROUNDS
+            && criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty()
+        {
+            // Taken by something that does not match: the plain insert says by what.
+            let made = resources::insert(session, table, &new_id, parts.content())
+                .map_err(|error| refusal::of_write(&guarded, error))?;
+            let made = made.ok_or_else(|| refusal::swallowed(&guarded))?;
+            return Ok(Found::Created(made));
+        }
+    }
+}
+
+fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
+    Criteria::read(guarded, given)?.not_empty()
+}
+
+/// Waits for callers with the same criteria, unless an index keeps them apart; says whether one does.
+fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
+    let apart = criteria.are_kept_apart(guarded)?;
+    if !apart {
+        lock_name(criteria.lock_number(guarded))?;
+    }
+    Ok(apart)
+}
+
+/// The resource that matches, if one does; what cannot be seen yet is 40001.
+pub fn find_one(
+    session: &Session,
+    guarded: &Guarded,
+    criteria: &Criteria,
+) -> Result<Option<Stored>> {
+    let found = search(session, guarded, criteria)?;
+    if found.is_none()
+        && snapshot_is_old()
+        && !criteria::find(
+            session,
+            guarded.table()?,
+            &criteria.conditions,
+            Reading::Latest,
+        )?
+        .is_empty()
+    {
+        return Err(refusal::too_new(guarded));
+    }
+    Ok(found)
+}
+
+/// Creates a resource for criteria that match nothing, while the caller holds their lock.
+pub fn make(
+    session: &Session,
+    guarded: &Guarded,
+    criteria: &Criteria,
+    body: &Body<'_>,
+    id: Option<&str>,
+) -> Result<Stored> {
+    let (parts, table) = (Parts::of(body)?, guarded.table()?);
+    let new_id = id.map_or_else(id::generate, str::to_owned);
+    if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
+        return Ok(made);
+    }
+    // Whose identity the criteria name can be made without their lock, between search and insert.
+    if !criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty() {
+        return Err(refusal::too_new(guarded));
+    }
+    let made = resources::insert(session, table, &new_id, parts.content())
+        .map_err(|error| refusal::of_write(guarded, error))?;
+    made.ok_or_else(|| refusal::swallowed(guarded))
+}
+
+/// The resource that matches, if one does.
+pub fn search(session: &Session, guarded: &Guarded, criteria: &Criteria) -> Result<Option<Stored>> {
+    let table = guarded.table()?;
+    loop {
+        check_for_interrupts()?;
+        let found = criteria::find(session, table, &criteria.conditions, Reading::Fresh)?;
+        match found.as_slice() {
+            [] => return Ok(None),
+            [one] => match resources::read(session, table, one, Reading::Fresh)? {
+                // Deleted since.
+                None => {}
+                stored => return Ok(stored),
+            },
+            _ => return Err(several(guarded)),
+        }
+    }
+}
+
+fn several(guarded: &Guarded) -> Error {
+    Error::refuse(
+        State::PreconditionFailed,
+        format!(
+            "the criteria match more than one resource in {}",
+            guarded.name()
+        ),
+    )
+    .hint("Use criteria that only one resource can meet, best a declared identity.")
+}

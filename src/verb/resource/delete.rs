@@ -1,0 +1,91 @@
+//! `ingest.resource_delete(source, profile, id, if_match, cascade)`
+
+use super::profile_of;
+use crate::pg::{Answer, Call, Error, Instant, Result, Session, State};
+use crate::store::refusal;
+use crate::store::{Guarded, find, links, resources};
+use crate::verb::render::Written;
+
+/// Deletes the resource and leaves a tombstone.
+pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let (expected, cascade) = (call.int4(3), call.bool(4));
+    let tombstone = Session::open(|session| write(session, &guarded, id, expected, cascade))?;
+    Written::deleted(id.to_owned(), tombstone).answer(call)
+}
+
+/// Deletes a row that it holds; gives the tombstone's version and instant.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    expected: Option<i32>,
+    cascade: bool,
+) -> Result<(i32, Instant)> {
+    let table = guarded.table()?;
+    let held = resources::twice(|| resources::lock_for_delete(session, table, id))?;
+    let Some(current) = held else {
+        return Err(refusal::nothing_held(session, guarded, id, expected)?);
+    };
+    if let Some(expected) = expected
+        && expected != current.version
+    {
+        return Err(refusal::stale(guarded, expected, current.version));
+    }
+    unlink(session, guarded, id, cascade)?;
+    let deleted =
+        resources::delete(session, table, id).map_err(|error| linked_meanwhile(guarded, error))?;
+    if !deleted {
+        return Err(refusal::swallowed(guarded));
+    }
+    Ok(resources::tombstone(session, table, id)?
+        .unwrap_or((current.version + 1, current.updated_at)))
+}
+
+/// Deletes the links of the resource, or refuses because there are some.
+fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Result<()> {
+    let mut linked = Vec::new();
+    for touching in links::touching(session, guarded.source_name(), guarded.name())? {
+        let relationship = find(guarded.source_name(), &touching.relationship)?;
+        let table = relationship.table()?;
+        if cascade {
+            links::delete_all(session, table, &touching, id)?;
+            continue;
+        }
+        let count = links::count(session, table, &touching, id)?;
+        if count > 0 {
+            linked.push(format!("{} ({count})", touching.relationship));
+        }
+    }
+    if linked.is_empty() {
+        return Ok(());
+    }
+    Err(still_linked(guarded, &linked.join(", ")))
+}
+
+fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!(
+            "the resource in {} is still linked: {relationships}",
+            guarded.name()
+        ),
+    )
+    .hint("Unlink it first, or delete it with cascade => true.")
+}
+
+/// A link that was made between the look and the delete, or that the caller cannot see, is a
+/// foreign-key violation on one of our link tables.
+fn linked_meanwhile(guarded: &Guarded, error: Error) -> Error {
+    if !error.is_postgres(b"23503") {
+        return error;
+    }
+    match error.constraint() {
+        Some((_, schema, table)) if schema == guarded.source_name() => {
+            let table = table.to_owned();
+            still_linked(guarded, &table)
+        }
+        _ => error,
+    }
+}

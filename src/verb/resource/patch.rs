@@ -1,0 +1,67 @@
+//! `ingest.resource_patch(source, profile, id, patch, if_match)`
+
+use super::{profile_of, upsert};
+use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
+use crate::store::refusal;
+use crate::store::resources::{self, Stored};
+use crate::store::{Guarded, Outcome};
+use crate::verb::body::Body;
+use crate::verb::render::{self, Written};
+use ingest_engine::jsonb::Value;
+use ingest_engine::patch::{PatchError, apply};
+
+/// Applies a merge patch (an object) or a JSON Patch (an array) to the body `{"data",
+/// "contained"}` of the stored resource.
+pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let id = call.need_text(2, "id")?;
+    let patch = call.need_jsonb(3, "patch")?;
+    let expected = call.int4(4);
+    let (outcome, stored) = Session::open(|session| write(session, &guarded, id, patch, expected))?;
+    Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// Patches a row that it holds.
+pub fn write(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    patch: Value<'_>,
+    expected: Option<i32>,
+) -> Result<(Outcome, Stored)> {
+    if !matches!(patch, Value::Object(_) | Value::Array(_)) {
+        return Err(
+            Error::refuse(State::BadRequest, "patch is not an object or an array")
+                .hint("An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902)."),
+        );
+    }
+    let table = guarded.table()?;
+    let held = resources::twice(|| resources::lock(session, table, id))?;
+    let Some(current) = held else {
+        return Err(refusal::nothing_held(session, guarded, id, expected)?);
+    };
+    if let Some(expected) = expected
+        && expected != current.version
+    {
+        return Err(refusal::stale(guarded, expected, current.version));
+    }
+    let before = render::body(&current)?;
+    // The body's own object is one level around the data.
+    let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
+    let body = Body::read(Value::read(&after)?).map_err(|error| {
+        error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
+    })?;
+    body.id(Some(id))?;
+    upsert::write(session, guarded, &body, id, Some(current.version))
+}
+
+fn refused(error: PatchError) -> Error {
+    let state = match error {
+        PatchError::Malformed => return Error::Corrupt,
+        PatchError::TooDeep | PatchError::TooLarge | PatchError::TooMany => State::TooLarge,
+        PatchError::Wrong { .. } | PatchError::NoTarget { .. } => State::BadRequest,
+        PatchError::TestFailed { .. } => State::Unprocessable,
+    };
+    Error::refuse(state, error.to_string())
+        .hint("Operations count from 0, and their paths begin at the body: /data/name.")
+}

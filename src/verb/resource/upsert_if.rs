@@ -1,0 +1,43 @@
+//! `ingest.resource_upsert_if(source, profile, criteria, body, id, if_match)`
+
+use super::create_if::{Found, create_or_find};
+use super::{profile_of, upsert};
+use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::resources::Stored;
+use crate::store::{Guarded, Outcome};
+use crate::verb::body::Body;
+use crate::verb::render::Written;
+
+/// Creates the resource, or replaces the one that matches. The version that matched is the one
+/// that is replaced: a write in between is PT412.
+pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let criteria = call.need_jsonb(2, "criteria")?;
+    let body = Body::read(call.need_jsonb(3, "body")?)?;
+    let id = body.id(call.text(4)?)?;
+    let expected = call.int4(5);
+    let (outcome, stored) = Session::open(|session| {
+        let stored = match create_or_find(session, &guarded, criteria, &body, id, expected)? {
+            Found::Created(made) => return Ok((Outcome::Created, made)),
+            Found::Matched(stored) => stored,
+        };
+        check_id(&guarded, id, &stored)?;
+        upsert::write(session, &guarded, &body, &stored.id, Some(stored.version))
+    })?;
+    Written::resource(outcome, &guarded, stored)?.answer(call)
+}
+
+/// An id that was given must be that of the match.
+pub fn check_id(guarded: &Guarded, id: Option<&str>, stored: &Stored) -> Result<()> {
+    if id.is_none_or(|id| id == stored.id) {
+        return Ok(());
+    }
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "the id of the call is not that of the match in {}",
+            guarded.name()
+        ),
+    )
+    .hint("Leave the id out, or use criteria that match the resource of that id."))
+}
