@@ -10,8 +10,8 @@ use crate::pg::{
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
-use ingest_engine::jsonb::Value;
 use ingest_engine::{Resource, id_is_valid};
+use jsonb::Value;
 
 /// `ingest.guard('source', 'profile')`
 pub fn guard(call: &mut Call<'_>) -> Result<Answer> {

@@ -5,7 +5,7 @@ use super::composite::Record;
 use super::error::{Error, Result, State};
 use super::trigger::TriggerCall;
 use super::{Instant, ffi, varlena};
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, TriggerData};
 
 /// How long a text argument may be, in bytes. All of them are names, ids, paths and queries.

@@ -1,7 +1,7 @@
 //! What can go wrong, as values: our own refusals, and PostgreSQL's errors passed through whole.
 
 use core::ffi::{CStr, c_char};
-use ingest_engine::jsonb::{Item, Value, to_text, write};
+use jsonb::{Item, Value, to_text, write};
 use pgrx::pg_sys::ErrorData;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -194,8 +194,8 @@ impl Error {
     }
 }
 
-impl From<ingest_engine::jsonb::Malformed> for Error {
-    fn from(_: ingest_engine::jsonb::Malformed) -> Self {
+impl From<jsonb::Malformed> for Error {
+    fn from(_: jsonb::Malformed) -> Self {
         Error::Corrupt
     }
 }

@@ -1,14 +1,14 @@
 //! The allocator: malloc, and what happens when it has nothing to give.
 //!
 //! Rust aborts the process then, and when a backend aborts, PostgreSQL restarts all of them. What
-//! grows with a document asks for room that may be refused (`ingest_engine::memory`), and its
+//! grows with a document asks for room that may be refused (`jsonb::memory`), and its
 //! refusal is PostgreSQL's 53200. For all the rest there is a reserve: it is given back, the
 //! engine's steps end, and so does the statement, with 53200. If even that does not help, this
 //! session ends, and no other.
 
 use super::error::encode;
 use super::ffi;
-use ingest_engine::{memory, steps};
+use jsonb::{memory, steps};
 use pgrx::pg_sys::elog::PgLogLevel;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{self, null_mut};

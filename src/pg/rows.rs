@@ -3,8 +3,8 @@
 use super::error::{Error, Result, State};
 use super::spi::Session;
 use super::{Instant, ffi, varlena};
-use ingest_engine::jsonb::Value;
-use ingest_engine::memory::copy;
+use jsonb::Value;
+use jsonb::memory::copy;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
 use std::marker::PhantomData;
 

@@ -2,13 +2,13 @@
 //! is no memory.
 //!
 //! While Rust runs, nobody answers an interrupt. So the engine asks here, every few thousand steps
-//! (`ingest_engine::steps`). What PostgreSQL raises is kept until the call has come back to its
+//! (`jsonb::steps`). What PostgreSQL raises is kept until the call has come back to its
 //! entry, which throws it, whatever else came out of the call.
 
 use super::catch::guard;
 use super::error::{Caught, Error, Result};
 use super::ffi;
-use ingest_engine::steps::{self, Stopped};
+use jsonb::steps::{self, Stopped};
 use pgrx::pg_sys::{InterruptPending, TopTransactionContext};
 use std::cell::Cell;
 

@@ -4,7 +4,7 @@ use super::catch::guard;
 use super::error::{Error, Result};
 use super::{Answer, Arg, Instant, ffi, varlena};
 use core::ffi::{CStr, c_int};
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
 use std::marker::PhantomData;
 

@@ -14,10 +14,10 @@ use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
 };
-use ingest_engine::jsonb::Value;
 use ingest_engine::resource::Need;
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
+use jsonb::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;

@@ -7,8 +7,8 @@ use super::acting::{What, as_owner};
 use super::index::Index;
 use crate::pg::{Arg, Error, Reading, Result, Row, Session, Statement, kind};
 use ingest_engine::description::Format;
-use ingest_engine::jsonb::Value;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
+use jsonb::Value;
 
 use std::mem::ManuallyDrop;
 

@@ -5,7 +5,7 @@ use super::index::{inside, scalar};
 use super::kept;
 use super::table::Table;
 use crate::pg::{Arg, Error, Oid, Reading, Result, Session, State, Statement, kind, notice};
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 
 /// One criterion: any of the values at a path.
 #[derive(Debug, Clone)]

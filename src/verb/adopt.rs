@@ -11,9 +11,9 @@ use crate::store::health::Shape;
 use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
-use ingest_engine::jsonb::{Array, Item, Object, Value, write};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Definition, Issue, Kind};
+use jsonb::{Array, Item, Object, Value, write};
 
 /// All that the catalog holds of a source.
 pub fn catalog(call: &mut Call<'_>) -> Result<Answer> {

@@ -1,7 +1,7 @@
 //! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, and nothing else.
 
 use crate::pg::{Error, Result, State};
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 use std::borrow::Cow;
 
 /// The body of a native resource. What stands in it is not judged here: the gate does that.

@@ -5,7 +5,7 @@ use crate::store::Guarded;
 use crate::store::criteria::{Condition, MOST, too_many};
 use crate::store::index::full_path;
 use ingest_engine::Property;
-use ingest_engine::jsonb::{Item, Object, Value, from_text, write};
+use jsonb::{Item, Object, Value, from_text, write};
 
 /// Criteria that were understood: every one must hold.
 pub struct Criteria {

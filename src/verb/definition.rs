@@ -7,7 +7,7 @@ use crate::store::index::Index;
 use crate::store::table::Table;
 use crate::store::{Guarded, Name, source};
 use ingest_engine::Kind;
-use ingest_engine::jsonb::{Item, write};
+use jsonb::{Item, write};
 use std::rc::Rc;
 
 /// What a definition did.

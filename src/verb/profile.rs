@@ -13,8 +13,8 @@ use crate::store::refusal;
 use crate::store::{
     Guarded, Name, cache, ddl, definition, find, history, links, resources, source,
 };
-use ingest_engine::jsonb::{Value, from_text};
 use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
+use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
 pub fn define(call: &mut Call<'_>) -> Result<Answer> {

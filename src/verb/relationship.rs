@@ -10,9 +10,9 @@ use crate::store::health::Shape;
 use crate::store::refusal;
 use crate::store::{Name, cache, definition, find, source};
 use ingest_engine::issue::Code;
-use ingest_engine::jsonb::{Item, Value, write};
 use ingest_engine::limits::LARGEST_DEFINITION;
 use ingest_engine::{Cardinality, Definition, Description, Issue, Kind};
+use jsonb::{Item, Value, write};
 
 /// Defines a relationship: the first version makes its link table.
 pub fn define(call: &mut Call<'_>) -> Result<Answer> {

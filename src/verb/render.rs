@@ -4,7 +4,7 @@ use crate::pg::{Answer, Arg, Call, Error, Instant, Result, Shape, iso};
 use crate::store::links::Link;
 use crate::store::resources::Stored;
 use crate::store::{Guarded, Outcome};
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 
 /// What a verb that writes returns: a row of `ingest.written`.
 pub struct Written {

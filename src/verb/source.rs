@@ -4,7 +4,7 @@
 use super::definition::{drop_tables, too_many_tables};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::{Name, find, source};
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {

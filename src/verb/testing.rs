@@ -3,7 +3,7 @@
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb, datum_of_text, walk};
 use crate::store::find;
 use ingest_engine::Resource;
-use ingest_engine::jsonb::{Item, Value, to_text, write};
+use jsonb::{Item, Value, to_text, write};
 use std::time::Instant;
 
 /// Panics, with a value in the panic's payload, while a session is open and memory is held.

@@ -1,7 +1,7 @@
 //! The engine's reader and writer of JSONB, against PostgreSQL's own.
 
-use ingest_engine::testing::{Rng, random_json};
 use ingest_tests::Database;
+use jsonb::testing::{Rng, random_json};
 
 const FUNCTIONS: &str = "
     CREATE FUNCTION public.read(jsonb) RETURNS text

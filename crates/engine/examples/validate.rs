@@ -14,8 +14,8 @@
     clippy::print_stdout
 )]
 
-use ingest_engine::jsonb::{Value, from_json};
 use ingest_engine::{Definition, Limits, Profile, Report, Resource, Schema, check, json_schema};
+use jsonb::{Value, from_json};
 use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Instant;

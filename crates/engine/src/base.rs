@@ -1,8 +1,8 @@
 //! The names of types: what a property's `type` can be.
 
 use crate::description::Format;
-use crate::jsonb::Number;
 use crate::lexical::Lexical;
+use jsonb::Number;
 
 /// The whole numbers of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

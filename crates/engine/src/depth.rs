@@ -1,6 +1,6 @@
 //! How deep a value nests.
 
-use crate::jsonb::{Malformed, Value};
+use jsonb::{Malformed, Value};
 
 /// Whether `value`, whose own container would be at `depth`, nests beyond `limit`. Recursion ends
 /// at the limit.

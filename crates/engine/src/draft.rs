@@ -4,10 +4,10 @@ use crate::base::Base;
 use crate::definition::expect::mistake;
 use crate::description::{Description, Format, Property};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Value, from_text};
 use crate::rule::{Reading, Settings, read_settings};
-use crate::steps;
 use crate::trail::Trail;
+use jsonb::steps;
+use jsonb::{Malformed, Value, from_text};
 
 /// A row and the rows under it.
 #[derive(Debug, Default)]

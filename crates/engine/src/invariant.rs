@@ -2,9 +2,9 @@
 
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical;
 use crate::trail::Trail;
+use jsonb::{Malformed, Object, Value};
 
 /// An invariant of a compiled object, whose members have numbers.
 #[derive(Debug)]

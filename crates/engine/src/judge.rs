@@ -3,10 +3,10 @@
 
 use crate::definition::Definition;
 use crate::issue::{Code, Issue};
-use crate::jsonb::Malformed;
 use crate::resource::{Need, Stop};
 use crate::schema::{Known, Schema};
-use crate::steps;
+use jsonb::Malformed;
+use jsonb::steps;
 
 /// What is wrong with a definition beside the profiles of its schema. A profile may contain itself.
 pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issue>, Stop> {

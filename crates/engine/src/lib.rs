@@ -1,4 +1,4 @@
-//! The pure engine of ingest_ext: JSONB, profiles, validation. It knows no PostgreSQL.
+//! The pure engine of ingest_ext: profiles and validation. It knows no PostgreSQL.
 //!
 //! The way of a definition: [`jsonb`] bytes are read into a [`definition::Definition`], which
 //! [describes](definition::Definition::describe) itself as plain rows (a
@@ -8,7 +8,8 @@
 //! The way of a document: [`check`] walks a [`resource::Resource`] along a profile and puts what
 //! is wrong into an [`issue::Report`]; [`contained::complete`] then fills in contained ids.
 //! The engine does no I/O: what it lacks, it names ([`resource::Stop::Needs`]), and is called
-//! again. What takes long can be [stopped](steps), and what is large asks for [room](memory).
+//! again. What takes long can be stopped ([`jsonb::steps`]), and what is large asks for room
+//! ([`jsonb::memory`]).
 #![forbid(unsafe_code)]
 
 mod base;
@@ -22,20 +23,15 @@ mod draft;
 mod invariant;
 pub mod issue;
 mod json_schema;
-pub mod jsonb;
 mod judge;
 mod lexical;
 pub mod limits;
-pub mod memory;
 pub mod patch;
 pub mod profile;
 pub mod resource;
 mod rule;
 pub mod schema;
 mod slots;
-pub mod steps;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod trail;
 pub mod vocabulary;
 mod walk;

@@ -4,10 +4,11 @@
 //! path of an operation are opened. Numbers are never made into text, and what a patch adds is
 //! counted in bytes before it is there.
 
-use crate::jsonb::{Item, Malformed, Unwritable, Value, write};
+use crate::depth;
 use crate::limits::MOST_OPERATIONS;
 use crate::rule::equal;
-use crate::{depth, memory, steps};
+use jsonb::{Item, Malformed, Unwritable, Value, write};
+use jsonb::{memory, steps};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use thiserror::Error;

@@ -3,10 +3,10 @@
 use crate::base::Width;
 use crate::description::{Cardinality, Kind};
 use crate::invariant::Relation;
-use crate::jsonb::{Malformed, Number, Value};
 use crate::lexical::Lexical;
 use crate::rule::{Rules, Subject};
 use crate::schema::Slot;
+use jsonb::{Malformed, Number, Value};
 use std::cmp::Ordering;
 
 /// A compiled profile, named type or relationship.

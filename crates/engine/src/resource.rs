@@ -1,7 +1,7 @@
 //! A resource as the gate sees it, and what a check of it yields.
 
 use crate::description::Kind;
-use crate::jsonb::{Malformed, Value};
+use jsonb::{Malformed, Value};
 use thiserror::Error;
 
 /// A resource, borrowed from the row it stands in.

@@ -1,6 +1,6 @@
 //! Where the walk stands: a path whose segments are borrowed, rendered only for an issue.
 
-use crate::jsonb::Object;
+use jsonb::Object;
 use std::fmt::Write;
 
 /// How many characters of a property name an expression shows.

@@ -2,10 +2,10 @@
 
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Malformed, Value};
 use crate::limits::Limits;
-use crate::steps;
 use crate::trail::Trail;
+use jsonb::steps;
+use jsonb::{Malformed, Value};
 use std::collections::HashMap;
 
 /// The system of a concept; `None` for a concept of any.

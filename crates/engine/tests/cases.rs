@@ -1,11 +1,11 @@
 //! Runs the cases of `tests/cases/*.toml` through the engine; the same files run through SQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Value, from_text, to_text};
 use ingest_engine::{
     Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Profile, Property, Report,
     Resource, Schema, Stop, Vocabulary, check, contained, json_schema,
 };
+use jsonb::{Value, from_text, to_text};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -1,12 +1,12 @@
 //! Documents that were made to hurt: endless nesting, endless arrays, endless mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Item, Value, from_text, write};
 use ingest_engine::limits::DEEPEST;
 use ingest_engine::{
     Definition, Description, Format, Issue, Kind, Limits, Need, Property, Report, Resource, Schema,
     check,
 };
+use jsonb::{Item, Value, from_text, write};
 use std::rc::Rc;
 use std::thread;
 

@@ -2,8 +2,8 @@
 //! of RFC 7396, which stands in `tests/rfc/merge-patch.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Value, from_json, from_text, to_text};
 use ingest_engine::patch::{PatchError, apply};
+use jsonb::{Value, from_json, from_text, to_text};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 

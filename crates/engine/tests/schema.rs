@@ -1,11 +1,11 @@
 //! The schema: what it asks for, what it remembers, what it refuses; definitions in company.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Value, from_text};
 use ingest_engine::{
     Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Property,
     Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome,
 };
+use jsonb::{Value, from_text};
 
 fn read(name: &str, definition: &str) -> Definition {
     let bytes = from_text(definition).unwrap();

@@ -2,10 +2,11 @@
 //! steps are the process's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Item, Value, from_text, to_text, write};
 use ingest_engine::patch::apply;
-use ingest_engine::steps::{self, Stopped};
-use ingest_engine::{Definition, Limits, Report, Resource, Schema, Vocabulary, check, memory};
+use ingest_engine::{Definition, Limits, Report, Resource, Schema, Vocabulary, check};
+use jsonb::memory;
+use jsonb::steps::{self, Stopped};
+use jsonb::{Item, Value, from_text, to_text, write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 static STOP: AtomicBool = AtomicBool::new(false);

@@ -11,7 +11,7 @@ mod run;
 
 use crate::pg::{Answer, Call, Error, Result, State, check_for_interrupts, datum_of_jsonb};
 use crate::store::source::check_usage;
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 use operation::Operation;
 use placeholder::Placeholders;
 

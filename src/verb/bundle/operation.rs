@@ -6,7 +6,7 @@ use crate::store::{Guarded, find, id};
 use crate::verb::body::Body;
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -5,7 +5,7 @@
 
 use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::store::id;
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 use std::collections::HashMap;
 
 /// The placeholders that a bundle defines, the ids they stand for, and by which operation each is

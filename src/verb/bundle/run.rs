@@ -22,7 +22,7 @@ use crate::verb::link;
 use crate::verb::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::verb::resource::{create_if, delete, patch, upsert, upsert_if};
 use ingest_engine::Resource;
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 

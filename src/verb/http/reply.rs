@@ -5,7 +5,7 @@ use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, State, set_local, unix_time};
 use crate::store::Outcome;
 use httpdate::fmt_http_date;
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Answers a write: 201, 200 or 204, with the resource unless the client prefers none.

@@ -14,7 +14,7 @@ use crate::pg::{Call, Error, Result, State};
 use crate::store::catalog::Ends;
 use crate::store::links::Pair;
 use crate::store::{Guarded, find};
-use ingest_engine::jsonb::{Item, Value, write as write_jsonb};
+use jsonb::{Item, Value, write as write_jsonb};
 use std::borrow::Cow;
 use std::rc::Rc;
 

@@ -7,7 +7,7 @@ use crate::store::reference::{self, Unmet};
 use crate::verb::body::Body;
 use crate::verb::resource::profile_of;
 use ingest_engine::issue::Code;
-use ingest_engine::jsonb::{Value, from_text};
+use jsonb::{Value, from_text};
 use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.

@@ -17,8 +17,8 @@ use crate::store::refusal;
 use crate::store::resources::Content;
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
-use ingest_engine::jsonb::{Value, to_text};
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
+use jsonb::{Value, to_text};
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -8,7 +8,7 @@ use crate::store::resources::{self, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::render::Written;
-use ingest_engine::jsonb::{Item, Value, write};
+use jsonb::{Item, Value, write};
 
 /// Puts one contained resource in its place, or adds it; the parent gets a new version.
 pub fn put(call: &mut Call<'_>) -> Result<Answer> {

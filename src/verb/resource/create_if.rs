@@ -11,7 +11,7 @@ use crate::store::{Guarded, Outcome, criteria, find, id};
 use crate::verb::body::Body;
 use crate::verb::criteria::Criteria;
 use crate::verb::render::Written;
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 use std::rc::Rc;
 
 /// Creates the resource unless one matches.

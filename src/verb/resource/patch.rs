@@ -7,8 +7,8 @@ use crate::store::resources::{self, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::render::{self, Written};
-use ingest_engine::jsonb::Value;
 use ingest_engine::patch::{PatchError, apply};
+use jsonb::Value;
 
 /// Applies a merge patch (an object) or a JSON Patch (an array) to the body `{"data",
 /// "contained"}` of the stored resource.

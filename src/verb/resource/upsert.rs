@@ -9,7 +9,7 @@ use crate::verb::body::Body;
 use crate::verb::render::Written;
 use ingest_engine::Resource;
 use ingest_engine::id_is_valid;
-use ingest_engine::jsonb::Value;
+use jsonb::Value;
 
 /// Creates the resource, or replaces it whole.
 pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {

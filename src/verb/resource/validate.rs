@@ -4,7 +4,7 @@ use crate::pg::{Answer, Call, Error, Reading, Result, State, datum_of_jsonb};
 use crate::store::find;
 use crate::store::reference;
 use crate::verb::body::Body;
-use ingest_engine::{Issue, Report, Resource, jsonb, operation_outcome};
+use ingest_engine::{Issue, Report, Resource, operation_outcome};
 
 /// The OperationOutcome of a body.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {

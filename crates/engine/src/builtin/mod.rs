@@ -6,7 +6,7 @@
 
 use crate::definition::read_type;
 use crate::description::Description;
-use crate::jsonb::{Value, from_json};
+use jsonb::{Value, from_json};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 

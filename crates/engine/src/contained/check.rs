@@ -2,11 +2,11 @@
 
 use super::id::Place;
 use crate::issue::Code;
-use crate::jsonb::{Array, Value};
 use crate::profile::{ContainedKey, Profile, stored_order};
 use crate::resource::Halt;
 use crate::trail::Trail;
 use crate::walk::Walk;
+use jsonb::{Array, Value};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 

@@ -2,11 +2,11 @@
 
 use super::id::{Given, Place};
 use super::item::kind;
-use crate::jsonb::{Array, Item, Malformed, Object, Value, write};
 use crate::limits::Limits;
 use crate::profile::{ContainedKey, Profile};
 use crate::resource::{Resource, Stop};
 use crate::schema::{Known, Schema};
+use jsonb::{Array, Item, Malformed, Object, Value, write};
 use std::collections::{HashMap, HashSet};
 
 /// Rewrites the contained resources with full ids (`<root type>/<root id>/<key>/<contained id>`)

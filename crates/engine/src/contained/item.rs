@@ -3,11 +3,11 @@
 use super::check::{Check, Seen};
 use super::id::{Given, Place};
 use crate::issue::Code;
-use crate::jsonb::{Malformed, Object, Value};
 use crate::profile::{ContainedKey, ContainedType, is_same, stored_order};
 use crate::resource::Halt;
 use crate::schema::Known;
 use crate::trail::Trail;
+use jsonb::{Malformed, Object, Value};
 use std::cmp::Ordering;
 
 /// An item whose members are all known and of the right JSON kind.

@@ -2,8 +2,8 @@
 //! reports that it is not.
 
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Array, Malformed, Object, Value};
 use crate::trail::Trail;
+use jsonb::{Array, Malformed, Object, Value};
 
 /// Reports a mistake in a definition.
 pub(crate) fn mistake(

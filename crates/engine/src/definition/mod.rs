@@ -12,8 +12,8 @@ mod read;
 
 use crate::description::{Contained, Description, Kind};
 use crate::issue::Issue;
-use crate::jsonb::Value;
 use crate::resource::Need;
+use jsonb::Value;
 
 /// A name that a definition uses and does not define.
 #[derive(Debug, Clone, PartialEq, Eq)]

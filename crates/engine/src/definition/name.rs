@@ -2,8 +2,8 @@
 
 use super::expect::mistake;
 use crate::issue::{Code, Report};
-use crate::jsonb::Malformed;
 use crate::trail::Trail;
+use jsonb::Malformed;
 
 /// How long a property's name may be, in bytes.
 const NAME_LIMIT: usize = 255;

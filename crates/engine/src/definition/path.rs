@@ -4,9 +4,9 @@ use super::expect::{self, mistake};
 use crate::base::Base;
 use crate::description::{Description, Format};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Value};
-use crate::steps;
 use crate::trail::Trail;
+use jsonb::steps;
+use jsonb::{Malformed, Value};
 
 /// Reads a list of keys, each a list of paths to primitive properties; `through_arrays` also
 /// allows paths that meet an array.

@@ -8,13 +8,13 @@ use crate::base::Base;
 use crate::builtin;
 use crate::description::{Description, Format, Kind, Property};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Item, Malformed, Object, Value, to_text, write};
 use crate::lexical::Lexical;
 use crate::limits::Limits;
 use crate::resource::Need;
 use crate::rule::{Asked, Reading, Settings, read_settings};
-use crate::steps;
 use crate::trail::Trail;
+use jsonb::steps;
+use jsonb::{Item, Malformed, Object, Value, to_text, write};
 
 /// What a property's definition may hold that is not a setting.
 const SHAPE: [&str; 4] = ["type", "items", "properties", "description"];

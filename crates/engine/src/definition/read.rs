@@ -7,12 +7,12 @@ use super::property::read_properties;
 use super::{Definition, Use};
 use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Malformed, Object, Value, to_text};
 use crate::limits::{LARGEST_DEFINITION, LONGEST_NUMBER, Limits};
 use crate::resource::Need;
 use crate::rule::cardinality;
-use crate::steps;
 use crate::trail::Trail;
+use jsonb::steps;
+use jsonb::{Malformed, Object, Value, to_text};
 
 pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, Vec<Issue>> {
     finish(|report| {

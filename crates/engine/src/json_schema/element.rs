@@ -2,12 +2,12 @@
 
 use super::lexical::{self, literal, pattern, quote, relative};
 use super::{Keywords, Step, Writer, all_of, keywords, nullable, present};
-use crate::jsonb::{self, to_text};
 use crate::profile::{Element, Node, Presence, Profile};
 use crate::resource::{Need, Stop};
 use crate::rule::{Binding, Bound, Decimal, Enumeration, Exact, Rule, Target};
 use crate::schema::Known;
-use crate::steps;
+use jsonb::steps;
+use jsonb::to_text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -4,10 +4,10 @@ use super::Reading;
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::Lexical;
 use crate::trail::Trail;
 use crate::vocabulary::Vocabulary;
+use jsonb::{Malformed, Object, Value};
 
 /// A binding as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

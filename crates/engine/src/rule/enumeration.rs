@@ -2,7 +2,7 @@
 
 use super::{Decimal, Subject};
 use crate::profile::{Mark, stored_order};
-use crate::steps;
+use jsonb::steps;
 
 /// How many characters of its values an issue lists.
 const LIST_LIMIT: usize = 200;

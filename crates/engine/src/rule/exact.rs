@@ -1,7 +1,7 @@
 //! Fixed and pattern values: FHIR R4, ElementDefinition.fixed[x] and .pattern[x].
 
-use crate::jsonb::{Malformed, Value, to_text};
 use crate::limits::DEEPEST;
+use jsonb::{Malformed, Value, to_text};
 
 /// How long a value an issue shows, in bytes.
 const SHOWN: usize = 200;

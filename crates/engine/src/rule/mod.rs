@@ -23,8 +23,8 @@ pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
 use crate::issue::Code;
-use crate::jsonb::{Array, Malformed, Number, Object, Value};
 use crate::lexical::Moment;
+use jsonb::{Array, Malformed, Number, Object, Value};
 use std::cmp::Ordering;
 
 /// The rules of one element.

@@ -7,8 +7,8 @@
 
 use super::Subject;
 use super::ecmascript::translate;
-use crate::jsonb::Malformed;
-use crate::steps;
+use jsonb::Malformed;
+use jsonb::steps;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
 use regex_automata::util::{start, syntax};

@@ -6,9 +6,9 @@ use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::description::Cardinality;
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::{Fixed, moment};
 use crate::trail::Trail;
+use jsonb::{Malformed, Object, Value};
 use std::cmp::Ordering;
 
 /// Reads `rules` into the settings of a property of type `base`.

@@ -8,8 +8,8 @@ use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{Invariant, read_invariants};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Item, Malformed, Object, Value, write};
 use crate::trail::Trail;
+use jsonb::{Item, Malformed, Object, Value, write};
 
 /// What is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

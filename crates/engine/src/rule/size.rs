@@ -2,8 +2,8 @@
 //! instant.
 
 use super::Subject;
-use crate::jsonb::{Item, Malformed, Number, Value, write};
 use crate::lexical::Fixed;
+use jsonb::{Item, Malformed, Number, Value, write};
 use std::cmp::Ordering;
 
 /// A number of a definition, with all its digits.

@@ -3,9 +3,9 @@
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::{Literal, literal};
 use crate::trail::Trail;
+use jsonb::{Malformed, Object, Value};
 
 /// The targets of a reference.
 #[derive(Debug)]

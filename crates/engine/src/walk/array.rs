@@ -1,11 +1,11 @@
 //! The walk over arrays.
 
 use super::Walk;
-use crate::jsonb::{Array, Value};
 use crate::profile::{Element, Presence};
 use crate::resource::Halt;
 use crate::rule::{Scope, Subject};
 use crate::trail::Trail;
+use jsonb::{Array, Value};
 
 impl Walk<'_> {
     /// Walks an array; null elements count as absent.

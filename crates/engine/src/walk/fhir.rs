@@ -6,11 +6,11 @@
 
 use super::Walk;
 use crate::issue::Code;
-use crate::jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use crate::profile::{Element, Mark, Member, Presence, Shape};
 use crate::resource::{Halt, Need, Stop};
 use crate::schema::Known;
 use crate::trail::Trail;
+use jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use std::cmp::Ordering;
 
 /// How many choices an object can have; R4 has five in one (ElementDefinition).

@@ -12,13 +12,13 @@ mod rules;
 use crate::contained;
 use crate::depth;
 use crate::issue::{Code, Issue, Report};
-use crate::jsonb::{Object, Value};
 use crate::limits::Limits;
 use crate::profile::{Element, Node, Profile};
 use crate::resource::{Checked, Halt, Reference, Resource, Stop};
 use crate::rule::{Answers, Subject};
 use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
+use jsonb::{Object, Value};
 
 /// Checks a resource against its profile; what is wrong goes into the report, in document order:
 /// `data` first, then `contained`. The document is refused if [`Report::refuses`].

@@ -2,11 +2,11 @@
 
 use super::Walk;
 use crate::issue::Code;
-use crate::jsonb::{Object, Value};
 use crate::profile::{Mark, Member, Presence, Shape};
 use crate::resource::Halt;
 use crate::rule::Scope;
 use crate::trail::Trail;
+use jsonb::{Object, Value};
 use std::cmp::Ordering;
 
 impl Walk<'_> {

@@ -2,7 +2,6 @@
 
 use super::Walk;
 use crate::issue::{Code, Issue, Severity};
-use crate::jsonb::Value;
 use crate::lexical::Lexical;
 use crate::limits::MOST_REFERENCES;
 use crate::profile::Element;
@@ -10,6 +9,7 @@ use crate::resource::{Halt, Need, Reference, Stop};
 use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
 use crate::schema::Known;
 use crate::trail::Trail;
+use jsonb::Value;
 
 impl Walk<'_> {
     /// Checks the rules of a string whose type is checked.

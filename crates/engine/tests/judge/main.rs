@@ -8,10 +8,10 @@ mod document;
 mod mutation;
 
 use fastrand::Rng;
-use ingest_engine::jsonb::{self, from_json};
 use ingest_engine::{
     Definition, Limits, Need, Report, Resource, Schema, Vocabulary, check, json_schema,
 };
+use jsonb::from_json;
 use serde_json::{Value, json};
 
 /// So many by default; more by hand: `JUDGE_DEFINITIONS=50000`.

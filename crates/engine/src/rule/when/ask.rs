@@ -5,10 +5,10 @@ use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::description::Description;
 use crate::issue::{Code, Report};
-use crate::jsonb::{Malformed, Value};
 use crate::lexical::{Fixed, Lexical, moment};
 use crate::rule::Decimal;
 use crate::trail::Trail;
+use jsonb::{Malformed, Value};
 use std::cmp::Ordering;
 
 /// A condition as it was read, its path not looked up yet.

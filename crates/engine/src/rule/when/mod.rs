@@ -11,10 +11,10 @@ pub(crate) use ask::Asked;
 pub(super) use ask::read_when;
 
 use super::Decimal;
-use crate::jsonb::{Malformed, Object, Value};
 use crate::lexical::{Fixed, Lexical, moment};
 use crate::limits::DEEPEST;
-use crate::steps;
+use jsonb::steps;
+use jsonb::{Malformed, Object, Value};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 

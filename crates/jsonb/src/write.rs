@@ -138,7 +138,7 @@ impl Item<'_> {
 /// The root container of `item`, without varlena header.
 ///
 /// ```
-/// use ingest_engine::jsonb::{Item, Value, from_text, to_text, write};
+/// use jsonb::{Item, Value, from_text, to_text, write};
 ///
 /// let stored = from_text(r#"{"name": "Ada"}"#)?;
 /// let resource = write(&Item::Object(&[

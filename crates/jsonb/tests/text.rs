@@ -1,7 +1,7 @@
 //! JSON text to JSONB and back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{TextError, Unwritable, Value, from_text, to_text};
+use jsonb::{TextError, Unwritable, Value, from_text, to_text};
 
 fn printed(text: &str) -> String {
     let bytes = from_text(text).unwrap();

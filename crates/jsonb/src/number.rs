@@ -87,7 +87,7 @@ impl<'a> Number<'a> {
     }
 
     /// At least as many bytes as its text takes: a short datum can be a long text.
-    pub(crate) fn text_len(&self) -> usize {
+    pub fn text_len(&self) -> usize {
         let parts = self.parts();
         let groups = i64::from(parts.weight).max(0) as usize + 1;
         groups * 4 + usize::from(parts.scale) + 3
@@ -105,7 +105,7 @@ impl<'a> Number<'a> {
 
     /// The datum without its varlena header.
     #[inline]
-    pub(crate) fn body(&self) -> &'a [u8] {
+    pub fn body(&self) -> &'a [u8] {
         self.body
     }
 

@@ -2,7 +2,7 @@
 //! [steps](crate::steps) end, and the caller has an error to raise instead of a process that
 //! aborts.
 
-use crate::jsonb::Malformed;
+use crate::Malformed;
 use crate::steps;
 use std::sync::atomic::{AtomicBool, Ordering};
 

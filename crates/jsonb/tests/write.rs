@@ -1,9 +1,7 @@
 //! The writer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{
-    DEPTH_LIMIT, Item, Member, Unwritable, Value, from_text, to_text, write, write_into,
-};
+use jsonb::{DEPTH_LIMIT, Item, Member, Unwritable, Value, from_text, to_text, write, write_into};
 
 /// What is written from items equals what is encoded from the text that they spell.
 #[test]
@@ -48,7 +46,7 @@ fn items_of_every_kind_equal_their_text() {
 /// Members come out sorted and distinct, the last of equal keys standing, however they are given.
 #[test]
 fn members_in_any_order_are_sorted_and_the_last_stands() {
-    let mut rng = ingest_engine::testing::Rng::with_seed(7);
+    let mut rng = jsonb::testing::Rng::with_seed(7);
     for round in 0..2_000 {
         let count = rng.usize(..80);
         let keys: Vec<String> = (0..count)
@@ -130,9 +128,9 @@ fn container_behind_a_prefix_has_the_same_bytes() {
 /// A value inside another one, taken out as a root, is what its own text encodes to.
 #[test]
 fn inner_values_as_roots_equal_their_own_text() {
-    let mut rng = ingest_engine::testing::Rng::with_seed(11);
+    let mut rng = jsonb::testing::Rng::with_seed(11);
     for _ in 0..300 {
-        let text = ingest_engine::testing::random_json(&mut rng);
+        let text = jsonb::testing::random_json(&mut rng);
         let bytes = from_text(&text).unwrap();
         let inner: Vec<Value<'_>> = match Value::read(&bytes).unwrap() {
             Value::Array(array) => array.iter().collect::<Result<_, _>>().unwrap(),

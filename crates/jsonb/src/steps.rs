@@ -1,14 +1,14 @@
 //! Steps: how a caller ends work that takes long.
 //!
 //! Whoever goes through input takes steps, and every few thousand of them the caller is asked
-//! whether to go on. The iterators of [`jsonb`](crate::jsonb) take theirs themselves, so that a
+//! whether to go on. The iterators of this [crate] take theirs themselves, so that a
 //! loop over a document needs nothing. Once the answer is to stop, no more steps are given: every
 //! loop meets [`Malformed`] at its next one, whatever it makes of that, until the caller
 //! [resumes](resume). What was made in the meantime is to be thrown away.
 //!
 //! The counts are the process's own: a backend has one thread. Threads of tests share them.
 
-use crate::jsonb::Malformed;
+use crate::Malformed;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 

@@ -1,6 +1,6 @@
 //! Everything that the JSONB reader offers, tried on bytes that may be anything.
 
-use crate::jsonb::{Item, Malformed, Number, Value, to_text, write};
+use crate::{Item, Malformed, Number, Value, to_text, write};
 use std::cmp::Ordering;
 
 /// Reads, prints, compares, searches and copies all there is in `bytes`; gives the number of values

@@ -10,15 +10,23 @@
 //! * [`write()`] makes a container from [`Item`]s: scalars, and values copied from others as they
 //!   stand there. [`Value::to_root`] takes one value out as a `jsonb` of its own.
 //! * [`from_text`], [`from_json`] and [`to_text`] are `jsonb_in` and `jsonb_out`.
+//!
+//! What takes long can be [stopped](steps), and what is large asks for [room](memory).
+
+#![forbid(unsafe_code)]
 
 mod array;
 mod decimal;
 mod encode;
 mod layout;
+pub mod memory;
 mod number;
 mod numeric;
 mod object;
 mod read;
+pub mod steps;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod write;
 

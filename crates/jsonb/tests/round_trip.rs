@@ -1,8 +1,8 @@
 //! Generated JSON: in, through the reader, and out again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Number, Object, Value, from_text, to_text};
-use ingest_engine::testing::{Rng, random_json, random_number};
+use jsonb::testing::{Rng, random_json, random_number};
+use jsonb::{Number, Object, Value, from_text, to_text};
 use serde_json::Value as Json;
 
 /// `numeric_in` and `numeric_out` by moving a point through a string.

@@ -1,7 +1,7 @@
 //! The JSONB reader on arbitrary bytes.
 #![no_main]
 
-use ingest_engine::testing::probe_jsonb;
+use jsonb::testing::probe_jsonb;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

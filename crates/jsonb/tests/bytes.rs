@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(target_endian = "little")]
 
-use ingest_engine::jsonb::{Item, Value, from_text, to_text, write};
+use jsonb::{Item, Value, from_text, to_text, write};
 
 fn cases() -> impl Iterator<Item = (&'static str, &'static str)> {
-    include_str!("cases/jsonb_bytes.txt")
+    include_str!("cases/bytes.txt")
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split_once(' ').unwrap())

@@ -1,7 +1,7 @@
 //! Numbers, case by case.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Number, Value, from_text};
+use jsonb::{Number, Value, from_text};
 use std::cmp::Ordering;
 
 fn with<R>(text: &str, check: impl FnOnce(Number<'_>) -> R) -> R {

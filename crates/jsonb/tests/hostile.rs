@@ -1,8 +1,8 @@
 //! Bytes that PostgreSQL never wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::jsonb::{Malformed, Value, from_text, to_text};
-use ingest_engine::testing::{Rng, probe_jsonb, random_json};
+use jsonb::testing::{Rng, probe_jsonb, random_json};
+use jsonb::{Malformed, Value, from_text, to_text};
 use std::path::Path;
 
 const STRING: u32 = 0;
