@@ -107,6 +107,6 @@ fn failure(error: &Error) -> Option<Failure> {
                 state: State::of(&sqlstate),
             })
         }
-        Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,
+        Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,
     }
 }

@@ -114,7 +114,7 @@ fn prepare(error: Error) -> Thrown {
     let outcome;
     let (code, message, detail, hint) = match &error {
         Error::Postgres(_) => (0, "", None, None),
-        Error::Refused(refusal) => {
+        Error::Refused(refusal) | Error::Dropped(refusal) => {
             outcome = refusal.outcome();
             let Refusal {
                 state,

@@ -16,6 +16,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// This extension refuses, with one of its SQLSTATEs.
     Refused(Box<Refusal>),
+    /// What a statement is about was dropped: a refusal of all that was asked, and of no part of it.
+    Dropped(Box<Refusal>),
     /// PostgreSQL raised it; it goes on as it is.
     Postgres(Caught),
     /// A bug in this extension (XX000).
@@ -146,6 +148,16 @@ impl Error {
         }))
     }
 
+    /// The table of this profile or relationship is not there any more.
+    pub(super) fn dropped(name: &str) -> Self {
+        Error::Dropped(Box::new(Refusal {
+            state: State::NotFound,
+            message: format!("no such profile or relationship: {name}"),
+            detail: None,
+            hint: Some("Its table was dropped while the call waited, or by hand: ingest.verify lists what is missing.".to_owned()),
+        }))
+    }
+
     /// Adds what the reader can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -169,7 +181,14 @@ impl Error {
         matches!(self, Error::Postgres(caught) if caught.sqlerrcode() == encode(sqlstate))
     }
 
-    /// The same, and of a violated constraint (class 23) of this table without DETAIL, which holds
+    /// Whether a relation, or its schema, is not there (42P01, 3F000) that this very SQL names, and
+    /// not what runs within: PostgreSQL tells an error of parsing with the SQL that it parsed.
+    pub(super) fn misses_what_is_named(&self, sql: &str) -> bool {
+        let missing = self.is_postgres(b"42P01") || self.is_postgres(b"3F000");
+        matches!(self, Error::Postgres(caught) if missing && caught.is_of_sql(sql))
+    }
+
+    /// The error, and of a violated constraint (class 23) of this table without DETAIL, which holds
     /// values. What a trigger of the user's own does to another table is told as it is.
     #[must_use]
     pub fn without_values(self, schema: &str, table: &str) -> Self {
@@ -239,6 +258,10 @@ impl Caught {
     pub(super) fn is_of_row(&self) -> bool {
         let raised_in = text(self.error().funcname);
         matches!(raised_in, Some("ExecWithCheckOptions" | "exec_stmt_raise"))
+    }
+
+    fn is_of_sql(&self, sql: &str) -> bool {
+        text(self.error().internalquery) == Some(sql)
     }
 
     fn schema(&self) -> Option<&str> {

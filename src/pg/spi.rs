@@ -138,6 +138,7 @@ pub struct Statement {
     sql: Cow<'static, str>,
     types: &'static [Oid],
     planning: Planning,
+    about: Option<Rc<str>>,
     place: OnceCell<Rc<Place>>,
 }
 
@@ -162,7 +163,24 @@ impl Statement {
             sql,
             types,
             planning,
+            about: None,
             place: OnceCell::new(),
+        }
+    }
+
+    /// The statement, as one about the table of this profile or relationship and its history: when
+    /// they are gone, which who waits for a drop learns here, there is no such profile.
+    #[must_use]
+    pub fn about(mut self, name: &Rc<str>) -> Self {
+        self.about = Some(name.clone());
+        self
+    }
+
+    /// What an error of this statement says to the caller.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match &self.about {
+            Some(name) if error.misses_what_is_named(&qualify(&self.sql)) => Error::dropped(name),
+            _ => error,
         }
     }
 
@@ -202,7 +220,8 @@ impl Statement {
                 }
                 plan
             })
-        }?;
+        }
+        .map_err(|error| self.explain(error))?;
         if plan.is_null() {
             return Err(Error::Bug("a statement could not be prepared".into()));
         }
@@ -280,7 +299,8 @@ impl Session {
                     ),
                 }
             })
-        }?;
+        }
+        .map_err(|error| statement.explain(error))?;
         if code < 0 {
             return Err(Error::Bug(format!("SPI answered {code}").into()));
         }

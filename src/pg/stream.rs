@@ -46,7 +46,8 @@ impl Session {
                 );
                 (portal, scratch)
             })
-        }?;
+        }
+        .map_err(|error| statement.explain(error))?;
         if portal.is_null() {
             return Err(Error::Bug("a cursor could not be opened".into()));
         }

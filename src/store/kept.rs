@@ -1,6 +1,7 @@
 //! The searches that a backend keeps, by their SQL: there are as many kinds of them as there are
 //! combinations of paths, so only those used last are kept, for all tables together.
 
+use super::table::Table;
 use crate::pg::Statement;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,9 +22,9 @@ thread_local! {
     static CLOCK: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The search with this SQL, which is written by the store from a definition's own paths and holds
+/// The search of a table with this SQL, which is written by the store from a definition's own paths and holds
 /// no value.
-pub fn search(sql: &str, make: impl FnOnce(String) -> Statement) -> Rc<Statement> {
+pub fn search(table: &Table, sql: &str, make: impl FnOnce(String) -> Statement) -> Rc<Statement> {
     let now = CLOCK.get() + 1;
     CLOCK.set(now);
     let known = KEPT.with(|kept| {
@@ -35,7 +36,7 @@ pub fn search(sql: &str, make: impl FnOnce(String) -> Statement) -> Rc<Statement
     if let Some(known) = known {
         return known;
     }
-    let statement = Rc::new(make(sql.to_owned()));
+    let statement = Rc::new(make(sql.to_owned()).about(&table.about));
     let new = Kept {
         statement: statement.clone(),
         used: now,

@@ -140,7 +140,7 @@ pub fn hold(session: &Session, table: &Table, pair: Pair<'_>, hold: Hold) -> Res
         "SELECT id FROM {} WHERE from_id = $1 AND to_id = $2 FOR {strength}",
         table.only
     );
-    let statement = kept::search(&sql, |sql| {
+    let statement = kept::search(table, &sql, |sql| {
         Statement::by_key(sql, &[kind::TEXT, kind::TEXT])
     });
     session
@@ -234,7 +234,7 @@ pub fn count(session: &Session, table: &Table, touching: &Touching, id: &str) ->
         "SELECT pg_catalog.count(*) FROM {} WHERE {condition}",
         table.only
     );
-    let count = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
+    let count = kept::search(table, &sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
     let rows = session.run(&count, &[Arg::Text(id)], Reading::Fresh, 1)?;
     Ok(rows.first().map_or(0, |row| row.int8(1)))
 }
@@ -252,7 +252,7 @@ pub fn list(
         "SELECT {LINK} FROM {} WHERE {condition} ORDER BY id",
         table.only
     );
-    let list = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
+    let list = kept::search(table, &sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
     session.each(&list, &[Arg::Text(id)], |row| each(Link::of(&row)?))
 }
 
@@ -260,7 +260,7 @@ pub fn list(
 pub fn delete_all(session: &Session, table: &Table, touching: &Touching, id: &str) -> Result<u64> {
     let condition = touching_condition(touching);
     let sql = format!("DELETE FROM {} WHERE {condition}", table.only);
-    let delete = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
+    let delete = kept::search(table, &sql, |sql| Statement::by_key(sql, &[kind::TEXT]));
     Ok(session
         .run(&delete, &[Arg::Text(id)], Reading::Fresh, 0)?
         .count())

@@ -12,6 +12,7 @@ use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
+use std::rc::Rc;
 
 /// What a row that was written demands.
 struct Owed {
@@ -152,15 +153,23 @@ pub fn hold(guarded: &Guarded, id: &str, checked: &Checked, owner: Oid) -> Resul
 }
 
 fn is_there(source: &str, profile: &str, id: &str, owner: Oid) -> Result<bool> {
-    let target = match find_for_gate(source, profile) {
-        Ok(target) => target,
-        Err(Error::Refused(refusal)) if refusal.state == State::NotFound => return Ok(false),
-        Err(error) => return Err(error),
+    let Some(target) = target(source, profile)? else {
+        return Ok(false);
     };
     match history::hold_target(target.table()?, owner, id)? {
         Target::Held => Ok(true),
         Target::Missing => Ok(false),
         Target::Unseen => Err(refusal::too_new(&target)),
+    }
+}
+
+/// The profile of a target, if there is one when who drops it has been waited for.
+fn target(source: &str, profile: &str) -> Result<Option<Rc<Guarded>>> {
+    pg::hold_relation(source, profile)?;
+    match find_for_gate(source, profile) {
+        Ok(target) => Ok(Some(target)),
+        Err(Error::Refused(refusal)) if refusal.state == State::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -172,13 +181,12 @@ pub fn look(
     reading: Reading,
 ) -> Result<()> {
     for reference in &checked.references {
-        let there = match find_for_gate(guarded.source_name(), &reference.profile) {
-            Ok(target) => Session::open(|session| {
+        let there = match target(guarded.source_name(), &reference.profile)? {
+            Some(target) => Session::open(|session| {
                 resources::read(session, target.table()?, &reference.id, reading)
             })?
             .is_some(),
-            Err(Error::Refused(refusal)) if refusal.state == State::NotFound => false,
-            Err(error) => return Err(error),
+            None => false,
         };
         if !there {
             report.push(issue(reference));

@@ -225,7 +225,9 @@ pub fn search(
     let sql = format!("{matches} ORDER BY r.id LIMIT ${most}");
     args.push(Arg::Text(after));
     args.push(Arg::Int4(count));
-    let search = kept::search(&sql, |sql| Statement::by_values(sql, types(conditions)));
+    let search = kept::search(table, &sql, |sql| {
+        Statement::by_values(sql, types(conditions))
+    });
     session.each(&search, &args, |row| each(Stored::of(&row)?))
 }
 
@@ -338,7 +340,7 @@ pub fn hold(session: &Session, table: &Table, ids: &[&str], hold: Hold) -> Resul
         "SELECT id FROM {} WHERE id = ANY ($1) ORDER BY id FOR {strength}",
         table.only
     );
-    let statement = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
+    let statement = kept::search(table, &sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
     let rows = session.run(&statement, &[Arg::Texts(ids)], Reading::Fresh, 0)?;
     rows.iter().map(|row| row.string(1)).collect()
 }
@@ -349,7 +351,7 @@ pub fn has_any(session: &Session, table: &Table, ids: &[&str]) -> Result<bool> {
         return Ok(false);
     }
     let sql = format!("SELECT id FROM {} WHERE id = ANY ($1) LIMIT 1", table.only);
-    let statement = kept::search(&sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
+    let statement = kept::search(table, &sql, |sql| Statement::by_key(sql, &[kind::TEXTS]));
     let rows = session.run(&statement, &[Arg::Texts(ids)], Reading::Fresh, 1)?;
     Ok(rows.count() > 0)
 }

@@ -4,6 +4,7 @@ use super::acting::Found;
 use super::name::Name;
 use crate::pg::{KeyIndex, Oid, PerTable, Result, Statement, kind};
 use ingest_engine::Kind;
+use std::rc::Rc;
 
 /// The columns of a profile table that the verbs read, in the order of [`super::resources`].
 pub const RESOURCE: &str = "id, version, created_at, updated_at, profile_version, data, contained";
@@ -18,6 +19,8 @@ pub struct Table {
     pub source: String,
     /// The name in it.
     pub name: String,
+    /// The name, as statements have it.
+    pub(super) about: Rc<str>,
     /// What these names led to; see [`super::acting`].
     pub(super) found: PerTable<Found>,
     /// Whether the index of an identity keeps writers apart; see [`super::index`].
@@ -111,6 +114,8 @@ impl Table {
         history: String,
         [keys, archived_keys]: [KeyIndex; 2],
     ) -> Self {
+        let about: Rc<str> = name.as_str().into();
+        let by_key = |sql: String, types| Statement::by_key(sql, types).about(&about);
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let only = format!("ONLY {table}");
         let insert = format!("INSERT INTO {table} (id, data, contained) VALUES ($1, $2, $3)");
@@ -121,52 +126,49 @@ impl Table {
             name: name.to_string(),
             found: PerTable::new(),
             identity: PerTable::new(),
-            insert: Statement::by_key(
+            insert: by_key(
                 format!("{insert} RETURNING {RESOURCE}"),
                 &[TEXT, JSONB, JSONB],
             ),
-            insert_unless: Statement::by_key(
+            insert_unless: by_key(
                 format!("{insert} ON CONFLICT DO NOTHING RETURNING {RESOURCE}"),
                 &[TEXT, JSONB, JSONB],
             ),
-            read: Statement::by_key(format!("SELECT {RESOURCE} {key}"), &[TEXT]),
-            lock: Statement::by_key(
+            read: by_key(format!("SELECT {RESOURCE} {key}"), &[TEXT]),
+            lock: by_key(
                 format!("SELECT {RESOURCE} {key} FOR NO KEY UPDATE"),
                 &[TEXT],
             ),
-            lock_for_delete: Statement::by_key(
-                format!("SELECT {RESOURCE} {key} FOR UPDATE"),
-                &[TEXT],
-            ),
-            hold: Statement::by_key(
+            lock_for_delete: by_key(format!("SELECT {RESOURCE} {key} FOR UPDATE"), &[TEXT]),
+            hold: by_key(
                 format!(
                     "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
                 &[TEXT],
             ),
-            hold_target: Statement::by_key(
+            hold_target: by_key(
                 format!("SELECT id FROM {only} WHERE id = $1 FOR KEY SHARE"),
                 &[TEXT],
             ),
-            update: Statement::by_key(
+            update: by_key(
                 format!(
                     "UPDATE {only} SET data=$2, contained=$3 WHERE id = $1 \
                      RETURNING {RESOURCE}"
                 ),
                 &[TEXT, JSONB, JSONB],
             ),
-            delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT]),
-            rights: rights(&table, &history),
-            last_archived: Statement::by_key(
+            delete: by_key(format!("DELETE {key} RETURNING version"), &[TEXT]),
+            rights: rights(&table, &history).about(&about),
+            last_archived: by_key(
                 format!(
                     "SELECT version, updated_at, data IS NULL FROM {history} WHERE id = $1 \
                      ORDER BY version DESC LIMIT 1"
                 ),
                 &[TEXT],
             ),
-            clashing: clashing(&table, &history, KEY),
-            revive: revive(&table, &history, KEY),
-            archive: Statement::by_key(
+            clashing: clashing(&table, &history, KEY).about(&about),
+            revive: revive(&table, &history, KEY).about(&about),
+            archive: by_key(
                 format!(
                     "INSERT INTO {history} \
                      (id, version, created_at, updated_at, profile_version, data, contained, ended_at) \
@@ -174,11 +176,11 @@ impl Table {
                 ),
                 &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, JSONB, INSTANT],
             ),
-            read_archived: Statement::by_key(
+            read_archived: by_key(
                 format!("SELECT {RESOURCE} FROM {history} WHERE id = $1 AND version = $2"),
                 &[TEXT, INT4],
             ),
-            read_at: Statement::by_key(
+            read_at: by_key(
                 format!(
                     "SELECT {RESOURCE} {key} AND updated_at <= $2 \
                      UNION ALL \
@@ -187,7 +189,7 @@ impl Table {
                 ),
                 &[TEXT, INSTANT],
             ),
-            versions: Statement::by_key(
+            versions: by_key(
                 format!(
                     "SELECT {RESOURCE}, NULL::pg_catalog.timestamptz AS ended_at {key} \
                      UNION ALL \
@@ -196,14 +198,14 @@ impl Table {
                 ),
                 &[TEXT],
             ),
-            insert_many: Statement::by_key(
+            insert_many: by_key(
                 format!(
                     "INSERT INTO {table} (id, data, contained) \
                      SELECT * FROM unnest($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id, version"
                 ),
                 &[TEXTS, JSONBS, JSONBS],
             ),
-            insert_many_locking: Statement::by_key(
+            insert_many_locking: by_key(
                 format!(
                     "INSERT INTO {table} (id, data, contained) \
                      SELECT * FROM unnest($1, $2, $3) \
@@ -212,7 +214,7 @@ impl Table {
                 ),
                 &[TEXTS, JSONBS, JSONBS],
             ),
-            update_many: Statement::by_key(
+            update_many: by_key(
                 format!(
                     "UPDATE {only} AS t SET data=n.data, contained=n.contained \
                      FROM unnest($1, $2, $3) AS n (id, data, contained) WHERE t.id = n.id \
@@ -220,14 +222,15 @@ impl Table {
                 ),
                 &[TEXTS, JSONBS, JSONBS],
             ),
-            lock_many: Statement::by_key(
+            lock_many: by_key(
                 format!(
                     "SELECT {RESOURCE} FROM {only} WHERE id = ANY ($1) ORDER BY id \
                      FOR NO KEY UPDATE"
                 ),
                 &[TEXTS],
             ),
-            all: Statement::by_key(format!("SELECT {RESOURCE} FROM {only} ORDER BY id"), &[]),
+            all: by_key(format!("SELECT {RESOURCE} FROM {only} ORDER BY id"), &[]),
+            about,
             keys,
             archived_keys,
             quoted: table,
@@ -243,6 +246,8 @@ impl Table {
         history: String,
         [keys, archived_keys]: [KeyIndex; 2],
     ) -> Self {
+        let about: Rc<str> = name.as_str().into();
+        let by_key = |sql: String, types| Statement::by_key(sql, types).about(&about);
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let only = format!("ONLY {table}");
         let insert = format!("INSERT INTO {table} (from_id, to_id, data) VALUES ($1, $2, $3)");
@@ -254,49 +259,46 @@ impl Table {
             name: name.to_string(),
             found: PerTable::new(),
             identity: PerTable::new(),
-            insert: Statement::by_key(format!("{insert} RETURNING {LINK}"), &[TEXT, TEXT, JSONB]),
-            insert_unless: Statement::by_key(
+            insert: by_key(format!("{insert} RETURNING {LINK}"), &[TEXT, TEXT, JSONB]),
+            insert_unless: by_key(
                 format!("{insert} ON CONFLICT (from_id, to_id) DO NOTHING RETURNING {LINK}"),
                 &[TEXT, TEXT, JSONB],
             ),
-            read: Statement::by_key(format!("SELECT {LINK} {key}"), &[TEXT, TEXT]),
-            lock: Statement::by_key(
+            read: by_key(format!("SELECT {LINK} {key}"), &[TEXT, TEXT]),
+            lock: by_key(
                 format!("SELECT {LINK} {key} FOR NO KEY UPDATE"),
                 &[TEXT, TEXT],
             ),
-            lock_for_delete: Statement::by_key(
-                format!("SELECT {LINK} {key} FOR UPDATE"),
-                &[TEXT, TEXT],
-            ),
-            hold: Statement::by_key(
+            lock_for_delete: by_key(format!("SELECT {LINK} {key} FOR UPDATE"), &[TEXT, TEXT]),
+            hold: by_key(
                 format!(
                     "SELECT version, created_at, updated_at, profile_version {key} FOR NO KEY UPDATE"
                 ),
                 &[TEXT, TEXT],
             ),
-            hold_target: Statement::by_key(
+            hold_target: by_key(
                 format!("SELECT id FROM {only} WHERE id = $1 FOR KEY SHARE"),
                 &[TEXT],
             ),
-            update: Statement::by_key(
+            update: by_key(
                 format!(
                     "UPDATE {only} SET data=$3 WHERE from_id = $1 AND to_id = $2 \
                      RETURNING {LINK}"
                 ),
                 &[TEXT, TEXT, JSONB],
             ),
-            delete: Statement::by_key(format!("DELETE {key} RETURNING version"), &[TEXT, TEXT]),
-            rights: rights(&table, &history),
-            last_archived: Statement::by_key(
+            delete: by_key(format!("DELETE {key} RETURNING version"), &[TEXT, TEXT]),
+            rights: rights(&table, &history).about(&about),
+            last_archived: by_key(
                 format!(
                     "SELECT version, updated_at, data IS NULL {archived} \
                      ORDER BY version DESC LIMIT 1"
                 ),
                 &[TEXT, TEXT],
             ),
-            clashing: clashing(&table, &history, ENDS),
-            revive: revive(&table, &history, ENDS),
-            archive: Statement::by_key(
+            clashing: clashing(&table, &history, ENDS).about(&about),
+            revive: revive(&table, &history, ENDS).about(&about),
+            archive: by_key(
                 format!(
                     "INSERT INTO {history} \
                      (from_id, to_id, id, version, created_at, updated_at, profile_version, data, ended_at) \
@@ -306,11 +308,11 @@ impl Table {
                     TEXT, TEXT, TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, INSTANT,
                 ],
             ),
-            read_archived: Statement::by_key(
+            read_archived: by_key(
                 format!("SELECT {LINK} {archived} AND version = $3"),
                 &[TEXT, TEXT, INT4],
             ),
-            read_at: Statement::by_key(
+            read_at: by_key(
                 format!(
                     "SELECT {LINK} {key} AND updated_at <= $3 \
                      UNION ALL SELECT {LINK} {archived} AND updated_at <= $3 \
@@ -318,14 +320,14 @@ impl Table {
                 ),
                 &[TEXT, TEXT, INSTANT],
             ),
-            versions: Statement::by_key(
+            versions: by_key(
                 format!(
                     "SELECT {LINK}, NULL::pg_catalog.timestamptz AS ended_at {key} \
                      UNION ALL SELECT {LINK}, ended_at {archived} ORDER BY version DESC"
                 ),
                 &[TEXT, TEXT],
             ),
-            insert_many: Statement::by_key(
+            insert_many: by_key(
                 format!(
                     "INSERT INTO {table} (from_id, to_id, data) \
                      SELECT * FROM unnest($1, $2, $3) ON CONFLICT (from_id, to_id) DO NOTHING \
@@ -333,7 +335,7 @@ impl Table {
                 ),
                 &[TEXTS, TEXTS, JSONBS],
             ),
-            insert_many_locking: Statement::by_key(
+            insert_many_locking: by_key(
                 format!(
                     "INSERT INTO {table} (from_id, to_id, data) \
                      SELECT * FROM unnest($1, $2, $3) \
@@ -342,7 +344,7 @@ impl Table {
                 ),
                 &[TEXTS, TEXTS, JSONBS],
             ),
-            update_many: Statement::by_key(
+            update_many: by_key(
                 format!(
                     "UPDATE {only} AS t SET data=n.data \
                      FROM unnest($1, $2, $3) AS n (from_id, to_id, data) \
@@ -350,14 +352,15 @@ impl Table {
                 ),
                 &[TEXTS, TEXTS, JSONBS],
             ),
-            lock_many: Statement::by_key(
+            lock_many: by_key(
                 format!(
                     "SELECT {LINK} FROM {only} WHERE id = ANY ($1) \
                      ORDER BY from_id, to_id FOR NO KEY UPDATE"
                 ),
                 &[TEXTS],
             ),
-            all: Statement::by_key(format!("SELECT {LINK} FROM {only} ORDER BY id"), &[]),
+            all: by_key(format!("SELECT {LINK} FROM {only} ORDER BY id"), &[]),
+            about,
             keys,
             archived_keys,
             quoted: table,

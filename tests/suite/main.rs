@@ -22,6 +22,7 @@ mod contained;
 mod crash;
 mod criteria;
 mod definition_lock;
+mod dropped;
 mod dump;
 mod errors;
 mod escalation;

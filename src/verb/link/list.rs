@@ -27,12 +27,15 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
         }
         for at in touching {
             // One that is dropped meanwhile has no links; who drops it is waited for.
-            if !hold_relation(&source, &at.relationship)? {
-                continue;
-            }
+            let held = hold_relation(&source, &at.relationship)?;
             let relationship = match find(&source, &at.relationship) {
-                Ok(relationship) => relationship,
-                Err(Error::Refused(refusal)) if refusal.state == State::NotFound => continue,
+                Ok(relationship) if held || only.is_some() => relationship,
+                Ok(_) => continue,
+                Err(Error::Refused(refusal))
+                    if refusal.state == State::NotFound && only.is_none() =>
+                {
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             links::list(session, relationship.table()?, &at, id, |link| {
