@@ -188,13 +188,15 @@ impl Error {
         matches!(self, Error::Postgres(caught) if missing && caught.is_of_sql(sql))
     }
 
-    /// The error, and of a violated constraint (class 23) of this table without DETAIL, which holds
-    /// values. What a trigger of the user's own does to another table is told as it is.
+    /// The error of a statement, and of a violated constraint (class 23) of these tables without
+    /// DETAIL, which holds values. What a trigger of the user's own does to another table is told as
+    /// it is.
     #[must_use]
-    pub fn without_values(self, schema: &str, table: &str) -> Self {
+    pub(super) fn without_values(self, schema: &str, tables: [&str; 2]) -> Self {
         if let Error::Postgres(caught) = &self
             && caught.sqlstate().starts_with("23")
-            && (caught.schema(), caught.table()) == (Some(schema), Some(table))
+            && caught.schema() == Some(schema)
+            && caught.table().is_some_and(|table| tables.contains(&table))
         {
             // SAFETY: the copy is this error's own; PostgreSQL reads its fields when it is thrown.
             unsafe { (*caught.0.as_ptr()).detail = core::ptr::null_mut() };

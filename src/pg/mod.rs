@@ -55,7 +55,7 @@ pub use probe::{KeyIndex, Parts};
 pub use relation::{hold_relation, relation};
 pub use rows::Row;
 pub use settings::{limits, set_local, setting};
-pub use spi::{Arg, Reading, Session, Statement, kind};
+pub use spi::{About, Arg, Reading, Session, Statement, kind};
 pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_jsonb, datum_of_text};

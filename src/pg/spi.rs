@@ -132,13 +132,24 @@ enum Planning {
     Custom,
 }
 
+/// The table of a profile or relationship, with its history, that statements are about.
+#[derive(Debug)]
+pub struct About {
+    /// The schema of both.
+    pub schema: String,
+    /// The table, which has the name of the profile.
+    pub table: String,
+    /// The history.
+    pub history: String,
+}
+
 /// A statement that is parsed and planned at its first use, and whose plan is kept (see `plan`).
 #[derive(Debug)]
 pub struct Statement {
     sql: Cow<'static, str>,
     types: &'static [Oid],
     planning: Planning,
-    about: Option<Rc<str>>,
+    about: Option<Rc<About>>,
     place: OnceCell<Rc<Place>>,
 }
 
@@ -168,19 +179,22 @@ impl Statement {
         }
     }
 
-    /// The statement, as one about the table of this profile or relationship and its history: when
-    /// they are gone, which who waits for a drop learns here, there is no such profile.
+    /// The statement, as one about a table: its errors tell no values of rows, and when the table is
+    /// gone, as who waits for a drop learns here, there is no such profile.
     #[must_use]
-    pub fn about(mut self, name: &Rc<str>) -> Self {
-        self.about = Some(name.clone());
+    pub fn about(mut self, table: &Rc<About>) -> Self {
+        self.about = Some(table.clone());
         self
     }
 
     /// What an error of this statement says to the caller.
     pub(super) fn explain(&self, error: Error) -> Error {
         match &self.about {
-            Some(name) if error.misses_what_is_named(&qualify(&self.sql)) => Error::dropped(name),
-            _ => error,
+            Some(about) if error.misses_what_is_named(&qualify(&self.sql)) => {
+                Error::dropped(&about.table)
+            }
+            Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
+            None => error,
         }
     }
 

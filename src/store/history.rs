@@ -270,15 +270,10 @@ pub fn archive(
     as_owner(of(table, Some(relation), Use::Write), || {
         Session::open(|session| {
             let put = |args: &[Arg<'_>]| {
-                // A constraint that the owner has put on a history describes the failing row, as
-                // its owner: to whom may write and not read.
                 through_seal((history, Event::Insert), || {
                     session.run(&table.archive, args, Reading::Fresh, 0)
                 })
                 .map(drop)
-                .map_err(|error| {
-                    error.without_values(&table.source, &format!("{}_history", table.name))
-                })
             };
             put(&args[..count])?;
             if tombstone {

@@ -113,10 +113,8 @@ pub fn id_exists(guarded: &Guarded) -> Error {
     .hint("Use ingest.resource_upsert to replace it, or leave the id out to get a new one.")
 }
 
-/// Turns a unique violation (23505) on our own table into PT409. PostgreSQL's DETAIL would hold
-/// the values of the key or of the whole row: no violation of a constraint keeps it.
+/// Turns a unique violation (23505) on our own table into PT409.
 pub fn of_write(guarded: &Guarded, error: Error) -> Error {
-    let error = error.without_values(guarded.source_name(), guarded.name());
     if !error.is_postgres(b"23505") {
         return error;
     }

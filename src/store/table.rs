@@ -2,7 +2,7 @@
 
 use super::acting::Found;
 use super::name::Name;
-use crate::pg::{KeyIndex, Oid, PerTable, Result, Statement, kind};
+use crate::pg::{About, KeyIndex, Oid, PerTable, Result, Statement, kind};
 use ingest_engine::Kind;
 use std::rc::Rc;
 
@@ -19,8 +19,8 @@ pub struct Table {
     pub source: String,
     /// The name in it.
     pub name: String,
-    /// The name, as statements have it.
-    pub(super) about: Rc<str>,
+    /// Both names and that of the history, as statements have them.
+    pub(super) about: Rc<About>,
     /// What these names led to; see [`super::acting`].
     pub(super) found: PerTable<Found>,
     /// Whether the index of an identity keeps writers apart; see [`super::index`].
@@ -77,7 +77,8 @@ pub struct Table {
     /// Creates the rows of arrays; those whose key or identity is there do not come back.
     pub insert_many: Statement,
     /// The same; a row whose key is there is locked in its turn, so that all rows are held in the
-    /// order of the arrays, whether they are there or not.
+    /// order of the arrays, whether they are there or not. (Under another name, as a table may be
+    /// called "excluded".)
     pub insert_many_locking: Statement,
     /// Replaces the content of rows, by arrays.
     pub update_many: Statement,
@@ -114,7 +115,7 @@ impl Table {
         history: String,
         [keys, archived_keys]: [KeyIndex; 2],
     ) -> Self {
-        let about: Rc<str> = name.as_str().into();
+        let about = about(source, name);
         let by_key = |sql: String, types| Statement::by_key(sql, types).about(&about);
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let only = format!("ONLY {table}");
@@ -207,7 +208,7 @@ impl Table {
             ),
             insert_many_locking: by_key(
                 format!(
-                    "INSERT INTO {table} (id, data, contained) \
+                    "INSERT INTO {table} AS t (id, data, contained) \
                      SELECT * FROM unnest($1, $2, $3) \
                      ON CONFLICT (id) DO UPDATE SET data=excluded.data WHERE false \
                      RETURNING id, version"
@@ -246,7 +247,7 @@ impl Table {
         history: String,
         [keys, archived_keys]: [KeyIndex; 2],
     ) -> Self {
-        let about: Rc<str> = name.as_str().into();
+        let about = about(source, name);
         let by_key = |sql: String, types| Statement::by_key(sql, types).about(&about);
         use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
         let only = format!("ONLY {table}");
@@ -337,7 +338,7 @@ impl Table {
             ),
             insert_many_locking: by_key(
                 format!(
-                    "INSERT INTO {table} (from_id, to_id, data) \
+                    "INSERT INTO {table} AS t (from_id, to_id, data) \
                      SELECT * FROM unnest($1, $2, $3) \
                      ON CONFLICT (from_id, to_id) DO UPDATE SET data=excluded.data WHERE false \
                      RETURNING id, version"
@@ -430,6 +431,14 @@ fn revive(table: &str, history: &str, key: &[&str]) -> Statement {
         ),
         types(key),
     )
+}
+
+fn about(source: &Name, name: &Name) -> Rc<About> {
+    Rc::new(About {
+        schema: source.to_string(),
+        table: name.to_string(),
+        history: format!("{name}_history"),
+    })
 }
 
 fn rights(table: &str, history: &str) -> Statement {

@@ -483,6 +483,13 @@ fn links_and_bundles_are_answered_alike() {
     );
     let link = json!({"source": "clinic", "relationship": "worksAt", "body":
         {"from": {"id": "p", "type": "provider"}, "to": {"id": "o", "type": "office"}}});
+    // It creates, so that there is no version to match.
+    for version in ["*", "W/\"1\""] {
+        let header = [("If-Match", version)];
+        let refused = rest.send("POST", "/rpc/relationship_link", &header, Some(&link));
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert_eq!(refused.body["code"], json!("PT400"), "{refused:?}");
+    }
     let linked = rest.post("/rpc/relationship_link", &link);
     let place = "/rpc/relationship_read?source=clinic&relationship=worksAt&id=provider.p,office.o";
     let whole = format!("https://api.example.org{place}");

@@ -90,7 +90,6 @@ pub fn check_types(guarded: &Guarded, body: &Body<'_>) -> Result<()> {
 /// PostgreSQL's violations on our link table, in our words.
 pub fn of_insert(guarded: &Guarded, error: Error) -> Error {
     let name = guarded.name();
-    let error = error.without_values(guarded.source_name(), name);
     let Some((constraint, schema, table)) = error.constraint() else {
         return error;
     };
