@@ -52,7 +52,7 @@ BEGIN
     FROM pg_class AS c
     JOIN ingest.profile AS p ON c.relname IN (p.profile, p.profile || '_history')
     WHERE p.source = define_refusal.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
-      AND c.relnamespace = quote_ident(define_refusal.source)::regnamespace
+      AND c.relnamespace = to_regnamespace(quote_ident(define_refusal.source))
       AND (mighty OR c.relowner <> owner);
     RETURN CASE
         WHEN mighty THEN ARRAY['PT409', 'conflict',
@@ -72,7 +72,7 @@ CREATE FUNCTION ingest.access_left(source text, owner oid, grantee oid, rank int
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    schema CONSTANT oid := quote_ident(source)::regnamespace;
+    schema CONSTANT oid := to_regnamespace(quote_ident(source));
     rights CONSTANT text[] := CASE rank WHEN 1 THEN ARRAY['USAGE', 'SELECT'] END
         || ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'];
     means  text;
@@ -223,7 +223,7 @@ BEGIN
             EXECUTE format('REVOKE %I FROM %I%s', pg_get_userbyid(owner), role, member.grantor);
             defined := true;
         END LOOP;
-        -- Where the caller does not see all sources, a schema counts as one. that the caller may not see count as schemas.
+        -- Where the caller does not see all sources, each schema counts as one.
         IF defined AND NOT has_function_privilege(grantee, 'ingest.source_create(text, jsonb)', 'EXECUTE')
            AND NOT EXISTS (
                SELECT FROM pg_namespace AS n

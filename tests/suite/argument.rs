@@ -570,3 +570,22 @@ fn trigger_functions_misused_are_refused() {
         );
     }
 }
+
+/// The parts of the functions in SQL, which everybody may call, say of a source that is not there
+/// that there is none, or nothing.
+#[test]
+fn parts_asked_of_a_missing_source_say_nothing() {
+    let database = clinic::database("argument");
+    let mut client = database.connect();
+    for nothing in [
+        "ingest.define_refusal('nowhere', 'pg_monitor'::regrole)::text",
+        "ingest.access_left('nowhere', 'pg_monitor'::regrole, 'pg_signal_backend'::regrole, 1)",
+        "ingest.access_left('nowhere', 'pg_monitor'::regrole, 'pg_signal_backend'::regrole, 2)",
+        "nullif(ingest.source_hold('nowhere')::text, '')",
+    ] {
+        let told: Option<String> = value(&mut client, &format!("SELECT {nothing}"));
+        assert_eq!(told, None, "{nothing}");
+    }
+    let owner = client.batch_execute("SELECT ingest.source_owner('nowhere')");
+    expect_sqlstate(owner, "PT404");
+}
