@@ -2,7 +2,6 @@
 //!
 //! A native definition and a FHIR StructureDefinition both come down to this form.
 
-use crate::builtin;
 use std::fmt;
 
 /// What a described thing is.
@@ -134,59 +133,4 @@ pub struct Description {
     pub properties: Vec<Property>,
     /// Its contained resources.
     pub contained: Vec<Contained>,
-}
-
-/// What stands at a path of a description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'d> {
-    /// The name of its type; of an array, the type of its elements.
-    pub kind: &'d str,
-    /// Whether the path meets an array, at its end or before.
-    pub many: bool,
-}
-
-impl Description {
-    /// The property at a dot path without `[]` (`address.city`), which may lead through arrays and
-    /// into the built-in complex types.
-    pub fn find(&self, path: &str) -> Option<Found<'_>> {
-        let mut best: Option<(&Property, usize)> = None;
-        for property in &self.properties {
-            let len = match_path(&property.path, path);
-            if len > 0 && best.is_none_or(|(_, known)| len >= known) {
-                best = Some((property, len));
-            }
-        }
-        let (property, len) = best?;
-        let many = property.path.contains("[]") || property.kind == "array";
-        let Some(rest) = path.get(len + 1..) else {
-            return Some(Found {
-                kind: &property.kind,
-                many,
-            });
-        };
-        let own = self.format == Format::Native;
-        let found = builtin::describe(&property.kind)
-            .filter(|_| own)?
-            .find(rest)?;
-        Some(Found {
-            many: many || found.many,
-            ..found
-        })
-    }
-}
-
-/// How much of `path` the path of a row covers, its `[]` aside: the whole, a part that ends before
-/// a point, or nothing.
-fn match_path(row: &str, path: &str) -> usize {
-    let mut rest = path;
-    for part in row.split("[]") {
-        match rest.strip_prefix(part) {
-            Some(tail) => rest = tail,
-            None => return 0,
-        }
-    }
-    match rest.as_bytes().first() {
-        None | Some(b'.') => path.len() - rest.len(),
-        Some(_) => 0,
-    }
 }

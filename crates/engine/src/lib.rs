@@ -27,6 +27,7 @@ mod judge;
 mod lexical;
 pub mod limits;
 pub mod patch;
+pub mod path;
 pub mod profile;
 pub mod resource;
 mod rule;

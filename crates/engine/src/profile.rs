@@ -45,6 +45,8 @@ impl Profile {
 pub(crate) struct Shape {
     /// The name of the built-in type that it is, if it is one.
     pub(crate) name: Option<Box<str>>,
+    /// The built-in type whose members it has, with more rules or without.
+    pub(crate) built_in: Option<&'static str>,
     /// Sorted as documents are: by length, then by bytes.
     pub(crate) members: Box<[Member]>,
     /// Members that are not named are accepted, whatever they are.

@@ -3,7 +3,7 @@
 
 use ingest_engine::{
     Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Property,
-    Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome,
+    Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome, path,
 };
 use jsonb::{Value, from_text};
 
@@ -268,27 +268,37 @@ fn definition_tells_its_keys_and_what_it_uses() {
 }
 
 #[test]
-fn description_finds_what_stands_at_a_path() {
-    // Through objects, arrays and built-in types, and nothing that is not there.
-    let description = read(
-        "thing",
-        r#"{"type": "ROOT", "properties": {
-            "n": {"type": "integer"},
-            "list": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "date"}}}},
-            "name": {"type": "array", "items": {"type": "humanname"}},
-            "o": {"type": "object", "properties": {"p": {"type": "code"}}}}}"#,
-    )
-    .describe(1);
-    let find = |path: &str| description.find(path).map(|found| (found.kind, found.many));
-    assert_eq!(find("n"), Some(("integer", false)));
-    assert_eq!(find("list"), Some(("object", true)));
-    assert_eq!(find("list.x"), Some(("date", true)));
-    assert_eq!(find("name.given"), Some(("symbol", true)));
-    assert_eq!(find("name.period.start"), Some(("datetime", true)));
-    assert_eq!(find("o.p"), Some(("code", false)));
-    for path in ["", "m", "n.x", "o.q", "name.nothing", "list[]", "o.", ".n"] {
-        assert_eq!(find(path), None, "{path}");
-    }
+fn path_into_a_named_type_asks_for_the_type() {
+    let describe = |name: &str, kind, path: &str, of: &str| Description {
+        name: name.to_owned(),
+        version: 1,
+        kind,
+        format: Format::Fhir,
+        additional_properties: false,
+        properties: vec![Property {
+            path: path.to_owned(),
+            ordinal: 0,
+            kind: of.to_owned(),
+            rules: "{}".to_owned(),
+        }],
+        contained: Vec::new(),
+    };
+    let schema = Schema::new();
+    schema
+        .insert(&describe("Patient", Kind::Root, "name", "HumanName"))
+        .unwrap();
+    let patient = schema.profile("Patient").unwrap();
+    let find = || path::find(&schema, &patient, "name.family");
+    let needs = Stop::Needs {
+        kind: Need::Type,
+        name: "HumanName".to_owned(),
+    };
+    assert_eq!(find(), Err(Box::new(needs)));
+    schema
+        .insert(&describe("HumanName", Kind::Type, "family", "string"))
+        .unwrap();
+    let found = find().unwrap().unwrap();
+    assert!(found.is_primitive() && !found.is_many());
 }
 
 #[test]

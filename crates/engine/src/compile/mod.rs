@@ -14,7 +14,7 @@ use crate::profile::{
     ContainedKey, ContainedType, Element, Member, Node, Presence, Profile, Shape, stored_order,
 };
 use crate::resource::Need;
-use crate::rule::{Binding, Rules, Settings, When};
+use crate::rule::{Asked, Binding, Condition, Rules, Settings, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
 use std::collections::HashMap;
@@ -26,6 +26,15 @@ pub(crate) fn compile(
     slot: Slot,
     description: &Description,
 ) -> Result<Profile, Vec<Issue>> {
+    let (profile, report) = sketch(schema, slot, description);
+    match report.refuses() {
+        true => Err(report.into_issues()),
+        false => Ok(profile),
+    }
+}
+
+/// Compiles what can be, and reports what cannot.
+pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> (Profile, Report) {
     let mut report = Report::new(Limits::default());
     let mut root = gather(description, &mut report);
     let mut compiler = Compiler {
@@ -35,7 +44,7 @@ pub(crate) fn compile(
         shapes: vec![Shape::default()],
         places: HashMap::new(),
         built_ins: HashMap::new(),
-        conditional: 0,
+        asked: Vec::new(),
     };
     if let Some((_, settings)) = &mut root.row {
         settings.additional |= description.additional_properties;
@@ -49,17 +58,40 @@ pub(crate) fn compile(
     compiler.number(&root, "");
     compiler.shape(0, root, "");
     let contained = compiler.contained();
-    if compiler.report.refuses() {
-        return Err(compiler.report.into_issues());
-    }
-    Ok(Profile {
+    let mut profile = Profile {
         name: description.name.clone(),
         version: description.version,
         kind: description.kind,
         slot,
         shapes: compiler.shapes,
         contained,
-    })
+    };
+    let mut report = compiler.report;
+    // Conditions ask about any property, so they are looked up when all are there.
+    let conditions = compiler.asked.into_iter().map(|(owner, asked)| {
+        let mut resolve = |asked: Asked| asked.resolve(&owner, schema, &profile, &mut report);
+        asked.into_iter().filter_map(&mut resolve).collect()
+    });
+    let mut conditions: Vec<Box<[Condition]>> = conditions.collect();
+    let shapes = profile.shapes.iter_mut();
+    for member in shapes.flat_map(|shape| &mut shape.members) {
+        hand_out(&mut conditions, &mut member.element);
+    }
+    (profile, report)
+}
+
+/// Gives the rules of an element their conditions.
+fn hand_out(conditions: &mut [Box<[Condition]>], element: &mut Element) {
+    let rules = element.rules.iter_mut().flat_map(|at| &mut at.entries);
+    for when in rules.filter_map(|rule| rule.when.as_mut()) {
+        when.conditions = conditions
+            .get_mut(when.number)
+            .map(std::mem::take)
+            .unwrap_or_default();
+    }
+    if let Node::Array(items) | Node::Aligned(items) = &mut element.node {
+        hand_out(conditions, items);
+    }
 }
 
 struct Compiler<'s> {
@@ -71,8 +103,8 @@ struct Compiler<'s> {
     places: HashMap<String, usize>,
     /// The place in `shapes` of each built-in type, by its name.
     built_ins: HashMap<String, usize>,
-    /// Rules with conditions, as many as were met.
-    conditional: usize,
+    /// The conditions of each rule that has some, and the path of its property.
+    asked: Vec<(String, Vec<Asked>)>,
 }
 
 impl Compiler<'_> {
@@ -130,6 +162,7 @@ impl Compiler<'_> {
             .collect();
         self.shapes[place] = Shape {
             name: None,
+            built_in: None,
             relations,
             members: members.into(),
             open: settings.additional,
@@ -207,7 +240,7 @@ impl Compiler<'_> {
 
     /// A built-in type: an object that all its elements share. It is part of the profile, and not
     /// a named type, because looking one up took 7 % of the time of a patient.
-    fn built_in(&mut self, known: &Description) -> Node {
+    fn built_in(&mut self, known: &'static Description) -> Node {
         if let Some(place) = self.built_ins.get(&known.name) {
             return Node::Object(*place);
         }
@@ -217,16 +250,18 @@ impl Compiler<'_> {
         let draft = gather(known, &mut self.report);
         self.shape(place, draft, &known.name);
         self.shapes[place].name = Some(known.name.as_str().into());
+        self.shapes[place].built_in = Some(&known.name);
         Node::Object(place)
     }
 
     /// A built-in type whose members are given more rules: an object of its own.
-    fn refined(&mut self, known: &Description, over: Draft, path: &str) -> Node {
+    fn refined(&mut self, known: &'static Description, over: Draft, path: &str) -> Node {
         let mut draft = gather(known, &mut self.report);
         draft.add(over);
         let place = self.shapes.len();
         self.shapes.push(Shape::default());
         self.shape(place, draft, path);
+        self.shapes[place].built_in = Some(&known.name);
         Node::Object(place)
     }
 
@@ -234,16 +269,12 @@ impl Compiler<'_> {
     fn rules(&mut self, settings: &mut Settings, path: &str) -> Rules {
         let mut rules = std::mem::take(&mut settings.rules);
         for (index, asked) in settings.asked.drain(..) {
-            let asked = asked.into_iter();
-            let conditions = asked
-                .filter_map(|asked| asked.resolve(path, self.description, &mut self.report))
-                .collect();
             if let Some(rule) = rules.entries.get_mut(index) {
                 rule.when = Some(When {
-                    number: self.conditional,
-                    conditions,
+                    number: self.asked.len(),
+                    conditions: Box::default(),
                 });
-                self.conditional += 1;
+                self.asked.push((path.to_owned(), asked));
             }
         }
         rules.binding = settings.binding.take().map(|binding| Binding {

@@ -1,9 +1,10 @@
 //! The paths of `identities` and `indexes`.
 
 use super::expect::{self, mistake};
-use crate::base::Base;
-use crate::description::{Description, Format};
 use crate::issue::{Code, Report};
+use crate::path;
+use crate::profile::Profile;
+use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Malformed, Value};
@@ -14,7 +15,7 @@ pub(super) fn read_paths(
     value: Value<'_>,
     through_arrays: bool,
     at: &Trail<'_>,
-    description: &Description,
+    (schema, profile): (&Schema, &Profile),
     report: &mut Report,
 ) -> Result<Vec<Vec<String>>, Malformed> {
     let mut keys = Vec::new();
@@ -43,30 +44,26 @@ pub(super) fn read_paths(
             let Some(path) = expect::string(path?, &at, report)? else {
                 continue;
             };
-            steps::take(known.len() + description.properties.len())?;
+            steps::take(known.len())?;
             if known.iter().any(|other| other == path) {
                 mistake(report, Code::Duplicate, &at, "expected each path once");
                 continue;
             }
-            let Some(found) = description.find(path) else {
-                mistake(
-                    report,
-                    Code::NotFound,
-                    &at,
-                    "expected the path of a property",
-                );
+            // What a named type is may be defined later.
+            let Ok(Ok(found)) = path::find(schema, profile, path) else {
+                let expected = "expected the path of a property";
+                mistake(report, Code::NotFound, &at, expected);
                 continue;
             };
-            if !Base::parse(Format::Native, found.kind).is_primitive() {
-                let expected = "expected the path of a primitive property";
+            if !found.is_primitive() {
+                let mut expected = "expected the path of a primitive property".to_owned();
+                if !found.below().is_empty() {
+                    expected = format!("{expected}: {}", found.below().join(", "));
+                }
                 mistake(report, Code::Invalid, &at, expected);
-            } else if found.many && !through_arrays {
-                mistake(
-                    report,
-                    Code::Invalid,
-                    &at,
-                    "expected a path through no array",
-                );
+            } else if found.is_many() && !through_arrays {
+                let expected = "expected a path through no array";
+                mistake(report, Code::Invalid, &at, expected);
             } else {
                 known.push(path.to_owned());
             }

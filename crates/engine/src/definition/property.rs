@@ -6,12 +6,14 @@ use super::name::check_name;
 use super::{Definition, Use};
 use crate::base::Base;
 use crate::builtin;
-use crate::description::{Description, Format, Kind, Property};
+use crate::description::{Format, Kind, Property};
 use crate::issue::{Code, Report};
 use crate::lexical::Lexical;
 use crate::limits::Limits;
+use crate::profile::Profile;
 use crate::resource::Need;
 use crate::rule::{Asked, Reading, Settings, read_settings};
+use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Item, Malformed, Object, Value, to_text, write};
@@ -44,13 +46,13 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Looks the conditions up, and reports those that ask for what is not there.
-    pub(super) fn resolve(self, description: &Description, report: &mut Report) {
+    pub(super) fn resolve(self, schema: &Schema, profile: &Profile, report: &mut Report) {
         for asked in self.asked {
             // What comes out of a reading that was stopped counts for nothing.
-            if steps::take(description.properties.len()).is_err() {
+            if steps::take(1).is_err() {
                 return;
             }
-            asked.resolve(&self.path, description, report);
+            asked.resolve(&self.path, schema, profile, report);
         }
     }
 }
@@ -108,10 +110,11 @@ impl Reader<'_> {
         let settings = read_settings(&base, object, reading, at, self.report)?;
         self.note_uses(&settings, at);
         let asked = settings.asked.into_iter().flat_map(|(_, asked)| asked);
-        self.pending.push(Pending {
-            path: path.clone(),
-            asked: asked.collect(),
-        });
+        let asked: Vec<Asked> = asked.collect();
+        if !asked.is_empty() {
+            let path = path.clone();
+            self.pending.push(Pending { path, asked });
+        }
         let rules = settings_text(object)?;
         let properties = &mut self.definition.description.properties;
         properties.push(Property {

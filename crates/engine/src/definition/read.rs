@@ -5,11 +5,14 @@ use super::name::check_name;
 use super::path::read_paths;
 use super::property::read_properties;
 use super::{Definition, Use};
+use crate::compile;
 use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};
 use crate::limits::{LARGEST_DEFINITION, LONGEST_NUMBER, Limits};
+use crate::profile::Profile;
 use crate::resource::Need;
 use crate::rule::cardinality;
+use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Malformed, Object, Value, to_text};
@@ -32,12 +35,14 @@ pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definiti
         let mut definition = empty(name, Kind::Relationship);
         let root = Trail::root("");
         if !matches!(properties, Value::Null) && is_bounded(properties, &root, report)? {
-            read_properties(
-                properties,
-                &root.name(b"properties"),
-                &mut definition,
-                report,
-            )?;
+            let at = root.name(b"properties");
+            let pending = read_properties(properties, &at, &mut definition, report)?;
+            if !pending.is_empty() {
+                let (schema, profile) = sketch(&definition.description);
+                for pending in pending {
+                    pending.resolve(&schema, &profile, report);
+                }
+            }
         }
         Ok(definition)
     })
@@ -186,14 +191,29 @@ fn read_profile(
             "expected ROOT or CONTAINED",
         ),
     }
-    for pending in pending {
-        pending.resolve(&definition.description, report);
+    let keyed = [identities, indexes]
+        .iter()
+        .any(|keys| !matches!(keys, Value::Null));
+    if !pending.is_empty() || keyed {
+        let (schema, profile) = sketch(&definition.description);
+        for pending in pending {
+            pending.resolve(&schema, &profile, report);
+        }
+        let shapes = (&schema, &profile);
+        let at = root.name(b"identities");
+        definition.identities = read_paths(identities, false, &at, shapes, report)?;
+        let at = root.name(b"indexes");
+        definition.indexes = read_paths(indexes, true, &at, shapes, report)?;
     }
-    let at = root.name(b"identities");
-    definition.identities = read_paths(identities, false, &at, &definition.description, report)?;
-    let at = root.name(b"indexes");
-    definition.indexes = read_paths(indexes, true, &at, &definition.description, report)?;
     Ok(definition)
+}
+
+/// The definition as far as it can be compiled, for its paths to be looked up in.
+fn sketch(description: &Description) -> (Schema, Profile) {
+    let schema = Schema::new();
+    let slot = schema.slot(description.kind.into(), &description.name);
+    let (profile, _) = compile::sketch(&schema, slot, description);
+    (schema, profile)
 }
 
 fn read_contained(

@@ -70,6 +70,27 @@ impl Lexical {
         }
     }
 
+    /// The name of the type in native definitions.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Base64 => "base64",
+            Self::Code => "code",
+            Self::Date => "date",
+            Self::Datetime => "datetime",
+            Self::Id => "id",
+            Self::Instant => "instant",
+            Self::Literal => "literal",
+            Self::Markdown => "markdown",
+            Self::Oid => "oid",
+            Self::Symbol => "symbol",
+            Self::Time => "time",
+            Self::Uri => "uri",
+            Self::Url => "url",
+            Self::Uuid => "uuid",
+            Self::Xhtml => "xhtml",
+        }
+    }
+
     /// What a string of this type looks like.
     pub(crate) fn expected(self) -> &'static str {
         match self {

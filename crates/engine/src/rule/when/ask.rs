@@ -3,10 +3,12 @@
 use super::{Condition, Test};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
-use crate::description::Description;
 use crate::issue::{Code, Report};
 use crate::lexical::{Fixed, Lexical, moment};
+use crate::path;
+use crate::profile::Profile;
 use crate::rule::Decimal;
+use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::{Malformed, Value};
 use std::cmp::Ordering;
@@ -85,16 +87,17 @@ pub(crate) fn read_when(
 }
 
 impl Asked {
-    /// Looks up its path in the description of the property at `owner`, and fits its value to the
-    /// type that stands there.
+    /// Looks up its path in the profile of the property at `owner`, and fits its value to the type
+    /// that stands there.
     pub(crate) fn resolve(
         self,
         owner: &str,
-        description: &Description,
+        schema: &Schema,
+        profile: &Profile,
         report: &mut Report,
     ) -> Option<Condition> {
         let at = Trail::root(&self.at);
-        let (current, path) = match self.path.split_once("[current]") {
+        let (current, asked) = match self.path.split_once("[current]") {
             None => (false, self.path.as_str()),
             Some((before, after)) => {
                 let above = owner.rsplit_once('.').map_or("", |(above, _)| above);
@@ -108,23 +111,19 @@ impl Asked {
             }
         };
         let whole = match (current, owner.rsplit_once('.')) {
-            (true, Some((above, _))) => format!("{}.{path}", above.replace("[]", "")),
-            _ => path.to_owned(),
+            (true, Some((above, _))) => format!("{}.{asked}", above.replace("[]", "")),
+            _ => asked.to_owned(),
         };
-        let Some(found) = description.find(&whole) else {
-            mistake(
-                report,
-                Code::NotFound,
-                &at,
-                "expected the path of a property",
-            );
+        // A named type cannot be asked for here: what it is may be defined later.
+        let Ok(Ok(found)) = path::find(schema, profile, &whole) else {
+            let expected = "expected the path of a property";
+            mistake(report, Code::NotFound, &at, expected);
             return None;
         };
-        let base = Base::parse(description.format, found.kind);
-        match test(self.side, self.value, &base) {
+        match test(self.side, self.value, &found.base) {
             Ok(test) => Some(Condition {
                 current,
-                path: path.split('.').map(Into::into).collect(),
+                path: asked.split('.').map(Into::into).collect(),
                 test,
             }),
             Err(expected) => {
