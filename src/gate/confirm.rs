@@ -24,9 +24,6 @@ struct Row {
     /// Where the parts of its key end in the text of all keys; they begin where the last one ended.
     ends: [usize; 2],
     version: i32,
-    /// What inserts it.
-    statement: usize,
-    asked: u8,
 }
 
 /// Rows and their keys, in little room: there may be millions.
@@ -37,26 +34,26 @@ struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, key: Parts<'_>, row: Row) {
+    fn push(&mut self, key: Parts<'_>, version: i32) {
         let ends = key.map(|part| {
             self.keys.push_str(part);
             self.keys.len()
         });
-        self.rows.push(Row { ends, ..row });
+        self.rows.push(Row { ends, version });
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Parts<'_>, Row)> {
+    fn iter(&self) -> impl Iterator<Item = (Parts<'_>, i32)> {
         let mut begin = 0;
         self.rows.iter().map(move |row| {
             let [middle, end] = row.ends;
             let key = [&self.keys[begin..middle], &self.keys[middle..end]];
             begin = end;
-            (key, *row)
+            (key, row.version)
         })
     }
 }
 
-/// What one table is still to be asked for.
+/// What one table is still to be asked for, of one statement.
 #[derive(Debug, Default)]
 struct Pending {
     /// Rows whose keys nobody had ever stored.
@@ -66,17 +63,15 @@ struct Pending {
 }
 
 struct Passed {
-    statement: Instant,
-    tables: HashMap<Oid, Pending>,
+    since: Instant,
+    /// By the table and the statement that inserts. A statement around the one that has come to its
+    /// end waits for its own: what is found out within a subtransaction can be undone with it.
+    pending: HashMap<(Oid, usize), Pending>,
 }
 
 thread_local! {
     static PASSED: RefCell<Option<Passed>> = const { RefCell::new(None) };
 }
-
-/// How often a row that is not in the table is asked for: it may wait for a statement around this
-/// one, but more likely it was turned away by ON CONFLICT, or rolled back, and will never come.
-const MOST: u8 = 3;
 
 /// How many rows are asked for at once.
 const CHUNK: usize = 1000;
@@ -92,51 +87,48 @@ pub fn remember(
     if matches!(before, Before::Living { .. }) {
         return Ok(());
     }
-    let row = Row {
-        ends: [0; 2],
-        version,
-        statement: running_statement(),
-        asked: 0,
-    };
-    with(relation, |pending| {
+    with(relation, |pending, place| {
+        let pending = pending.entry(place).or_default();
         if !matches!(before, Before::Never) {
-            pending.others.push(key.parts(), row);
+            pending.others.push(key.parts(), version);
             return Ok(());
         }
         if pending.new.rows.len() >= CHUNK {
             look(table, pending)?;
         }
-        pending.new.push(key.parts(), row);
+        pending.new.push(key.parts(), version);
         Ok(())
     })
 }
 
-fn with<T>(relation: Oid, body: impl FnOnce(&mut Pending) -> T) -> T {
+/// What is pending, and the place in it of this table and the statement that runs.
+fn with<T>(
+    relation: Oid,
+    body: impl FnOnce(&mut HashMap<(Oid, usize), Pending>, (Oid, usize)) -> T,
+) -> T {
     PASSED.with_borrow_mut(|passed| {
         let now = statement_start();
         // What an earlier statement of the client left behind was rolled back.
         let passed = match passed {
-            Some(passed) if passed.statement == now => passed,
+            Some(passed) if passed.since == now => passed,
             stale => stale.insert(Passed {
-                statement: now,
-                tables: HashMap::new(),
+                since: now,
+                pending: HashMap::new(),
             }),
         };
-        body(passed.tables.entry(relation).or_default())
+        body(&mut passed.pending, (relation, running_statement()))
     })
 }
 
-/// Looks into history for the new rows. Those of the running statement are in the table by now, or
-/// never will be: what history does not have yet, it cannot get from another transaction any more.
-/// Those of a statement around it may be on their way.
+/// Looks into history for the new rows. They are in the table by now, or never will be: what history
+/// does not have yet, it cannot get from another transaction any more.
 fn look(table: &Table, pending: &mut Pending) -> Result<()> {
     let new = std::mem::take(&mut pending.new);
     let keys: Vec<Parts<'_>> = new.iter().map(|(key, _)| key).collect();
     let archived = table.archived_keys.may_have_each(&keys)?;
-    let running = running_statement();
-    for ((key, row), archived) in new.iter().zip(archived) {
-        if archived || row.statement != running {
-            pending.others.push(key, row);
+    for ((key, version), archived) in new.iter().zip(archived) {
+        if archived {
+            pending.others.push(key, version);
         }
     }
     Ok(())
@@ -153,45 +145,36 @@ pub enum Confirmed {
     Own,
 }
 
-/// Looks at the rows of this table once more, and ends the tombstones of those that are back. Rows
-/// that are not in the table yet, because a statement around this one is still inserting them,
-/// wait for its end.
+/// Looks at the rows of this statement in this table once more, and ends the tombstones of those
+/// that are back. What is not in the table was turned away: by ON CONFLICT, say.
 pub fn confirm(table: &Table, relation: Oid) -> Result<Confirmed> {
-    let asked = with(relation, |pending| {
-        if !pending.new.rows.is_empty() {
-            look(table, pending)?;
-        }
-        Result::Ok(std::mem::take(&mut pending.others))
-    })?;
+    let Some(mut pending) = with(relation, |pending, place| pending.remove(&place)) else {
+        return Ok(Confirmed::Fine);
+    };
+    if !pending.new.rows.is_empty() {
+        look(table, &mut pending)?;
+    }
     let mut confirmed = Confirmed::Fine;
-    let mut rest = asked.iter();
+    let mut rest = pending.others.iter();
     loop {
         let rows: Vec<_> = rest.by_ref().take(CHUNK).collect();
         if rows.is_empty() {
             return Ok(confirmed);
         }
-        let (found, seen) = ask(table, relation, &rows)?;
+        let found = ask(table, relation, &rows)?;
         if confirmed != Confirmed::Foreign && found != Confirmed::Fine {
             confirmed = found;
         }
-        with(relation, |pending| {
-            for ((key, row), seen) in rows.into_iter().zip(seen) {
-                let asked = row.asked + 1;
-                if asked < MOST && !seen {
-                    pending.others.push(key, Row { asked, ..row });
-                }
-            }
-        });
     }
 }
 
-/// What the statements say of these rows, and which of them are in the table.
-fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, Row)]) -> Result<(Confirmed, Vec<bool>)> {
+/// What the statements say of these rows.
+fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confirmed> {
     let firsts: Vec<&str> = rows.iter().map(|([first, _], _)| *first).collect();
     let seconds: Vec<&str> = rows.iter().map(|([_, second], _)| *second).collect();
     let versions: Vec<String> = rows
         .iter()
-        .map(|(_, row)| row.version.to_string())
+        .map(|(_, version)| version.to_string())
         .collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
     let (firsts, seconds, versions) = (
@@ -203,14 +186,13 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, Row)]) -> Result<(Confi
         Kind::Relationship => &[firsts, seconds, versions],
         _ => &[firsts, versions],
     };
-    let mut seen = vec![false; rows.len()];
-    let revived = rows.iter().any(|(_, row)| row.version > 1);
+    let revived = rows.iter().any(|(_, version)| *version > 1);
     let history = What::History {
         table,
         fired: Some(relation),
         usage: if revived { Use::Write } else { Use::Read },
     };
-    let confirmed = as_owner(history, || {
+    as_owner(history, || {
         Session::open(|session| {
             session.step()?;
             let mut confirmed = Confirmed::Fine;
@@ -218,15 +200,10 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, Row)]) -> Result<(Confi
                 .run(&table.clashing, args, Reading::Latest, 0)?
                 .iter()
             {
-                let place = usize::try_from(row.int8(1)).unwrap_or(0);
-                if let Some(seen) = seen.get_mut(place.wrapping_sub(1)) {
-                    *seen = true;
-                }
-                match (row.bool(2), is_own_transaction(row.xid(3))) {
-                    (false, _) => {}
-                    (true, false) => confirmed = Confirmed::Foreign,
-                    (true, true) if confirmed == Confirmed::Fine => confirmed = Confirmed::Own,
-                    (true, true) => {}
+                match is_own_transaction(row.xid(1)) {
+                    false => confirmed = Confirmed::Foreign,
+                    true if confirmed == Confirmed::Fine => confirmed = Confirmed::Own,
+                    true => {}
                 }
             }
             if revived && confirmed == Confirmed::Fine {
@@ -236,6 +213,5 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, Row)]) -> Result<(Confi
             }
             Ok(confirmed)
         })
-    })?;
-    Ok((confirmed, seen))
+    })
 }

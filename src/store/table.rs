@@ -61,8 +61,8 @@ pub struct Table {
     pub rights: Statement,
     /// The last version in history, by key.
     pub last_archived: Statement,
-    /// Of rows given by key and version: the places of those that are there, whether history has
-    /// them too, and which transaction wrote that.
+    /// Of rows given by key and version: which transactions wrote what history has of those that
+    /// are there.
     pub clashing: Statement,
     /// Ends the tombstones of rows given by key and version.
     pub revive: Statement,
@@ -392,7 +392,7 @@ fn given(table: &str, key: &[&str]) -> (String, String) {
         columns.join(" AND ")
     };
     let rows = format!(
-        "FROM unnest({}) WITH ORDINALITY AS n ({}, version, place) JOIN ONLY {table} AS t \
+        "FROM unnest({}) AS n ({}, version) JOIN ONLY {table} AS t \
          ON {} AND t.version = n.version::pg_catalog.int4",
         arrays.join(", "),
         key.join(", "),
@@ -412,8 +412,8 @@ fn clashing(table: &str, history: &str, key: &[&str]) -> Statement {
     let (rows, same) = given(table, key);
     Statement::by_key(
         format!(
-            "SELECT n.place, h.version IS NOT NULL, h.xmin {rows} \
-             LEFT JOIN LATERAL (SELECT h.version, h.xmin FROM {history} AS h \
+            "SELECT h.xmin {rows} \
+             JOIN LATERAL (SELECT h.xmin FROM {history} AS h \
                    WHERE {same} AND h.version >= t.version \
                    ORDER BY h.version DESC LIMIT 1) AS h ON true"
         ),
