@@ -5,11 +5,12 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    AclMode, Datum, DestReceiver, ErrorData, FunctionCallInfo, HeapTuple, HeapTupleHeader,
-    IndexScanDesc, ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext, Oid, ParamListInfo,
-    PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion, QueryEnvironment, Relation,
-    RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable, ScanDirection, ScanKey, Snapshot,
-    SyscacheCallbackFunction, TransactionId, TupleDesc, Tuplestorestate, varlena,
+    AclMode, BlockNumber, Buffer, Datum, DestReceiver, ErrorData, FunctionCallInfo, GlobalVisState,
+    HeapTuple, HeapTupleHeader, IndexScanDesc, ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext,
+    Oid, ParamListInfo, PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion,
+    QueryEnvironment, Relation, RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable, ScanDirection,
+    ScanKey, Snapshot, SubTransactionId, SyscacheCallbackFunction, TransactionId, TupleDesc,
+    TupleTableSlot, Tuplestorestate, varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -169,14 +170,24 @@ unsafe extern "C-unwind" {
         order_count: c_int,
     );
     pub fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
+    pub fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
     pub fn index_endscan(scan: IndexScanDesc);
+    pub fn table_slot_create(table: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
+    pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+    pub fn GlobalVisTestFor(table: Relation) -> *mut GlobalVisState;
     pub fn ScanKeyInit(key: ScanKey, column: i16, strategy: u16, function: Oid, argument: Datum);
+
+    // bufmgr.h
+    pub fn ReadBuffer(relation: Relation, block: BlockNumber) -> Buffer;
+    pub fn LockBuffer(buffer: Buffer, mode: c_int);
+    pub fn UnlockReleaseBuffer(buffer: Buffer);
 
     // lock.h
     pub fn LockAcquire(tag: *const LOCKTAG, mode: c_int, session: bool, dont_wait: bool) -> c_uint;
 
     // xact.h
     pub fn GetCurrentTransactionNestLevel() -> c_int;
+    pub fn GetCurrentSubTransactionId() -> SubTransactionId;
     pub fn CommandCounterIncrement();
     pub fn TransactionIdIsCurrentTransactionId(xid: TransactionId) -> bool;
     pub fn BeginInternalSubTransaction(name: *const c_char);

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod attempt;
+mod btree;
 mod call;
 mod catch;
 mod composite;

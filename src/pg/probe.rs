@@ -1,15 +1,17 @@
-//! Probing the index of a key: has it any entry at all under this key?
+//! Probing the index of a key: is anything there that anybody may see?
 //!
-//! The answer "no" is certain: whatever any transaction has stored there, committed or not, dead or
-//! not, has an entry as long as anybody may see it. "Yes" may be of a row that nobody sees any more;
-//! a statement decides then. No statement is run, no row is read, and nothing of the user's.
+//! The answer "no" is certain: whatever any transaction has stored there, committed or not, deleted
+//! or not, has an entry and a row as long as anybody may see it. "Yes" may be of a row that this
+//! statement does not see; another statement decides then. None is run here, and nothing of the
+//! user's. What a purge has left dead is passed over, and marked as dead for those who come after.
 
+use super::btree::{self, Look, Place};
 use super::catch::guard;
 use super::error::Result;
 use super::relation::relation;
 use super::{ffi, invalidation, varlena};
 use core::ffi::{CStr, c_int};
-use pgrx::pg_sys::{self, Oid, ScanKeyData};
+use pgrx::pg_sys::{self, Oid, ScanKeyData, SnapshotData};
 use std::cell::Cell;
 
 /// The key of a row: one text, or two; of one, the second is empty and not looked at.
@@ -22,6 +24,25 @@ pub struct KeyIndex {
     table: String,
     columns: &'static [&'static CStr],
     found: Cell<Option<Found>>,
+    /// Where both relations were locked; they are, as long as it is not left.
+    locked: Cell<Option<Subtransaction>>,
+    place: Cell<Place>,
+}
+
+/// A transaction of this backend, and a subtransaction of it. No other gets the same numbers, so
+/// that what was locked within is locked while they are the current ones.
+type Subtransaction = (u32, u32);
+
+fn subtransaction() -> Subtransaction {
+    // SAFETY: both read what only this backend writes.
+    unsafe {
+        let own = pg_sys::MyProc;
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        let transaction = (&raw const (*own).lxid).read();
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let transaction = (&raw const (*own).vxid.lxid).read();
+        (transaction, ffi::GetCurrentSubTransactionId())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +64,8 @@ impl KeyIndex {
             table: table.to_owned(),
             columns,
             found: Cell::new(None),
+            locked: Cell::new(None),
+            place: Cell::default(),
         }
     }
 
@@ -60,7 +83,7 @@ impl KeyIndex {
         Ok(answers)
     }
 
-    /// Clears the answer of each key that has no entry; leaves all, where it cannot say.
+    /// Clears the answer of each key that nothing is under; leaves all, where it cannot say.
     fn probe(&self, keys: &[Parts<'_>], answers: &mut [bool]) -> Result<()> {
         keys.iter()
             .flatten()
@@ -70,20 +93,33 @@ impl KeyIndex {
             let Some(index) = found.index else {
                 return Ok(());
             };
-            let width = self.columns.len();
+            let (width, now) = (self.columns.len(), subtransaction());
+            let locked = self.locked.get() == Some(now);
+            let mut place = self.place.get();
+            let (known, rest) = (&mut place, &mut *answers);
             // SAFETY: the closure owns nothing; the table and the index are locked before they are
             // opened, and are what they were found to be unless a change was heard of since.
             let current = unsafe {
                 guard(|| {
-                    ffi::LockRelationOid(found.table, LOCK);
-                    if found.changes != invalidation::changes() {
-                        return false;
+                    if !locked {
+                        ffi::LockRelationOid(found.table, LOCK);
+                        if found.changes != invalidation::changes() {
+                            return false;
+                        }
+                        ffi::LockRelationOid(index, LOCK);
+                        if found.changes != invalidation::changes() {
+                            return false;
+                        }
                     }
-                    scan(found.table, index, width, keys, answers);
+                    if look(index, width, keys, rest, known) {
+                        scan(found.table, index, width, keys, rest);
+                    }
                     true
                 })
             }?;
             if current {
+                self.locked.set(Some(now));
+                self.place.set(place);
                 return Ok(());
             }
         }
@@ -120,6 +156,8 @@ impl KeyIndex {
             index,
         };
         self.found.set(Some(found));
+        self.locked.set(None);
+        self.place.set(Place::default());
         Ok(found)
     }
 }
@@ -169,26 +207,63 @@ unsafe fn index_of(relation: pg_sys::Relation, columns: &[&CStr]) -> Option<Oid>
     }
 }
 
+/// Clears the answers that a look into the pages can clear; says whether others are left.
+///
 /// # Safety
-/// Must be called inside `guard`; the table is locked, the index is a btree of its own whose first
+/// As for [`scan`]; `place` is of this index as it is now.
+unsafe fn look(
+    index: Oid,
+    width: usize,
+    keys: &[Parts<'_>],
+    answers: &mut [bool],
+    place: &mut Place,
+) -> bool {
+    // SAFETY: opened and closed here; the rest is the caller's promise.
+    unsafe {
+        let index = ffi::index_open(index, NO_LOCK);
+        for (key, answer) in keys.iter().zip(&mut *answers) {
+            let [first, second] = key.map(str::as_bytes);
+            match btree::look(index, [first, second].get(..width).unwrap_or(&[]), place) {
+                Look::Empty => {
+                    answers.fill(false);
+                    break;
+                }
+                Look::Absent => *answer = false,
+                Look::Unclear => {}
+            }
+        }
+        ffi::index_close(index, NO_LOCK);
+    }
+    answers.contains(&true)
+}
+
+/// # Safety
+/// Must be called inside `guard`; both are locked, the index is a btree of its own whose first
 /// `width` columns are texts in the order of their bytes; `answers` is as long as `keys`.
 unsafe fn scan(table: Oid, index: Oid, width: usize, keys: &[Parts<'_>], answers: &mut [bool]) {
     let mut scan_keys = [ScanKeyData::default(); 2];
     let (count, scan_keys) = (width as c_int, scan_keys.as_mut_ptr());
-    // SAFETY: opened and closed here; there is room for two scan keys, which a rescan copies.
+    // SAFETY: opened and closed here; there is room for two scan keys, which a rescan copies; the
+    // snapshot lives as long as the scan.
     unsafe {
         let table = ffi::table_open(table, NO_LOCK);
-        let index = ffi::index_open(index, LOCK);
+        let index = ffi::index_open(index, NO_LOCK);
+        let mut whoever_sees_it = SnapshotData {
+            snapshot_type: pg_sys::SnapshotType::SNAPSHOT_NON_VACUUMABLE,
+            vistest: ffi::GlobalVisTestFor(table),
+            ..SnapshotData::default()
+        };
+        let slot = ffi::table_slot_create(table, core::ptr::null_mut());
         let scan = ffi::index_beginscan(
             table,
             index,
-            &raw mut pg_sys::SnapshotAnyData,
+            &raw mut whoever_sees_it,
             #[cfg(feature = "pg18")]
             core::ptr::null_mut(),
             count,
             0,
         );
-        for (key, answer) in keys.iter().zip(answers) {
+        for (key, answer) in keys.iter().zip(answers).filter(|(_, answer)| **answer) {
             for (place, part) in key.iter().take(width).enumerate() {
                 ffi::ScanKeyInit(
                     scan_keys.add(place),
@@ -200,9 +275,17 @@ unsafe fn scan(table: Oid, index: Oid, width: usize, keys: &[Parts<'_>], answers
             }
             ffi::index_rescan(scan, scan_keys, count, core::ptr::null_mut(), 0);
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
-            *answer = !ffi::index_getnext_tid(scan, forward).is_null();
+            *answer = loop {
+                if ffi::index_getnext_tid(scan, forward).is_null() {
+                    break false;
+                }
+                if ffi::index_fetch_heap(scan, slot) {
+                    break true;
+                }
+            };
         }
         ffi::index_endscan(scan);
+        ffi::ExecDropSingleTupleTableSlot(slot);
         ffi::index_close(index, NO_LOCK);
         ffi::table_close(table, NO_LOCK);
     }

@@ -39,6 +39,7 @@ mod invariant;
 mod isolation;
 mod jsonb;
 mod kept;
+mod key_index;
 mod layers;
 mod link;
 mod load;
