@@ -2,7 +2,7 @@
 //!
 //! The two differ where they look alike: `\w`, `\d` and `\b` are ASCII in ECMAScript, `.` stops at
 //! four line ends, and `[` and `&&` inside a class stand for themselves. What cannot run in linear
-//! time (look-around, back references) is refused, as is what both languages do not read alike.
+//! time (look-around, back references) is refused, as is what ECMAScript refuses with its flag `u`.
 
 use super::unicode::is_property;
 use std::collections::HashSet;
@@ -13,6 +13,8 @@ const ANYTHING: &str = r"[\x{0}-\x{10FFFF}]";
 
 /// Halves of a character in UTF-16; no text in UTF-8 holds one.
 const SURROGATES: std::ops::RangeInclusive<u32> = 0xD800..=0xDFFF;
+
+const ENDS: &str = "expected a range from one character to another";
 
 /// Inside a class, between its brackets.
 const DIGIT: &str = "0-9";
@@ -139,15 +141,24 @@ impl Text {
         Ok(())
     }
 
-    /// `name>` behind `(?<`.
+    /// `name>` behind `(?<`; a character of it can be escaped by its code.
     fn group_name(&mut self) -> Result<(), String> {
+        const WRONG: &str = "expected the name of a group";
         let mut name = String::new();
         loop {
-            match self.rest.next() {
+            let c = match self.rest.next() {
                 Some('>') if !name.is_empty() => break,
+                Some('\\') => match self.rest.next() {
+                    Some(c @ 'u') => char::from_u32(self.character(c)?),
+                    _ => None,
+                },
+                c => c,
+            };
+            match c {
                 Some(c) if c.is_alphabetic() || matches!(c, '$' | '_') => name.push(c),
+                Some(c @ ('\u{200C}' | '\u{200D}')) if !name.is_empty() => name.push(c),
                 Some(c) if c.is_alphanumeric() && !name.is_empty() => name.push(c),
-                _ => return Err("expected the name of a group".to_owned()),
+                _ => return Err(WRONG.to_owned()),
             }
         }
         if self.groups.insert(name) {
@@ -178,6 +189,8 @@ impl Text {
                 let property = self.property()?;
                 self.out.push_str(&format!("\\{c}{property}"));
             }
+            // With the flag `u`, a hyphen is escaped where it can mean something.
+            '-' => return Err("expected an escape of ECMAScript".to_owned()),
             _ => {
                 let code = self.character(c)?;
                 match SURROGATES.contains(&code) {
@@ -234,7 +247,7 @@ impl Text {
                 let code = self.digits(4)?;
                 self.paired(code).unwrap_or(code)
             }
-            _ if c.is_ascii_punctuation() && c != '_' => c as u32,
+            _ if r"^$\.*+?()[]{}|/-".contains(c) => c as u32,
             _ => return Err("expected an escape of ECMAScript".to_owned()),
         })
     }
@@ -302,32 +315,23 @@ impl Text {
             // A hyphen is a range unless it stands at the end.
             let mut ahead = self.rest.clone();
             let range = ahead.next() == Some('-') && !matches!(ahead.next(), Some(']') | None);
-            let Some(low) = low else {
-                if range {
-                    // `[\w-.]`: ECMAScript's legacy grammar reads three things.
-                    self.rest.next();
-                    self.hex('-' as u32);
+            let low = match (low, range) {
+                (None, false) => continue,
+                (Some(low), false) => {
+                    self.range(low, low);
+                    continue;
                 }
-                continue;
+                (None, true) => return Err(ENDS.to_owned()),
+                (Some(low), true) => low,
             };
-            if !range {
-                self.range(low, low);
-                continue;
-            }
             self.rest.next();
             let Some(c) = self.rest.next() else {
                 return Err("expected the class to end".to_owned());
             };
-            let mark = self.out.len();
             match self.atom(c)? {
                 Some(high) if low <= high => self.range(low, high),
                 Some(_) => return Err("expected a range in order".to_owned()),
-                None => {
-                    let set = self.out.split_off(mark);
-                    self.range(low, low);
-                    self.hex('-' as u32);
-                    self.out.push_str(&set);
-                }
+                None => return Err(ENDS.to_owned()),
             }
         }
     }
