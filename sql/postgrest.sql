@@ -4,25 +4,25 @@
 -- reply_written or reply_read, which set the status and the headers of the response. Those here
 -- belong to the extension, so that an upgrade of it changes them; those there to their owner.
 
-CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL, any_version integer DEFAULT NULL)
+CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL)
     RETURNS integer
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_version_wrapper';
-COMMENT ON FUNCTION ingest.request_version(integer, integer) IS 'The version that a request to PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *, or any_version for If-Match: *; NULL if it expects none. Errors: PT400 another If-Match';
+COMMENT ON FUNCTION ingest.request_version(integer) IS 'The version that a write through PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *; NULL if it expects none, or any (If-Match: *), which reply_written asks. Errors: PT400 another precondition, or two that disagree';
 
 CREATE FUNCTION ingest.request_unconditional()
     RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_unconditional_wrapper';
-COMMENT ON FUNCTION ingest.request_unconditional() IS 'True, unless a request to PostgREST has an If-Match, for what takes none. Errors: PT400 If-Match';
+COMMENT ON FUNCTION ingest.request_unconditional() IS 'True, unless a request to PostgREST has a precondition, for what takes none. Errors: PT400 If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since';
 
 CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'reply_written_wrapper';
-COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400';
+COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400, PT412 it was created, and If-Match: * expects one';
 
 CREATE FUNCTION ingest.reply_read(resource jsonb)
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'reply_read_wrapper';
-COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource';
+COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match or If-Modified-Since knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource, or no date, PT412 If-Match or If-Unmodified-Since expects another version';
 
 -- What api_create makes: one row per function. In a body, @resource@ and @link@ stand for the
 -- templates of Location.
@@ -39,17 +39,9 @@ AS $$ VALUES
      'The body is {"data", "contained"?, "id"?}; the id is the argument, or the body''s, or a new one. Answers 201 with the resource; 409 if the id or an identity exists, 422 if it does not conform to its profile.'),
     ('resource_upsert',
      'source text, profile text, id text, body jsonb, if_match integer DEFAULT NULL', 'text, text, text, jsonb, integer', 'jsonb', 'VOLATILE',
-     'DECLARE
-        expected integer := ingest.request_version(if_match, -1);
-    BEGIN
-        IF expected OPERATOR(pg_catalog.<) 0 AND if_match IS NULL THEN
-            PERFORM ingest.resource_read(source, profile, id);
-            expected := NULL;
-        END IF;
-        RETURN ingest.reply_written(ingest.resource_upsert(source, profile, id, body, expected), @resource@, source, profile);
-    END;',
+     'RETURN ingest.reply_written(ingest.resource_upsert(source, profile, id, body, ingest.request_version(if_match)), @resource@, source, profile);',
      'Creates a resource or replaces it',
-     'If-Match: W/"3" or if_match replaces that version only; If-None-Match: * creates only. Answers 201 or 200 with the resource; 412 if another version is current, 422 if it does not conform to its profile.'),
+     'If-Match: W/"3" or if_match replaces that version only, If-Match: * any; If-None-Match: * creates only. Answers 201 or 200 with the resource; 412 if another version is current, 422 if it does not conform to its profile.'),
     ('resource_create_if',
      'source text, profile text, criteria jsonb, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, jsonb, text', 'jsonb', 'VOLATILE',
      'PERFORM ingest.request_unconditional();
@@ -78,13 +70,15 @@ AS $$ VALUES
      'As it is, or as it was in a version. If-None-Match: W/"3" answers 304 while that version is current. Answers 200; 404 if it never was, 410 if it is deleted.'),
     ('resource_history',
      'source text, profile text, id text', 'text, text, text', 'SETOF ingest.revision', 'STABLE',
-     'RETURN QUERY SELECT * FROM ingest.resource_history(source, profile, id);',
+     'PERFORM ingest.request_unconditional();
+    RETURN QUERY SELECT * FROM ingest.resource_history(source, profile, id);',
      'Lists the versions of a resource',
      'Newest first, each with its outcome, its instants and the resource as it was; the resource of a deletion is null. Answers 200; 404 if it never was.'),
     ('resource_search',
      'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL', 'text, text, jsonb, integer, text', 'SETOF jsonb', 'STABLE',
      -- In a GET, an argument is text: criteria are a query string then.
-     'IF pg_catalog.jsonb_typeof(criteria) OPERATOR(pg_catalog.=) ''string'' THEN
+     'PERFORM ingest.request_unconditional();
+    IF pg_catalog.jsonb_typeof(criteria) OPERATOR(pg_catalog.=) ''string'' THEN
         criteria := ingest.criteria(criteria OPERATOR(pg_catalog.#>>) ''{}'');
     END IF;
     RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after) AS found;',
@@ -92,7 +86,8 @@ AS $$ VALUES
      'Those that meet all criteria, {"property.path": value} or a query string, by id, at most count, beginning after an id. Answers 200 with an array; 400 for a property that the profile does not have.'),
     ('resource_validate',
      'source text, profile text, body jsonb', 'text, text, jsonb', 'jsonb', 'STABLE',
-     'RETURN ingest.resource_validate(source, profile, body);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.resource_validate(source, profile, body);',
      'Validates a body without writing it',
      'Answers 200 with an OperationOutcome, whose issues are those that a write would be refused for.'),
     ('relationship_link',
@@ -113,7 +108,8 @@ AS $$ VALUES
      'The id is <from-type>.<from-id>,<to-type>.<to-id>. Answers 204; 404, 410 if it is unlinked, 412.'),
     ('bundle_apply',
      'source text, bundle jsonb', 'text, jsonb', 'jsonb', 'VOLATILE',
-     'RETURN ingest.bundle_apply(source, bundle);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.bundle_apply(source, bundle);',
      'Applies a bundle, all or nothing',
      'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.')
 $$;

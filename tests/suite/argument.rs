@@ -147,7 +147,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("api_functions", &[]),
     ("api_create", &["'api'", "'{\"base\": \"/api\"}'"]),
     ("api_drop", &["'ingest_api'"]),
-    ("request_version", &["1", "2"]),
+    ("request_version", &["1"]),
     ("request_unconditional", &[]),
     (
         "reply_written",

@@ -52,6 +52,7 @@ mod own_names;
 mod parallel;
 mod patch;
 mod postgrest;
+mod precondition;
 mod read_at;
 mod readme;
 mod repair;

@@ -1,7 +1,7 @@
 //! The status and the headers of a response. `ingest.reply_written(written, location, source,
 //! profile)`, `ingest.reply_read(resource)`
 
-use super::request::{Headers, headers};
+use super::request::{Expected, Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, State, set_local, unix_time};
 use crate::store::Outcome;
 use httpdate::fmt_http_date;
@@ -21,7 +21,15 @@ pub fn written(call: &mut Call<'_>) -> Result<Answer> {
         return Err(bad("written must not be null"));
     };
     let text = headers()?;
-    let minimal = Headers::read(text.as_deref())?.prefers("return=minimal");
+    let headers = Headers::read(text.as_deref())?;
+    if outcome == Outcome::Created && headers.expected()? == Some(Expected::Any) {
+        return Err(Error::refuse(
+            State::PreconditionFailed,
+            "any version is expected, but there is none",
+        )
+        .hint("If-Match: * changes what is there; leave it out to create."));
+    }
+    let minimal = headers.prefers("return=minimal");
 
     let mut reply = Reply::about(&version.to_string(), unix_time(updated_at))?;
     if let Some(location) = call.text(1)?
@@ -58,7 +66,7 @@ pub fn read(call: &mut Call<'_>) -> Result<Answer> {
     };
     let (version, updated_at) = meta(Value::read(resource)?)?;
     let text = headers()?;
-    let known = Headers::read(text.as_deref())?.know(version);
+    let known = Headers::read(text.as_deref())?.know(version, updated_at)?;
     Reply::about(version, updated_at)?.send(known.then_some("304"))?;
     Ok(match known {
         true => Answer::Null,

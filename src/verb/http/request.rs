@@ -1,8 +1,13 @@
-//! What a request expects. `ingest.request_version(if_match, any_version)`
+//! What a request expects. `ingest.request_version(if_match)`, `ingest.request_unconditional()`
+//!
+//! A precondition (RFC 9110, section 13) that is not asked is a lost update: each is asked, or the
+//! call is refused.
 
 use crate::pg::{Answer, Call, Error, Result, State, setting};
+use httpdate::parse_http_date;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
 
 /// The headers of the request that mean something to the verbs; none outside of a request.
 #[derive(Default, Deserialize)]
@@ -13,7 +18,20 @@ pub struct Headers<'a> {
     #[serde(borrow)]
     if_none_match: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    if_modified_since: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    if_unmodified_since: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     prefer: Option<Cow<'a, str>>,
+}
+
+/// What a write expects of what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Whichever version: that there is one.
+    Any,
+    /// This one; 0 is none.
+    Version(i32),
 }
 
 impl<'a> Headers<'a> {
@@ -43,13 +61,103 @@ impl<'a> Headers<'a> {
         given.any(|given| given.eq_ignore_ascii_case(preference))
     }
 
-    /// Whether `If-None-Match` knows this version (RFC 9110, section 13.1.2: the weak comparison).
-    pub fn know(&self, version: &str) -> bool {
-        let known = self.if_none_match.as_deref().unwrap_or_default();
-        // An ETag of ours has no comma in it.
-        let mut tags = known.split(',').map(str::trim);
-        known.trim() == "*" || tags.any(|tag| number(tag) == Some(version))
+    /// What a write expects.
+    pub fn expected(&self) -> Result<Option<Expected>> {
+        self.refuse(&DATES)?;
+        match (trimmed(&self.if_match), trimmed(&self.if_none_match)) {
+            (None, None) => Ok(None),
+            (None, Some("*")) => Ok(Some(Expected::Version(0))),
+            (None, Some(_)) => Err(bad("If-None-Match is not *")
+                .hint("On a write it is *: there must be nothing yet. If-Match names a version.")),
+            (Some("*"), None) => Ok(Some(Expected::Any)),
+            (Some(tag), None) => match number(tag).and_then(|version| version.parse().ok()) {
+                Some(version) => Ok(Some(Expected::Version(version))),
+                None => Err(bad("If-Match is not one version")
+                    .hint("It is the ETag of a response: W/\"3\".")),
+            },
+            (Some(_), Some(_)) => Err(bad("If-Match and If-None-Match exclude each other")
+                .hint("Leave one of the two out.")),
+        }
     }
+
+    /// Refuses the first of these headers that is there.
+    fn refuse(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            let given = match *name {
+                IF_MATCH => &self.if_match,
+                IF_NONE_MATCH => &self.if_none_match,
+                IF_MODIFIED_SINCE => &self.if_modified_since,
+                _ => &self.if_unmodified_since,
+            };
+            if given.is_some() {
+                return Err(bad(format!("the call takes no {name}"))
+                    .hint("A precondition that is not asked is refused: leave it out."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a reader knows this version, made at this second, already; refuses one that he does
+    /// not want (RFC 9110, section 13.2.2).
+    pub fn know(&self, version: &str, seconds: i64) -> Result<bool> {
+        let is_wanted = match (&self.if_match, &self.if_unmodified_since) {
+            (Some(tags), _) => names(tags, version),
+            (None, Some(date)) => seconds <= second(IF_UNMODIFIED_SINCE, date)?,
+            (None, None) => true,
+        };
+        if !is_wanted {
+            return Err(Error::refuse(
+                State::PreconditionFailed,
+                "another version is there than the request expects",
+            )
+            .hint("Leave the precondition out to read it."));
+        }
+        match (&self.if_none_match, &self.if_modified_since) {
+            (Some(tags), _) => Ok(names(tags, version)),
+            (None, Some(date)) => Ok(seconds <= second(IF_MODIFIED_SINCE, date)?),
+            (None, None) => Ok(false),
+        }
+    }
+}
+
+const IF_MATCH: &str = "If-Match";
+const IF_NONE_MATCH: &str = "If-None-Match";
+const IF_MODIFIED_SINCE: &str = "If-Modified-Since";
+const IF_UNMODIFIED_SINCE: &str = "If-Unmodified-Since";
+const DATES: [&str; 2] = [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+const ALL: [&str; 4] = [
+    IF_MATCH,
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE,
+];
+
+fn trimmed<'h>(header: &'h Option<Cow<'_, str>>) -> Option<&'h str> {
+    header.as_deref().map(str::trim)
+}
+
+/// Whether a list of ETags has this version in it, or is `*` (RFC 9110, section 8.8.3.2: the weak
+/// comparison; all of ours are weak).
+fn names(tags: &str, version: &str) -> bool {
+    // An ETag of ours has no comma in it.
+    let mut each = tags.split(',').map(str::trim);
+    tags.trim() == "*" || each.any(|tag| number(tag) == Some(version))
+}
+
+/// The second that an HTTP date names.
+fn second(header: &str, date: &str) -> Result<i64> {
+    let date = parse_http_date(date.trim()).ok();
+    let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .ok_or_else(|| {
+            bad(format!("{header} is not a date"))
+                .hint("It is the Last-Modified of a response: Thu, 29 Feb 2024 23:59:59 GMT.")
+        })
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::refuse(State::BadRequest, message)
 }
 
 /// The setting that holds the headers.
@@ -57,51 +165,30 @@ pub fn headers() -> Result<Option<String>> {
     setting(c"request.headers")
 }
 
-/// The version that the caller expects: of the argument, or else of the request's headers.
+/// The version that the caller expects: of the argument, or else of the request's headers. That there
+/// is one at all is asked when it is written.
 pub fn version(call: &mut Call<'_>) -> Result<Answer> {
-    let (given, any) = (call.int4(0), call.int4(1));
-    let answer = |version: Option<i32>| version.map_or(Answer::Null, Answer::int4);
+    let given = call.int4(0);
     let text = headers()?;
-    let headers = Headers::read(text.as_deref())?;
-    let of_header = if headers.if_none_match.as_deref().map(str::trim) == Some("*") {
-        Some(0)
-    } else {
-        match headers.if_match.as_deref().map(str::trim) {
-            None => None,
-            // Any version will do, and of the argument the one that it names.
-            Some("*") => return Ok(answer(given.or(any))),
-            Some(tag) => match number(tag).and_then(|version| version.parse().ok()) {
-                Some(version) => Some(version),
-                None => {
-                    return Err(
-                        Error::refuse(State::BadRequest, "If-Match is not one version")
-                            .hint("It is the ETag of a response: W/\"3\"."),
-                    );
-                }
-            },
-        }
-    };
-    match (given, of_header) {
-        (Some(given), Some(of_header)) if given != of_header => Err(Error::refuse(
-            State::BadRequest,
-            "the argument if_match and the headers of the request name two versions",
-        )
-        .hint("Leave one of the two out.")),
-        (given, of_header) => Ok(answer(given.or(of_header))),
+    let expected = Headers::read(text.as_deref())?.expected()?;
+    match (given, expected) {
+        (Some(0), Some(Expected::Any)) => Err(disagree()),
+        (Some(given), Some(Expected::Version(expected))) if given != expected => Err(disagree()),
+        (None, Some(Expected::Version(expected))) => Ok(Answer::int4(expected)),
+        (given, _) => Ok(given.map_or(Answer::Null, Answer::int4)),
     }
+}
+
+fn disagree() -> Error {
+    bad("the argument if_match and the headers of the request name two versions")
+        .hint("Leave one of the two out.")
 }
 
 /// `ingest.request_unconditional()`: refuses a precondition that the verb would not ask.
 pub fn unconditional(_call: &mut Call<'_>) -> Result<Answer> {
     let text = headers()?;
-    match Headers::read(text.as_deref())?.if_match {
-        None => Ok(Answer::bool(true)),
-        Some(_) => Err(
-            Error::refuse(State::BadRequest, "the call takes no If-Match").hint(
-                "If-Match names a version of what is there; this call creates. Leave it out.",
-            ),
-        ),
-    }
+    Headers::read(text.as_deref())?.refuse(&ALL)?;
+    Ok(Answer::bool(true))
 }
 
 /// The number in an ETag of ours: `W/"3"`, or without its `W/`.
