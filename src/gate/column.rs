@@ -1,6 +1,7 @@
 //! Validation of a column of a table of the user's own.
 
 use crate::pg::{Answer, Call, Error, Event, Result, State, kind};
+use crate::store::history::RowKey;
 use crate::store::{find_for_gate, reference, refusal, source as sources};
 use ingest_engine::Resource;
 use std::ffi::CString;
@@ -51,7 +52,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         if report.refuses() {
             return Err(refusal::of_report(&guarded, report));
         }
-        reference::hold(&guarded, "", &checked, trigger.owner())?;
+        reference::hold(&guarded, RowKey::Id(""), &checked, trigger.owner())?;
     }
     Ok(row.answer())
 }

@@ -260,18 +260,15 @@ fn judge(
         data,
         contained,
     };
-    let (checked, report, profile_version) = guarded.check_for_write(&resource)?;
-    if report.refuses() {
-        return Err(refusal::of_report(guarded, report));
+    let judged = guarded.judge(&resource, old_contained)?;
+    if judged.report.refuses() {
+        return Err(refusal::of_report(guarded, judged.report));
     }
-    reference::hold(guarded, id, &checked, trigger.owner())?;
-    let contained = if matches!(contained, Some(Value::Null)) {
-        Contained::Absent
-    } else if checked.incomplete {
-        let old = old_contained.map(Value::read).transpose()?;
-        Contained::Completed(guarded.complete(&resource, old)?)
-    } else {
-        Contained::AsGiven
+    reference::hold(guarded, key, &judged.checked, trigger.owner())?;
+    let contained = match (contained, judged.completed) {
+        (Some(Value::Null), _) => Contained::Absent,
+        (_, Some(completed)) => Contained::Completed(completed),
+        (_, None) => Contained::AsGiven,
     };
     let size_of_contained = match &contained {
         Contained::Completed(bytes) => bytes.len(),
@@ -281,7 +278,7 @@ fn judge(
     if size(data) + size_of_contained + ENVELOPE > LARGEST {
         return Err(refusal::too_large_to_return(guarded));
     }
-    Ok((contained, profile_version))
+    Ok((contained, judged.profile_version))
 }
 
 /// What one JSONB container can hold, in bytes (PostgreSQL's `JENTRY_OFFLENMASK`): a resource is

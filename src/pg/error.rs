@@ -1,9 +1,12 @@
 //! What can go wrong, as values: our own refusals, and PostgreSQL's errors passed through whole.
 
+use super::catch::guard;
+use super::ffi;
 use core::ffi::{CStr, c_char};
 use jsonb::{Item, Value, to_text, write};
 use pgrx::pg_sys::ErrorData;
 use std::borrow::Cow;
+use std::ffi::CString;
 use std::fmt::Write as _;
 use std::ptr::NonNull;
 
@@ -115,7 +118,7 @@ impl Refusal {
     /// The OperationOutcome: that of its issues, or else one issue that says what the message says.
     /// In ASCII: names in it can hold what the client's encoding lacks, and an error that cannot
     /// be converted would be another error.
-    pub(super) fn outcome(&self) -> Cow<'_, str> {
+    pub fn outcome(&self) -> Cow<'_, str> {
         if let Some(detail) = &self.detail {
             return ascii_json(detail);
         }
@@ -204,6 +207,22 @@ impl Error {
         self
     }
 
+    /// Names the part of a call in what refuses it, of a trigger too; PostgreSQL's own errors go on
+    /// as they are.
+    #[must_use]
+    pub fn in_part(mut self, part: &str) -> Self {
+        match &mut self {
+            Error::Refused(refusal) => refusal.message = format!("{part}: {}", refusal.message),
+            Error::Postgres(caught) if State::of(&caught.sqlstate()).is_some() => {
+                if let Err(error) = caught.prefix(part) {
+                    return error;
+                }
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// The constraint, schema and table that a PostgreSQL error names.
     pub fn constraint(&self) -> Option<(&str, &str, &str)> {
         match self {
@@ -232,6 +251,20 @@ impl Caught {
 
     pub(super) fn into_raw(self) -> *mut ErrorData {
         self.0.as_ptr()
+    }
+
+    /// Puts `part: ` before the message.
+    fn prefix(&mut self, part: &str) -> Result<()> {
+        let message = text(self.error().message).unwrap_or_default();
+        let message = CString::new(format!("{part}: {message}"))
+            .map_err(|_| Error::Bug("NUL in a message".into()))?;
+        let (context, message) = (self.error().assoc_context, message.as_ptr());
+        // SAFETY: the closure holds only the call; the context is that of the error, and lives as
+        // long as it does.
+        let copy = unsafe { guard(|| ffi::MemoryContextStrdup(context, message)) }?;
+        // SAFETY: the copy of the error is ours alone.
+        unsafe { (*self.0.as_ptr()).message = copy };
+        Ok(())
     }
 
     fn error(&self) -> &ErrorData {

@@ -34,6 +34,7 @@ unsafe extern "C-unwind" {
         most: usize,
     ) -> MemoryContext;
     pub fn MemoryContextReset(context: MemoryContext);
+    pub fn MemoryContextStrdup(context: MemoryContext, text: *const c_char) -> *mut c_char;
     pub fn MemoryContextDelete(context: MemoryContext);
     pub fn palloc(size: usize) -> *mut c_void;
     pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;

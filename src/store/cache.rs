@@ -40,6 +40,18 @@ pub struct Guarded {
     pub ends: Option<Ends>,
 }
 
+/// A resource, checked for a write.
+pub struct Judged {
+    /// What the check has found.
+    pub checked: Checked,
+    /// What is wrong.
+    pub report: Report,
+    /// What is contained, with its full ids, where some were left out and nothing is refused.
+    pub completed: Option<Vec<u8>>,
+    /// The version of the definition that it was checked against.
+    pub profile_version: i32,
+}
+
 /// One source, as far as it is known.
 #[derive(Debug)]
 pub struct Source {
@@ -283,35 +295,43 @@ impl Guarded {
 
     /// Checks a resource; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        let (checked, report, _) = self.check_for_write(resource)?;
+        self.with_loading(|guarded| guarded.check_as_known(resource))
+    }
+
+    /// As [`Guarded::check`], for a write; if nothing is refused, gives contained resources their
+    /// full ids too, taking those that are left out from what was stored. One and the same
+    /// definition does both, a later one if it has changed meanwhile.
+    pub fn judge(&self, resource: &Resource<'_>, stored: Option<&[u8]>) -> Result<Judged> {
+        self.with_loading(|guarded| {
+            let (checked, report) = guarded.check_as_known(resource)?;
+            let completed = match checked.incomplete && !report.refuses() {
+                true => Some(ingest_engine::contained::complete(
+                    &guarded.source.schema,
+                    &guarded.profile,
+                    resource,
+                    stored.map(Value::read).transpose()?,
+                    pg::limits(),
+                    &mut super::id::contained,
+                )?),
+                false => None,
+            };
+            Ok(Judged {
+                checked,
+                report,
+                completed,
+                profile_version: guarded.description.version,
+            })
+        })
+    }
+
+    fn check_as_known(
+        &self,
+        resource: &Resource<'_>,
+    ) -> std::result::Result<(Checked, Report), Stop> {
+        let (schema, profile) = (&self.source.schema, &self.profile);
+        let mut report = Report::new(pg::limits());
+        let checked = ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
         Ok((checked, report))
-    }
-
-    /// As [`Guarded::check`]; also gives the version of the definition that it was checked
-    /// against, which is a later one if the definition has changed meanwhile.
-    pub fn check_for_write(&self, resource: &Resource<'_>) -> Result<(Checked, Report, i32)> {
-        self.with_loading(|guarded| {
-            let (schema, profile) = (&guarded.source.schema, &guarded.profile);
-            let mut report = Report::new(pg::limits());
-            let checked =
-                ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
-            Ok((checked, report, guarded.description.version))
-        })
-    }
-
-    /// Gives contained resources their full ids, after a check that refused nothing.
-    pub fn complete(&self, resource: &Resource<'_>, old: Option<Value<'_>>) -> Result<Vec<u8>> {
-        self.with_loading(|guarded| {
-            let mut new_id = super::id::contained;
-            ingest_engine::contained::complete(
-                &guarded.source.schema,
-                &guarded.profile,
-                resource,
-                old,
-                pg::limits(),
-                &mut new_id,
-            )
-        })
     }
 
     /// The profile as JSON Schema (draft 2020-12), in text.

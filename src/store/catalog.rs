@@ -109,6 +109,13 @@ pub struct Ends {
     pub to_cardinality: Cardinality,
 }
 
+impl Ends {
+    /// The id of the link between two resources.
+    pub fn id(&self, from: &str, to: &str) -> String {
+        format!("{}.{from},{}.{to}", self.from, self.to)
+    }
+}
+
 impl Catalog {
     /// Finds the catalog.
     pub fn open(_session: &Session) -> Result<Self> {

@@ -4,7 +4,9 @@ use super::cache::Guarded;
 use super::index::{inside, scalar};
 use super::kept;
 use super::table::Table;
-use crate::pg::{Arg, Error, Oid, Reading, Result, Session, State, Statement, kind, notice};
+use crate::pg::{
+    Arg, Error, Oid, Reading, Result, Session, State, Statement, is_own_transaction, kind, notice,
+};
 use jsonb::{Item, Value, write};
 
 /// One criterion: any of the values at a path.
@@ -89,6 +91,33 @@ pub fn find(
     let search = kept::search(table, &sql, |sql| Statement::by_values(sql, values));
     let rows = session.run(&search, &args, reading, 2)?;
     rows.iter().map(|row| row.string(1)).collect()
+}
+
+/// What meets all conditions now, after nothing did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Come {
+    /// Nothing yet.
+    Nothing,
+    /// This one; the transaction itself has written it.
+    Own(String),
+    /// What others have committed.
+    Foreign,
+}
+
+/// What has come to meet all conditions.
+pub fn come(session: &Session, table: &Table, conditions: &[Condition]) -> Result<Come> {
+    let (wheres, args) = wheres(conditions)?;
+    let sql = format!("SELECT id, xmin FROM {} WHERE {wheres} LIMIT 2", table.only);
+    let values = types(conditions).get(..args.len()).unwrap_or_default();
+    let search = kept::search(table, &sql, |sql| Statement::by_values(sql, values));
+    let mut come = Come::Nothing;
+    for row in session.run(&search, &args, Reading::Fresh, 2)?.iter() {
+        match is_own_transaction(row.xid(2)) {
+            true => return Ok(Come::Own(row.string(1)?)),
+            false => come = Come::Foreign,
+        }
+    }
+    Ok(come)
 }
 
 /// The conditions in SQL and their values.

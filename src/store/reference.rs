@@ -6,7 +6,7 @@
 
 use super::refusal;
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
-use crate::store::history::{self, Target};
+use crate::store::history::{self, RowKey, Target};
 use crate::store::{Guarded, find_for_gate, resources};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use std::cell::RefCell;
@@ -127,14 +127,19 @@ fn settle(owed: Vec<Owed>) -> Result<Vec<Unmet>> {
 }
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
-pub fn hold(guarded: &Guarded, id: &str, checked: &Checked, owner: Oid) -> Result<()> {
+pub fn hold(guarded: &Guarded, key: RowKey<'_>, checked: &Checked, owner: Oid) -> Result<()> {
     if checked.references.is_empty() {
         return Ok(());
     }
+    let id = match (key, &guarded.ends) {
+        (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
+        (RowKey::Ends(..), None) => String::new(),
+        (RowKey::Id(id), _) => id.to_owned(),
+    };
     let owed = Owed {
         source: guarded.source_name().to_owned(),
         profile: guarded.name().to_owned(),
-        id: id.to_owned(),
+        id,
         owner,
         references: checked.references.clone(),
     };

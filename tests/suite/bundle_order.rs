@@ -151,6 +151,19 @@ fn placeholder_of_a_conditional_operation_stands_for_the_match() {
     assert_eq!(id(&first), id(&second));
     assert_eq!(second[0], format!("matched {}", id(&first)));
     assert!(second[1].starts_with("unchanged"), "{second:?}");
+    // What goes away goes before criteria are asked.
+    for id in ["p.@rootId1,q.q", "p.a,q.@rootId1"] {
+        let refused = apply(
+            &mut client,
+            json!([{"operation": "create_if", "profile": "p", "id": "@rootId1", "criteria": {"mrn": "m"}, "body": {"data": {}}},
+                   {"operation": "unlink", "relationship": "l", "id": id}]),
+        );
+        let refused = expect_sqlstate(refused, "PT400");
+        assert_eq!(
+            refused.message(),
+            "operation 1: a placeholder cannot name what goes away"
+        );
+    }
 }
 
 /// Two operations that turn out to be about one resource are refused, and both are named.
@@ -180,6 +193,186 @@ fn operations_that_find_the_same_resource_are_refused() {
         "SELECT data ->> 'name' FROM c.p WHERE id = 'known'",
     );
     assert_eq!(name, None);
+}
+
+/// What an operation makes to match the criteria of another is no concurrent commit, which a retry
+/// would cure: both are named, or the identity is.
+#[test]
+fn match_that_the_bundle_makes_itself_is_an_overlap() {
+    let database = database();
+    let mut client = database.connect();
+    database.run(
+        r#"SELECT ingest.profile_define('c', 'two', '{"type": "ROOT", "identities": [["a", "b"], ["e"]], "properties": {
+            "a": {"type": "symbol"}, "b": {"type": "symbol"}, "e": {"type": "symbol"}}}');
+        CREATE FUNCTION c.twin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.id = 'late' THEN
+                INSERT INTO c.p (id, data) VALUES ('twin', NEW.data) ON CONFLICT DO NOTHING;
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER twin BEFORE INSERT ON c.p FOR EACH ROW EXECUTE FUNCTION c.twin()"#,
+    );
+    let one = |verb: &str,
+               profile: &str,
+               id: Option<&str>,
+               criteria: Option<Value>,
+               data: Value| {
+        json!({"operation": verb, "profile": profile, "id": id, "criteria": criteria, "body": {"data": data}})
+    };
+    let (mrn, both) = (json!({"mrn": "nn"}), json!({"a": "1", "b": "2"}));
+    let named = json!({"mrn": "nn", "name": "z"});
+    let all = json!({"a": "1", "b": "2", "e": "3"});
+    for [first, second] in [
+        [
+            one("create", "p", Some("n1"), None, mrn.clone()),
+            one("create_if", "p", None, Some(mrn.clone()), mrn.clone()),
+        ],
+        [
+            one("create", "p", None, None, mrn.clone()),
+            one("upsert_if", "p", None, Some(mrn.clone()), mrn.clone()),
+        ],
+        [
+            one("upsert", "p", Some("u"), None, mrn.clone()),
+            one("create_if", "p", Some("0"), Some(mrn.clone()), mrn.clone()),
+        ],
+        [
+            one("create_if", "p", None, Some(named.clone()), named.clone()),
+            one("upsert_if", "p", None, Some(mrn.clone()), named.clone()),
+        ],
+        [
+            one("create", "two", None, None, both.clone()),
+            one("create_if", "two", None, Some(both.clone()), both.clone()),
+        ],
+        [
+            one(
+                "create_if",
+                "two",
+                None,
+                Some(json!({"e": "3"})),
+                all.clone(),
+            ),
+            one("upsert_if", "two", None, Some(both.clone()), all.clone()),
+        ],
+    ] {
+        for operations in [json!([first, second]), json!([second, first])] {
+            let refused = expect_sqlstate(apply(&mut client, operations.clone()), "PT400");
+            assert_eq!(
+                refused.message(),
+                "operations 0 and 1 are about the same resource or link",
+                "{operations}"
+            );
+        }
+    }
+    // What does not match, or was made by a trigger, or is changed to match after it.
+    let patch =
+        json!({"operation": "patch", "profile": "p", "id": "a", "patch": {"data": {"mrn": "nn"}}});
+    for operations in [
+        json!([
+            one("create", "p", Some("n1"), None, mrn.clone()),
+            one(
+                "create_if",
+                "p",
+                None,
+                Some(json!({"name": "z"})),
+                named.clone()
+            )
+        ]),
+        json!([one(
+            "create_if",
+            "p",
+            Some("late"),
+            Some(mrn.clone()),
+            mrn.clone()
+        )]),
+        json!([
+            patch,
+            one("create_if", "p", None, Some(mrn.clone()), mrn.clone())
+        ]),
+        json!([
+            one("upsert", "p", Some("b"), None, mrn.clone()),
+            one("upsert_if", "p", None, Some(mrn.clone()), mrn.clone())
+        ]),
+    ] {
+        let refused = expect_sqlstate(apply(&mut client, operations.clone()), "PT409");
+        assert!(
+            refused.message().ends_with("an identity of p is taken"),
+            "{operations}: {refused:?}"
+        );
+    }
+}
+
+/// A refusal names its operation whoever refuses: the verb, the gate, a reference that leads
+/// nowhere, or a trigger of the user's own.
+#[test]
+fn refusal_names_its_operation_whoever_refuses() {
+    let database = database();
+    let mut client = database.connect();
+    database.run(
+        r#"SELECT ingest.relationship_define('c', 'm', '{"from": {"profileKey": "p"}, "to": {"profileKey": "q"}, "properties": {
+            "x": {"type": "symbol"}, "r": {"type": "reference", "target": ["p"], "enforce": true}}}');
+        CREATE FUNCTION c.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.data ->> 'name' = 'no' THEN
+                RAISE SQLSTATE 'PT422' USING MESSAGE = 'not so', HINT = 'Say yes.';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER no BEFORE INSERT OR UPDATE ON c.q FOR EACH ROW EXECUTE FUNCTION c.no();
+        INSERT INTO c.m (from_id, to_id) VALUES ('b', 'r')"#,
+    );
+    let data = |verb: &str, from: &str, to: &str, data: Value| {
+        let mut operation = link(from, to);
+        operation["operation"] = json!(verb);
+        operation["relationship"] = json!("m");
+        operation["body"]["data"] = data;
+        operation
+    };
+    let nowhere = json!({"r": {"reference": "p/nobody"}});
+    let q = |verb: &str, id: &str| json!({"operation": verb, "profile": "q", "id": id, "body": {"data": {"name": "no"}}});
+    for (operation, message) in [
+        (
+            data("link", "a", "q", json!({"x": 1})),
+            "m does not conform to its profile: 1 issue",
+        ),
+        (
+            data("link_upsert", "a", "q", json!({"x": 1})),
+            "m does not conform to its profile: 1 issue",
+        ),
+        (
+            data("link_upsert", "b", "r", json!({"x": 1})),
+            "m does not conform to its profile: 1 issue",
+        ),
+        (
+            data("link", "a", "q", nowhere.clone()),
+            "m does not conform to its profile: 1 issue",
+        ),
+        (
+            data("link_upsert", "b", "r", nowhere),
+            "m does not conform to its profile: 1 issue",
+        ),
+        (
+            json!({"operation": "patch", "profile": "p", "id": "a", "patch": {"data": {"name": 1}}}),
+            "p does not conform to its profile: 1 issue",
+        ),
+        (
+            json!({"operation": "upsert_if", "profile": "p", "criteria": {"mrn": "m"}, "body": {"data": {"name": 1}}}),
+            "p does not conform to its profile: 1 issue",
+        ),
+        (q("create", "new"), "not so"),
+        (q("upsert", "q"), "not so"),
+        (
+            json!({"operation": "patch", "profile": "q", "id": "q", "patch": {"data": {"name": "no"}}}),
+            "not so",
+        ),
+    ] {
+        let fine = create("fine", json!({}));
+        let refused = expect_sqlstate(apply(&mut client, json!([fine, operation])), "PT422");
+        assert_eq!(
+            refused.message(),
+            format!("operation 1: {message}"),
+            "{operation}"
+        );
+        assert!(refused.hint().is_some(), "{refused:?}");
+    }
 }
 
 /// A member that an operation does not take is refused by name; a precondition that it takes is asked.
@@ -230,6 +423,16 @@ fn member_that_an_operation_does_not_take_is_refused() {
             format!("operation 0: {verb} takes no {member}")
         );
     }
+    // One that no operation takes, though it is null; one that is null and could be taken is none.
+    let foreign =
+        json!({"operation": "upsert", "profile": "p", "id": "a", "body": body, "ifMatch": null});
+    let refused = expect_sqlstate(apply(&mut client, json!([foreign])), "PT400");
+    assert_eq!(
+        refused.message(),
+        "operation 0: has a key that is not known"
+    );
+    let none = json!({"operation": "patch", "profile": "p", "id": "a", "patch": {}, "body": null, "if_match": null});
+    assert_eq!(apply(&mut client, json!([none])).unwrap(), ["unchanged a"]);
     for operation in [
         json!({"operation": "upsert_if", "profile": "p", "criteria": {"mrn": "m"}, "if_match": 99, "body": body}),
         json!({"operation": "upsert_if", "profile": "p", "criteria": {"mrn": "none"}, "if_match": 1, "body": body}),

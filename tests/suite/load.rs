@@ -289,6 +289,10 @@ fn load_whose_row_a_trigger_refuses_reports_that_row() {
             "{mode}: {:?}",
             told(&landed)
         );
+        for refused in [1, 4] {
+            let issue = landed[refused].issue.as_ref().unwrap();
+            assert_eq!(issue[0]["code"], json!("conflict"), "{mode}: {issue}");
+        }
         assert_eq!(
             value::<i64>(&mut client, "SELECT count(*) FROM clinic.office"),
             3

@@ -165,3 +165,26 @@ fn profile_and_its_vocabulary_are_read_as_of_one_moment() {
     );
     assert_eq!(refused, 0, "of {stored}");
 }
+
+/// One version takes what the body contains and gives it its id, the other does not: what is stored
+/// is what the first makes of it, whatever is defined between the check and the completion.
+#[test]
+fn document_is_completed_by_the_definition_that_takes_it() {
+    let (database, stored, refused) = storm(
+        [
+            "SELECT ingest.profile_define('s', 'p', '{\"type\": \"ROOT\",
+                 \"contained\": {\"in\": {\"types\": [\"k\"], \"cardinality\": \"1:1\"}}}')",
+            "SELECT ingest.profile_define('s', 'p', '{\"type\": \"ROOT\"}')",
+        ],
+        "{\"data\": {}, \"contained\": {\"in\": [{\"data\": {}}]}}",
+    );
+    assert!(stored > 0 && refused > 0, "{stored} and {refused}");
+    let mut client = database.connect();
+    let complete = "contained #>> '{in,0,id}' LIKE 'p/' || id || '/in/%'";
+    let taking = "(SELECT v.definition ? 'contained' FROM ingest.profile_version AS v
+         WHERE v.source = 's' AND v.profile = 'p' AND v.version = profile_version)";
+    assert_eq!(
+        count(&mut client, &format!("{complete} AND {taking}")),
+        i64::try_from(stored).unwrap()
+    );
+}

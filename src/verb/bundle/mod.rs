@@ -79,15 +79,9 @@ fn operations_of(bundle: Value<'_>) -> Result<Vec<Value<'_>>> {
         .collect::<std::result::Result<Vec<_>, _>>()?)
 }
 
-/// Names the operation in what went wrong with it. PostgreSQL's own errors go on as they are.
+/// Names the operation in what refuses it.
 fn at(index: usize, error: Error) -> Error {
-    match error {
-        Error::Refused(mut refusal) => {
-            refusal.message = format!("operation {index}: {}", refusal.message);
-            Error::Refused(refusal)
-        }
-        error => error,
-    }
+    error.in_part(&format!("operation {index}"))
 }
 
 /// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`

@@ -1,5 +1,6 @@
 //! One operation of a bundle, read.
 
+use super::placeholder::is_placeholder;
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::links::Pair;
 use crate::store::{Guarded, find, id};
@@ -140,7 +141,11 @@ impl<'a> Members<'a> {
         for member in object.iter() {
             let (key, value) = member?;
             match (key, value) {
-                (_, Value::Null) => {}
+                (
+                    b"operation" | b"profile" | b"relationship" | b"id" | b"body" | b"criteria"
+                    | b"patch" | b"if_match" | b"cascade",
+                    Value::Null,
+                ) => {}
                 (b"operation", Value::String(verb)) => {
                     let known = VERBS.iter().find(|(name, _)| name.as_bytes() == verb);
                     members.verb = Some(known.ok_or_else(|| bad("unknown operation"))?.1);
@@ -276,6 +281,16 @@ impl<'a> Operation<'a> {
                     &guarded,
                     members.id.ok_or_else(|| bad("the operation needs id"))?,
                 )?;
+                if [pair.from, pair.to]
+                    .iter()
+                    .any(|end| is_placeholder(end.as_bytes()))
+                {
+                    return Err(Error::refuse(
+                        State::BadRequest,
+                        "a placeholder cannot name what goes away",
+                    )
+                    .hint("What goes away goes before it is known what placeholders stand for; name it by its id."));
+                }
                 (
                     Some(Cow::Owned(format!("{},{}", pair.from, pair.to))),
                     Content::Pair(pair),
@@ -313,7 +328,8 @@ pub fn check_distinct(operations: &[Operation<'_>], resolved: bool) -> Result<()
 }
 
 /// The refusal of two operations that are about the same.
-pub fn same(first: usize, second: usize) -> Error {
+pub fn same(one: usize, other: usize) -> Error {
+    let (first, second) = (one.min(other), one.max(other));
     Error::refuse(
         State::BadRequest,
         format!("operations {first} and {second} are about the same resource or link"),

@@ -1,7 +1,8 @@
 //! Placeholders: `@rootId`, `@rootId1`, … stand for the ids of what operations create or match.
 //!
 //! An operation defines one by having it as its id. It may then stand wherever an id or a reference
-//! does: as a whole string, or as a part of one between slashes (`office/@rootId1/key/1`).
+//! does: as a whole string, or as a part of one between slashes (`office/@rootId1/key/1`). Not in
+//! the id of a link that goes away: what goes, goes before it is known what a placeholder stands for.
 
 use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::store::id;
@@ -18,7 +19,8 @@ pub struct Placeholders {
 
 const PREFIX: &[u8] = b"@rootId";
 
-fn is_placeholder(text: &[u8]) -> bool {
+/// Whether a text is a placeholder.
+pub fn is_placeholder(text: &[u8]) -> bool {
     text.strip_prefix(PREFIX)
         .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
 }

@@ -160,7 +160,7 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Held> {
                 let (table, conditions) = (guarded.table()?, &criteria.conditions);
                 for id in criteria::find(session, table, conditions, Reading::Fresh)? {
                     if let Some(delete) = deletes.get(&(guarded.name(), id.as_str())) {
-                        return Err(same(*delete.min(index), *delete.max(index)));
+                        return Err(same(*delete, *index));
                     }
                     want(guarded, &id, Hold::Write);
                 }
@@ -386,30 +386,33 @@ fn mode(operation: &Operation<'_>) -> Option<Mode> {
     }
 }
 
-/// Does what criteria have decided.
+/// Does what criteria have decided, unless another operation has made a match of what is to be new.
 fn conditional(
     operation: &Operation<'_>,
     criteria: &Criteria,
     body: &Body<'_>,
     matches: &Matches,
-) -> Result<Done> {
+    overlaps: impl Fn(&str) -> Option<usize>,
+) -> Result<std::result::Result<Done, usize>> {
     let guarded = &*operation.guarded;
-    let (outcome, stored) = Session::open(|session| {
+    Session::open(|session| {
         let Some(Some(stored)) = matches.get(&operation.index) else {
             if let Some(expected) = operation.expected.filter(|expected| *expected != 0) {
                 return Err(refusal::stale(guarded, expected, 0));
             }
             let id = operation.id.as_deref();
-            let made = create_if::make(session, guarded, criteria, body, id)?;
-            return Ok((Outcome::Created, made));
+            let made = create_if::make(session, guarded, criteria, body, id, overlaps)?;
+            return Ok(made.map(|made| Done::new(Outcome::Created, made.id, made.version)));
         };
-        if operation.verb == Verb::CreateIf {
-            return Ok((Outcome::Matched, stored.clone()));
-        }
-        let expected = operation.expected.unwrap_or(stored.version);
-        upsert::write(session, guarded, body, &stored.id, Some(expected))
-    })?;
-    Ok(Done::new(outcome, stored.id, stored.version))
+        let (outcome, stored) = match operation.verb {
+            Verb::CreateIf => (Outcome::Matched, stored.clone()),
+            _ => {
+                let expected = operation.expected.unwrap_or(stored.version);
+                upsert::write(session, guarded, body, &stored.id, Some(expected))?
+            }
+        };
+        Ok(Ok(Done::new(outcome, stored.id, stored.version)))
+    })
 }
 
 /// What has become of the operations, by their places.
@@ -483,8 +486,7 @@ impl Results {
                     for operation in group {
                         match &operation.content {
                             Content::Conditional(criteria, body) => {
-                                let one = conditional(operation, criteria, body, matches);
-                                self.set(operation, one)?;
+                                self.conditional(operation, criteria, body, matches)?;
                             }
                             _ => self.alone(operation)?,
                         }
@@ -499,6 +501,22 @@ impl Results {
         check_for_interrupts()?;
         let done = Session::open(|session| alone(session, operation));
         self.set(operation, done)
+    }
+
+    fn conditional(
+        &mut self,
+        operation: &Operation<'_>,
+        criteria: &Criteria,
+        body: &Body<'_>,
+        matches: &Matches,
+    ) -> Result<()> {
+        let guarded = &operation.guarded;
+        let overlaps = |id: &str| self.place(guarded.name(), id);
+        match conditional(operation, criteria, body, matches, overlaps) {
+            Ok(Ok(done)) => self.set(operation, Ok(done)),
+            Ok(Err(other)) => Err(same(other, operation.index)),
+            Err(error) => self.set(operation, Err(error)),
+        }
     }
 
     fn together(&mut self, group: &[&Operation<'_>]) -> Result<()> {
@@ -528,13 +546,17 @@ impl Results {
         Ok(())
     }
 
-    /// The operation that wrote the row.
-    fn place_of(&self, unmet: &Unmet) -> usize {
-        let place = self.0.iter().position(|done| {
+    /// The operation that wrote a row.
+    fn place(&self, profile: &str, id: &str) -> Option<usize> {
+        self.0.iter().position(|done| {
             done.as_ref()
-                .is_some_and(|(profile, done)| *profile == unmet.profile && done.id == unmet.id)
-        });
-        place.unwrap_or(usize::MAX)
+                .is_some_and(|(of, done)| of == profile && done.id == id)
+        })
+    }
+
+    /// The same, of a row whose targets are missing.
+    fn place_of(&self, unmet: &Unmet) -> usize {
+        self.place(&unmet.profile, &unmet.id).unwrap_or(usize::MAX)
     }
 
     fn answer(&mut self, operations: &[Operation<'_>]) -> Result<Vec<u8>> {

@@ -149,9 +149,5 @@ pub fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
 
 /// The link's id, put together.
 pub fn id_of(guarded: &Guarded, pair: Pair<'_>) -> Result<String> {
-    let ends = ends_of(guarded)?;
-    Ok(format!(
-        "{}.{},{}.{}",
-        ends.from, pair.from, ends.to, pair.to
-    ))
+    Ok(ends_of(guarded)?.id(pair.from, pair.to))
 }

@@ -7,7 +7,6 @@ use crate::store::refusal;
 use crate::store::resources::{self, Columns, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::resource::upsert;
-use ingest_engine::issue::Code;
 use std::collections::{HashMap, HashSet};
 
 /// How many bodies go into one statement, and how many bytes of them.
@@ -104,15 +103,11 @@ fn put_alone(
     let landed = match on_error {
         OnError::Report => match attempt(put)? {
             Ok(landed) => landed,
-            Err(failure) => vec![Landed::Refused(failed(failure))],
+            Err(failure) => vec![Landed::Refused(failed(failure)?)],
         },
-        OnError::Abort => put().map_err(|error| match error {
-            Error::Refused(mut refusal) => {
-                refusal.message = format!("{what} {}: {}", body.place, refusal.message);
-                Error::Refused(refusal)
-            }
-            error => error,
-        })?,
+        OnError::Abort => {
+            put().map_err(|error| error.in_part(&format!("{what} {}", body.place)))?
+        }
     };
     landed
         .into_iter()
@@ -143,11 +138,7 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
             Ok(match made.get(body.id.as_ref()) {
                 Some(version) => Landed::Written(Outcome::Created, *version),
                 None => match resources::read(session, table, &body.id, Reading::Fresh)? {
-                    Some(_) => Landed::Refused(Refused::new(
-                        State::Conflict,
-                        Code::Duplicate,
-                        format!("the id exists in {}", guarded.name()),
-                    )),
+                    Some(_) => Landed::Refused(Refused::of(refusal::id_exists(guarded))?),
                     None => once_more(guarded, body)?,
                 },
             })
@@ -228,7 +219,7 @@ fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
     match attempt(insert)? {
         Ok(Some(made)) => Ok(Landed::Written(Outcome::Created, made.version)),
         Ok(None) => swallowed(guarded),
-        Err(_) => Ok(taken(guarded)),
+        Err(_) => taken(guarded),
     }
 }
 
@@ -236,18 +227,15 @@ fn swallowed(guarded: &Guarded) -> Result<Landed> {
     Refused::of(refusal::swallowed(guarded)).map(Landed::Refused)
 }
 
-fn taken(guarded: &Guarded) -> Landed {
-    Landed::Refused(Refused::new(
-        State::Conflict,
-        Code::Duplicate,
-        refusal::identity_taken(guarded.name()),
-    ))
+fn taken(guarded: &Guarded) -> Result<Landed> {
+    let taken = Error::refuse(State::Conflict, refusal::identity_taken(guarded.name()));
+    Refused::of(taken).map(Landed::Refused)
 }
 
-fn failed(failure: Failure) -> Refused {
-    let mut refused = Refused::new(State::Conflict, Code::Invalid, failure.message);
-    if let Some(outcome) = failure.outcome {
-        refused.outcome = outcome;
-    }
-    refused
+fn failed(failure: Failure) -> Result<Refused> {
+    let error = Error::refuse(failure.state.unwrap_or(State::Conflict), failure.message);
+    Refused::of(match failure.outcome {
+        Some(outcome) => error.detail(outcome),
+        None => error,
+    })
 }

@@ -85,13 +85,10 @@ impl Refused {
     /// A refusal, as what became of a body; any other error ends the load.
     fn of(error: Error) -> Result<Self> {
         match error {
-            Error::Refused(refusal) => Ok(match refusal.detail {
-                Some(outcome) => Self {
-                    state: refusal.state,
-                    message: refusal.message,
-                    outcome,
-                },
-                None => Self::new(refusal.state, Code::Invalid, refusal.message),
+            Error::Refused(refusal) => Ok(Self {
+                state: refusal.state,
+                outcome: refusal.outcome().into_owned(),
+                message: refusal.message,
             }),
             error => Err(error),
         }

@@ -5,6 +5,7 @@ use crate::pg::{
     Answer, Call, Error, Reading, Result, Session, State, check_for_interrupts, lock_name,
     snapshot_is_old,
 };
+use crate::store::criteria::Come;
 use crate::store::refusal;
 use crate::store::resources::{self, Stored};
 use crate::store::{Guarded, Outcome, criteria, find, id};
@@ -146,26 +147,36 @@ pub fn find_one(
     Ok(found)
 }
 
-/// Creates a resource for criteria that match nothing, while the caller holds their lock.
+/// Creates a resource for criteria that match nothing, while the caller holds their lock. What the
+/// transaction itself has made to match them meanwhile, and `overlaps` knows, is the caller's to
+/// refuse.
 pub fn make(
     session: &Session,
     guarded: &Guarded,
     criteria: &Criteria,
     body: &Body<'_>,
     id: Option<&str>,
-) -> Result<Stored> {
+    overlaps: impl Fn(&str) -> Option<usize>,
+) -> Result<std::result::Result<Stored, usize>> {
     let (parts, table) = (Parts::of(body)?, guarded.table()?);
     let new_id = id.map_or_else(id::generate, str::to_owned);
     if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
-        return Ok(made);
+        return Ok(Ok(made));
     }
-    // Whose identity the criteria name can be made without their lock, between search and insert.
-    if !criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty() {
-        return Err(refusal::too_new(guarded));
+    match criteria::come(session, table, &criteria.conditions)? {
+        Come::Nothing => {}
+        // No retry cures what the transaction does to itself.
+        Come::Own(id) => {
+            if let Some(other) = overlaps(&id) {
+                return Ok(Err(other));
+            }
+        }
+        // Whose identity the criteria name can be made without their lock, between search and insert.
+        Come::Foreign => return Err(refusal::too_new(guarded)),
     }
     let made = resources::insert(session, table, &new_id, parts.content())
         .map_err(|error| refusal::of_write(guarded, error))?;
-    made.ok_or_else(|| refusal::swallowed(guarded))
+    made.map(Ok).ok_or_else(|| refusal::swallowed(guarded))
 }
 
 /// The resource that matches, if one does.

@@ -9,7 +9,6 @@ use crate::verb::body::Body;
 use crate::verb::render::Written;
 use ingest_engine::Resource;
 use ingest_engine::id_is_valid;
-use jsonb::Value;
 
 /// Creates the resource, or replaces it whole.
 pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {
@@ -111,10 +110,6 @@ pub fn is_same(
         data: body.data,
         contained: body.contained,
     };
-    let (checked, report) = guarded.check(&resource)?;
-    if report.refuses() || !checked.incomplete {
-        return Ok(false);
-    }
-    let completed = guarded.complete(&resource, Some(Value::read(old)?))?;
-    Ok(completed == old)
+    let completed = guarded.judge(&resource, Some(old))?.completed;
+    Ok(completed.is_some_and(|completed| completed == old))
 }
