@@ -48,6 +48,9 @@ pub(super) enum Look {
 /// Must be called inside `guard`; the index is open, and a btree of its own whose first columns are
 /// texts in the order of their bytes; `place` is of this index as it is now.
 pub(super) unsafe fn look(index: Relation, key: Texts<'_>, place: &mut Place) -> Look {
+    // Who reads the statistics asks whether an index is used at all.
+    // SAFETY: as the caller promises.
+    unsafe { count_scan(index) };
     // Long enough for any tree, and an end for one that leads in a circle.
     const MOST_STEPS: usize = 100;
     if cfg!(target_endian = "big") {
@@ -92,6 +95,26 @@ pub(super) unsafe fn look(index: Relation, key: Texts<'_>, place: &mut Place) ->
         }
     }
     Look::Unclear
+}
+
+/// Counts a look as the scan that it stands for, as `pgstat_count_index_scan` does.
+///
+/// # Safety
+/// Must be called inside `guard`; the index is open.
+unsafe fn count_scan(index: Relation) {
+    // SAFETY: an open relation has its entry of the statistics, or none, where they are not kept.
+    unsafe {
+        if (*index).pgstat_info.is_null() && (*index).pgstat_enabled {
+            ffi::pgstat_assoc_relation(index);
+        }
+        if let Some(entry) = (*index).pgstat_info.as_mut() {
+            #[cfg(feature = "pg15")]
+            let scans = &mut entry.t_counts.t_numscans;
+            #[cfg(not(feature = "pg15"))]
+            let scans = &mut entry.counts.numscans;
+            *scans += 1;
+        }
+    }
 }
 
 /// Looks at one page while nobody can change it.

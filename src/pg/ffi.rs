@@ -183,6 +183,9 @@ unsafe extern "C-unwind" {
     pub fn LockBuffer(buffer: Buffer, mode: c_int);
     pub fn UnlockReleaseBuffer(buffer: Buffer);
 
+    // pgstat.h
+    pub fn pgstat_assoc_relation(relation: Relation);
+
     // lock.h
     pub fn LockAcquire(tag: *const LOCKTAG, mode: c_int, session: bool, dont_wait: bool) -> c_uint;
 
