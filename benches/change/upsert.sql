@@ -1,0 +1,3 @@
+\set id random(1, 10000)
+\set number random(1, 1000000)
+SELECT * FROM ingest.resource_upsert('bench', 'changed', :id::text, jsonb_build_object('data', jsonb_build_object('name', 'John Doe', 'practiceNumber', :number::integer)));

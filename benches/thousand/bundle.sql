@@ -1,0 +1,1 @@
+SELECT ingest.bundle_apply('bench', (SELECT bundle FROM public.thousand));

@@ -1,0 +1,1 @@
+INSERT INTO public.twin (data) SELECT data FROM public.thousand_rows;
