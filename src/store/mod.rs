@@ -21,6 +21,7 @@ pub mod reference;
 pub mod refusal;
 pub mod resources;
 pub mod source;
+pub mod standing;
 pub mod table;
 
 pub use cache::{Guarded, find, find_for_gate};

@@ -1,7 +1,7 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
-use crate::pg::{Error, Failure, Reading, Result, Session, State, limits};
-use crate::store::{Guarded, resources};
+use crate::pg::{Error, Failure, State, limits};
+use crate::store::Guarded;
 use ingest_engine::{Issue, Report, operation_outcome};
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
@@ -142,22 +142,6 @@ pub fn is_of_identity(failure: &Failure) -> bool {
     failure.state == Some(State::Conflict)
         && failure.message.ends_with(" is taken")
         && failure.message.contains("an identity of ")
-}
-
-/// There is no row that the caller can write: a policy hides one that he sees from his writes, or
-/// there is none.
-pub fn nothing_held(
-    session: &Session,
-    guarded: &Guarded,
-    id: &str,
-    expected: Option<i32>,
-) -> Result<Error> {
-    let table = guarded.table()?;
-    if resources::read(session, table, id, Reading::Fresh)?.is_some() {
-        return Ok(swallowed(guarded));
-    }
-    let deleted = resources::is_deleted(session, table, id, Reading::Fresh)?;
-    Ok(absent(guarded, expected, deleted))
 }
 
 /// A resource could be stored, and never be returned.

@@ -565,7 +565,8 @@ fn write_that_is_undone_is_told_by_every_verb() {
              SELECT ingest.source_grant('c', '{reporter}', 'write');
              ALTER TABLE c.q ENABLE ROW LEVEL SECURITY; ALTER TABLE c.p ENABLE ROW LEVEL SECURITY;
              CREATE POLICY s ON c.q FOR SELECT USING (true); CREATE POLICY s ON c.p FOR SELECT USING (true);
-             CREATE POLICY i ON c.q FOR INSERT WITH CHECK (data ->> 'name' IS DISTINCT FROM 'no')"
+             CREATE POLICY i ON c.q FOR INSERT WITH CHECK (data ->> 'name' IS DISTINCT FROM 'no');
+             CREATE POLICY i ON c.p FOR INSERT WITH CHECK (true)"
         ))
         .unwrap();
     let mut caller = database.connect_as(&reporter);
@@ -583,6 +584,8 @@ fn write_that_is_undone_is_told_by_every_verb() {
     // A row that is seen and cannot be updated is no stale one.
     for call in [
         r#"ingest.resource_upsert_if('c', 'p', '{"mrn": "m"}', '{"data": {"mrn": "m", "name": "n"}}')"#,
+        r#"ingest.resource_upsert('c', 'p', 'a', '{"data": {"name": "n"}}')"#,
+        r#"ingest.resource_upsert('c', 'p', 'a', '{"data": {"name": "n"}}', 1)"#,
         r#"ingest.resource_patch('c', 'p', 'a', '{"data": {"name": "n"}}', 1)"#,
         "ingest.resource_delete('c', 'p', 'a')",
     ] {

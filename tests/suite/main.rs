@@ -19,6 +19,7 @@ mod clinic;
 mod concurrency;
 mod condition;
 mod contained;
+mod contention;
 mod crash;
 mod criteria;
 mod definition_lock;

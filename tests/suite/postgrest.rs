@@ -374,3 +374,50 @@ fn linked_resources_are_embedded() {
     );
     assert_refused(&orphan, 409, "23503");
 }
+
+/// A transaction that another has overtaken is run again by PostgREST, and goes well: its next
+/// snapshot sees what was committed.
+#[test]
+fn serialization_failure_is_cured_by_the_next_transaction() {
+    let mut database = clinic::database("rest");
+    let web = database.create_role("web", "");
+    let login = database.create_role("login", "NOINHERIT");
+    let mut holder = database.connect();
+    holder
+        .batch_execute(&format!(
+            "INSERT INTO clinic.office (id, data) VALUES ('o', '{{}}');
+             SELECT ingest.source_grant('clinic', '{web}', 'write');
+             GRANT {web} TO {login};
+             ALTER ROLE {web} SET default_transaction_isolation = 'repeatable read'"
+        ))
+        .unwrap();
+    let anonymous = [("PGRST_DB_ANON_ROLE", web.as_str())];
+    let rest = PostgRest::start_with(&database, "clinic,ingest", &login, &anonymous);
+    let overtakes = "SELECT ingest.resource_upsert('clinic', 'office', 'o', '{\"data\": {\"name\": \"first\"}}')";
+    let mut first = holder.transaction().unwrap();
+    first.batch_execute(overtakes).unwrap();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            let call = json!({"source": "clinic", "profile": "office", "id": "o",
+                              "patch": {"data": {"note": "second"}}});
+            rpc(&rest, "resource_patch", &call)
+        });
+        let mut watcher = database.connect();
+        let waits = "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while clinic::value::<i64>(&mut watcher, waits) == 0 {
+            assert!(!second.is_finished(), "the second did not wait");
+        }
+        first.commit().unwrap();
+        let answer = second.join().unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["version"], json!(3));
+        assert_eq!(
+            answer.body["resource"]["data"],
+            json!({"name": "first", "note": "second"})
+        );
+    });
+    drop(rest);
+    let story = clinic::story(&mut database.connect(), "office", "o");
+    assert_eq!(story, "created 1, updated 2, updated 3");
+}

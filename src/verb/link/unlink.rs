@@ -1,11 +1,12 @@
 //! `ingest.relationship_unlink(source, relationship, id, if_match)`
 
 use super::{pair_of, relationship_of};
-use crate::pg::{Answer, Call, Error, Instant, Reading, Result, Session};
+use crate::pg::{Answer, Call, Instant, Result, Session};
 use crate::store::Guarded;
+use crate::store::history::RowKey;
 use crate::store::links::{self, Pair};
 use crate::store::refusal;
-use crate::store::resources::twice;
+use crate::store::standing::held;
 use crate::verb::render::Written;
 
 /// Deletes a link and leaves a tombstone.
@@ -26,9 +27,10 @@ pub fn write(
     expected: Option<i32>,
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
-    let Some(current) = twice(|| links::lock_for_delete(session, table, pair))? else {
-        return Err(nothing_held(session, guarded, pair, expected)?);
-    };
+    let key = RowKey::Ends(pair.from, pair.to);
+    let current = held(session, guarded, key, expected, || {
+        links::lock_for_delete(session, table, pair)
+    })?;
     if let Some(expected) = expected
         && expected != current.version
     {
@@ -41,19 +43,4 @@ pub fn write(
         links::tombstone(session, table, pair)?
             .unwrap_or((current.version + 1, current.updated_at)),
     )
-}
-
-/// There is no link that the caller can write; see `refusal::nothing_held`.
-pub fn nothing_held(
-    session: &Session,
-    guarded: &Guarded,
-    pair: Pair<'_>,
-    expected: Option<i32>,
-) -> Result<Error> {
-    let table = guarded.table()?;
-    if links::read(session, table, pair, Reading::Fresh)?.is_some() {
-        return Ok(refusal::swallowed(guarded));
-    }
-    let deleted = links::is_deleted(session, table, pair, Reading::Fresh)?;
-    Ok(refusal::absent(guarded, expected, deleted))
 }

@@ -1,12 +1,12 @@
 //! `ingest.relationship_upsert(source, relationship, body, if_match)`
 
-use super::unlink::nothing_held;
 use super::write::{check_types, hold_ends, make_plainly, of_insert};
 use super::{Body, relationship_of};
-use crate::pg::{Answer, Call, Reading, Result, Session, check_for_interrupts};
+use crate::pg::{Answer, Call, Result, Session, check_for_interrupts};
+use crate::store::history::RowKey;
 use crate::store::links::{self, Link};
 use crate::store::refusal;
-use crate::store::resources::twice;
+use crate::store::standing::{held, is_out_of_reach};
 use crate::store::{Guarded, Outcome};
 use crate::verb::render::Written;
 
@@ -32,23 +32,20 @@ pub fn put(
     check_types(guarded, body)?;
     let (table, pair) = (guarded.table()?, body.pair());
     hold_ends(session, guarded, pair)?;
-    let mut rounds = 0;
+    let key = RowKey::Ends(pair.from, pair.to);
+    let (mut rounds, mut seen) = (0, None);
     loop {
         rounds += 1;
         check_for_interrupts()?;
         let lock = || links::lock(session, table, pair);
         let current = match expected {
-            Some(_) => twice(lock)?,
-            None => lock()?,
+            Some(version) if version != 0 => Some(held(session, guarded, key, expected, lock)?),
+            _ => lock()?,
         };
-        let version = current.as_ref().map_or(0, |current| current.version);
-        if let Some(expected) = expected
-            && expected != version
+        if let (Some(expected), Some(current)) = (expected, &current)
+            && expected != current.version
         {
-            return Err(match current {
-                Some(_) => refusal::stale(guarded, expected, version),
-                None => nothing_held(session, guarded, pair, Some(expected))?,
-            });
+            return Err(refusal::stale(guarded, expected, current.version));
         }
         let Some(current) = current else {
             let made = links::insert(session, table, pair, &body.data)
@@ -56,13 +53,13 @@ pub fn put(
             if let Some(made) = made {
                 return Ok((Outcome::Created, made));
             }
-            if rounds < ROUNDS {
-                continue;
-            }
-            // A policy hides the link from writes, or a trigger takes it away.
-            if links::read(session, table, pair, Reading::Fresh)?.is_some() {
+            if is_out_of_reach(session, table, key, &mut seen)? {
                 return Err(refusal::swallowed(guarded));
             }
+            if seen.is_some() || rounds < ROUNDS {
+                continue;
+            }
+            // A policy hides the link, or a trigger takes it away.
             let made = make_plainly(session, guarded, body)?;
             return Ok((Outcome::Created, made));
         };

@@ -3,8 +3,10 @@
 
 use super::{profile_of, upsert};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::history::RowKey;
 use crate::store::refusal;
 use crate::store::resources::{self, Stored};
+use crate::store::standing::held;
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::render::Written;
@@ -185,10 +187,9 @@ fn change(
 ) -> Result<Answer> {
     let (outcome, stored): (Outcome, Stored) = Session::open(|session| {
         let table = guarded.table()?;
-        let held = resources::twice(|| resources::lock(session, table, id))?;
-        let Some(current) = held else {
-            return Err(refusal::nothing_held(session, guarded, id, expected)?);
-        };
+        let current = held(session, guarded, RowKey::Id(id), expected, || {
+            resources::lock(session, table, id)
+        })?;
         if let Some(expected) = expected
             && expected != current.version
         {

@@ -2,7 +2,9 @@
 
 use super::profile_of;
 use crate::pg::{Answer, Call, Error, Instant, Result, Session, State};
+use crate::store::history::RowKey;
 use crate::store::refusal;
+use crate::store::standing::held;
 use crate::store::{Guarded, find, links, resources};
 use crate::verb::render::Written;
 
@@ -24,10 +26,9 @@ pub fn write(
     cascade: bool,
 ) -> Result<(i32, Instant)> {
     let table = guarded.table()?;
-    let held = resources::twice(|| resources::lock_for_delete(session, table, id))?;
-    let Some(current) = held else {
-        return Err(refusal::nothing_held(session, guarded, id, expected)?);
-    };
+    let current = held(session, guarded, RowKey::Id(id), expected, || {
+        resources::lock_for_delete(session, table, id)
+    })?;
     if let Some(expected) = expected
         && expected != current.version
     {

@@ -2,8 +2,10 @@
 
 use super::{profile_of, upsert};
 use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
+use crate::store::history::RowKey;
 use crate::store::refusal;
 use crate::store::resources::{self, Stored};
+use crate::store::standing::held;
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::render::{self, Written};
@@ -36,10 +38,9 @@ pub fn write(
         );
     }
     let table = guarded.table()?;
-    let held = resources::twice(|| resources::lock(session, table, id))?;
-    let Some(current) = held else {
-        return Err(refusal::nothing_held(session, guarded, id, expected)?);
-    };
+    let current = held(session, guarded, RowKey::Id(id), expected, || {
+        resources::lock(session, table, id)
+    })?;
     if let Some(expected) = expected
         && expected != current.version
     {

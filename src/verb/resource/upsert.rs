@@ -1,9 +1,11 @@
 //! `ingest.resource_upsert(source, profile, id, body, if_match)`
 
 use super::{Parts, profile_of};
-use crate::pg::{Answer, Call, Result, Session};
+use crate::pg::{Answer, Call, Result, Session, check_for_interrupts};
+use crate::store::history::RowKey;
 use crate::store::refusal;
 use crate::store::resources::{self, Content, Stored};
+use crate::store::standing::{held, is_out_of_reach};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::render::Written;
@@ -38,39 +40,38 @@ pub fn write(
 ) -> Result<(Outcome, Stored)> {
     let parts = Parts::of(body)?;
     let table = guarded.table()?;
-    let mut rounds = 0;
+    let key = RowKey::Id(id);
+    let (mut rounds, mut seen) = (0, None);
     loop {
         rounds += 1;
-        crate::pg::check_for_interrupts()?;
+        check_for_interrupts()?;
         let lock = || resources::lock(session, table, id);
         let current = match expected {
-            Some(_) => resources::twice(lock)?,
-            None => lock()?,
+            Some(version) if version != 0 => Some(held(session, guarded, key, expected, lock)?),
+            _ => lock()?,
         };
-        let version = current.as_ref().map_or(0, |current| current.version);
-        if let Some(expected) = expected
-            && expected != version
+        if let (Some(expected), Some(current)) = (expected, &current)
+            && expected != current.version
         {
-            return Err(match current {
-                Some(_) => refusal::stale(guarded, expected, version),
-                None => refusal::nothing_held(session, guarded, id, Some(expected))?,
-            });
+            return Err(refusal::stale(guarded, expected, current.version));
         }
         let Some(current) = current else {
             let made = resources::insert_unless(session, table, id, parts.content())?;
-            match made {
-                Some(made) => return Ok((Outcome::Created, made)),
-                None if resources::lock(session, table, id)?.is_some() => continue,
-                // Gone again: somebody made it and deleted it, and may do so once more.
-                None if rounds < ROUNDS => continue,
-                // The id is free, so it is an identity that is taken; the plain insert names it.
-                None => {
-                    let made = resources::insert(session, table, id, parts.content())
-                        .map_err(|error| refusal::of_write(guarded, error))?;
-                    let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
-                    return Ok((Outcome::Created, made));
-                }
+            if let Some(made) = made {
+                return Ok((Outcome::Created, made));
             }
+            if is_out_of_reach(session, table, key, &mut seen)? {
+                return Err(refusal::swallowed(guarded));
+            }
+            // Gone again: somebody made it and deleted it, and may do so once more.
+            if seen.is_some() || rounds < ROUNDS {
+                continue;
+            }
+            // The id is free, so it is an identity that is taken; the plain insert names it.
+            let made = resources::insert(session, table, id, parts.content())
+                .map_err(|error| refusal::of_write(guarded, error))?;
+            let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
+            return Ok((Outcome::Created, made));
         };
         if is_same(guarded, body, parts.content(), &current)? {
             return Ok((Outcome::Unchanged, current));
