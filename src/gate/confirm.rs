@@ -11,7 +11,7 @@ use crate::pg::{
     Arg, Event, Instant, Oid, Parts, Reading, Result, Session, Use, is_own_transaction,
     running_statement, statement_start,
 };
-use crate::store::acting::{self, What, as_owner};
+use crate::store::acting::on_history;
 use crate::store::history::{Before, RowKey, through_seal};
 use crate::store::table::Table;
 use ingest_engine::Kind;
@@ -187,12 +187,8 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confir
         _ => &[firsts, versions],
     };
     let revived = rows.iter().any(|(_, version)| *version > 1);
-    let history = What::History {
-        table,
-        fired: Some(relation),
-        usage: if revived { Use::Write } else { Use::Read },
-    };
-    as_owner(history, || {
+    let usage = if revived { Use::Write } else { Use::Read };
+    on_history(table, Some(relation), usage, |found| {
         Session::open(|session| {
             session.step()?;
             let mut confirmed = Confirmed::Fine;
@@ -207,7 +203,7 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confir
                 }
             }
             if revived && confirmed == Confirmed::Fine {
-                through_seal((acting::found(table)?.history, Event::Update), || {
+                through_seal((found.history, Event::Update), || {
                     session.run(&table.revive, args, Reading::LatestWriting, 0)
                 })?;
             }

@@ -258,5 +258,6 @@ extern "C-unwind" fn _PG_init() {
     unsafe { super::settings::register() };
     super::invalidation::register();
     super::planner::register();
+    super::opened::register();
     super::discard::register();
 }

@@ -7,10 +7,10 @@ use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
     AclMode, BlockNumber, Buffer, Datum, DestReceiver, ErrorData, FunctionCallInfo, GlobalVisState,
     HeapTuple, HeapTupleHeader, IndexScanDesc, ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext,
-    Oid, ParamListInfo, PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion,
-    QueryEnvironment, Relation, RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable, ScanDirection,
-    ScanKey, Snapshot, SubTransactionId, SyscacheCallbackFunction, TransactionId, TupleDesc,
-    TupleTableSlot, Tuplestorestate, varlena,
+    Node, Oid, ParamListInfo, PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion,
+    QueryDesc, QueryEnvironment, Relation, RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable,
+    ScanDirection, ScanKey, Snapshot, SubTransactionId, SyscacheCallbackFunction, TransactionId,
+    TupleDesc, TupleTableSlot, Tuplestorestate, varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -143,6 +143,17 @@ unsafe extern "C-unwind" {
         options: c_int,
         parameters: ParamListInfo,
     ) -> *mut PlannedStmt;
+
+    // planmain.h
+    pub fn extract_query_dependencies(
+        query: *mut Node,
+        relations: *mut *mut List,
+        others: *mut *mut List,
+        policies: *mut bool,
+    );
+
+    // executor.h
+    pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
 
     // namespace.h, lsyscache.h, lmgr.h, table.h, relcache.h, genam.h, skey.h
     pub fn get_relname_relid(name: *const c_char, schema: Oid) -> Oid;

@@ -22,6 +22,7 @@ mod iterate;
 mod lock;
 mod memory;
 mod notice;
+mod opened;
 mod owner;
 mod plan;
 mod planner;
@@ -49,7 +50,8 @@ pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, w
 pub use iterate::walk;
 pub use lock::{Use, lock, lock_name, lock_number, lock_partitions};
 pub use notice::notice;
-pub use owner::as_owner;
+pub use opened::is_bound;
+pub use owner::{Acting, as_owner};
 pub use pgrx::pg_sys::Oid;
 pub use privilege::{current_role, may_create_schemas, may_use_schema};
 pub use probe::{KeyIndex, Parts};

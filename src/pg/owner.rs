@@ -1,23 +1,43 @@
 //! Acting as another role, as the triggers of foreign keys do. What may be acted on is decided in
 //! `store::acting`, the only caller.
 
-use super::catch::guard;
 use super::error::Result;
-use super::ffi;
+use super::opened::{self, Named};
+use super::{ffi, settings};
 use pgrx::pg_sys::{self, Oid};
 
-/// Runs `body` as `owner`, with row-level security not forced, and goes back to the caller's role.
-///
-/// Where the caller may be more powerful than `owner`, whose code may run within, the body is also
-/// `confined`, as VACUUM and REINDEX confine it: it leaves nothing behind in the session.
-pub fn as_owner<T>(owner: Oid, confined: bool, body: impl FnOnce() -> Result<T>) -> Result<T> {
+/// How to act as another role.
+#[derive(Debug, Clone, Copy)]
+pub struct Acting {
+    /// The role.
+    pub owner: Oid,
+    /// The caller may be more powerful than the role, whose code may run within: as VACUUM and
+    /// REINDEX confine it, it leaves nothing behind in the session.
+    pub confined: bool,
+    /// The role may be more powerful than the caller, and code of its own may run within: it finds
+    /// nothing by the caller's search_path.
+    pub own_path: bool,
+    /// The tables that the statements may name, if these are known.
+    pub named: Option<Named>,
+}
+
+/// Runs `body` as the owner, with row-level security not forced, and goes back to the caller's role.
+pub fn as_owner<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Acting {
+        owner,
+        confined,
+        own_path,
+        named,
+    } = acting;
     let mut flags = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
-    let mut nest = 0;
     if confined {
         flags |= pg_sys::SECURITY_RESTRICTED_OPERATION;
-        // SAFETY: the closure holds only the call.
-        nest = unsafe { guard(|| ffi::NewGUCNestLevel()) }?;
     }
+    let level = match (own_path, confined) {
+        (true, _) => Some(settings::own_path()?),
+        (false, true) => Some(settings::enter_level()?),
+        (false, false) => None,
+    };
     let mut user = Oid::INVALID;
     let mut context = 0;
     // SAFETY: both only read and set backend variables; neither raises.
@@ -25,11 +45,11 @@ pub fn as_owner<T>(owner: Oid, confined: bool, body: impl FnOnce() -> Result<T>)
         ffi::GetUserIdAndSecContext(&raw mut user, &raw mut context);
         ffi::SetUserIdAndSecContext(owner, context | flags as i32);
     }
-    let mut result = body();
-    if confined && result.is_ok() {
-        // SAFETY: the closure holds only the call. After an error the abort does the same.
-        let left = unsafe { guard(|| ffi::AtEOXact_GUC(false, nest)) };
-        result = left.and(result);
+    let mut result = opened::bound(named, body);
+    if let Some(level) = level
+        && result.is_ok()
+    {
+        result = settings::leave_level(level).and(result);
     }
     // SAFETY: the values are those that were in force before.
     unsafe { ffi::SetUserIdAndSecContext(user, context) };

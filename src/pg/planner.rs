@@ -7,7 +7,10 @@
 
 use super::catch::guard;
 use super::entry;
+use super::error::Result;
 use super::ffi;
+use super::opened::{self, OURS};
+use super::settings;
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{self, ParamListInfo, PlannedStmt, Query};
 use std::cell::Cell;
@@ -39,6 +42,37 @@ unsafe extern "C-unwind" fn plan(
         // SAFETY: what PostgreSQL handed in goes on as it is; this frame owns nothing.
         return unsafe { next(query, sql, options, parameters) };
     }
+    // SAFETY: what PostgreSQL handed in goes on as it is.
+    match unsafe { by_key(query, sql, options, parameters) } {
+        Ok(planned) => {
+            // A scan that cannot be helped has a price so high that it would be worth compiling.
+            // SAFETY: the planner's answer, not shared yet.
+            unsafe { (*planned).jitFlags = OURS };
+            planned
+        }
+        // SAFETY: PostgreSQL called, and this frame owns nothing that is left to drop.
+        Err(error) => unsafe { entry::raise(error) },
+    }
+}
+
+/// # Safety
+/// The arguments are those of a planner hook.
+unsafe fn by_key(
+    query: *mut Query,
+    sql: *const c_char,
+    options: c_int,
+    parameters: ParamListInfo,
+) -> Result<*mut PlannedStmt> {
+    // Code of the owner's may run while there is planned as the owner: an immutable function of
+    // constants, in a constraint or an index.
+    let mut nest = None;
+    if opened::is_expected() {
+        // SAFETY: the closure holds only the call; the query is about to be planned.
+        if !unsafe { guard(|| opened::may_plan(query)) }? {
+            return Err(opened::renamed());
+        }
+        nest = Some(settings::own_path()?);
+    }
     // SAFETY: a setting's variable, set back before anything else runs, after an error too; the
     // closure holds only the call.
     let planned = unsafe {
@@ -47,17 +81,11 @@ unsafe extern "C-unwind" fn plan(
         let planned = guard(|| next(query, sql, options, parameters));
         pg_sys::enable_seqscan = before;
         planned
-    };
-    match planned {
-        Ok(planned) => {
-            // A scan that cannot be helped has a price so high that it would be worth compiling.
-            // SAFETY: the planner's answer, not shared yet.
-            unsafe { (*planned).jitFlags = pg_sys::PGJIT_NONE as c_int };
-            planned
-        }
-        // SAFETY: PostgreSQL called, and this frame owns nothing that is left to drop.
-        Err(error) => unsafe { entry::raise(error) },
+    }?;
+    if let Some(nest) = nest {
+        settings::leave_level(nest)?;
     }
+    Ok(planned)
 }
 
 /// # Safety

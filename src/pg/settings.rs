@@ -78,6 +78,51 @@ pub fn setting(name: &CStr) -> Result<Option<String>> {
         .map_err(|_| Error::Corrupt)
 }
 
+/// A level of settings, all of which are set back when it is left; after an error, the abort leaves
+/// it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Level(c_int);
+
+/// Enters a level of settings.
+pub(super) fn enter_level() -> Result<Level> {
+    // SAFETY: the closure holds only the call.
+    unsafe { guard(|| ffi::NewGUCNestLevel()) }.map(Level)
+}
+
+/// Sets back what was set in this level.
+pub(super) fn leave_level(level: Level) -> Result<()> {
+    // SAFETY: the closure holds only the call.
+    unsafe { guard(|| ffi::AtEOXact_GUC(false, level.0)) }
+}
+
+/// Enters a level of settings in which nothing is found by the caller's search_path.
+pub(super) fn own_path() -> Result<Level> {
+    let level = enter_level()?;
+    set_for_level(c"search_path", c"pg_catalog, pg_temp")?;
+    Ok(level)
+}
+
+/// Sets a setting that anybody may set, until the innermost level of settings ends.
+fn set_for_level(name: &'static CStr, value: &'static CStr) -> Result<()> {
+    let (name, value) = (name.as_ptr(), value.as_ptr());
+    // SAFETY: what a function with `SET name = value` does; the closure holds only the call.
+    unsafe {
+        guard(|| {
+            ffi::set_config_option(
+                name,
+                value,
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            )
+        })
+    }
+    .map(drop)
+}
+
 /// Sets a setting that anybody may set, until the transaction ends.
 pub fn set_local(name: &CStr, value: &str) -> Result<()> {
     let (name, value) = (name.as_ptr(), varlena::c_string(Some(value))?);

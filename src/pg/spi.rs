@@ -2,6 +2,7 @@
 
 use super::catch::guard;
 use super::error::{Error, Result};
+use super::opened;
 use super::plan::{Place, Plan};
 use super::planner::BY_KEY;
 use super::qualify::qualify;
@@ -217,8 +218,7 @@ impl Statement {
         if let Some(plan) = place.plan() {
             return Ok(plan);
         }
-        let sql = CString::new(qualify(&self.sql).as_ref())
-            .map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        let sql = qualified(&self.sql)?;
         let sql = sql.as_ptr();
         let options = match self.planning {
             Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int | BY_KEY,
@@ -241,6 +241,18 @@ impl Statement {
         }
         Ok(place.keep(Plan::new(plan)))
     }
+}
+
+/// The statement as it is parsed.
+fn qualified(sql: &str) -> Result<CString> {
+    let sql = qualify(sql);
+    #[cfg(debug_assertions)]
+    if let Some(bare) = super::qualify::looked_up(&sql) {
+        return Err(Error::Bug(
+            format!("`{bare}` is found by the search_path: {sql}").into(),
+        ));
+    }
+    CString::new(sql.as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))
 }
 
 /// A connection to the server programming interface.
@@ -277,7 +289,7 @@ impl Session {
         let mut nulls = [b' ' as c_char; Statement::MOST];
         let (values, nulls) = (&mut values, &mut nulls);
         // SAFETY: the closure owns nothing; the arrays are longer than the argument list.
-        let code = unsafe {
+        let code = opened::statement(|| unsafe {
             guard(|| {
                 for (place, argument) in arguments.iter().enumerate() {
                     match argument.datum() {
@@ -313,7 +325,7 @@ impl Session {
                     ),
                 }
             })
-        }
+        })
         .map_err(|error| statement.explain(error))?;
         if code < 0 {
             return Err(Error::Bug(format!("SPI answered {code}").into()));
@@ -329,8 +341,8 @@ impl Session {
 
     /// Runs one statement of a definition (DDL), which is never kept.
     pub fn execute(&self, sql: &str) -> Result<()> {
-        let sql =
-            CString::new(qualify(sql).as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))?;
+        opened::refuse_bound()?;
+        let sql = qualified(sql)?;
         let sql = sql.as_ptr();
         // SAFETY: the closure holds only the call; `sql` lives until after it.
         let code = unsafe { guard(|| ffi::SPI_execute(sql, false, 0)) }?;

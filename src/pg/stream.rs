@@ -4,7 +4,7 @@ use super::catch::guard;
 use super::error::{Error, Result};
 use super::rows::{Row, Rows};
 use super::spi::{Arg, Session, Statement};
-use super::{check_for_interrupts, ffi};
+use super::{check_for_interrupts, ffi, opened};
 use core::ffi::{c_char, c_long};
 use pgrx::pg_sys::{self, Datum};
 
@@ -20,6 +20,7 @@ impl Session {
         arguments: &[Arg<'_>],
         mut each: impl FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
+        opened::refuse_bound()?;
         let plan = statement.plan_for(arguments)?;
         let pointer = plan.pointer();
         let mut values = [Datum::null(); Statement::MOST];
@@ -27,7 +28,7 @@ impl Session {
         let (values, nulls) = (&mut values, &mut nulls);
         // SAFETY: the closure owns nothing; the arrays are longer than the argument list; the
         // context is a child of the session's, and goes with it at the latest.
-        let (portal, scratch) = unsafe {
+        let (portal, scratch) = opened::statement(|| unsafe {
             guard(|| {
                 for (place, argument) in arguments.iter().enumerate() {
                     match argument.datum() {
@@ -46,7 +47,7 @@ impl Session {
                 );
                 (portal, scratch)
             })
-        }
+        })
         .map_err(|error| statement.explain(error))?;
         if portal.is_null() {
             return Err(Error::Bug("a cursor could not be opened".into()));

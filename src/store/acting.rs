@@ -7,8 +7,8 @@
 
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Oid, PerTable, Reading, Result, Session, State, Statement, Use, as_owner as switch,
-    kind, lock, lock_partitions,
+    Acting, Arg, Error, Oid, PerTable, Reading, Result, Session, State, Statement, Use,
+    as_owner as switch, is_bound, kind, lock, lock_partitions,
 };
 use std::mem::ManuallyDrop;
 
@@ -20,38 +20,82 @@ pub enum What<'a> {
     /// The schema of a source, as the role that owns it, whoever of its members calls. What the
     /// owner has put there may run, so it is confined.
     Schema(&'a str),
-    /// A guarded table and its history. `fired` is the table whose trigger asks, if one does.
-    History {
-        /// The table.
-        table: &'a Table,
-        /// Where the trigger fires.
-        fired: Option<Oid>,
-        /// What is done with the history.
-        usage: Use,
-    },
-    /// The table that a reference leads to, to hold a row of it.
-    Target {
-        /// The table.
-        table: &'a Table,
-        /// The owner of the table that has the reference.
-        referrer: Oid,
-    },
 }
 
 /// Runs `body` as the owner of what is acted on, or refuses.
 pub fn as_owner<T>(what: What<'_>, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let confined = matches!(what, What::Schema(_));
-    let owner = match what {
-        What::Catalog => catalog()?.owner,
-        What::Schema(source) => schema_owner(source)?,
-        What::History {
-            table,
-            fired,
-            usage,
-        } => history(table, fired, usage)?.owner,
-        What::Target { table, referrer } => target(table, referrer)?,
+    let acting = match what {
+        // An event trigger may run in it, as a superuser.
+        What::Catalog => Acting {
+            owner: catalog()?.owner,
+            confined: false,
+            own_path: true,
+            named: None,
+        },
+        // Who may act as the owner may have any path when he does.
+        What::Schema(source) => Acting {
+            owner: schema_owner(source)?,
+            confined: true,
+            own_path: false,
+            named: None,
+        },
     };
-    switch(owner, confined, body)
+    act(acting, body)
+}
+
+/// Runs `body` as the owner of a guarded table and its history, with what was found of them, or
+/// refuses. `fired` is the table whose trigger asks, if one does; `usage` is what is done with the
+/// history. No other table can be named in it.
+pub fn on_history<T>(
+    table: &Table,
+    fired: Option<Oid>,
+    usage: Use,
+    body: impl FnOnce(&Found) -> Result<T>,
+) -> Result<T> {
+    let found = history(table, fired, usage)?;
+    let acting = Acting {
+        owner: found.owner,
+        confined: false,
+        own_path: found.has_code,
+        named: Some([found.relation, found.history]),
+    };
+    act(acting, || body(&found))
+}
+
+/// Runs `body` as the owner of the table that a reference of `referrer`'s leads to, to hold a row of
+/// it, or refuses. No other table can be named in it.
+pub fn on_target<T>(table: &Table, referrer: Oid, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let found = target(table, referrer)?;
+    let acting = Acting {
+        owner: found.owner,
+        confined: false,
+        own_path: false,
+        named: Some([found.relation; 2]),
+    };
+    act(acting, body)
+}
+
+fn act<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    if acting.named.is_some() {
+        pause()?;
+    }
+    switch(acting, body)
+}
+
+/// In builds for tests: waits for who holds the advisory lock 7, if the session is set to.
+#[cfg(feature = "testing")]
+fn pause() -> Result<()> {
+    match crate::pg::setting(c"ingest_test.pause")?.as_deref() {
+        Some("on") => Session::open(|session| {
+            session.execute("SELECT pg_catalog.pg_advisory_xact_lock_shared(7)")
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "testing"))]
+fn pause() -> Result<()> {
+    Ok(())
 }
 
 /// Who owns the catalog, and the table whose invalidations tell of its changes.
@@ -75,6 +119,8 @@ pub struct Found {
     wrong: Wrong,
     /// Whether a trigger that is not the owner's fires when rows of the table are deleted.
     deletes_foreign: bool,
+    /// Whether the owner has put anything on the history that may run when it is written.
+    has_code: bool,
 }
 
 /// What a table and its history are not, and would have to be.
@@ -159,7 +205,7 @@ impl Wrong {
             ),
             Wrong::HistoryTrigger => (
                 format!("{history} has a trigger that is not its owner's"),
-                "The archive writes as the owner: a trigger of a history has no WHEN, no arguments, and a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
+                "The archive writes as the owner: a trigger of a history has no WHEN and no arguments, is not deferrable, and has a function of the owner's or of a superuser's. Drop the trigger, and REVOKE TRIGGER on the history.",
             ),
         };
         Error::refuse(State::InsufficientPrivilege, message).hint(hint)
@@ -187,6 +233,7 @@ const CATALOG: &str = "SELECT c.oid, c.relowner, EXISTS (\
      JOIN pg_catalog.pg_depend AS m ON m.objid = c.oid \
      JOIN pg_catalog.pg_extension AS e ON e.oid = m.refobjid \
      WHERE n.nspname = 'ingest' AND c.relname = 'profile' AND c.relkind = 'r' \
+     AND n.nspowner = c.relowner \
      AND m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.deptype = 'e' \
      AND m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
      AND e.extname = 'ingest_ext'";
@@ -225,7 +272,7 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
              JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
              WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
-             AND (t.tgqual IS NOT NULL OR (t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure \
+             AND (t.tgqual IS NOT NULL OR t.tgdeferrable OR (t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure \
                  AND (t.tgnargs > 0 OR (f.proowner <> g.relowner AND NOT EXISTS (\
                  SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))))) \
              THEN 'history trigger' END, \
@@ -239,10 +286,23 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
          JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid \
          WHERE k.contype = 'f'::pg_catalog.\"char\" \
          AND k.confdeltype = ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) \
-         AND (k.confrelid = g.oid OR k.confrelid IN (SELECT p.oid FROM parts AS p)) \
+         AND (k.confrelid = g.oid OR EXISTS (SELECT FROM parts AS p WHERE p.oid = k.confrelid)) \
          AND (c.relowner <> g.relowner OR c.relhastriggers AND EXISTS (\
              SELECT FROM pg_catalog.pg_trigger AS t \
-             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))) \
+             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))), \
+     EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.oid \
+         WHERE c.relchecks > 0::pg_catalog.int2 \
+         OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = p.oid \
+             AND NOT t.tgisinternal AND t.tgfoid <> 'ingest.seal()'::pg_catalog.regprocedure) \
+         OR EXISTS (SELECT FROM pg_catalog.pg_attrdef AS d WHERE d.adrelid = p.oid) \
+         OR EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = p.oid \
+             AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)) \
+         OR EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS k \
+             WHERE k.partrelid = p.oid AND k.partexprs IS NOT NULL) \
+         OR EXISTS (SELECT FROM pg_catalog.pg_attribute AS a \
+             JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace \
+             WHERE a.attrelid = p.oid AND n.nspname <> 'pg_catalog')) \
      FROM guarded AS g";
 const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, REFERENCES')";
 
@@ -300,6 +360,10 @@ fn schema_owner(source: &str) -> Result<Oid> {
 
 /// What a table's name leads to, if it is as it was made.
 pub fn found(table: &Table) -> Result<Found> {
+    // Nothing is looked up by who acts as another already: what he has found is handed to him.
+    if is_bound() {
+        return Err(Error::Bug("a look-up as another role".into()));
+    }
     let found = find(table)?;
     match found.wrong {
         Wrong::Nothing => Ok(found),
@@ -342,6 +406,7 @@ fn find(table: &Table) -> Result<Found> {
                     partitioned: false,
                     wrong: Wrong::TableMissing,
                     deletes_foreign: false,
+                    has_code: false,
                 });
             };
             Ok(Found {
@@ -351,6 +416,7 @@ fn find(table: &Table) -> Result<Found> {
                 partitioned: row.bool(4),
                 wrong: Wrong::parse(row.text(5)?)?,
                 deletes_foreign: row.bool(6),
+                has_code: row.bool(7),
             })
         })
     })
@@ -394,7 +460,7 @@ fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {
     }
 }
 
-fn target(table: &Table, referrer: Oid) -> Result<Oid> {
+fn target(table: &Table, referrer: Oid) -> Result<Found> {
     let mut held = Oid::INVALID;
     let found = loop {
         let found = find(table)?;
@@ -414,7 +480,7 @@ fn target(table: &Table, referrer: Oid) -> Result<Oid> {
         )
         .hint("Grant it SELECT or REFERENCES on the table that is referred to."));
     }
-    Ok(found.owner)
+    Ok(found)
 }
 
 fn may_refer(referrer: Oid, relation: Oid) -> Result<bool> {

@@ -155,7 +155,7 @@ pub fn finish(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>
     close_history(session, source, name)
 }
 
-const GRANTEES: &str = "SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' \
+const GRANTEES: &str = "SELECT DISTINCT CASE WHEN a.grantee = 0::pg_catalog.oid THEN 'PUBLIC' \
          ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END \
      FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a \
      WHERE c.oid = $1::pg_catalog.regclass AND a.grantee <> c.relowner";

@@ -3,7 +3,7 @@
 //! Everything here runs as the table's owner, as foreign-key triggers do: users read history, and
 //! nobody but the archive writes it.
 
-use super::acting::{self, What, as_owner};
+use super::acting::{self, on_history, on_target};
 use super::layout::{Key, Layout};
 use super::table::Table;
 use crate::pg::{
@@ -65,14 +65,6 @@ pub enum Before {
 /// The types of what is read of the last version in a history.
 const ARCHIVED: [Oid; 3] = [kind::INT4, kind::INSTANT, kind::BOOL];
 
-fn of(table: &Table, fired: Option<Oid>, usage: Use) -> What<'_> {
-    What::History {
-        table,
-        fired,
-        usage,
-    }
-}
-
 /// What became of a target that is to be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -87,7 +79,7 @@ pub enum Target {
 /// Keeps the living row with this id from being deleted. Who has waited for a delete looks once
 /// more: the row may have been created again.
 pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<Target> {
-    as_owner(What::Target { table, referrer }, || {
+    on_target(table, referrer, || {
         Session::open(|session| {
             for _ in 0..2 {
                 let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
@@ -114,7 +106,7 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
     if !table.keys.may_have(key.parts())? && !table.archived_keys.may_have(key.parts())? {
         return Ok(Before::Never);
     }
-    as_owner(of(table, Some(relation), Use::Read), || {
+    on_history(table, Some(relation), Use::Read, |_| {
         Session::open(|session| {
             let (args, count) = key_args(key);
             let args = &args[..count];
@@ -153,7 +145,7 @@ pub fn tombstone(
     key: RowKey<'_>,
 ) -> Result<Option<(i32, Instant)>> {
     let (args, count) = key_args(key);
-    as_owner(of(table, None, Use::Read), || {
+    on_history(table, None, Use::Read, |_| {
         let rows = session.run(&table.last_archived, &args[..count], Reading::Fresh, 1)?;
         let Some(last) = rows.first() else {
             return Ok(None);
@@ -266,11 +258,10 @@ pub fn archive(
     let end = width + 5 + contained;
     args[end] = Arg::Instant(ended_at);
     let count = end + 1;
-    let history = acting::found(table)?.history;
-    as_owner(of(table, Some(relation), Use::Write), || {
+    on_history(table, Some(relation), Use::Write, |found| {
         Session::open(|session| {
             let put = |args: &[Arg<'_>]| {
-                through_seal((history, Event::Insert), || {
+                through_seal((found.history, Event::Insert), || {
                     session.run(&table.archive, args, Reading::Fresh, 0)
                 })
                 .map(drop)

@@ -13,13 +13,14 @@ use serde_json::json;
 use crate::clinic::{self, OFFICE, value};
 
 /// A clinic of the superuser's, and a role that may create schemas: in its own, `lair`, a trigger
-/// function and a function that try to make it a superuser, and tell as whom they ran.
-struct Scene {
-    database: Database,
-    attacker: String,
+/// function and a function that try to make it a superuser, and tell as whom they ran: a sequence
+/// tells it of what was rolled back too.
+pub(crate) struct Scene {
+    pub database: Database,
+    pub attacker: String,
 }
 
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let mut database = Database::new("escalation");
     let attacker = database.create_role("mallory", "");
     clinic::build(&mut database.connect());
@@ -34,8 +35,11 @@ fn scene() -> Scene {
         .batch_execute(&format!(
             "CREATE SCHEMA lair; GRANT USAGE ON SCHEMA lair TO PUBLIC;
              CREATE TABLE lair.ran (by text); GRANT ALL ON lair.ran TO PUBLIC;
+             CREATE SEQUENCE lair.escaped; GRANT ALL ON lair.escaped TO PUBLIC;
              CREATE FUNCTION lair.evil() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$ BEGIN
                  INSERT INTO lair.ran VALUES (current_user);
+                 IF current_user OPERATOR(pg_catalog.<>) '{attacker}' THEN
+                     PERFORM pg_catalog.nextval('lair.escaped'); END IF;
                  BEGIN ALTER ROLE \"{attacker}\" SUPERUSER; EXCEPTION WHEN OTHERS THEN NULL; END;
                  RETURN true; END $$;
              CREATE FUNCTION lair.strike() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -47,19 +51,21 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    fn attacker(&self) -> Client {
+    pub fn attacker(&self) -> Client {
         self.database.connect_as(&self.attacker)
     }
 
     /// Nothing of the attacker's ran as anybody else, and it is what it was.
     #[track_caller]
-    fn held(&self) {
+    pub fn held(&self) {
         let mut client = self.database.connect();
         let ran = format!(
             "SELECT count(*) FROM lair.ran WHERE by <> '{}'",
             self.attacker
         );
         assert_eq!(value::<i64>(&mut client, &ran), 0);
+        let escaped = "SELECT is_called FROM lair.escaped";
+        assert!(!value::<bool>(&mut client, escaped));
         let mighty = format!(
             "SELECT rolsuper FROM pg_roles WHERE rolname = '{}'",
             self.attacker
@@ -142,7 +148,7 @@ fn trigger_made_while_a_writer_waits_stops_the_writer() {
 }
 
 /// Waits until a backend is in such a state.
-fn wait_for(database: &Database, condition: &str) {
+pub(crate) fn wait_for(database: &Database, condition: &str) {
     let mut client = database.connect();
     let there = format!(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND {condition})"

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod acting;
 mod adopt;
 mod api;
 mod argument;
@@ -54,6 +55,7 @@ mod parallel;
 mod patch;
 mod postgrest;
 mod precondition;
+mod qualified;
 mod read_at;
 mod readme;
 mod repair;

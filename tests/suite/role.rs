@@ -186,28 +186,62 @@ fn policy_on_a_table_binds_the_verbs() {
     assert_eq!(clinic::story(&mut owner, OFFICE, "open"), "created 1");
 }
 
+/// A schema with an operator, a function and a type for each of PostgreSQL's, which fail when they
+/// run. Statements of tests that have it in their path use none of them.
+const HOSTILE: &str = r#"CREATE SCHEMA evil;
+    GRANT USAGE ON SCHEMA evil TO PUBLIC;
+    DO $do$
+    DECLARE made record;
+    BEGIN
+        FOR made IN
+            SELECT format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS
+                       $f$ BEGIN RAISE EXCEPTION ''hostile %s''; END $f$',
+                       f.proname, pg_get_function_identity_arguments(f.oid), pg_get_function_result(f.oid),
+                       replace(f.proname, '%', '')) AS sql
+            FROM pg_proc AS f WHERE f.pronamespace = 'pg_catalog'::regnamespace AND f.prokind = 'f'
+                AND f.prorettype <> ALL (ARRAY['internal', 'cstring', 'trigger', 'event_trigger']::regtype[])
+                AND NOT f.proargtypes::oid[] && ARRAY['internal', 'cstring', '"any"']::regtype[]::oid[]
+            UNION ALL
+            SELECT format('CREATE FUNCTION evil."op_%s"(%s) RETURNS %s LANGUAGE plpgsql AS
+                       $f$ BEGIN RAISE EXCEPTION ''hostile operator''; END $f$;
+                       CREATE OPERATOR evil.%s (%s RIGHTARG = %s, FUNCTION = evil."op_%s")',
+                       o.oid, concat_ws(', ', nullif(o.oprleft, 0)::regtype, o.oprright::regtype), o.oprresult::regtype,
+                       o.oprname, 'LEFTARG = ' || nullif(o.oprleft, 0)::regtype || ',', o.oprright::regtype, o.oid)
+            FROM pg_operator AS o WHERE o.oprnamespace = 'pg_catalog'::regnamespace
+            UNION ALL
+            SELECT format('CREATE TYPE evil.%I AS ENUM ()', t.typname)
+            FROM pg_type AS t WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b' AND t.typelem = 0
+        LOOP
+            BEGIN
+                EXECUTE made.sql;
+            EXCEPTION WHEN OTHERS THEN NULL;
+            END;
+        END LOOP;
+    END $do$"#;
+
 /// Nothing that a caller puts into the search path is run by a verb.
 #[test]
 fn search_path_of_a_caller_is_not_used() {
     let (database, mut client) = clinic_for(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON clinic.office, clinic.\"worksAt\" TO GUEST",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA clinic TO GUEST;
+         GRANT SELECT ON clinic.office_history TO GUEST",
     );
-    database.run(
-        "CREATE SCHEMA evil;
-         GRANT USAGE ON SCHEMA evil TO PUBLIC;
-         CREATE FUNCTION evil.boom(text, text) RETURNS boolean LANGUAGE plpgsql AS
-             'BEGIN RAISE EXCEPTION ''boom''; END';
-         CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.boom);
-         CREATE FUNCTION evil.boom(jsonb, jsonb) RETURNS boolean LANGUAGE plpgsql AS
-             'BEGIN RAISE EXCEPTION ''boom''; END';
-         CREATE OPERATOR evil.@> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = evil.boom);
-         CREATE OPERATOR evil.= (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = evil.boom);
-         CREATE FUNCTION evil.array_to_string(text[], text) RETURNS text LANGUAGE sql AS 'SELECT 1/0';
-         CREATE TYPE evil.text AS (a int); CREATE TYPE evil.jsonb AS (a int);",
-    );
-    client
-        .batch_execute("SET search_path = evil, pg_catalog")
-        .unwrap();
+    let mut owner = database.connect();
+    owner.batch_execute(HOSTILE).unwrap();
+    for (kind, at_least) in [
+        ("pg_operator WHERE oprnamespace", 700),
+        ("pg_proc WHERE pronamespace", 2000),
+        ("pg_type WHERE typname = 'text' AND typnamespace", 1),
+    ] {
+        let made = format!("SELECT count(*) FROM {kind} = 'evil'::regnamespace");
+        assert!(value::<i64>(&mut owner, &made) >= at_least, "{kind}");
+    }
+    for client in [&mut client, &mut owner] {
+        client
+            .batch_execute("SET search_path = evil, pg_catalog")
+            .unwrap();
+        expect_sqlstate(client.batch_execute("SELECT 1 = 1"), "P0001");
+    }
     let call = |client: &mut Client, sql: &str| {
         client
             .batch_execute(sql)
@@ -218,12 +252,47 @@ fn search_path_of_a_caller_is_not_used() {
         "SELECT ingest.resource_upsert('clinic', 'office', 'o', '{\"data\": {\"name\": \"b\"}}')",
         "SELECT ingest.resource_create_if('clinic', 'office', '{\"name\": \"c\"}', '{\"data\": {\"name\": \"c\"}}')",
         "SELECT ingest.resource_create_if('clinic', 'office', '{\"name\": \"c\"}', '{\"data\": {\"name\": \"c\"}}')",
+        "SELECT ingest.resource_upsert_if('clinic', 'office', '{\"name\": \"c\"}', '{\"data\": {\"name\": \"d\"}}')",
+        "SELECT ingest.resource_patch('clinic', 'office', 'o', '{\"data\": {\"name\": \"e\"}}')",
+        "SELECT ingest.resource_search('clinic', 'office', '{\"name\": \"e\"}')",
         "SELECT ingest.resource_read('clinic', 'office', 'o')",
-        "INSERT INTO clinic.office (id, data) VALUES ('p', '{}')",
+        "SELECT ingest.resource_read('clinic', 'office', 'o', 1)",
+        "SELECT ingest.resource_read_at('clinic', 'office', 'o', TIMESTAMP WITH TIME ZONE '2999-01-01')",
+        "SELECT ingest.resource_history('clinic', 'office', 'o')",
+        "SELECT ingest.resource_exists('clinic', 'office', 'o')",
+        "SELECT ingest.resource_load('clinic', 'office', '[{\"id\": \"o\", \"data\": {}}, {\"id\": \"l\", \"data\": {}}]', 'upsert', 'report')",
+        "SELECT ingest.resource_create('clinic', 'provider', '{\"data\": {\"name\": \"a\"}}', 'p')",
+        "SELECT ingest.relationship_link('clinic', 'worksAt', '{\"from\": {\"type\": \"provider\", \"id\": \"p\"}, \"to\": {\"type\": \"office\", \"id\": \"o\"}}')",
+        "SELECT ingest.relationship_upsert('clinic', 'worksAt', '{\"from\": {\"type\": \"provider\", \"id\": \"p\"}, \"to\": {\"type\": \"office\", \"id\": \"o\"}}')",
+        "SELECT ingest.relationship_read('clinic', 'worksAt', 'provider.p,office.o')",
+        "SELECT ingest.relationship_list('clinic', 'office', 'o')",
+        "SELECT ingest.relationship_unlink('clinic', 'worksAt', 'provider.p,office.o')",
+        "SELECT ingest.bundle_apply('clinic', '{\"operations\": [{\"operation\": \"create_if\", \"profile\": \"office\", \"criteria\": {\"name\": \"z\"}, \"body\": {\"data\": {\"name\": \"z\"}}}, {\"operation\": \"delete\", \"profile\": \"office\", \"id\": \"l\"}]}')",
+        "INSERT INTO clinic.office (id, data) VALUES ('q', '{}')",
         "UPDATE clinic.office SET data = '{\"note\": \"n\"}'",
-        "SELECT ingest.resource_delete('clinic', 'office', 'o')",
+        "SELECT ingest.resource_delete('clinic', 'office', 'o', cascade => true)",
+        "SELECT ingest.resource_create('clinic', 'office', '{\"data\": {}}', 'o')",
         "DELETE FROM clinic.office",
     ] {
         call(&mut client, sql);
+    }
+    for sql in [
+        "SELECT ingest.source_create('other')",
+        "SELECT ingest.vocabulary_define('other', 'v', '[{\"code\": \"a\"}]')",
+        "SELECT ingest.profile_define('other', 'p', '{\"type\": \"ROOT\", \"properties\": {\"n\": {\"type\": \"symbol\"}}, \"identities\": [[\"n\"]]}')",
+        "SELECT ingest.profile_define('other', 'p', '{\"type\": \"ROOT\", \"properties\": {\"n\": {\"type\": \"symbol\"}, \"m\": {\"type\": \"symbol\"}}, \"indexes\": [[\"m\"]]}')",
+        "SELECT ingest.relationship_define('other', 'l', '{\"from\": {\"profileKey\": \"p\"}, \"to\": {\"profileKey\": \"p\"}}')",
+        "SELECT ingest.profile_check('other', 'p', '{\"type\": \"ROOT\"}')",
+        "SELECT ingest.profile_json_schema('other', 'p')",
+        "SELECT ingest.verify()",
+        "SELECT ingest.source_secure('other')",
+        "SELECT ingest.api_create('api')",
+        "SELECT ingest.api_drop('api')",
+        "SELECT ingest.profile_purge('other', 'p', true)",
+        "SELECT ingest.relationship_drop('other', 'l')",
+        "SELECT ingest.profile_drop('other', 'p')",
+        "SELECT ingest.source_drop('other', true)",
+    ] {
+        call(&mut owner, sql);
     }
 }
