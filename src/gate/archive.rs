@@ -6,6 +6,7 @@ use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State, TriggerCall
 use crate::store::find_for_gate;
 use crate::store::history;
 use crate::store::layout::Layout;
+use crate::store::refusal;
 
 thread_local! {
     static PLACE: PerTable<()> = const { PerTable::new() };
@@ -62,11 +63,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
                 .hint("Try again."));
             }
             Confirmed::Own => {
-                return Err(Error::refuse(
-                    State::Conflict,
-                    format!("an id in {profile} is deleted and created by the same statement"),
-                )
-                .hint("Use UPDATE, or delete in one statement and create in the next."));
+                return Err(refusal::deleted_and_created(profile));
             }
         },
         Event::Truncate => {}

@@ -72,19 +72,27 @@ impl KeyIndex {
     /// Whether there may be anything under this key.
     pub fn may_have(&self, key: Parts<'_>) -> Result<bool> {
         let mut answer = [true];
-        self.probe(&[key], &mut answer)?;
+        self.probe(&[key], 0, &mut answer)?;
+        Ok(answer[0])
+    }
+
+    /// Whether there may be anything under this key but the one row that is known.
+    pub fn may_have_another(&self, key: Parts<'_>) -> Result<bool> {
+        let mut answer = [true];
+        self.probe(&[key], 1, &mut answer)?;
         Ok(answer[0])
     }
 
     /// Whether there may be anything under each of these keys, in the same order.
     pub fn may_have_each(&self, keys: &[Parts<'_>]) -> Result<Vec<bool>> {
         let mut answers = vec![true; keys.len()];
-        self.probe(keys, &mut answers)?;
+        self.probe(keys, 0, &mut answers)?;
         Ok(answers)
     }
 
-    /// Clears the answer of each key that nothing is under; leaves all, where it cannot say.
-    fn probe(&self, keys: &[Parts<'_>], answers: &mut [bool]) -> Result<()> {
+    /// Clears the answer of each key that no more is under than is known; leaves all, where it
+    /// cannot say.
+    fn probe(&self, keys: &[Parts<'_>], known: usize, answers: &mut [bool]) -> Result<()> {
         keys.iter()
             .flatten()
             .try_for_each(|part| varlena::fits(part.as_bytes()))?;
@@ -96,7 +104,7 @@ impl KeyIndex {
             let (width, now) = (self.columns.len(), subtransaction());
             let locked = self.locked.get() == Some(now);
             let mut place = self.place.get();
-            let (known, rest) = (&mut place, &mut *answers);
+            let (seen, rest) = (&mut place, &mut *answers);
             // SAFETY: the closure owns nothing; the table and the index are locked before they are
             // opened, and are what they were found to be unless a change was heard of since.
             let current = unsafe {
@@ -111,8 +119,8 @@ impl KeyIndex {
                             return false;
                         }
                     }
-                    if look(index, width, keys, rest, known) {
-                        scan(found.table, index, width, keys, rest);
+                    if look(index, width, keys, rest, seen) {
+                        scan(found.table, index, (width, known), keys, rest);
                     }
                     true
                 })
@@ -240,7 +248,13 @@ unsafe fn look(
 /// # Safety
 /// Must be called inside `guard`; both are locked, the index is a btree of its own whose first
 /// `width` columns are texts in the order of their bytes; `answers` is as long as `keys`.
-unsafe fn scan(table: Oid, index: Oid, width: usize, keys: &[Parts<'_>], answers: &mut [bool]) {
+unsafe fn scan(
+    table: Oid,
+    index: Oid,
+    (width, known): (usize, usize),
+    keys: &[Parts<'_>],
+    answers: &mut [bool],
+) {
     let mut scan_keys = [ScanKeyData::default(); 2];
     let (count, scan_keys) = (width as c_int, scan_keys.as_mut_ptr());
     // SAFETY: opened and closed here; there is room for two scan keys, which a rescan copies; the
@@ -275,12 +289,17 @@ unsafe fn scan(table: Oid, index: Oid, width: usize, keys: &[Parts<'_>], answers
             }
             ffi::index_rescan(scan, scan_keys, count, core::ptr::null_mut(), 0);
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            // The row itself is one of them, where it is known.
+            let mut left = known + 1;
             *answer = loop {
                 if ffi::index_getnext_tid(scan, forward).is_null() {
                     break false;
                 }
                 if ffi::index_fetch_heap(scan, slot) {
-                    break true;
+                    left -= 1;
+                    if left == 0 {
+                        break true;
+                    }
                 }
             };
         }

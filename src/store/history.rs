@@ -5,6 +5,7 @@
 
 use super::acting::{self, on_history, on_target};
 use super::layout::{Key, Layout};
+use super::refusal;
 use super::table::Table;
 use crate::pg::{
     Arg, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
@@ -229,6 +230,15 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
     Ok(count)
 }
 
+/// Whether there may be another row under the key of one that was just deleted.
+fn may_be_back(table: &Table, old: &Tuple<'_>, layout: &Layout) -> Result<bool> {
+    let text = |column| old.text(column).map(Option::unwrap_or_default);
+    table.keys.may_have_another(match layout.key {
+        Key::Id(id) => [text(id)?, ""],
+        Key::Ends(from, to, _) => [text(from)?, text(to)?],
+    })
+}
+
 /// Writes the version that has just ended, and after a delete the tombstone too.
 pub fn archive(
     table: &Table,
@@ -260,11 +270,31 @@ pub fn archive(
     let count = end + 1;
     on_history(table, Some(relation), Use::Write, |found| {
         Session::open(|session| {
+            // What runs within a statement, in its RETURNING say, finds the row deleted and not yet
+            // archived, and may have made it again as if it were new.
+            if tombstone && may_be_back(table, old, layout)? {
+                let count = width.min(2);
+                let rows = session.run(&table.hold, &key[..count], Reading::Fresh, 1)?;
+                if rows.count() > 0 {
+                    return Err(refusal::deleted_and_created(&table.name));
+                }
+            }
             let put = |args: &[Arg<'_>]| {
                 through_seal((found.history, Event::Insert), || {
                     session.run(&table.archive, args, Reading::Fresh, 0)
                 })
                 .map(drop)
+                .map_err(|error| {
+                    let history = format!("{}_history", table.name);
+                    let there = error.is_postgres(b"23505")
+                        && error
+                            .constraint()
+                            .is_some_and(|(_, schema, of)| schema == table.source && of == history);
+                    match there {
+                        true => refusal::archived_already(&table.name),
+                        false => error,
+                    }
+                })
             };
             put(&args[..count])?;
             if tombstone {

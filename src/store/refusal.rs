@@ -190,3 +190,21 @@ pub fn no_version(guarded: &Guarded) -> Error {
     )
     .hint("ingest.resource_history lists the versions.")
 }
+
+/// One statement deletes an id and creates it again.
+pub fn deleted_and_created(profile: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("an id in {profile} is deleted and created by the same statement"),
+    )
+    .hint("Use UPDATE, or delete in one statement and create in the next.")
+}
+
+/// A version that has ended cannot be kept: history has one of its key and number.
+pub fn archived_already(profile: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the history of {profile} has this version of an id, or one like it"),
+    )
+    .hint("A statement that deletes an id and creates it again does that: use UPDATE. So does a unique index of your own on a history.")
+}

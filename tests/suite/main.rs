@@ -7,6 +7,7 @@
 mod access;
 mod acting;
 mod adopt;
+mod again;
 mod api;
 mod argument;
 mod boundary;
