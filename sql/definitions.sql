@@ -6,7 +6,7 @@ COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a sc
 
 CREATE FUNCTION ingest.source_drop(source text, cascade boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_drop_wrapper';
-COMMENT ON FUNCTION ingest.source_drop(text, boolean) IS 'Drops a source and its schema. Errors: PT404, PT409 while it holds rows, unless cascade';
+COMMENT ON FUNCTION ingest.source_drop(text, boolean) IS 'Drops a source: its tables, their histories and its schema. Errors: PT404, PT409 while it holds rows, unless cascade; PT409 always while its schema holds anything else, or something else depends on its tables, or one of them was renamed';
 
 CREATE FUNCTION ingest.profile_define(source text, profile text, definition jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_define_wrapper';
@@ -68,6 +68,6 @@ COMMENT ON FUNCTION ingest.source_catalog(text) IS 'All that the catalog holds o
 
 CREATE FUNCTION ingest.source_adopt(source text, catalog jsonb) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_adopt_wrapper';
-COMMENT ON FUNCTION ingest.source_adopt(text, jsonb) IS 'Takes back the tables of a schema that have lost their catalog, as source_catalog gave it: writes the catalog, checks the tables, and makes triggers and indexes again. Rows, versions and history go on. Errors: PT400 not a catalog, PT404 no such schema, PT409 the source is there, a table is missing or is not what the catalog says, PT422 a wrong definition';
+COMMENT ON FUNCTION ingest.source_adopt(text, jsonb) IS 'Takes back the tables of a schema that have lost their catalog, as source_catalog gave it: writes the catalog, checks the tables, and makes triggers and indexes again. Rows, versions and history go on. Errors: PT400 not a catalog, PT404 no such schema, PT409 the source has a definition already, a table is missing or is not what the catalog says, PT422 a wrong definition';
 
 REVOKE EXECUTE ON FUNCTION ingest.source_adopt(text, jsonb) FROM PUBLIC;

@@ -191,6 +191,12 @@ impl Error {
         matches!(self, Error::Postgres(caught) if missing && caught.is_of_sql(sql))
     }
 
+    /// Whether this very SQL names a column that is not there (42703).
+    pub(super) fn misses_a_column(&self, sql: &str) -> bool {
+        let missing = self.is_postgres(b"42703");
+        matches!(self, Error::Postgres(caught) if missing && caught.is_of_sql(sql))
+    }
+
     /// The error of a statement, and of a violated constraint (class 23) of these tables without
     /// DETAIL, which holds values. What a trigger of the user's own does to another table is told as
     /// it is.
@@ -221,6 +227,22 @@ impl Error {
             _ => {}
         }
         self
+    }
+
+    /// What PostgreSQL said.
+    pub fn postgres_message(&self) -> Option<&str> {
+        match self {
+            Error::Postgres(caught) => text(caught.error().message),
+            _ => None,
+        }
+    }
+
+    /// The list that PostgreSQL gave.
+    pub fn postgres_detail(&self) -> Option<&str> {
+        match self {
+            Error::Postgres(caught) => text(caught.error().detail),
+            _ => None,
+        }
     }
 
     /// The constraint, schema and table that a PostgreSQL error names.

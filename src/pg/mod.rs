@@ -56,7 +56,7 @@ pub use pgrx::pg_sys::Oid;
 pub use privilege::{current_role, may_create_schemas, may_use_schema};
 pub use probe::{KeyIndex, Parts};
 pub use relation::{hold_relation, relation};
-pub use rows::Row;
+pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
 pub use spi::{About, Arg, Reading, Session, Statement, kind};
 pub use steps::check_for_interrupts;

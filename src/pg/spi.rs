@@ -1,7 +1,7 @@
 //! SQL from inside: a session, statements that are planned once a backend, and their arguments.
 
 use super::catch::guard;
-use super::error::{Error, Result};
+use super::error::{Error, Result, State};
 use super::opened;
 use super::plan::{Place, Plan};
 use super::planner::BY_KEY;
@@ -193,6 +193,11 @@ impl Statement {
         match &self.about {
             Some(about) if error.misses_what_is_named(&qualify(&self.sql)) => {
                 Error::dropped(&about.table)
+            }
+            Some(about) if error.misses_a_column(&qualify(&self.sql)) => {
+                let message = error.postgres_message().unwrap_or_default();
+                Error::refuse(State::Conflict, format!("{}: {message}", about.table))
+                    .hint("ingest.verify lists what is missing.")
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,

@@ -8,7 +8,7 @@
 use super::catalog::{Catalog, CatalogState, Defined, Ends};
 use super::index::Index;
 use super::name::Name;
-use super::source::check_usage;
+use super::source::{check_usage, none_there};
 use super::table::Table;
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -195,7 +195,7 @@ fn known_source(name: &str) -> Rc<Source> {
 /// source was read.
 fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
     if Name::check(&source.name, "source").is_err() {
-        return Err(no_such_source(&source.name));
+        return Err(none_there(&source.name));
     }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
@@ -207,7 +207,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
                 format!("no such profile or relationship{}", called(name)),
             )
             .hint("SELECT source, profile FROM ingest.profile lists those you may use."),
-            false => no_such_source(&source.name),
+            false => none_there(&source.name),
         });
     };
     if !source.is_in(found.state) {
@@ -236,11 +236,6 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         indexes,
         ends,
     }))
-}
-
-fn no_such_source(name: &str) -> Error {
-    Error::refuse(State::NotFound, format!("no such source{}", called(name)))
-        .hint("SELECT source FROM ingest.source lists those you may use.")
 }
 
 fn table(source: &str, description: &Description) -> Result<Rc<Table>> {

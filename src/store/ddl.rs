@@ -392,12 +392,44 @@ fn holds(session: &Session, source: &Name, name: &str, reading: Reading) -> Resu
     Ok(false)
 }
 
-/// Drops what is there of the table and its history.
-pub fn drop(session: &Session, source: &Name, name: &str) -> Result<()> {
-    for name in [name.to_owned(), format!("{name}_history")] {
-        if is_there(session, source, &name)? {
-            session.execute(&format!("DROP TABLE {}.\"{name}\"", source.quoted()))?;
+/// Drops what is there of these tables and their histories, and nothing that depends on them.
+pub fn drop(session: &Session, source: &Name, names: &[&str]) -> Result<()> {
+    let mut present = Vec::new();
+    for name in names {
+        for name in [(*name).to_owned(), format!("{name}_history")] {
+            if is_there(session, source, &name)? {
+                present.push(format!("{}.\"{name}\"", source.quoted()));
+            }
         }
     }
-    Ok(())
+    if present.is_empty() {
+        return Ok(());
+    }
+    session
+        .execute(&format!("DROP TABLE {} RESTRICT", present.join(", ")))
+        .map_err(|error| in_the_way(source, error))
+}
+
+/// How many objects that are in the way are named.
+const MOST_NAMED: usize = 10;
+
+/// What is not the source's depends on what is to be dropped: it is the user's own, and no cascade
+/// of ours drops it.
+pub fn in_the_way(source: &Name, error: Error) -> Error {
+    if !error.is_postgres(b"2BP01") {
+        return error;
+    }
+    let detail = error.postgres_detail().unwrap_or_default();
+    let mut named: Vec<&str> = detail.lines().take(MOST_NAMED).collect();
+    if detail.lines().nth(MOST_NAMED).is_some() {
+        named.push("and more");
+    }
+    Error::refuse(
+        State::Conflict,
+        format!("what is not of the source {source} depends on what is to be dropped"),
+    )
+    .hint(format!(
+        "Move or drop it first, by hand: {}.",
+        named.join("; ")
+    ))
 }

@@ -3,6 +3,7 @@
 use super::acting::{What, as_owner};
 use super::catalog::Catalog;
 use super::name::Name;
+use super::{ddl, health};
 use crate::pg::{
     Arg, Error, Oid, Reading, Result, Session, State, Statement, current_role, kind,
     may_create_schemas, may_use_schema,
@@ -60,14 +61,14 @@ pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) ->
         .count()
         > 0;
     if exists || catalog.has_source(session, source.as_str())? {
-        return Err(exists_already(source));
+        return Err(exists_already(session, source)?);
     }
     session
         .execute(&format!("CREATE SCHEMA {}", source.quoted()))
         .map_err(|error| {
             // Somebody else created it at the same time.
             match error.is_postgres(b"42P06") || error.is_postgres(b"23505") {
-                true => exists_already(source),
+                true => schema_taken(source),
                 false => error,
             }
         })?;
@@ -87,13 +88,60 @@ pub fn register(session: &Session, source: &Name, format: &str, options: &[u8]) 
     })?;
     match written {
         true => Ok(()),
-        false => Err(exists_already(source)),
+        false => Err(exists_already(session, source)?),
     }
 }
 
-fn exists_already(source: &Name) -> Error {
-    Error::refuse(State::Conflict, format!("the schema {source} exists"))
-        .hint("SELECT source FROM ingest.source lists the sources; choose another name.")
+/// Whether the catalog knows the source.
+pub fn is_known(session: &Session, source: &str) -> Result<bool> {
+    Catalog::open(session)?.has_source(session, source)
+}
+
+fn schema_taken(source: &Name) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the schema {source} exists, and is not a source"),
+    )
+    .hint("Choose another name: SELECT nspname FROM pg_namespace lists the schemas.")
+}
+
+/// Why a source cannot be made: it is there, or half of it is, or its schema is something else.
+fn exists_already(session: &Session, source: &Name) -> Result<Error> {
+    let name = source.as_str();
+    let standing = match may_use_schema(current_role(), name)? {
+        None => Standing::SchemaGone,
+        Some(true) => Standing::Owned,
+        // Who may not use it learns what everybody can see, and nothing of the catalog.
+        Some(false) => return Ok(schema_taken(source).hint("Choose another name.")),
+    };
+    let known = Catalog::open(session)?.has_source(session, name)?;
+    if known && standing == Standing::SchemaGone {
+        return gone(session, name);
+    }
+    if known {
+        return Ok(
+            Error::refuse(State::Conflict, format!("the source {source} exists")).hint(
+                "Define in it; ingest.verify(source) shows whether something of it is missing.",
+            ),
+        );
+    }
+    Ok(match health::strays(session, Some(name))?.is_empty() {
+        true => schema_taken(source),
+        false => schema_taken(source).hint(LOST_CATALOG),
+    })
+}
+
+/// What to do with tables of ours that no catalog knows.
+pub const LOST_CATALOG: &str = "It looks like the tables of a source that has lost its catalog: \
+     ingest.source_adopt(source, catalog) takes them back, with their rows and history.";
+
+/// The refusal of a source whose schema is not there.
+pub fn gone(session: &Session, source: &str) -> Result<Error> {
+    Ok(Error::refuse(
+        State::NotFound,
+        format!("the schema of the source {source} is gone"),
+    )
+    .hint(health::schema_gone(session, source)?))
 }
 
 /// What a source that the catalog knows has become.
@@ -110,11 +158,7 @@ pub enum Standing {
 pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
     match standing(session, source)? {
         Standing::Owned => Ok(()),
-        Standing::SchemaGone => Err(Error::refuse(
-            State::NotFound,
-            "the schema of the source is gone",
-        )
-        .hint("ingest.source_drop(source, cascade => true) removes what the catalog still holds.")),
+        Standing::SchemaGone => Err(gone(session, source)?),
     }
 }
 
@@ -130,7 +174,7 @@ pub fn standing(session: &Session, source: &str) -> Result<Standing> {
         // A source that an old snapshot does not show is there for the next transaction.
         return Err(match Catalog::open(session)?.has_source(session, source)? {
             true => newer_than_snapshot(),
-            false => none_there(),
+            false => none_there(source),
         });
     }
     ownership(session, source, Reading::Latest)
@@ -150,8 +194,13 @@ pub fn may_define(source: &str) -> Result<bool> {
     })
 }
 
-fn none_there() -> Error {
-    Error::refuse(State::NotFound, "no such source").hint("Create it with ingest.source_create.")
+/// There is no such source.
+pub fn none_there(source: &str) -> Error {
+    // Input can be anything: what cannot be a name is not repeated.
+    let called = Name::new(source, "source").map_or_else(|_| String::new(), |at| format!(": {at}"));
+    Error::refuse(State::NotFound, format!("no such source{called}")).hint(
+        "SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.",
+    )
 }
 
 /// Refuses who may not use a source, and tells who may create it that it is not there.
@@ -159,7 +208,7 @@ pub fn check_there(source: &str) -> Result<()> {
     check_usage(source)?;
     match Session::open(|session| Catalog::open(session)?.has_source(session, source))? {
         true => Ok(()),
-        false => Err(none_there()),
+        false => Err(none_there(source)),
     }
 }
 
@@ -167,13 +216,22 @@ pub fn check_there(source: &str) -> Result<()> {
 /// PostgreSQL and of the extension are nobody's.
 pub fn check_owned(session: &Session, source: &str) -> Result<()> {
     if source.starts_with("pg_") || ["information_schema", "ingest"].contains(&source) {
-        return Err(Error::refuse(State::BadRequest, "not a name for a source")
-            .hint("The schemas of PostgreSQL and of the extension cannot be sources."));
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!("{source} is not a name for a source"),
+        )
+        .hint("The schemas of PostgreSQL and of the extension cannot be sources."));
     }
     match ownership(session, source, Reading::Latest)? {
         Standing::Owned => Ok(()),
-        Standing::SchemaGone => Err(Error::refuse(State::NotFound, "no such schema")
-            .hint("Restore the tables of the source first.")),
+        Standing::SchemaGone if Catalog::open(session)?.has_source(session, source)? => {
+            Err(gone(session, source)?)
+        }
+        Standing::SchemaGone => Err(Error::refuse(
+            State::NotFound,
+            format!("no such schema: {source}"),
+        )
+        .hint("Restore the tables of the source first.")),
     }
 }
 
@@ -270,27 +328,24 @@ pub fn as_schema_owner<T>(
     as_owner(What::Schema(source), body)
 }
 
-/// The names of what has a table in the source: relationships last, so that tables can be dropped
-/// from the end.
-pub fn guarded(session: &Session, source: &str) -> Result<Vec<String>> {
+/// What has a table in the source: whether it is a relationship, and its name.
+pub fn guarded(session: &Session, source: &str) -> Result<Vec<(bool, String)>> {
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source)];
         let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
-        let mut names = rows
-            .iter()
+        rows.iter()
             .map(|row| Ok((row.text(2)? == Some("RELATIONSHIP"), row.string(1)?)))
-            .collect::<Result<Vec<_>>>()?;
-        names.sort();
-        Ok(names.into_iter().map(|(_, name)| name).collect())
+            .collect()
     })
 }
 
-/// Drops the schema as the caller, and the catalog's rows.
-pub fn drop(session: &Session, source: &Name, cascade: bool) -> Result<()> {
-    let behavior = if cascade { "CASCADE" } else { "RESTRICT" };
+/// Drops the schema, whose guarded tables are gone, and the catalog's rows. What else stands in the
+/// schema is not the source's, and keeps it.
+pub fn drop(session: &Session, source: &Name) -> Result<()> {
     if standing(session, source.as_str())? == Standing::Owned {
-        let drop = format!("DROP SCHEMA {} {behavior}", source.quoted());
-        as_schema_owner(session, source.as_str(), || session.execute(&drop))?;
+        let drop = format!("DROP SCHEMA {} RESTRICT", source.quoted());
+        as_schema_owner(session, source.as_str(), || session.execute(&drop))
+            .map_err(|error| ddl::in_the_way(source, error))?;
     }
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source.as_str())];

@@ -7,7 +7,7 @@ use super::relationship;
 use super::source::format_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::catalog::Ends;
-use crate::store::health::Shape;
+use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
@@ -37,9 +37,7 @@ struct Adopted {
 /// Takes back the tables of a source, as the catalog says that they were.
 pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
-    let Value::Object(catalog) = call.need_jsonb(1, "catalog")? else {
-        return Err(malformed());
-    };
+    let catalog = object(call.need_jsonb(1, "catalog")?, "")?;
     check_members(&catalog)?;
     source::check_usage(source.as_str())?;
     Session::open(|session| {
@@ -50,18 +48,21 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
             None => empty,
         };
         let format = format_of(Value::read(&options)?)?;
-        source::register(session, &source, &format, &options)?;
-        for vocabulary in list(&catalog, b"vocabularies")?.iter() {
-            put_vocabulary(session, &source, vocabulary?)?;
+        // A source that is there takes back what it lacks.
+        match source::is_known(session, source.as_str())? {
+            true => source::lock_for_definition(session, source.as_str())?,
+            false => source::register(session, &source, &format, &options)?,
         }
-        let (profiles, relationships) = (
-            list(&catalog, b"profiles")?,
-            list(&catalog, b"relationships")?,
-        );
+        for (place, vocabulary) in list(&catalog, "vocabularies", "")?.iter().enumerate() {
+            let at = format!("vocabularies[{place}]");
+            put_vocabulary(session, &source, vocabulary?, &at)?;
+        }
         let mut adopted = Vec::new();
-        for (definitions, links) in [(&profiles, false), (&relationships, true)] {
-            for entry in definitions.iter() {
-                adopted.push(read(session, &source, entry?, links)?);
+        for (key, links) in [("profiles", false), ("relationships", true)] {
+            let definitions = list(&catalog, key, "")?;
+            for (place, entry) in definitions.iter().enumerate() {
+                let at = format!("{key}[{place}]");
+                adopted.push(read(session, &source, entry?, links, &at)?);
             }
             store::put_versions(session, source.as_str(), definitions.as_bytes())?;
         }
@@ -80,78 +81,139 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
     Ok(Answer::Null)
 }
 
-fn malformed() -> Error {
-    Error::refuse(State::BadRequest, "not the catalog of a source")
-        .hint("A catalog is what ingest.source_catalog(source) returns.")
+/// `at` is a path into the catalog.
+fn malformed(at: &str, expected: &str) -> Error {
+    let whole = if at.is_empty() {
+        String::new()
+    } else {
+        format!(" at {at}")
+    };
+    Error::refuse(
+        State::BadRequest,
+        format!("not the catalog of a source: expected {expected}{whole}"),
+    )
+    .hint(
+        "A catalog is what ingest.source_catalog(source) returns: {\"profiles\": [{\"name\", \
+         \"version\", \"versions\": [{\"version\", \"defined_at\", \"definition\"}]}], \
+         \"relationships\": [...], \"vocabularies\": [{\"name\", \"concepts\"}]}.",
+    )
 }
 
 fn check_members(catalog: &Object<'_>) -> Result<()> {
     for member in catalog.iter() {
-        match member? {
-            (b"source" | b"format", Value::String(_)) => {}
-            (b"options", Value::Object(_)) => {}
-            (b"profiles" | b"relationships" | b"vocabularies", Value::Array(_)) => {}
-            _ => return Err(malformed()),
-        }
+        let (at, expected) = match member? {
+            (b"source", Value::String(_)) | (b"format", Value::String(_)) => continue,
+            (b"options", Value::Object(_)) => continue,
+            (b"profiles" | b"relationships" | b"vocabularies", Value::Array(_)) => continue,
+            (b"source", _) => ("source", "a string"),
+            (b"format", _) => ("format", "a string"),
+            (b"options", _) => ("options", "an object"),
+            (b"profiles", _) => ("profiles", "an array"),
+            (b"relationships", _) => ("relationships", "an array"),
+            (b"vocabularies", _) => ("vocabularies", "an array"),
+            (key, _) => {
+                let key = super::body::shown_key(key);
+                return Err(malformed("", &format!("no member {key}")));
+            }
+        };
+        return Err(malformed(at, expected));
     }
     Ok(())
 }
 
-fn list<'a>(catalog: &Object<'a>, key: &[u8]) -> Result<Array<'a>> {
-    match catalog.get(key)? {
+fn list<'a>(object: &Object<'a>, key: &str, within: &str) -> Result<Array<'a>> {
+    match object.get(key.as_bytes())? {
         Some(Value::Array(list)) => Ok(list),
-        _ => Err(malformed()),
+        _ => Err(malformed(&format!("{within}{key}"), "an array")),
     }
 }
 
-fn text<'a>(object: &Object<'a>, key: &[u8]) -> Result<&'a str> {
-    match object.get(key)? {
+fn object<'a>(value: Value<'a>, at: &str) -> Result<Object<'a>> {
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(malformed(at, "an object")),
+    }
+}
+
+fn text<'a>(object: &Object<'a>, key: &str, within: &str) -> Result<&'a str> {
+    match object.get(key.as_bytes())? {
         Some(Value::String(bytes)) => std::str::from_utf8(bytes).map_err(|_| Error::Corrupt),
-        _ => Err(malformed()),
+        _ => Err(malformed(&format!("{within}.{key}"), "a string")),
     }
 }
 
-fn version(object: &Object<'_>) -> Result<i32> {
+fn version(object: &Object<'_>, within: &str) -> Result<i32> {
     let version = match object.get(b"version")? {
         Some(Value::Number(number)) => number.as_i64(),
         _ => None,
     };
     let version = version.and_then(|version| i32::try_from(version).ok());
-    version.filter(|version| *version > 0).ok_or_else(malformed)
+    version
+        .filter(|version| *version > 0)
+        .ok_or_else(|| malformed(&format!("{within}.version"), "a number from 1"))
 }
 
-fn put_vocabulary(session: &Session, source: &Name, entry: Value<'_>) -> Result<()> {
-    let Value::Object(entry) = entry else {
-        return Err(malformed());
-    };
-    let concepts = entry.get(b"concepts")?.ok_or_else(malformed)?;
+/// What the catalog has of a name that is given.
+fn there_already(source: &Name, name: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("the source {source} has {name} already"),
+    )
+    .hint("Leave what is there out of the catalog: ingest.source_catalog(source) shows it.")
+}
+
+fn put_vocabulary(session: &Session, source: &Name, entry: Value<'_>, at: &str) -> Result<()> {
+    let entry = object(entry, at)?;
+    let concepts = entry
+        .get(b"concepts")?
+        .ok_or_else(|| malformed(&format!("{at}.concepts"), "an array"))?;
     Vocabulary::read(concepts)
         .map_err(|issues| refusal::of_definition("the vocabulary", &issues))?;
-    let name = text(&entry, b"name")?;
-    definition::put_vocabulary(session, source.as_str(), name, &root(concepts)?)
+    let name = text(&entry, "name", at)?;
+    let concepts = root(concepts)?;
+    match definition::vocabulary(session, source.as_str(), name)? {
+        Some(known) if known != *concepts => Err(there_already(source, name)),
+        Some(_) => Ok(()),
+        None => definition::put_vocabulary(session, source.as_str(), name, &concepts),
+    }
 }
 
 /// Reads the current version of one definition, and writes it into the catalog.
-fn read(session: &Session, source: &Name, entry: Value<'_>, links: bool) -> Result<Adopted> {
-    let Value::Object(entry) = entry else {
-        return Err(malformed());
-    };
-    let name = Name::new(text(&entry, b"name")?, "profile")?;
-    let current = version(&entry)?;
+fn read(
+    session: &Session,
+    source: &Name,
+    entry: Value<'_>,
+    links: bool,
+    at: &str,
+) -> Result<Adopted> {
+    let entry = object(entry, at)?;
+    let name = Name::new(text(&entry, "name", at)?, "profile")?;
+    if definition::current(session, source.as_str(), name.as_str())?.is_some() {
+        return Err(there_already(source, name.as_str()));
+    }
+    let current = version(&entry, at)?;
     let mut given = None;
-    for one in list(&entry, b"versions")?.iter() {
-        let Value::Object(one) = one? else {
-            return Err(malformed());
-        };
-        text(&one, b"defined_at")?;
-        let definition = one.get(b"definition")?.ok_or_else(malformed)?;
-        match version(&one)? {
+    let versions = list(&entry, "versions", &format!("{at}."))?;
+    for (place, one) in versions.iter().enumerate() {
+        let at = format!("{at}.versions[{place}]");
+        let one = object(one?, &at)?;
+        text(&one, "defined_at", &at)?;
+        let definition = one.get(b"definition")?;
+        let definition =
+            definition.ok_or_else(|| malformed(&format!("{at}.definition"), "an object"))?;
+        match version(&one, &at)? {
             number if number == current => given = Some(definition),
-            number if number > current => return Err(malformed()),
+            number if number > current => {
+                let expected = format!("at most {current}, the version of {name},");
+                return Err(malformed(&format!("{at}.version"), &expected));
+            }
             _ => {}
         }
     }
-    let given = given.ok_or_else(malformed)?;
+    let given = given.ok_or_else(|| {
+        let expected = format!("version {current}, which is current,");
+        malformed(&format!("{at}.versions"), &expected)
+    })?;
     let bytes = root(given)?.into_owned();
     let (definition, ends) = match links {
         true => {
@@ -184,6 +246,7 @@ fn take_back(session: &Session, source: &Name, at: &Adopted) -> Result<()> {
     source::as_schema_owner(session, source.as_str(), || {
         for table in [name.to_string(), format!("{name}_history")] {
             if !ddl::is_there(session, source, &table)? {
+                health::check_in_place(session, source.as_str(), Some(name.as_str()))?;
                 return Err(Error::refuse(
                     State::Conflict,
                     format!("the table {table} of the catalog is missing"),

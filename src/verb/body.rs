@@ -59,6 +59,15 @@ impl<'a> Body<'a> {
     }
 }
 
+/// A key of a document, for a message: so much of it as a name can be.
+pub fn shown_key(key: &[u8]) -> String {
+    let key = String::from_utf8_lossy(key);
+    let shown = key.chars().take(64);
+    shown
+        .map(|at| if at.is_control() { '?' } else { at })
+        .collect()
+}
+
 /// The value as a root container of its own: a container is one already.
 pub fn root(value: Value<'_>) -> Result<Cow<'_, [u8]>> {
     match value {

@@ -90,19 +90,33 @@ pub fn drop_tables(
     cascade: bool,
     refuse: impl Fn(&str) -> Error,
 ) -> Result<()> {
+    for guarded in doomed {
+        health::check_in_place(session, source.as_str(), Some(guarded.name()))?;
+    }
     // To drop a link table is to alter those that its foreign keys point to.
     let touched = doomed.iter().flat_map(|at| ends(at).chain([named(at)]));
     let touched: Vec<Named<'_>> = touched.collect();
+    let doomed: Vec<&str> = doomed.iter().map(|at| at.name()).collect();
+    drop_named(session, source, &touched, &doomed, cascade, refuse)
+}
+
+/// As [`drop_tables`], of what is known by name alone.
+pub fn drop_named(
+    session: &Session,
+    source: &Name,
+    touched: &[Named<'_>],
+    doomed: &[&str],
+    cascade: bool,
+    refuse: impl Fn(&str) -> Error,
+) -> Result<()> {
     let dropped = source::as_schema_owner(session, source.as_str(), || {
-        ddl::lock(session, source, &touched, Lock::All)?;
-        for guarded in doomed {
-            if !cascade && ddl::holds_rows(session, source, guarded.name())? {
-                return Err(refuse(guarded.name()));
+        ddl::lock(session, source, touched, Lock::All)?;
+        for name in doomed {
+            if !cascade && ddl::holds_rows(session, source, name)? {
+                return Err(refuse(name));
             }
         }
-        doomed
-            .iter()
-            .try_for_each(|guarded| ddl::drop(session, source, guarded.name()))
+        ddl::drop(session, source, doomed)
     });
     dropped.map_err(too_many_tables)
 }
@@ -133,11 +147,15 @@ pub fn make_tables(
     let (source, name) = (shape.source, shape.name);
     for table in [name.to_string(), format!("{name}_history")] {
         if is_new && ddl::is_there(session, source, &table)? {
-            return Err(Error::refuse(
-                State::Conflict,
-                format!("there is a table {table} already"),
-            )
-            .hint("Rename or drop it, or choose another name."));
+            let refusal =
+                Error::refuse(State::Conflict, format!("there is a table {table} already"));
+            let strays = health::strays(session, Some(source.as_str()))?;
+            let object = format!("{source}.{table}");
+            let ours = strays.iter().any(|at| at.object.replace('"', "") == object);
+            return Err(refusal.hint(match ours {
+                true => source::LOST_CATALOG,
+                false => "Rename it, or choose another name.",
+            }));
         }
     }
     let kind = match shape.ends {

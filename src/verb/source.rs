@@ -1,9 +1,11 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
 //! `ingest.source_hold(source)`
 
-use super::definition::{drop_tables, too_many_tables};
+use super::definition::{drop_named, too_many_tables};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
-use crate::store::{Name, find, source};
+use crate::store::ddl::Named;
+use crate::store::source::Standing;
+use crate::store::{Name, health, source};
 use jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
@@ -40,17 +42,22 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     let cascade = call.bool(1);
     Session::open(|session| {
-        if cascade {
-            source::standing(session, name.as_str())?;
-        } else {
-            source::lock_for_definition(session, name.as_str())?;
+        let standing = source::standing(session, name.as_str())?;
+        health::check_in_place(session, name.as_str(), None)?;
+        if standing == Standing::SchemaGone && !cascade {
+            return Err(source::gone(session, name.as_str())?);
+        }
+        if standing == Standing::Owned {
             let guarded = source::guarded(session, name.as_str())?;
-            let doomed = guarded
+            let touched: Vec<_> = guarded
                 .iter()
-                .rev()
-                .map(|guarded| find(name.as_str(), guarded))
-                .collect::<Result<Vec<_>>>()?;
-            drop_tables(session, &name, &doomed, false, |holder| {
+                .map(|(links, name)| Named {
+                    links: *links,
+                    name,
+                })
+                .collect();
+            let doomed: Vec<_> = touched.iter().map(|at| at.name).collect();
+            drop_named(session, &name, &touched, &doomed, cascade, |holder| {
                 Error::refuse(
                     State::Conflict,
                     format!("the source {name} holds rows or history in {holder}"),
@@ -58,7 +65,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                 .hint("ingest.source_drop(source, cascade => true) drops them for ever.")
             })?;
         }
-        source::drop(session, &name, cascade).map_err(too_many_tables)
+        source::drop(session, &name).map_err(too_many_tables)
     })?;
     Ok(Answer::Null)
 }

@@ -149,6 +149,43 @@ fn catalogs_that_do_not_fit_are_refused() {
         changed[key] = new;
         changed
     };
+    for (call, hinted) in [
+        ("SELECT ingest.source_create('clinic')", true),
+        ("SELECT ingest.source_create('public')", false),
+    ] {
+        let refusal = expect_sqlstate(client.execute(call, &[]), "PT409");
+        let hint = refusal.hint().unwrap();
+        assert_eq!(hint.contains("source_adopt"), hinted, "{call}: {hint}");
+    }
+    for (wrong, named) in [
+        (json!({}), "expected an array at vocabularies"),
+        (
+            with("profiles", json!([{"name": "office"}])),
+            "a number from 1 at profiles[0].version",
+        ),
+        (
+            with(
+                "profiles",
+                json!([{"name": "office", "version": 1, "versions": []}]),
+            ),
+            "expected version 1, which is current, at profiles[0].versions",
+        ),
+        (
+            with(
+                "profiles",
+                json!([{"name": "office", "version": 1, "versions": [{"version": 1}]}]),
+            ),
+            "a string at profiles[0].versions[0].defined_at",
+        ),
+        (with("mine", json!(1)), "no member mine"),
+    ] {
+        let refusal = expect_sqlstate(adopt(&mut client, &wrong), "PT400");
+        assert!(refusal.message().ends_with(named), "{refusal:?}");
+        assert!(
+            refusal.hint().unwrap().contains("\"versions\""),
+            "{refusal:?}"
+        );
+    }
     for (wrong, sqlstate) in [
         (json!({}), "PT400"),
         (json!([]), "PT400"),
@@ -186,7 +223,11 @@ fn catalogs_that_do_not_fit_are_refused() {
     client
         .batch_execute("ALTER TABLE clinic.office RENAME TO hidden")
         .unwrap();
-    expect_sqlstate(adopt(&mut client, &kept), "PT409");
+    let refusal = expect_sqlstate(adopt(&mut client, &kept), "PT409");
+    assert_eq!(
+        refusal.hint(),
+        Some("clinic.hidden looks like clinic.office: ALTER TABLE clinic.hidden RENAME TO office")
+    );
     client
         .batch_execute("ALTER TABLE clinic.hidden RENAME TO office")
         .unwrap();
@@ -205,5 +246,43 @@ fn catalogs_that_do_not_fit_are_refused() {
     let left: i64 = value(&mut client, "SELECT count(*) FROM ingest.source");
     assert_eq!(left, 0);
     adopt(&mut client, &kept).unwrap();
+    assert_taken_back(&mut client, &kept);
+}
+
+/// A source that is there takes back the tables that its catalog lacks, and nothing that it has.
+#[test]
+fn source_takes_back_what_its_catalog_lacks() {
+    let (_database, mut client) = clinic_with_a_past();
+    let kept = catalog(&mut client);
+    client
+        .batch_execute("DROP EXTENSION ingest_ext CASCADE; CREATE EXTENSION ingest_ext")
+        .unwrap();
+    let is = |entry: &Value, name: &str| entry["name"] == name;
+    let mut first = kept.clone();
+    first["relationships"] = json!([]);
+    first["profiles"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|entry| !is(entry, OFFICE));
+    adopt(&mut client, &first).unwrap();
+    let office = kept["profiles"].as_array().unwrap();
+    let office = office.iter().find(|entry| is(entry, OFFICE)).unwrap();
+    let definition = &office["versions"][0]["definition"];
+    let refusal = expect_sqlstate(
+        clinic::define(&mut client, "clinic", OFFICE, definition),
+        "PT409",
+    );
+    assert!(
+        refusal.hint().unwrap().contains("source_adopt"),
+        "{refusal:?}"
+    );
+    let again = expect_sqlstate(adopt(&mut client, &kept), "PT409");
+    assert_eq!(
+        again.message(),
+        "the source clinic has Patient already"
+    );
+    let mut rest = kept.clone();
+    rest["profiles"] = json!([office]);
+    adopt(&mut client, &rest).unwrap();
     assert_taken_back(&mut client, &kept);
 }

@@ -718,8 +718,6 @@ fn drops_with_cascade_take_everything_along() {
         &mut client,
         "SELECT to_regclass('clinic.\"worksAt\"') IS NULL"
     ));
-    // A table of the user's own goes with the schema, as cascade says.
-    client.batch_execute("CREATE TABLE clinic.mine ()").unwrap();
     client
         .execute("SELECT ingest.source_drop('clinic', true)", &[])
         .unwrap();
@@ -734,23 +732,87 @@ fn drops_with_cascade_take_everything_along() {
     }
 }
 
-/// A source without rows goes without further ado, but not with a stranger's table in it.
+/// A source goes with its tables, and never with what is the user's own: in its schema, or
+/// elsewhere on its tables. The refusal names what that is.
 #[test]
-fn source_without_rows_is_dropped_unless_something_else_is_in_it() {
+fn source_is_dropped_unless_something_else_depends_on_it() {
     let database = clinic::database("catalog");
     let mut client = database.connect();
-    client.batch_execute("CREATE TABLE clinic.mine ()").unwrap();
-    let error = client
-        .execute("SELECT ingest.source_drop('clinic')", &[])
-        .unwrap_err();
-    let code = error.code().unwrap().code().to_owned();
-    assert!(["2BP01", "PT409"].contains(&code.as_str()), "{error:?}");
     clinic::create(&mut client, OFFICE, &json!({"data": {}})).unwrap();
+    for (made, named, undone) in [
+        (
+            "CREATE TABLE clinic.mine ()",
+            "table clinic.mine",
+            "DROP TABLE clinic.mine",
+        ),
+        (
+            "CREATE TABLE clinic.mine (); ALTER TABLE clinic.mine OWNER TO pg_monitor",
+            "table clinic.mine",
+            "ALTER TABLE clinic.mine SET SCHEMA public",
+        ),
+        (
+            "CREATE VIEW public.v AS SELECT id FROM clinic.office",
+            "view v depends on table clinic.office",
+            "DROP VIEW public.v",
+        ),
+        (
+            "CREATE VIEW clinic.v AS SELECT id FROM clinic.office_history",
+            "view clinic.v",
+            "DROP VIEW clinic.v",
+        ),
+        (
+            "CREATE TABLE public.notes (office text REFERENCES clinic.office)",
+            "table notes depends on table clinic.office",
+            "DROP TABLE public.notes",
+        ),
+        (
+            "CREATE FUNCTION clinic.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function clinic.f()",
+            "DROP FUNCTION clinic.f()",
+        ),
+        (
+            "CREATE TYPE clinic.color AS ENUM ('red')",
+            "type clinic.color",
+            "DROP TYPE clinic.color",
+        ),
+        (
+            "CREATE SEQUENCE clinic.s",
+            "sequence clinic.s",
+            "DROP SEQUENCE clinic.s",
+        ),
+    ] {
+        client.batch_execute(made).unwrap();
+        let refusal = expect_sqlstate(
+            client.execute("SELECT ingest.source_drop('clinic', true)", &[]),
+            "PT409",
+        );
+        let hint = refusal.hint().unwrap();
+        assert!(hint.contains(named) && !hint.contains("CASCADE"), "{hint}");
+        let offices: i64 = value(&mut client, "SELECT count(*) FROM clinic.office");
+        assert_eq!(offices, 1, "{made}");
+        client.batch_execute(undone).unwrap();
+    }
     client
-        .batch_execute("ROLLBACK; DELETE FROM clinic.office")
+        .batch_execute(
+            "CREATE VIEW public.v AS SELECT id FROM clinic.office;
+             SELECT ingest.profile_purge('clinic', 'office')",
+        )
         .unwrap();
+    for call in [
+        "SELECT ingest.source_drop('clinic')",
+        "SELECT ingest.profile_drop('clinic', 'office', true)",
+    ] {
+        let refusal = expect_sqlstate(client.execute(call, &[]), "PT409");
+        assert!(refusal.hint().unwrap().contains("view v"), "{refusal:?}");
+    }
+    // What belongs to a table of the source goes with it: a column's sequence, a policy, a trigger.
     client
-        .batch_execute("SELECT ingest.source_drop('clinic', true)")
+        .batch_execute(
+            "DROP VIEW public.v; DROP TABLE public.mine;
+             ALTER TABLE clinic.office ADD COLUMN number serial;
+             CREATE POLICY p ON clinic.office; CREATE INDEX own ON clinic.office (number);
+             SELECT ingest.source_drop('clinic')",
+        )
         .unwrap();
     assert_empty(&mut client);
     client
@@ -765,12 +827,28 @@ fn source_whose_schema_is_gone_is_dropped_with_cascade() {
     let database = clinic::database("catalog");
     let mut client = database.connect();
     client.batch_execute("DROP SCHEMA clinic CASCADE").unwrap();
-    let error = clinic::create(&mut client, OFFICE, &json!({"data": {}})).unwrap_err();
-    assert!(!error.code().unwrap().code().starts_with("XX"), "{error:?}");
-    expect_sqlstate(
-        client.execute("SELECT ingest.source_drop('clinic')", &[]),
+    let missing = expect_sqlstate(
+        clinic::create(&mut client, OFFICE, &json!({"data": {}})),
         "PT404",
     );
+    assert_eq!(
+        missing.message(),
+        "relation \"clinic.office\" does not exist"
+    );
+    assert!(
+        missing.hint().unwrap().contains("ingest.verify"),
+        "{missing:?}"
+    );
+    assert!(missing.where_().is_none(), "{missing:?}");
+    for call in [
+        "SELECT ingest.source_drop('clinic')",
+        "SELECT ingest.source_create('clinic')",
+        "SELECT ingest.source_adopt('clinic', '{\"profiles\": [], \"relationships\": [], \"vocabularies\": []}')",
+    ] {
+        let refusal = expect_sqlstate(client.execute(call, &[]), "PT404");
+        assert_eq!(refusal.message(), "the schema of the source clinic is gone");
+        assert!(refusal.hint().unwrap().contains("dump"), "{refusal:?}");
+    }
     client
         .execute("SELECT ingest.source_drop('clinic', true)", &[])
         .unwrap();

@@ -59,6 +59,7 @@ mod precondition;
 mod qualified;
 mod read_at;
 mod readme;
+mod renamed;
 mod repair;
 mod role;
 mod roles;

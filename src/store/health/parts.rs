@@ -1,0 +1,270 @@
+//! The columns, keys and indexes of a guarded table.
+
+use super::{Cure, Finding, Shape};
+use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
+use crate::store::ddl::Lock;
+use std::mem::ManuallyDrop;
+
+const COLUMNS: &str = "SELECT a.attname::pg_catalog.text, a.atttypid, a.attnotnull, \
+         a.attgenerated::pg_catalog.text, a.atthasdef, \
+         pg_catalog.quote_ident(a.attname::pg_catalog.text) \
+     FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
+const CONSTRAINTS: &str = "SELECT k.conname::pg_catalog.text, k.contype::pg_catalog.text, \
+         k.convalidated AND NOT k.condeferrable \
+             AND COALESCE(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced', 'true') = 'true', \
+         pg_catalog.array_to_string(ARRAY(SELECT a.attname::pg_catalog.text \
+             FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (number, place) \
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.number \
+             ORDER BY u.place), ','), \
+         f.relname::pg_catalog.text, f.relnamespace = c.relnamespace \
+     FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     LEFT JOIN pg_catalog.pg_class AS f ON f.oid = k.confrelid \
+     WHERE n.nspname = $1 AND c.relname = $2";
+const INDEXES: &str = "SELECT i.relname::pg_catalog.text, x.indisunique, \
+         x.indisvalid AND x.indisready AND x.indislive AND x.indpred IS NULL AND x.indimmediate, \
+         m.amname::pg_catalog.text, pg_catalog.array_to_string(ARRAY(\
+             SELECT pg_catalog.pg_get_indexdef(x.indexrelid, k, false) \
+             FROM pg_catalog.generate_series(1, x.indnkeyatts::pg_catalog.int4) AS k ORDER BY k), E'\\n') \
+     FROM pg_catalog.pg_index AS x JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid \
+     JOIN pg_catalog.pg_am AS m ON m.oid = i.relam \
+     JOIN pg_catalog.pg_class AS c ON c.oid = x.indrelid \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = $1 AND c.relname = $2";
+
+thread_local! {
+    static COLUMNS_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(COLUMNS, &[kind::TEXT, kind::TEXT])) };
+    static CONSTRAINTS_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(CONSTRAINTS, &[kind::TEXT, kind::TEXT])) };
+    static INDEXES_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(INDEXES, &[kind::TEXT, kind::TEXT])) };
+}
+
+pub(super) fn relation(shape: &Shape<'_>, history: bool) -> (String, String) {
+    let suffix = if history { "_history" } else { "" };
+    let name = format!("{}{suffix}", shape.name);
+    let quoted = format!("{}.\"{name}\"", shape.source.quoted());
+    (name, quoted)
+}
+
+pub(super) fn columns(
+    session: &Session,
+    shape: &Shape<'_>,
+    history: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (name, quoted) = relation(shape, history);
+    let object = shape.object(history);
+    let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
+    let rows = COLUMNS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let wanted = shape.columns(history);
+    for &(column, of, needed) in &wanted {
+        let mut found = None;
+        for row in rows.iter() {
+            if row.text(1)? == Some(column) {
+                found = Some(row);
+            }
+        }
+        let Some(row) = found else {
+            let mut alike = Vec::new();
+            for row in rows.iter().filter(|row| row.oid(2) == of) {
+                let name = row.string(1)?;
+                if !wanted.iter().any(|(ours, ..)| *ours == name) {
+                    alike.push(row.string(6)?);
+                }
+            }
+            findings.push(Finding::severe(
+                &object,
+                format!("the column {column} is missing"),
+                match alike.as_slice() {
+                    [] => "Restore the column from a dump.".to_owned(),
+                    alike => format!(
+                        "If it was renamed, to {}: ALTER TABLE {object} RENAME COLUMN {} TO {column}",
+                        alike.join(" or "),
+                        if let [one] = alike { one } else { "..." },
+                    ),
+                },
+            ));
+            continue;
+        };
+        let generated = shape.ends.is_some() && !history && column == "id";
+        if row.oid(2) != of || (row.text(4)? == Some("")) == generated {
+            findings.push(Finding::severe(
+                &object,
+                format!("the column {column} is of another type"),
+                "Give it the type back that it was made with: ALTER TABLE ... ALTER COLUMN ... TYPE.",
+            ));
+            continue;
+        }
+        if needed && !row.bool(3) {
+            findings.push(Finding::curable(
+                &object,
+                format!("the column {column} may be null"),
+                Lock::All,
+                Cure::Run(vec![format!(
+                    "ALTER TABLE {quoted} ALTER COLUMN {column} SET NOT NULL"
+                )]),
+            ));
+        }
+        if shape.ends.is_none() && !history && column == "id" && !row.bool(5) {
+            findings.push(Finding::curable(
+                &object,
+                "the column id has no default",
+                Lock::All,
+                Cure::Run(vec![format!(
+                    "ALTER TABLE {quoted} ALTER COLUMN id SET DEFAULT ingest.new_id()"
+                )]),
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn keys(
+    session: &Session,
+    shape: &Shape<'_>,
+    history: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (name, quoted) = relation(shape, history);
+    let object = shape.object(history);
+    let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
+    let rows = CONSTRAINTS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let mut wanted = vec![match (shape.ends.is_some(), history) {
+        (false, false) => (format!("{name}_pkey"), "p", "id", None),
+        (false, true) => (format!("{name}_pkey"), "p", "id,version", None),
+        (true, false) => (format!("{name}_pkey"), "p", "from_id,to_id", None),
+        (true, true) => (format!("{name}_pkey"), "p", "from_id,to_id,version", None),
+    }];
+    if let (Some(ends), false) = (shape.ends, history) {
+        wanted.push((format!("{name}_from"), "f", "from_id", Some(&ends.from)));
+        wanted.push((format!("{name}_to"), "f", "to_id", Some(&ends.to)));
+        if !ends.from_cardinality.many {
+            wanted.push((format!("{name}_from_one"), "u", "from_id", None));
+        }
+        if !ends.to_cardinality.many {
+            wanted.push((format!("{name}_to_one"), "u", "to_id", None));
+        }
+    }
+    for (constraint, of, columns, target) in wanted {
+        let (mut right, mut taken) = (false, None);
+        for row in rows.iter() {
+            let named = row.text(1)? == Some(&constraint);
+            let same = row.text(2)? == Some(of)
+                && row.bool(3)
+                && row.text(4)? == Some(columns)
+                && target
+                    .is_none_or(|target| row.text(5).ok().flatten() == Some(target) && row.bool(6));
+            // A primary key that was made again by hand can have another name.
+            right |= same && (named || of == "p");
+            if named || (of == "p" && row.text(2)? == Some("p")) {
+                taken = Some(row.string(1)?);
+            }
+        }
+        if right {
+            continue;
+        }
+        let what = match of {
+            "p" => format!("PRIMARY KEY ({columns})"),
+            "u" => format!("UNIQUE ({columns})"),
+            _ => format!(
+                "FOREIGN KEY ({columns}) REFERENCES {}.\"{}\" (id)",
+                shape.source.quoted(),
+                target.map_or("", String::as_str)
+            ),
+        };
+        let mut cure: Vec<String> = Vec::new();
+        if let Some(taken) = taken {
+            cure.push(format!("ALTER TABLE {quoted} DROP CONSTRAINT \"{taken}\""));
+        }
+        cure.push(format!(
+            "ALTER TABLE {quoted} ADD CONSTRAINT \"{constraint}\" {what}"
+        ));
+        findings.push(Finding::curable(
+            &object,
+            format!("the constraint {constraint} is missing, or is not as it was made"),
+            Lock::All,
+            Cure::Run(cure),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn indexes(
+    session: &Session,
+    shape: &Shape<'_>,
+    there: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let (name, quoted) = relation(shape, false);
+    let object = shape.object(false);
+    let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
+    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    for (place, index) in shape.indexes.iter().enumerate() {
+        if shape.indexes[..place].contains(index) {
+            continue;
+        }
+        let wanted = index.name(shape.name);
+        let (mut taken, mut right) = (false, false);
+        for row in rows.iter() {
+            if row.text(1)? == Some(&wanted) {
+                taken = true;
+                right = row.bool(2) == index.unique
+                    && row.bool(3)
+                    && row.text(4)? == Some(index.method())
+                    && bare(row.text(5)?.unwrap_or_default()) == bare(&index.deparsed());
+            }
+        }
+        if right {
+            continue;
+        }
+        let what = if index.unique { "identity" } else { "index" };
+        let problem = match taken {
+            true => "is invalid, or is not as it was made",
+            false => "is missing",
+        };
+        let against = if taken { Lock::All } else { Lock::Changes };
+        let problem = format!("the {what} {wanted} {problem}");
+        let cure = Cure::Index {
+            index: index.clone(),
+            taken,
+        };
+        let finding = Finding::curable(&object, problem, against, cure);
+        findings.push(match index.unique {
+            true => finding,
+            false => finding.slight(),
+        });
+    }
+    if let (Some(ends), true) = (shape.ends, there)
+        && ends.to_cardinality.many
+    {
+        let mut served = false;
+        for row in rows.iter() {
+            let keys = row.text(5)?.unwrap_or_default();
+            served |= row.bool(3) && keys.lines().next() == Some("to_id");
+        }
+        if !served {
+            let cure = Cure::Run(vec![format!("CREATE INDEX ON {quoted} (to_id, from_id)")]);
+            let problem = "the index on to_id is missing";
+            findings.push(Finding::curable(&object, problem, Lock::Changes, cure).slight());
+        }
+    }
+    Ok(())
+}
+
+/// What PostgreSQL gives of an index, whatever the search path adds to it.
+fn bare(definition: &str) -> String {
+    let mut text = definition.replace("pg_catalog.", "");
+    text.retain(|character| !character.is_whitespace());
+    while let Some(at) = text.find("OPERATOR(") {
+        let Some(end) = text[at..].find(')') else {
+            break;
+        };
+        let operator = text[at + "OPERATOR(".len()..at + end].to_owned();
+        text.replace_range(at..=at + end, &operator);
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! Putting right what is missing or wrong of a guarded table.
+
+use super::{Cure, Finding, Shape, examine};
+use crate::pg::{Error, Result, Session, State};
+use crate::store::acting::{What, as_owner};
+use crate::store::ddl::{self, Lock, Named};
+use crate::store::index::Index;
+use crate::store::table::Table;
+
+/// Makes and repairs what is missing or wrong, after the indexes that are declared no more are
+/// gone. Says whether there was anything. What nothing here can cure is refused.
+pub fn repair(
+    session: &Session,
+    shape: &Shape<'_>,
+    table: &Table,
+    dropped: &[Index],
+) -> Result<bool> {
+    let findings = examine(session, shape)?;
+    if let Some(finding) = findings
+        .iter()
+        .find(|finding| finding.severe && finding.cure.is_none())
+    {
+        let message = format!("{}: {}", finding.object, finding.problem);
+        return Err(Error::refuse(State::Conflict, message).hint(finding.hint.as_str()));
+    }
+    let cures: Vec<_> = findings.iter().filter_map(|at| at.cure.as_ref()).collect();
+    let drops = dropped.iter().map(|_| Lock::All);
+    let Some(against) = cures.iter().map(|at| at.0).chain(drops).max() else {
+        return Ok(false);
+    };
+    if let Some(ends) = shape.ends {
+        let ends = [&ends.from, &ends.to].map(|name| Named { links: false, name });
+        ddl::lock(session, shape.source, &ends, Lock::Changes)?;
+    }
+    // Before rows are looked at: a writer whose row is not seen yet is waited for.
+    ddl::lock(session, shape.source, &[shape.named()], against)?;
+    ddl::allow_triggers(session)?;
+    for index in dropped {
+        index.drop(session, shape.source, shape.name)?;
+    }
+    let mut made = false;
+    for (_, cure) in &cures {
+        match cure {
+            Cure::Make { history } => {
+                ddl::make(session, shape.source, shape.name, shape.ends, *history)
+                    .map_err(|error| name_taken(shape, error))?;
+                made = true;
+            }
+            Cure::Run(statements) => {
+                for statement in statements {
+                    session
+                        .execute(statement)
+                        .map_err(|error| unfit(shape, error))?;
+                }
+            }
+            Cure::Index { index, taken } => {
+                if *taken {
+                    index.drop(session, shape.source, shape.name)?;
+                }
+                index
+                    .make(session, shape.source, shape.name, table)
+                    .map_err(|error| name_taken(shape, error))?;
+            }
+        }
+    }
+    if made {
+        ddl::finish(session, shape.source, shape.name, shape.ends)?;
+    }
+    Ok(!cures.is_empty())
+}
+
+/// Stored rows do not allow the repair; PostgreSQL's message would hold their keys.
+fn unfit(shape: &Shape<'_>, error: Error) -> Error {
+    let what = match () {
+        () if error.is_postgres(b"23505") => "share a key",
+        () if error.is_postgres(b"23503") => "refer to what is not there",
+        () if error.is_postgres(b"23502") => "lack a value that they need",
+        () => return name_taken(shape, error),
+    };
+    Error::refuse(
+        State::Conflict,
+        format!("stored rows of {} {what}", shape.object(false)),
+    )
+    .hint("Delete or mend those rows, then define it again.")
+}
+
+/// Another index, constraint or type of the schema has the name of one that is to be made.
+fn name_taken(shape: &Shape<'_>, error: Error) -> Error {
+    // 42P07 of a relation, 42710 of a type or a constraint.
+    if !error.is_postgres(b"42P07") && !error.is_postgres(b"42710") {
+        return error;
+    }
+    let message = error.postgres_message().unwrap_or_default();
+    Error::refuse(
+        State::Conflict,
+        format!(
+            "a name that {} needs is taken: {message}",
+            shape.object(false)
+        ),
+    )
+    .hint("Rename what has it, in the schema of the source, and define it again.")
+}
+
+/// The rows that break an identity whose index is not there to keep it. They are read as the owner.
+pub fn broken(
+    session: &Session,
+    shape: &Shape<'_>,
+    table: &Table,
+    findings: &[Finding],
+) -> Result<Vec<Finding>> {
+    let unreadable = |at: &Finding| match &at.cure {
+        None => at.severe,
+        Some((_, cure)) => matches!(cure, Cure::Make { history: false }),
+    };
+    if findings.iter().any(unreadable) {
+        return Ok(Vec::new());
+    }
+    let mut broken = Vec::new();
+    for index in findings.iter().filter_map(Finding::identity) {
+        let clashing = as_owner(What::Schema(shape.source.as_str()), || {
+            index.clashing(session, table)
+        })?;
+        for ids in clashing {
+            let paths = index.paths.join(", ");
+            broken.push(Finding::severe(
+                &shape.object(false),
+                format!("rows share the identity ({paths}): {ids}"),
+                "Change or delete all but one of them, then define it again.",
+            ));
+        }
+    }
+    Ok(broken)
+}
