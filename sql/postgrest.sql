@@ -7,22 +7,22 @@
 CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL)
     RETURNS integer
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_version_wrapper';
-COMMENT ON FUNCTION ingest.request_version(integer) IS 'The version that a write through PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *; NULL if it expects none, or any (If-Match: *), which reply_written asks. Errors: PT400 another precondition, or two that disagree';
+COMMENT ON FUNCTION ingest.request_version(integer) IS 'Internal, for what api_create makes. The version that a write through PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *; NULL if it expects none, or any (If-Match: *), which reply_written asks. Errors: PT400 another precondition, or two that disagree';
 
 CREATE FUNCTION ingest.request_unconditional()
     RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_unconditional_wrapper';
-COMMENT ON FUNCTION ingest.request_unconditional() IS 'True, unless a request to PostgREST has a precondition, for what takes none. Errors: PT400 If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since';
+COMMENT ON FUNCTION ingest.request_unconditional() IS 'Internal, for what api_create makes. True, unless a request to PostgREST has a precondition, for what takes none. Errors: PT400 If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since';
 
 CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'reply_written_wrapper';
-COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400, PT412 it was created, and If-Match: * expects one';
+COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Internal, for what api_create makes. Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400, PT412 it was created, and If-Match: * expects one';
 
 CREATE FUNCTION ingest.reply_read(resource jsonb)
     RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'reply_read_wrapper';
-COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match or If-Modified-Since knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource, or no date, PT412 If-Match or If-Unmodified-Since expects another version';
+COMMENT ON FUNCTION ingest.reply_read(jsonb) IS 'Internal, for what api_create makes. Answers a read through PostgREST: ETag, Last-Modified, and 304 if If-None-Match or If-Modified-Since knows the version. Returns the resource, or NULL with 304. Errors: PT400 not a resource, or no date, PT412 If-Match or If-Unmodified-Since expects another version';
 
 -- What api_create makes: one row per function. In a body, @resource@ and @link@ stand for the
 -- templates of Location.
@@ -113,7 +113,24 @@ AS $$ VALUES
      'Applies a bundle, all or nothing',
      'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.')
 $$;
-COMMENT ON FUNCTION ingest.api_functions() IS 'The functions that api_create makes';
+COMMENT ON FUNCTION ingest.api_functions() IS 'Internal. The functions that api_create makes';
+
+-- What api_create has made depends on the extension, and goes with it: a function that somebody puts
+-- in its place does not, and is theirs.
+CREATE FUNCTION ingest.api_made(schema text)
+    RETURNS TABLE (name text, types text, made oid, ours boolean)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.name, f.types, p.oid, EXISTS (
+        SELECT FROM pg_depend AS d
+        JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x' AND e.extname = 'ingest_ext')
+    FROM ingest.api_functions() AS f
+    JOIN pg_namespace AS n ON n.nspname = schema
+    JOIN pg_proc AS p ON p.pronamespace = n.oid AND p.proname = f.name AND oidvectortypes(p.proargtypes) = f.types
+$$;
+COMMENT ON FUNCTION ingest.api_made(text) IS 'Internal. The functions of a schema that have the name and the arguments of one of an api, and whether api_create made them';
 
 CREATE FUNCTION ingest.api_create(schema text DEFAULT 'ingest_api', options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -123,35 +140,45 @@ DECLARE
     chosen   CONSTANT text := COALESCE(schema, 'ingest_api');
     given    CONSTANT jsonb := COALESCE(options, '{}');
     owner    oid;
+    is_source boolean;
+    taken    text;
     base     CONSTANT text := COALESCE(given ->> 'base', '');
     resource CONSTANT text := COALESCE(given ->> 'location',
                                        base || '/rpc/resource_read?source={source}&profile={profile}&id={id}');
     link     CONSTANT text := base || '/rpc/relationship_read?source={source}&relationship={profile}&id={id}';
     made     record;
+    refused  boolean;
 BEGIN
     -- First, so that two at once make one.
     PERFORM ingest.source_hold(NULL);
     owner := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
-    PERFORM ingest.refuse(CASE
+    is_source := EXISTS (SELECT FROM ingest.source AS s WHERE s.source = chosen);
+    taken := (SELECT string_agg(m.made::regprocedure::text, ', ' ORDER BY m.name) FROM ingest.api_made(chosen) AS m WHERE NOT m.ours);
+    refused := CASE
         WHEN chosen !~ '^[A-Za-z0-9_-]{1,54}$' OR chosen ~ '^pg_|_history$' OR chosen IN ('ingest', 'information_schema') THEN
-            ARRAY['PT400', 'invalid', 'not a name for an api', 'A name is 1 to 54 letters, digits, hyphens and underscores (ASCII).']
+            ingest.refuse('PT400', 'not a name for an api', 'A name is 1 to 54 letters, digits, hyphens and underscores (ASCII).')
+        WHEN chosen = 'public' THEN
+            ingest.refuse('PT400', 'public is not a name for an api', 'PostgREST serves all that is in a schema: choose one that holds nothing else.')
         WHEN jsonb_typeof(given) <> 'object' OR given - ARRAY['base', 'location'] <> '{}'
              OR COALESCE(jsonb_typeof(given -> 'base'), 'string') <> 'string'
              OR COALESCE(jsonb_typeof(given -> 'location'), 'string') <> 'string'
              OR base || resource ~ '[^!-~]' THEN
-            ARRAY['PT400', 'invalid', 'options are not those of an api',
-                  'The options are {"base": "https://api.example.org", "location": "https://api.example.org/{profile}/{id}"}, each a URL.']
-        WHEN EXISTS (SELECT FROM ingest.source AS s WHERE s.source = chosen) THEN
-            ARRAY['PT409', 'conflict', 'the schema is a source', 'Choose another name: its tables are served as they are.']
+            ingest.refuse('PT400', 'options are not those of an api',
+                  'The options are {"base": "https://api.example.org", "location": "https://api.example.org/{profile}/{id}"}, each a URL.')
+        WHEN is_source THEN
+            ingest.refuse('PT409', 'the schema is a source', 'Choose another name: its tables are served as they are.')
         WHEN owner IS NOT NULL AND NOT pg_has_role(owner, 'USAGE') THEN
-            ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema, or choose another name.']
-    END);
+            ingest.refuse('42501', 'must be owner of the schema', 'Call as the role that owns the schema, or choose another name.')
+        WHEN taken IS NOT NULL THEN
+            ingest.refuse('PT409', 'a function that an api needs is there, and api_create did not make it',
+                  'Rename it or choose another schema: ' || left(taken, 1000))
+    END;
     IF owner IS NULL THEN
         BEGIN
             EXECUTE format('CREATE SCHEMA %I', chosen);
         EXCEPTION WHEN unique_violation OR duplicate_schema THEN
-            PERFORM ingest.refuse(ARRAY['PT409', 'conflict', 'somebody else has made the schema meanwhile',
-                'Call again to use it if it is yours, or choose another name.']);
+            refused := ingest.refuse('PT409', 'somebody else has made the schema meanwhile',
+                'Call again to use it if it is yours, or choose another name.');
         END;
         EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
                        E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.');
@@ -163,13 +190,14 @@ BEGIN
             chosen, made.name, made.parameters, made.returns, made.volatility,
             format(E'\nBEGIN\n    %s\nEND\n',
                    replace(replace(made.body, '@resource@', quote_literal(resource)), '@link@', quote_literal(link))));
+        EXECUTE format('ALTER FUNCTION %I.%I(%s) DEPENDS ON EXTENSION ingest_ext', chosen, made.name, made.types);
         EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', chosen, made.name, made.types,
                        made.title || E'\n\n' || made.description);
     END LOOP;
     PERFORM pg_notify('pgrst', 'reload schema');
 END
 $$;
-COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile} and {id}}. Errors: PT400, PT409 the schema is a source, 42501 the schema is not the caller''s';
+COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile} and {id}}. Errors: PT400, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
 
 CREATE FUNCTION ingest.api_drop(schema text DEFAULT 'ingest_api') RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -178,23 +206,22 @@ AS $$
 DECLARE
     chosen  CONSTANT text := COALESCE(schema, 'ingest_api');
     owner   oid;
+    found   boolean;
     made    record;
+    refused boolean;
 BEGIN
     -- First, so that two at once make one.
     PERFORM ingest.source_hold(NULL);
     owner := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
-    PERFORM ingest.refuse(CASE
-        WHEN owner IS NULL OR chosen = 'ingest' OR NOT EXISTS (
-            SELECT FROM ingest.api_functions() AS f
-            WHERE to_regprocedure(format('%I.%I(%s)', chosen, f.name, f.types)) IS NOT NULL) THEN
-            ARRAY['PT404', 'not-found', 'no such api', 'ingest.api_create makes one.']
+    found := EXISTS (SELECT FROM ingest.api_made(chosen) AS m WHERE m.ours);
+    refused := CASE
+        WHEN owner IS NULL OR chosen = 'ingest' OR NOT found THEN
+            ingest.refuse('PT404', ingest.no_such('api', chosen), 'ingest.api_create makes one.')
         WHEN NOT pg_has_role(owner, 'USAGE') THEN
-            ARRAY['42501', 'forbidden', 'must be owner of the schema', 'Call as the role that owns the schema.']
-    END);
-    FOR made IN SELECT * FROM ingest.api_functions() LOOP
-        IF to_regprocedure(format('%I.%I(%s)', chosen, made.name, made.types)) IS NOT NULL THEN
-            EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);
-        END IF;
+            ingest.refuse('42501', 'must be owner of the schema', 'Call as the role that owns the schema.')
+    END;
+    FOR made IN SELECT * FROM ingest.api_made(chosen) AS m WHERE m.ours LOOP
+        EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);
     END LOOP;
     -- What else stands in the schema is its owner's: then the schema stays.
     BEGIN
@@ -220,7 +247,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION ingest.schema_cache_changed() IS 'Trigger function of the catalog tables: tells PostgREST, on the channel pgrst, to read the schema again';
+COMMENT ON FUNCTION ingest.schema_cache_changed() IS 'Internal. Trigger function of the catalog tables: tells PostgREST, on the channel pgrst, to read the schema again';
 
 DO $$
 DECLARE

@@ -1,15 +1,14 @@
--- How the functions in SQL refuse, as those in Rust do.
+-- How the functions in SQL refuse: as those in Rust do, by one function of the same states. It is
+-- called in an expression of PL/pgSQL without a subquery, so that the CONTEXT of the error is one
+-- line, and not the text of a query.
 
-CREATE FUNCTION ingest.refuse(refusal text[]) RETURNS void
-    LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION ingest.refuse(state text, message text, hint text) RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refuse_wrapper';
+COMMENT ON FUNCTION ingest.refuse(text, text, text) IS 'Internal. Raises an error of this extension whose DETAIL is an OperationOutcome: SQLSTATE, message, hint. Errors: that one, or PT400 for an SQLSTATE that is none of the extension''s';
+
+-- As verbs say it: input can be anything, and what cannot be a name is not repeated.
+CREATE FUNCTION ingest.no_such(what text, name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF refusal IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = refusal[1], MESSAGE = refusal[3], HINT = refusal[4],
-            DETAIL = jsonb_build_object('resourceType', 'OperationOutcome', 'issue', jsonb_build_array(
-                jsonb_build_object('severity', 'error', 'code', refusal[2], 'diagnostics', refusal[3])));
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION ingest.refuse(text[]) IS 'Raises an error whose DETAIL is an OperationOutcome: {SQLSTATE, code of the issue, message, hint}; NULL refuses nothing';
+AS $$ SELECT 'no such ' || what || CASE WHEN name ~ '^[A-Za-z0-9_-]{1,63}$' THEN ': ' || name ELSE '' END $$;
+COMMENT ON FUNCTION ingest.no_such(text, text) IS 'Internal. The message about a name that nothing has';

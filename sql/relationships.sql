@@ -23,4 +23,4 @@ COMMENT ON FUNCTION ingest.relationship_upsert(text, text, jsonb, integer) IS 'L
 CREATE FUNCTION ingest.relationship_list(source text, profile text, id text, relationship text DEFAULT NULL)
     RETURNS TABLE (relationship_name text, link_id text, version integer, updated_at timestamptz, resource jsonb)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'relationship_list_wrapper';
-COMMENT ON FUNCTION ingest.relationship_list(text, text, text, text) IS 'The links of a resource, at either end, by relationship and id; of one relationship if it is named. Errors: PT404 no such profile, or the profile takes no part in the relationship';
+COMMENT ON FUNCTION ingest.relationship_list(text, text, text, text) IS 'The links of a resource, at either end, by relationship and id; of one relationship if it is named. Errors: PT404 no such profile or resource, PT410 it was deleted, both for who may read resources; PT404 the profile takes no part in the relationship';

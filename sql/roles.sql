@@ -5,35 +5,36 @@
 
 CREATE FUNCTION ingest.source_hold(source text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_hold_wrapper';
-COMMENT ON FUNCTION ingest.source_hold(text) IS 'Holds a source until the transaction ends, as a definition in it does; without one, what belongs to no source: what roles may call, and the schemas of the api. Does nothing for what is not the caller''s to change. Errors: 40001 the source has changed since a REPEATABLE READ transaction began';
+COMMENT ON FUNCTION ingest.source_hold(text) IS 'Internal. Holds a source until the transaction ends, as a definition in it does; without one, what belongs to no source: what roles may call, and the schemas of the api. Does nothing for what is not the caller''s to change. Errors: 40001 the source has changed since a REPEATABLE READ transaction began';
 
 CREATE FUNCTION ingest.source_owner(source text) RETURNS oid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    owner oid;
+    owner   oid;
+    refused boolean;
 BEGIN
     PERFORM ingest.source_hold(source) WHERE source IS NOT NULL;
     -- The catalog's own policy hides the sources whose schema the caller may not use.
     SELECT n.nspowner INTO owner
     FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
     WHERE s.source = source_owner.source;
-    PERFORM ingest.refuse(CASE
-        WHEN source IS NULL THEN ARRAY['PT400', 'invalid', 'source must not be null', 'Name a source.']
-        WHEN owner IS NULL THEN ARRAY['PT404', 'not-found', 'no such source',
-            'Create it with ingest.source_create.']
-        WHEN NOT pg_has_role(owner, 'USAGE') THEN ARRAY['42501', 'forbidden',
+    refused := CASE
+        WHEN source IS NULL THEN ingest.refuse('PT400', 'source must not be null', 'Name a source.')
+        WHEN owner IS NULL THEN ingest.refuse('PT404', ingest.no_such('source', source),
+            'SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.')
+        WHEN NOT pg_has_role(owner, 'USAGE') THEN ingest.refuse('42501',
             'must be owner of the source to say who may use it',
-            'Call as the role that owns the schema, or as a member of it.']
-    END);
+            'Call as the role that owns the schema, or as a member of it.')
+    END;
     RETURN owner;
 END
 $$;
-COMMENT ON FUNCTION ingest.source_owner(text) IS 'Who owns a source of the caller''s, which is held until the transaction ends. Errors: PT400, PT404 no such source, 42501 not the caller''s';
+COMMENT ON FUNCTION ingest.source_owner(text) IS 'Internal. Who owns a source of the caller''s, which is held until the transaction ends. Errors: PT400, PT404 no such source, 42501 not the caller''s';
 
-CREATE FUNCTION ingest.define_refusal(source text, owner oid) RETURNS text[]
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION ingest.define_refusal(source text, owner oid) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -55,17 +56,17 @@ BEGIN
       AND c.relnamespace = to_regnamespace(quote_ident(define_refusal.source))
       AND (mighty OR c.relowner <> owner);
     RETURN CASE
-        WHEN mighty THEN ARRAY['PT409', 'conflict',
+        WHEN mighty THEN ingest.refuse('PT409',
             CASE WHEN super THEN 'the source belongs to a superuser, and who defines in it would become one'
                  ELSE 'the owner of the source is more than its owner, and so would be who defines in it' END,
             format('Give the schema and its tables to a role of their own, then grant anew: CREATE ROLE %s; ALTER SCHEMA %I OWNER TO %s;%s',
-                   receiver, source, receiver, moves)]
-        WHEN moves IS NOT NULL THEN ARRAY['PT409', 'conflict', 'a table of the source does not belong to the owner of its schema',
-            'Give the schema''s owner its tables, as who may do that:' || moves]
+                   receiver, source, receiver, moves))
+        WHEN moves IS NOT NULL THEN ingest.refuse('PT409', 'a table of the source does not belong to the owner of its schema',
+            'Give the schema''s owner its tables, as who may do that:' || moves)
     END;
 END
 $$;
-COMMENT ON FUNCTION ingest.define_refusal(text, oid) IS 'Why nobody can be let define in a source: its owner is, or may become, a role that others must not become, or does not own all of its tables; the hint has the statements that mend it';
+COMMENT ON FUNCTION ingest.define_refusal(text, oid) IS 'Internal. Refuses where nobody can be let define in a source: its owner is, or may become, a role that others must not become, or does not own all of its tables; the hint has the statements that mend it. Errors: PT409';
 
 CREATE FUNCTION ingest.access_left(source text, owner oid, grantee oid, rank integer) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -101,7 +102,7 @@ BEGIN
         format('%I keeps rights in the source: by what is granted to %s', pg_get_userbyid(grantee), means) END;
 END
 $$;
-COMMENT ON FUNCTION ingest.access_left(text, oid, oid, integer) IS 'What a role may do in a source after a revocation, and by whose right; NULL for nothing more than it was to keep';
+COMMENT ON FUNCTION ingest.access_left(text, oid, oid, integer) IS 'Internal. What a role may do in a source after a revocation, and by whose right; NULL for nothing more than it was to keep';
 
 CREATE FUNCTION ingest.source_access(source text, role text, access text, granted boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -128,30 +129,31 @@ DECLARE
     owner   oid;
     more    text;
     defined boolean := false;
+    refused boolean;
     held    record;
     member  record;
     definer text;
 BEGIN
-    PERFORM ingest.refuse(CASE
-        WHEN source IS NULL THEN ARRAY['PT400', 'invalid', 'source must not be null', 'Name a source.']
-        WHEN role IS NULL THEN ARRAY['PT400', 'invalid', 'role must not be null', 'Name a role.']
-        WHEN access IS NULL THEN ARRAY['PT400', 'invalid', 'access must not be null',
-            'An access is read, write or define.']
-        WHEN granted IS NULL THEN ARRAY['PT400', 'invalid', 'granted must not be null',
-            'Call ingest.source_grant or ingest.source_revoke.']
-        WHEN rank IS NULL THEN ARRAY['PT400', 'invalid', 'not an access',
-            'An access is read, write or define.']
-    END);
+    refused := CASE
+        WHEN source IS NULL THEN ingest.refuse('PT400', 'source must not be null', 'Name a source.')
+        WHEN role IS NULL THEN ingest.refuse('PT400', 'role must not be null', 'Name a role.')
+        WHEN access IS NULL THEN ingest.refuse('PT400', 'access must not be null',
+            'An access is read, write or define.')
+        WHEN granted IS NULL THEN ingest.refuse('PT400', 'granted must not be null',
+            'Call ingest.source_grant or ingest.source_revoke.')
+        WHEN rank IS NULL THEN ingest.refuse('PT400', ingest.no_such('access', access),
+            'An access is read, write or define.')
+    END;
     -- First, so that what is looked at is what is changed: it waits for definitions and for other
     -- grants, and each statement that follows sees what they did.
     IF defines THEN
         PERFORM ingest.source_hold(NULL);
     END IF;
     owner := ingest.source_owner(source);
-    PERFORM ingest.refuse(CASE
-        WHEN grantee IS NULL THEN ARRAY['PT404', 'not-found', 'no such role', 'Create it with CREATE ROLE.']
+    refused := CASE
+        WHEN grantee IS NULL THEN ingest.refuse('PT404', ingest.no_such('role', role), 'Create it with CREATE ROLE.')
         WHEN granted AND rank = 3 THEN ingest.define_refusal(source, owner)
-    END);
+    END;
 
     IF reads THEN
         EXECUTE format('%s USAGE ON SCHEMA %I %s %I', verb, source, towards, role);
@@ -245,7 +247,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION ingest.source_access(text, text, text, boolean) IS 'What source_grant and source_revoke do: gives an access, or takes it back';
+COMMENT ON FUNCTION ingest.source_access(text, text, text, boolean) IS 'Internal. What source_grant and source_revoke do: gives an access, or takes it back';
 
 CREATE FUNCTION ingest.source_grant(source text, role text, access text) RETURNS void
     LANGUAGE sql VOLATILE
@@ -264,7 +266,7 @@ AS $$ SELECT format('(EXISTS (SELECT FROM %1$I.%2$I AS "~now" WHERE "~now".id = 
                     ' OR EXISTS (SELECT FROM %1$I.%3$I AS "~then" WHERE "~then".id = %4$I.%5$I'
                     ' AND "~then".updated_at <= %4$I.updated_at AND "~then".ended_at > %4$I.updated_at))',
                     source, profile, profile || '_history', links, key) $$;
-COMMENT ON FUNCTION ingest.end_then(text, text, text, text) IS 'The condition of a policy: the version of an end that was in force when a version of a link was made, if the policies of its table and history show it';
+COMMENT ON FUNCTION ingest.end_then(text, text, text, text) IS 'Internal. The condition of a policy: the version of an end that was in force when a version of a link was made, if the policies of its table and history show it';
 
 CREATE FUNCTION ingest.source_secure(source text) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -275,6 +277,7 @@ DECLARE
     policy   record;
     ends     record;
     followed integer;
+    refused  boolean;
 BEGIN
     -- First, so that it waits for definitions, and sees what they made.
     PERFORM ingest.source_owner(source);
@@ -387,9 +390,9 @@ BEGIN
                                    guarded.columns, guarded.name, policy.condition);
                 END IF;
             EXCEPTION WHEN undefined_column OR undefined_table OR undefined_function OR datatype_mismatch THEN
-                PERFORM ingest.refuse(ARRAY['PT409', 'conflict', 'a policy asks for what a history does not have',
+                refused := ingest.refuse('PT409', 'a policy asks for what a history does not have',
                     format('Policy %s on %s: write policies on its history by hand, or let it ask only for columns of the history.',
-                           policy.followed, guarded.name)]);
+                           policy.followed, guarded.name));
             END;
             EXECUTE format('COMMENT ON POLICY %I ON %s IS %L', policy.name, guarded.history,
                            format('Kept by ingest.source_secure: as the policy %s on %s', policy.followed, guarded.name));

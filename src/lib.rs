@@ -55,6 +55,7 @@ pg::sql_function! {
     seal => gate::seal::seal;
     validate => gate::column::validate;
 
+    refuse => verb::refuse::refuse;
     source_create => verb::source::create;
     source_drop => verb::source::drop;
     source_hold => verb::source::hold;

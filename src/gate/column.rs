@@ -34,10 +34,11 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         return Err(Error::refuse(
             State::BadRequest,
             format!(
-                "{} has no jsonb column of the name that ingest.validate was given",
+                "{} has no jsonb column {column}, which ingest.validate was given",
                 trigger.table()
             ),
-        ));
+        )
+        .hint("EXECUTE FUNCTION ingest.validate('source', 'profile', 'column'), with the name of a column of type jsonb"));
     };
     if let Some(data) = row.json(number)? {
         // Who writes the table need not have access to the source; whose table it is must.

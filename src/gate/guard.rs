@@ -10,7 +10,8 @@ use crate::pg::{
 use crate::store::history::{self, Before, RowKey};
 use crate::store::layout::{Key, Layout};
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
-use ingest_engine::{Resource, id_is_valid};
+use ingest_engine::issue::Code;
+use ingest_engine::{Issue, Resource, id_is_valid};
 use jsonb::Value;
 
 /// `ingest.guard('source', 'profile')`
@@ -254,7 +255,11 @@ fn judge(
         RowKey::Id(id) => id,
         RowKey::Ends(..) => "",
     };
-    let data = row.json(layout.data)?.unwrap_or(Value::Null);
+    let Some(data) = row.json(layout.data)? else {
+        let expected = "the column data must not be null: expected a JSON object";
+        let issue = Issue::error(Code::Required, guarded.name(), expected);
+        return Err(refusal::of_issues(guarded.name(), &[issue]));
+    };
     let resource = Resource {
         id,
         data,

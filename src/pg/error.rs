@@ -3,7 +3,7 @@
 use super::catch::guard;
 use super::ffi;
 use core::ffi::{CStr, c_char};
-use jsonb::{Item, Value, to_text, write};
+use jsonb::{Item, Value, from_text, to_text, write};
 use pgrx::pg_sys::ErrorData;
 use std::borrow::Cow;
 use std::ffi::CString;
@@ -98,6 +98,15 @@ impl State {
             .find(|state| state.sqlstate() == sqlstate.as_bytes())
     }
 
+    /// What an SQLSTATE means that this extension refuses with.
+    pub fn of_refusal(sqlstate: &str) -> Option<Self> {
+        let of_postgres = [Self::InsufficientPrivilege, Self::SerializationFailure];
+        Self::of(sqlstate).or_else(|| {
+            let mut of_postgres = of_postgres.into_iter();
+            of_postgres.find(|state| state.sqlstate() == sqlstate.as_bytes())
+        })
+    }
+
     /// The FHIR issue type (value set `issue-type`) of a refusal that lists no issues of its own.
     const fn issue_type(self) -> &'static str {
         match self {
@@ -120,7 +129,11 @@ impl Refusal {
     /// be converted would be another error.
     pub fn outcome(&self) -> Cow<'_, str> {
         if let Some(detail) = &self.detail {
-            return ascii_json(detail);
+            // Spaced as every jsonb is.
+            let spaced = from_text(detail).ok();
+            let spaced = spaced.and_then(|bytes| Value::read(&bytes).and_then(to_text).ok());
+            let text = spaced.as_deref().unwrap_or(detail);
+            return Cow::Owned(ascii_json(text).into_owned());
         }
         let issue = [
             (&b"severity"[..], Item::Text("error")),

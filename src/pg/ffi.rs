@@ -311,6 +311,7 @@ unsafe extern "C-unwind" {
         assign: *const c_void,
         show: *const c_void,
     );
+    pub fn MarkGUCPrefixReserved(prefix: *const c_char);
 }
 
 unsafe extern "C" {

@@ -52,6 +52,8 @@ pub unsafe fn register() {
         &MAX_STATEMENTS,
         (120, 1, 1_000_000),
     );
+    // SAFETY: a static C string.
+    unsafe { ffi::MarkGUCPrefixReserved(c"ingest".as_ptr()) };
 }
 
 /// What a setting says now; `None` if there is no such setting.

@@ -206,7 +206,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
                 State::NotFound,
                 format!("no such profile or relationship{}", called(name)),
             )
-            .hint("SELECT source, profile FROM ingest.profile lists those you may use."),
+            .hint("ingest.profile lists the profiles, and ingest.relationship the relationships, that you may use."),
             false => none_there(&source.name),
         });
     };

@@ -73,12 +73,6 @@ pub fn make(
         ),
         (Some(ends), false) => {
             let (from, to) = (&ends.from, &ends.to);
-            let one = |many: bool, side: &str| match many {
-                true => String::new(),
-                false => format!(", CONSTRAINT \"{name}_{side}_one\" UNIQUE ({side}_id)"),
-            };
-            let from_one = one(ends.from_cardinality.many, "from");
-            let to_one = one(ends.to_cardinality.many, "to");
             format!(
                 "CREATE TABLE {schema}.{table} (\
                  from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL \
@@ -88,7 +82,7 @@ pub fn make(
                  id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL GENERATED ALWAYS AS \
                      ('{from}.' || from_id || ',{to}.' || to_id) STORED, \
                  {BOOKKEEPING}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
-                 PRIMARY KEY (from_id, to_id){from_one}{to_one})"
+                 PRIMARY KEY (from_id, to_id))"
             )
         }
         (Some(_), true) => format!(
@@ -99,12 +93,36 @@ pub fn make(
         ),
     };
     session.execute(&sql)?;
-    match (ends, history) {
-        (Some(ends), false) if ends.to_cardinality.many => session.execute(&format!(
+    let Some(ends) = ends.filter(|_| !history) else {
+        return Ok(());
+    };
+    if ends.to_cardinality.many {
+        session.execute(&format!(
             "CREATE INDEX ON {schema}.{table} (to_id, from_id)"
-        )),
-        _ => Ok(()),
+        ))?;
     }
+    for (.., sql) in one_sided(source, name, ends) {
+        session.execute(&sql)?;
+    }
+    Ok(())
+}
+
+/// What keeps an end that takes one link to one: the name of an index, the column, and what makes
+/// it. It is no constraint: PostgREST would take the key for that of a one-to-one relation, and the
+/// table no more for one that relates its two ends.
+pub fn one_sided(source: &Name, name: &Name, ends: &Ends) -> Vec<(String, &'static str, String)> {
+    let sides = [
+        ("from", "from_id", ends.from_cardinality.many),
+        ("to", "to_id", ends.to_cardinality.many),
+    ];
+    let one = sides.into_iter().filter(|(.., many)| !many);
+    one.map(|(side, column, _)| {
+        let index = format!("{name}_{side}_one");
+        let (schema, table) = (source.quoted(), name.quoted());
+        let sql = format!("CREATE UNIQUE INDEX \"{index}\" ON {schema}.{table} ({column})");
+        (index, column, sql)
+    })
+    .collect()
 }
 
 /// Says what tables that were just made are for, and closes the history.
@@ -376,6 +394,19 @@ pub fn holds_rows(session: &Session, source: &Name, name: &str) -> Result<bool> 
 /// As [`holds_rows`], as this transaction sees it.
 pub fn shows_rows(session: &Session, source: &Name, name: &str) -> Result<bool> {
     holds(session, source, name, Reading::Fresh)
+}
+
+/// How many rows the table has in the newest state: its history is not counted.
+pub fn count_rows(session: &Session, source: &Name, name: &str) -> Result<i64> {
+    if !is_there(session, source, name)? {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {}.\"{name}\"",
+        source.quoted()
+    );
+    let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 1)?;
+    Ok(rows.first().map_or(0, |row| row.int8(1)))
 }
 
 fn holds(session: &Session, source: &Name, name: &str, reading: Reading) -> Result<bool> {

@@ -25,16 +25,19 @@ impl Name {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if !fits {
-            return Err(
-                Error::refuse(State::BadRequest, format!("not a name for a {what}"))
-                    .hint("A name is 1 to 54 letters, digits, hyphens and underscores (ASCII)."),
-            );
+            let shown = shown(name);
+            return Err(Error::refuse(
+                State::BadRequest,
+                format!("not a name for a {what}{shown}"),
+            )
+            .hint("A name is 1 to 54 letters, digits, hyphens and underscores (ASCII)."));
         }
         if name.ends_with("_history") {
-            return Err(
-                Error::refuse(State::BadRequest, format!("not a name for a {what}"))
-                    .hint("Names that end in _history are those of history tables."),
-            );
+            return Err(Error::refuse(
+                State::BadRequest,
+                format!("not a name for a {what}: {name}"),
+            )
+            .hint("Names that end in _history are those of history tables."));
         }
         Ok(())
     }
@@ -47,6 +50,15 @@ impl Name {
     /// As an identifier in SQL.
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0)
+    }
+}
+
+/// What was given for a name, if it looks like one: input can be anything, a document too.
+fn shown(name: &str) -> String {
+    let wordlike = |at: char| at.is_alphanumeric() || matches!(at, ' ' | '_' | '-' | '.' | '/');
+    match (1..=64).contains(&name.len()) && name.chars().all(wordlike) {
+        true => format!(": {name}"),
+        false => String::new(),
     }
 }
 

@@ -182,6 +182,15 @@ pub fn too_new(guarded: &Guarded) -> Error {
     .hint("Try the transaction again.")
 }
 
+/// A foreign key of the user's own keeps rows.
+pub fn referred_to(profile: &str, by: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("rows of {profile} are referred to by {by}"),
+    )
+    .hint("Delete what refers to them first.")
+}
+
 /// There is no such version.
 pub fn no_version(guarded: &Guarded) -> Error {
     Error::refuse(

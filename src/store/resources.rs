@@ -116,6 +116,12 @@ pub fn read(
     )
 }
 
+/// Whether the caller may read the table.
+pub fn may_read(session: &Session, table: &Table) -> Result<bool> {
+    let rights = session.run(&table.rights, &[], Reading::Caller, 1)?;
+    Ok(rights.first().is_some_and(|row| row.bool(3)))
+}
+
 /// Whether a row was committed after the transaction's one snapshot was taken, as far as the caller
 /// may know.
 pub fn is_unseen(session: &Session, table: &Table, id: &str) -> Result<bool> {

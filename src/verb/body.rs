@@ -35,7 +35,10 @@ impl<'a> Body<'a> {
                 (b"id", _) => return Err(bad("id in the body is not a string")),
                 (b"data", value) => data = Some(value),
                 (b"contained", value) => contained = Some(value),
-                _ => return Err(bad("body has a key other than data, contained and id")),
+                _ => {
+                    let key = shown_key(key);
+                    return Err(bad(&format!("body has a key that it does not take: {key}")));
+                }
             }
         }
         let data = data.ok_or_else(|| bad("body has no data"))?;

@@ -12,6 +12,7 @@ pub mod http;
 pub mod link;
 pub mod load;
 pub mod profile;
+pub mod refuse;
 pub mod relationship;
 mod render;
 pub mod resource;

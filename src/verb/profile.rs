@@ -186,17 +186,31 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
         touched.push(named(&guarded));
         source::as_schema_owner(session, source.as_str(), || {
             ddl::lock(session, &source, &touched, Lock::Writers)?;
+            let mut linked = Vec::new();
             for relationship in &relationships {
                 if cascade {
                     purge_one(session, &source, relationship)?;
                 } else if ddl::holds_rows(session, &source, relationship.name())? {
-                    return Err(in_use(profile, relationship.name()));
+                    let count = ddl::count_rows(session, &source, relationship.name())?;
+                    linked.push(format!("{} ({count} links)", relationship.name()));
                 }
+            }
+            if !linked.is_empty() {
+                return Err(links_stay(profile, &linked.join(", ")));
             }
             purge_one(session, &source, &guarded)
         })
     })?;
     Ok(Answer::int8(i64::try_from(purged).unwrap_or(i64::MAX)))
+}
+
+/// The refusal to purge what relationships hold links or history of.
+fn links_stay(profile: &str, by: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!("rows of {profile} have links, or had them: {by}"),
+    )
+    .hint("cascade => true purges those relationships too, their links and history, for ever; they stay defined.")
 }
 
 /// Purges one table that the caller has locked. What is left of it then was kept by a trigger or a
@@ -207,11 +221,7 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
             return error;
         }
         let by = error.constraint().map_or("", |(_, _, table)| table);
-        Error::refuse(
-            State::Conflict,
-            format!("rows of {} are referred to by {by}", guarded.name()),
-        )
-        .hint("Delete what refers to them first.")
+        refusal::referred_to(guarded.name(), by)
     })?;
     if !ddl::holds_rows(session, source, guarded.name())? {
         return Ok(purged);

@@ -1,6 +1,7 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
 //! `ingest.source_hold(source)`
 
+use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::ddl::Named;
@@ -31,7 +32,10 @@ pub fn format_of(options: Value<'_>) -> Result<String> {
         match member? {
             (b"format", Value::String(b"native")) => {}
             (b"format", _) => return Err(bad("the option format has a value that is not known")),
-            _ => return Err(bad("options have a key that is not known")),
+            (key, _) => {
+                let key = shown_key(key);
+                return Err(bad(&format!("options have a key that is not known: {key}")));
+            }
         }
     }
     Ok("native".to_owned())

@@ -277,10 +277,7 @@ fn source_takes_back_what_its_catalog_lacks() {
         "{refusal:?}"
     );
     let again = expect_sqlstate(adopt(&mut client, &kept), "PT409");
-    assert_eq!(
-        again.message(),
-        "the source clinic has Patient already"
-    );
+    assert_eq!(again.message(), "the source clinic has Patient already");
     let mut rest = kept.clone();
     rest["profiles"] = json!([office]);
     adopt(&mut client, &rest).unwrap();

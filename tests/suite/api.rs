@@ -622,6 +622,73 @@ fn api_belongs_to_who_made_it() {
     ));
 }
 
+/// What somebody else has put under the name of a function of the api is theirs: nothing of ours
+/// replaces or drops it. What api_create made goes with the extension.
+#[test]
+fn functions_that_api_create_did_not_make_are_left_alone() {
+    let database = clinic::database("api");
+    let mut client = database.connect();
+    let name = "resource_read(text, text, text, integer)";
+    client
+        .batch_execute(
+            "CREATE SCHEMA apix;
+             CREATE FUNCTION apix.resource_read(text, text, text, integer) RETURNS int LANGUAGE sql AS 'SELECT 42';
+             CREATE FUNCTION apix.resource_read(text) RETURNS int LANGUAGE sql AS 'SELECT 43'",
+        )
+        .unwrap();
+    let refusal = expect_sqlstate(
+        client.batch_execute("SELECT ingest.api_create('apix')"),
+        "PT409",
+    );
+    assert!(
+        refusal
+            .hint()
+            .unwrap()
+            .contains("apix.resource_read(text,text,text,integer)"),
+        "{refusal:?}"
+    );
+    expect_sqlstate(
+        client.batch_execute("SELECT ingest.api_drop('apix')"),
+        "PT404",
+    );
+    for schema in ["public", "ingest", "pg_temp"] {
+        expect_sqlstate(
+            client.execute("SELECT ingest.api_create($1)", &[&schema]),
+            "PT400",
+        );
+    }
+    client
+        .batch_execute(&format!("DROP FUNCTION apix.{name}; SELECT ingest.api_create('apix'); SELECT ingest.api_create('apix')"))
+        .unwrap();
+    // Replaced by hand, it is no longer ours.
+    client
+        .batch_execute(&format!(
+            "DROP FUNCTION apix.{name};
+             CREATE FUNCTION apix.resource_read(text, text, text, integer) RETURNS int LANGUAGE sql AS 'SELECT 42'"
+        ))
+        .unwrap();
+    expect_sqlstate(
+        client.batch_execute("SELECT ingest.api_create('apix')"),
+        "PT409",
+    );
+    client
+        .batch_execute("SELECT ingest.api_drop('apix')")
+        .unwrap();
+    let left = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'apix'::regnamespace";
+    assert_eq!(value::<i64>(&mut client, left), 2);
+    assert_eq!(
+        value::<i32>(&mut client, "SELECT apix.resource_read('', '', '', 1)"),
+        42
+    );
+    client
+        .batch_execute(&format!(
+            "DROP FUNCTION apix.{name}; SELECT ingest.api_create('apix');
+             SET client_min_messages = warning; DROP EXTENSION ingest_ext CASCADE"
+        ))
+        .unwrap();
+    assert_eq!(value::<i64>(&mut client, left), 1);
+}
+
 /// The description at `/` has a title and a description of every function and table.
 #[test]
 fn description_of_the_api_names_and_explains_everything() {

@@ -8,8 +8,10 @@ use crate::clinic::{self, value};
 /// What the functions in SQL are made of. They change nothing that is not the caller's.
 const PARTS: &[&str] = &[
     "access_left",
+    "api_made",
     "define_refusal",
     "end_then",
+    "no_such",
     "refuse",
     "source_hold",
     "source_owner",

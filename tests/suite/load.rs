@@ -170,7 +170,7 @@ fn load_with_a_bad_body_aborts_and_names_it() {
         (
             json!({"data": {}, "x": 1}),
             "PT400",
-            "body 2: body has a key other than data, contained and id",
+            "body 2: body has a key that it does not take: x",
         ),
         (json!([]), "PT400", "body 2: body is not an object"),
         (json!(null), "PT400", "body 2: body is not an object"),

@@ -49,6 +49,7 @@ mod load;
 mod main_job;
 mod many_tables;
 mod memory;
+mod messages;
 mod mixture;
 mod own_id;
 mod own_names;

@@ -421,3 +421,52 @@ fn serialization_failure_is_cured_by_the_next_transaction() {
     let story = clinic::story(&mut database.connect(), "office", "o");
     assert_eq!(story, "created 1, updated 2, updated 3");
 }
+
+/// An end that takes one link only is embedded as any other, from both ends, as an array; the
+/// second link of such an end is a conflict.
+#[test]
+fn ends_that_take_one_link_are_embedded() {
+    let database = clinic::database("rest");
+    let mut client = database.connect();
+    clinic::define(&mut client, "clinic", "thing", &json!({"type": "ROOT"})).unwrap();
+    let relationships = [
+        ("registered", "Patient", "0:1", "office", "0:*"),
+        ("treats", "provider", "0:*", "Patient", "0:1"),
+        ("contains", "thing", "1:1", "office", "0:1"),
+    ];
+    for (name, from, one, to, other) in relationships {
+        let definition = json!({"from": {"profileKey": from, "includeCardinality": one},
+            "to": {"profileKey": to, "includeCardinality": other}});
+        clinic::define_relationship(&mut client, name, &definition).unwrap();
+    }
+    client
+        .batch_execute(
+            "INSERT INTO clinic.\"Patient\" (id, data) VALUES ('a', '{}'), ('b', '{}');
+             INSERT INTO clinic.provider (id, data) VALUES ('a', '{\"name\": \"x\"}'), ('b', '{\"name\": \"y\"}');
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{}'), ('b', '{}');
+             INSERT INTO clinic.thing (id, data) VALUES ('a', '{}'), ('b', '{}')",
+        )
+        .unwrap();
+    let rest = start(&database);
+    for (name, from, one, to, other) in relationships {
+        let link = |from: &str, to: &str| {
+            rest.post(&format!("/{name}"), &json!({"from_id": from, "to_id": to}))
+        };
+        assert_eq!(link("a", "a").status, 201, "{name}");
+        for (near, far) in [(from, to), (to, from)] {
+            let embedded = rest.get(&format!("/{near}?select=id,{far}(id)&id=eq.a"));
+            assert_eq!(
+                embedded.body,
+                json!([{"id": "a", far: [{"id": "a"}]}]),
+                "{name}"
+            );
+        }
+        let status = |many: bool| if many { 201 } else { 409 };
+        assert_eq!(link("a", "b").status, status(one.ends_with('*')), "{name}");
+        assert_eq!(
+            link("b", "a").status,
+            status(other.ends_with('*')),
+            "{name}"
+        );
+    }
+}

@@ -854,6 +854,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         // They compute.
         "criteria",
         "end_then",
+        "no_such",
         "new_id",
         "refuse",
         "api_functions",
@@ -863,6 +864,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "request_version",
         // They read grants, as everybody may; and hold what is the caller's own, or nothing.
         "access_left",
+        "api_made",
         "define_refusal",
         "source_hold",
         "source_owner",

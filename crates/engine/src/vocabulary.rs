@@ -3,10 +3,14 @@
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Issue, Report};
 use crate::limits::Limits;
+use crate::rule::enumeration::LIST_LIMIT;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Malformed, Value};
 use std::collections::HashMap;
+
+/// How many codes an issue names at most.
+const MOST_NAMED: usize = 10;
 
 /// The system of a concept; `None` for a concept of any.
 type System = Option<Box<[u8]>>;
@@ -39,6 +43,22 @@ impl Vocabulary {
         let given = steps::take(systems.len()).is_ok();
         if given && !systems.contains(&system) {
             systems.push(system);
+        }
+    }
+
+    /// What is expected: its codes, where they are few.
+    pub(crate) fn expected(&self, name: &str) -> String {
+        let whole = format!("expected a code of the vocabulary {name}");
+        if self.is_empty() || self.len() > MOST_NAMED {
+            return whole;
+        }
+        let codes = self.concepts.keys();
+        let mut codes: Vec<_> = codes.map(|code| String::from_utf8_lossy(code)).collect();
+        codes.sort_unstable();
+        let list = format!("\"{}\"", codes.join("\", \""));
+        match list.len() > LIST_LIMIT {
+            true => whole,
+            false => format!("{whole}: {list}"),
         }
     }
 

@@ -69,6 +69,12 @@ const MOVED: &str = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.te
      AND NOT (n.nspname = s.source AND c.relname = s.made_as) \
      AND (n.nspname = s.source OR NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS home \
          WHERE home.nspname = s.source AND home.nspowner <> c.relowner)) ORDER BY 1, 2";
+/// What somebody has written into the catalog by hand.
+const CHANGED: &str = "SELECT p.source, p.profile FROM ingest.profile AS p \
+     LEFT JOIN ingest.profile_version AS v ON v.source = p.source \
+         AND v.profile = p.profile AND v.version = p.version \
+     WHERE ($1 IS NULL OR p.source = $1) \
+     AND NOT COALESCE(v.definition = p.definition, false) ORDER BY 1, 2";
 const GONE: &str = "SELECT s.source FROM ingest.source AS s WHERE ($1 IS NULL OR s.source = $1) \
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.source) ORDER BY 1";
 
@@ -79,6 +85,8 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(STRAYS, &[kind::TEXT])) };
     static MOVED_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(MOVED, &[kind::TEXT, kind::TEXT])) };
+    static CHANGED_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(CHANGED, &[kind::TEXT])) };
     static GONE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(GONE, &[kind::TEXT])) };
 }
@@ -210,7 +218,8 @@ pub fn guarded(session: &Session, source: Option<&str>) -> Result<Vec<(String, S
         .collect()
 }
 
-/// Sources without a schema, and tables that no definition names.
+/// Sources without a schema, definitions that were changed by hand, and tables that no definition
+/// names.
 pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
     let args = [Arg::text(source)];
     let mut findings = Vec::new();
@@ -221,6 +230,14 @@ pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
             &shown(&source),
             "the schema of the source is gone",
             schema_gone(session, &source)?,
+        ));
+    }
+    let rows = CHANGED_SQL.with(|sql| session.run(sql, &args, Reading::Caller, 0))?;
+    for row in rows.iter() {
+        findings.push(Finding::severe(
+            &format!("{}.{}", shown(&row.string(1)?), shown(&row.string(2)?)),
+            "its definition in ingest.profile is not that of its version in ingest.profile_version",
+            "The catalog was written by hand: define it again, with the definition that is meant.",
         ));
     }
     let rows = STRAYS_SQL.with(|sql| session.run(sql, &args, Reading::Caller, 0))?;

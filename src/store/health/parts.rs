@@ -2,7 +2,7 @@
 
 use super::{Cure, Finding, Shape};
 use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
-use crate::store::ddl::Lock;
+use crate::store::ddl::{self, Lock};
 use std::mem::ManuallyDrop;
 
 const COLUMNS: &str = "SELECT a.attname::pg_catalog.text, a.atttypid, a.attnotnull, \
@@ -142,12 +142,6 @@ pub(super) fn keys(
     if let (Some(ends), false) = (shape.ends, history) {
         wanted.push((format!("{name}_from"), "f", "from_id", Some(&ends.from)));
         wanted.push((format!("{name}_to"), "f", "to_id", Some(&ends.to)));
-        if !ends.from_cardinality.many {
-            wanted.push((format!("{name}_from_one"), "u", "from_id", None));
-        }
-        if !ends.to_cardinality.many {
-            wanted.push((format!("{name}_to_one"), "u", "to_id", None));
-        }
     }
     for (constraint, of, columns, target) in wanted {
         let (mut right, mut taken) = (false, None);
@@ -169,7 +163,6 @@ pub(super) fn keys(
         }
         let what = match of {
             "p" => format!("PRIMARY KEY ({columns})"),
-            "u" => format!("UNIQUE ({columns})"),
             _ => format!(
                 "FOREIGN KEY ({columns}) REFERENCES {}.\"{}\" (id)",
                 shape.source.quoted(),
@@ -237,6 +230,33 @@ pub(super) fn indexes(
             true => finding,
             false => finding.slight(),
         });
+    }
+    if let (Some(ends), true) = (shape.ends, there) {
+        for (wanted, column, create) in ddl::one_sided(shape.source, shape.name, ends) {
+            let (mut taken, mut right) = (false, false);
+            for row in rows
+                .iter()
+                .filter(|row| row.text(1).ok().flatten() == Some(&wanted))
+            {
+                taken = true;
+                right = row.bool(2) && row.bool(3) && row.text(5)? == Some(column);
+            }
+            if right {
+                continue;
+            }
+            let mut cure = Vec::new();
+            if taken {
+                let schema = shape.source.quoted();
+                cure.push(format!("DROP INDEX {schema}.\"{wanted}\""));
+            }
+            cure.push(create);
+            findings.push(Finding::curable(
+                &object,
+                format!("the index {wanted} is missing, or is not as it was made"),
+                Lock::All,
+                Cure::Run(cure),
+            ));
+        }
     }
     if let (Some(ends), true) = (shape.ends, there)
         && ends.to_cardinality.many

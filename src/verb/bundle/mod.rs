@@ -11,6 +11,7 @@ mod run;
 
 use crate::pg::{Answer, Call, Error, Result, State, check_for_interrupts, datum_of_jsonb};
 use crate::store::source::check_usage;
+use crate::verb::body::shown_key;
 use jsonb::{Item, Value, write};
 use operation::Operation;
 use placeholder::Placeholders;
@@ -70,7 +71,12 @@ fn operations_of(bundle: Value<'_>) -> Result<Vec<Value<'_>>> {
         match member? {
             (b"operations", Value::Array(array)) => operations = Some(array),
             (b"operations", _) => return Err(bad("operations is not an array")),
-            _ => return Err(bad("bundle has a key other than operations")),
+            (key, _) => {
+                let key = shown_key(key);
+                return Err(bad(&format!(
+                    "bundle has a key that it does not take: {key}"
+                )));
+            }
         }
     }
     let operations = operations.ok_or_else(|| bad("bundle has no operations"))?;

@@ -4,7 +4,7 @@ use super::placeholder::is_placeholder;
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::links::Pair;
 use crate::store::{Guarded, find, id};
-use crate::verb::body::Body;
+use crate::verb::body::{Body, shown_key};
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
 use jsonb::Value;
@@ -118,6 +118,12 @@ fn bad(message: impl Into<String>) -> Error {
     )
 }
 
+fn unknown() -> Error {
+    let known: Vec<_> = VERBS.iter().map(|(name, _)| *name).collect();
+    Error::refuse(State::BadRequest, "unknown operation")
+        .hint(format!("The operations are {}.", known.join(", ")))
+}
+
 /// The members of an operation, not yet understood.
 #[derive(Default)]
 struct Members<'a> {
@@ -148,7 +154,7 @@ impl<'a> Members<'a> {
                 ) => {}
                 (b"operation", Value::String(verb)) => {
                     let known = VERBS.iter().find(|(name, _)| name.as_bytes() == verb);
-                    members.verb = Some(known.ok_or_else(|| bad("unknown operation"))?.1);
+                    members.verb = Some(known.ok_or_else(unknown)?.1);
                 }
                 (b"profile", Value::String(text)) => members.profile = Some(utf8(text)?),
                 (b"relationship", Value::String(text)) => members.relationship = Some(utf8(text)?),
@@ -170,7 +176,10 @@ impl<'a> Members<'a> {
                 (b"cascade" | b"if_match", _) => {
                     return Err(bad("cascade is a boolean, if_match a number"));
                 }
-                _ => return Err(bad("has a key that is not known")),
+                _ => {
+                    let key = shown_key(key);
+                    return Err(bad(format!("has a key that it does not take: {key}")));
+                }
             }
         }
         Ok(members)

@@ -1,7 +1,7 @@
 //! `ingest.relationship_list(source, profile, id, relationship)`
 
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, hold_relation};
-use crate::store::{find, links};
+use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, hold_relation};
+use crate::store::{find, links, refusal, resources};
 use crate::verb::render;
 use crate::verb::resource::profile_of;
 
@@ -25,6 +25,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
                 .hint("SELECT * FROM ingest.relationship lists the ends of each."));
             }
         }
+        let mut listed = false;
         for at in touching {
             // One that is dropped meanwhile has no links; who drops it is waited for.
             let held = hold_relation(&source, &at.relationship)?;
@@ -39,6 +40,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
                 Err(error) => return Err(error),
             };
             links::list(session, relationship.table()?, &at, id, |link| {
+                listed = true;
                 let resource = render::link(&relationship, &link)?;
                 sink.push(&[
                     Arg::Text(relationship.name()),
@@ -49,7 +51,20 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
                 ])
             })?;
         }
-        Ok(())
+        if listed {
+            return Ok(());
+        }
+        // Who may read resources is told that there is none, as by resource_read.
+        let table = guarded.table()?;
+        if !resources::may_read(session, table)?
+            || resources::read(session, table, id, Reading::Caller)?.is_some()
+        {
+            return Ok(());
+        }
+        match resources::is_deleted(session, table, id, Reading::Caller)? {
+            true => Err(refusal::gone(&guarded)),
+            false => Err(refusal::not_found(&guarded)),
+        }
     })?;
     Ok(Answer::Null)
 }

@@ -9,7 +9,7 @@ pub mod write;
 pub use list::list;
 pub use read::read;
 
-use super::body::root;
+use super::body::{root, shown_key};
 use crate::pg::{Call, Error, Result, State};
 use crate::store::catalog::Ends;
 use crate::store::links::Pair;
@@ -74,7 +74,10 @@ impl<'a> Body<'a> {
                 (b"to", end) => to = Some(End::read(end, "to")?),
                 (b"data", Value::Null) => {}
                 (b"data", value) => data = Some(root(value)?),
-                _ => return Err(bad("body has a key other than from, to and data")),
+                (key, _) => {
+                    let key = shown_key(key);
+                    return Err(bad(format!("body has a key that it does not take: {key}")));
+                }
             }
         }
         let data = match data {

@@ -8,6 +8,7 @@ use crate::verb::body::Body;
 use crate::verb::resource::profile_of;
 use ingest_engine::issue::Code;
 use jsonb::{Value, from_text};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.
@@ -61,20 +62,24 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
         Outcome::Unchanged.value(call)?,
     ];
     let sink = call.materialize()?;
-    let ids = incoming
-        .iter()
-        .map(|one| (one.place, Some(one.id.as_ref())));
+    let ids = incoming.iter().map(|one| {
+        (
+            one.place,
+            Some(one.id.as_ref()),
+            matches!(one.id, Cow::Owned(_)),
+        )
+    });
     let mut rows: Vec<_> = ids
         .zip(landed)
-        .map(|((place, id), landed)| (place, id, landed))
+        .map(|((place, id, made), landed)| (place, id, made, landed))
         .collect();
     rows.extend(
         malformed
             .into_iter()
-            .map(|(place, landed)| (place, None, landed)),
+            .map(|(place, landed)| (place, None, false, landed)),
     );
     rows.sort_by_key(|(place, ..)| *place);
-    for (place, id, landed) in rows {
+    for (place, id, made, landed) in rows {
         let ordinal = Arg::Int4(i32::try_from(place).unwrap_or(i32::MAX));
         let id = Arg::text(id);
         match landed {
@@ -91,7 +96,8 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
                 sink.push(&[
                     ordinal,
                     Arg::Null,
-                    id,
+                    // One that was made for what was not stored says nothing to anybody.
+                    if made { Arg::Null } else { id },
                     Arg::Null,
                     Arg::jsonb(issues.as_deref()),
                 ])?;

@@ -34,9 +34,9 @@ pub fn write(
     {
         return Err(refusal::stale(guarded, expected, current.version));
     }
-    unlink(session, guarded, id, cascade)?;
-    let deleted =
-        resources::delete(session, table, id).map_err(|error| linked_meanwhile(guarded, error))?;
+    let relationships = unlink(session, guarded, id, cascade)?;
+    let deleted = resources::delete(session, table, id)
+        .map_err(|error| referred_to(guarded, &relationships, error))?;
     if !deleted {
         return Err(refusal::swallowed(guarded));
     }
@@ -44,12 +44,14 @@ pub fn write(
         .unwrap_or((current.version + 1, current.updated_at)))
 }
 
-/// Deletes the links of the resource, or refuses because there are some.
-fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Result<()> {
-    let mut linked = Vec::new();
+/// Deletes the links of the resource, or refuses because there are some; gives the relationships
+/// that it may have links of.
+fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Result<Vec<String>> {
+    let (mut linked, mut relationships) = (Vec::new(), Vec::new());
     for touching in links::touching(session, guarded.source_name(), guarded.name())? {
         let relationship = find(guarded.source_name(), &touching.relationship)?;
         let table = relationship.table()?;
+        relationships.push(relationship.name().to_owned());
         if cascade {
             links::delete_all(session, table, &touching, id)?;
             continue;
@@ -60,7 +62,7 @@ fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Resu
         }
     }
     if linked.is_empty() {
-        return Ok(());
+        return Ok(relationships);
     }
     Err(still_linked(guarded, &linked.join(", ")))
 }
@@ -77,15 +79,18 @@ fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
 }
 
 /// A link that was made between the look and the delete, or that the caller cannot see, is a
-/// foreign-key violation on one of our link tables.
-fn linked_meanwhile(guarded: &Guarded, error: Error) -> Error {
+/// foreign-key violation on one of our link tables; another table of the source may be the user's
+/// own, which no cascade of ours changes.
+fn referred_to(guarded: &Guarded, relationships: &[String], error: Error) -> Error {
     if !error.is_postgres(b"23503") {
         return error;
     }
     match error.constraint() {
         Some((_, schema, table)) if schema == guarded.source_name() => {
-            let table = table.to_owned();
-            still_linked(guarded, &table)
+            match relationships.iter().any(|name| name == table) {
+                true => still_linked(guarded, table),
+                false => refusal::referred_to(guarded.name(), table),
+            }
         }
         _ => error,
     }

@@ -5,7 +5,7 @@ use crate::profile::{Mark, stored_order};
 use jsonb::steps;
 
 /// How many characters of its values an issue lists.
-const LIST_LIMIT: usize = 200;
+pub(crate) const LIST_LIMIT: usize = 200;
 
 /// Up to so many values a scan is faster than halving.
 const FEW: usize = 12;

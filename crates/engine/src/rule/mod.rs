@@ -2,7 +2,7 @@
 
 mod binding;
 mod ecmascript;
-mod enumeration;
+pub(crate) mod enumeration;
 mod exact;
 mod pattern;
 mod read;

@@ -114,7 +114,7 @@ impl Walk<'_> {
             }
         };
         if !is_from(vocabulary, value)? {
-            let diagnostics = format!("expected a code of the vocabulary {name}");
+            let diagnostics = vocabulary.expected(name);
             let severity = if binding.preferred {
                 Severity::Warning
             } else {
