@@ -244,14 +244,15 @@ pub fn examine(session: &Session, shape: &Shape<'_>) -> Result<Vec<Finding>> {
             Some(_) => return Ok(findings),
         }
     }
-    // What is elsewhere has its keys, triggers and indexes there.
+    // What is elsewhere has its keys, triggers and indexes there; a key to what is missing can wait.
+    let is_there = |name: &str| kind_of(name).is_some();
     for history in [false, true] {
         if elsewhere[usize::from(history)] {
             continue;
         }
         let relation = if history { &history_name } else { name };
         if kind_of(relation).is_some_and(|kind| !history || kind == "r") {
-            parts::keys(session, shape, history, &mut findings)?;
+            parts::keys(session, shape, history, &is_there, &mut findings)?;
         }
         triggers::examine(session, shape, history, &mut findings)?;
     }

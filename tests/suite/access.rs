@@ -213,7 +213,8 @@ fn name_that_cannot_be_one_is_refused_first() {
             for call in CALLS {
                 let call = statement(call, bad);
                 let refusal = expect_sqlstate(client.batch_execute(&call), "PT400");
-                assert_eq!(refusal.message(), "not a name for a source", "{call}");
+                let message = refusal.message();
+                assert!(message.starts_with("not a name for a source"), "{call}");
             }
         }
         let mut client = database.connect();

@@ -831,10 +831,7 @@ fn source_whose_schema_is_gone_is_dropped_with_cascade() {
         clinic::create(&mut client, OFFICE, &json!({"data": {}})),
         "PT404",
     );
-    assert_eq!(
-        missing.message(),
-        "relation \"clinic.office\" does not exist"
-    );
+    assert_eq!(missing.message(), "no such profile or relationship: office");
     assert!(
         missing.hint().unwrap().contains("ingest.verify"),
         "{missing:?}"

@@ -120,6 +120,11 @@ fn renamed_tables_are_recognised_and_come_back_whole() {
             !found.iter().any(|at| at.2.to_lowercase().contains("drop")),
             "{harm}: {found:?}"
         );
+        // All that is said of a lost table, at its place and at its links, leads back.
+        assert!(
+            found.iter().all(|at| !at.2.contains("Define it again")),
+            "{harm}: {found:?}"
+        );
         let refusal = expect_sqlstate(define_again(&mut client, name), "PT409");
         assert_eq!(refusal.hint(), Some(&*hint), "{harm}");
         let drop = match name {

@@ -127,6 +127,7 @@ pub(super) fn keys(
     session: &Session,
     shape: &Shape<'_>,
     history: bool,
+    is_there: &dyn Fn(&str) -> bool,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     let (name, quoted) = relation(shape, history);
@@ -158,7 +159,7 @@ pub(super) fn keys(
                 taken = Some(row.string(1)?);
             }
         }
-        if right {
+        if right || target.is_some_and(|target| !is_there(target)) {
             continue;
         }
         let what = match of {
