@@ -429,7 +429,7 @@ fn member_that_an_operation_does_not_take_is_refused() {
     let refused = expect_sqlstate(apply(&mut client, json!([foreign])), "PT400");
     assert_eq!(
         refused.message(),
-        "operation 0: has a key that is not known"
+        "operation 0: has a key that it does not take: ifMatch"
     );
     let none = json!({"operation": "patch", "profile": "p", "id": "a", "patch": {}, "body": null, "if_match": null});
     assert_eq!(apply(&mut client, json!([none])).unwrap(), ["unchanged a"]);

@@ -337,7 +337,8 @@ fn ids_that_were_purged_are_new_before_any_vacuum() {
     let before = index_scans(&mut transaction);
     transaction.batch_execute(&insert).unwrap();
     let scans = index_scans(&mut transaction) - before;
-    assert!(scans <= 2 * ROWS, "{scans} scans for {ROWS} rows");
+    // One more is the look that confirms the row.
+    assert!(scans <= 3 * ROWS, "{scans} scans for {ROWS} rows");
     transaction.commit().unwrap();
     assert_eq!(versions(&mut client, "a"), format!("1:{ROWS}"));
 }
