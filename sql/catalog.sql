@@ -26,13 +26,15 @@ CREATE TABLE ingest.source (
     source     text COLLATE "C" PRIMARY KEY,
     format     text NOT NULL DEFAULT 'native' CHECK (format IN ('native', 'fhir')),
     options    jsonb NOT NULL DEFAULT '{}',
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    revision   uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid()
 );
 COMMENT ON TABLE ingest.source IS 'One row per source: a schema that holds profile tables and link tables';
 COMMENT ON COLUMN ingest.source.source IS 'The name of the schema';
 COMMENT ON COLUMN ingest.source.format IS 'native: bodies are {"data", "contained"}; fhir: bodies are FHIR JSON';
 COMMENT ON COLUMN ingest.source.options IS 'The options that source_create was given';
 COMMENT ON COLUMN ingest.source.created_at IS 'When the source was created';
+COMMENT ON COLUMN ingest.source.revision IS 'Another one after each change of what the catalog holds of the source';
 
 CREATE TABLE ingest.profile (
     source                text COLLATE "C" NOT NULL,
@@ -69,12 +71,12 @@ COMMENT ON COLUMN ingest.profile_version.definition IS 'The definition as it was
 COMMENT ON COLUMN ingest.profile_version.defined_at IS 'When this version was defined';
 
 CREATE TABLE ingest.property (
-    source  text COLLATE "C" NOT NULL,
-    profile text COLLATE "C" NOT NULL,
-    ordinal integer NOT NULL,
-    path    text COLLATE "C" NOT NULL,
-    type    text NOT NULL,
-    rules   jsonb NOT NULL DEFAULT '{}',
+    source   text COLLATE "C" NOT NULL,
+    profile  text COLLATE "C" NOT NULL,
+    ordinal  integer NOT NULL,
+    path     text COLLATE "C" NOT NULL,
+    type     text NOT NULL,
+    settings jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (source, profile, path)
 );
 COMMENT ON TABLE ingest.property IS 'The profile tables of the validator: one row per property path of a current definition';
@@ -83,7 +85,7 @@ COMMENT ON COLUMN ingest.property.profile IS 'The profile';
 COMMENT ON COLUMN ingest.property.ordinal IS 'Its place in the definition, from 0; a parent comes before its children';
 COMMENT ON COLUMN ingest.property.path IS 'Where it stands in data: address.city; array elements have []: name[].given[]';
 COMMENT ON COLUMN ingest.property.type IS 'The name of its type';
-COMMENT ON COLUMN ingest.property.rules IS 'The rest of its definition: rules, cardinality, binding';
+COMMENT ON COLUMN ingest.property.settings IS 'The rest of its definition: rules, additionalProperties, binding, target, enforce';
 
 CREATE TABLE ingest.contained (
     source      text COLLATE "C" NOT NULL,
@@ -144,28 +146,65 @@ SELECT pg_catalog.pg_extension_config_dump('ingest.contained', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.relationship', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.vocabulary', '');
 
--- A change of the catalog makes every backend forget what it has compiled, at its next statement.
--- ALWAYS, so that a replica that applies the catalog's changes hears of them too.
+-- A change of what a source is made of gives the source another revision, and a change of a source
+-- is told to every backend, which looks at its next statement whose revision is another, and
+-- forgets what it has compiled of those.
+CREATE FUNCTION ingest.source_changed() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE ingest.source SET revision = gen_random_uuid();
+        RETURN NULL;
+    END IF;
+    -- In one order, so that the jobs of a parallel restore wait for each other in no circle.
+    PERFORM FROM ingest.source AS s WHERE s.source IN (SELECT c.source FROM changed AS c)
+        ORDER BY s.source FOR UPDATE;
+    UPDATE ingest.source AS s SET revision = gen_random_uuid()
+        WHERE s.source IN (SELECT c.source FROM changed AS c);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION ingest.source_changed() IS 'Trigger function of the catalog tables: gives the sources of the rows that a statement changed another revision';
+
 CREATE FUNCTION ingest.catalog_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'catalog_changed_wrapper';
-COMMENT ON FUNCTION ingest.catalog_changed() IS 'Trigger function of the catalog tables: tells every backend to load profiles anew';
+COMMENT ON FUNCTION ingest.catalog_changed() IS 'Trigger function of ingest.source: tells every backend to look which sources have changed';
+
+-- For each row, because a subscriber fires no others when it applies what another server changed.
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON ingest.source
+    FOR EACH ROW EXECUTE FUNCTION ingest.catalog_changed();
+CREATE TRIGGER truncated AFTER TRUNCATE ON ingest.source
+    FOR EACH STATEMENT EXECUTE FUNCTION ingest.catalog_changed();
+ALTER TABLE ingest.source ENABLE ALWAYS TRIGGER changed, ENABLE ALWAYS TRIGGER truncated;
 
 DO $$
 DECLARE
     part text;
+    event text[];
 BEGIN
+    -- Of profile_version nothing is compiled.
+    FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'relationship', 'vocabulary']
+    LOOP
+        FOREACH event SLICE 1 IN ARRAY ARRAY[
+            ['inserted', 'INSERT', 'REFERENCING NEW TABLE AS changed'],
+            ['moved', 'UPDATE', 'REFERENCING OLD TABLE AS changed'],
+            ['updated', 'UPDATE', 'REFERENCING NEW TABLE AS changed'],
+            ['deleted', 'DELETE', 'REFERENCING OLD TABLE AS changed'],
+            ['truncated', 'TRUNCATE', '']]
+        LOOP
+            EXECUTE pg_catalog.format(
+                'CREATE TRIGGER %s AFTER %s ON ingest.%I %s
+                     FOR EACH STATEMENT EXECUTE FUNCTION ingest.source_changed()',
+                event[1], event[2], part, event[3]);
+            EXECUTE pg_catalog.format(
+                'ALTER TABLE ingest.%I ENABLE ALWAYS TRIGGER %s', part, event[1]);
+        END LOOP;
+    END LOOP;
     FOREACH part IN ARRAY ARRAY['source', 'profile', 'profile_version', 'property', 'contained',
                                 'relationship', 'vocabulary']
     LOOP
-        EXECUTE pg_catalog.format(
-            'CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON ingest.%I
-                 FOR EACH ROW EXECUTE FUNCTION ingest.catalog_changed()', part);
-        EXECUTE pg_catalog.format(
-            'CREATE TRIGGER truncated AFTER TRUNCATE ON ingest.%I
-                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.catalog_changed()', part);
-        EXECUTE pg_catalog.format(
-            'ALTER TABLE ingest.%I ENABLE ALWAYS TRIGGER changed,
-                 ENABLE ALWAYS TRIGGER truncated', part);
         -- Who may use the schema of a source may read what its profiles are; nobody but the
         -- functions of this extension writes here.
         EXECUTE pg_catalog.format('ALTER TABLE ingest.%I ENABLE ROW LEVEL SECURITY', part);

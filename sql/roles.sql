@@ -415,6 +415,7 @@ FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION
     ingest.profile_check(text, text, jsonb),
     ingest.catalog_changed(),
+    ingest.source_changed(),
     ingest.guard(),
     ingest.archive(),
     ingest.seal()

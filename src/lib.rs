@@ -109,4 +109,5 @@ pg::sql_function! {
     test_jsonb_copy => verb::testing::jsonb_copy;
     test_walk => verb::testing::walk_time;
     test_check => verb::testing::check_time;
+    test_compiled => verb::testing::compiled;
 }

@@ -48,8 +48,6 @@ pub enum Arg<'a> {
     Texts(&'a [&'a str]),
     /// `int4`
     Int4(i32),
-    /// `bool`
-    Bool(bool),
     /// `jsonb`: a root container
     Jsonb(&'a [u8]),
     /// `jsonb[]`: root containers, `None` being NULL
@@ -99,7 +97,6 @@ impl<'a> Arg<'a> {
             Arg::Texts(items) => unsafe { varlena::put_text_array(items) },
             Arg::Int4(value) => Datum::from(*value),
             Arg::Instant(value) => Datum::from(*value),
-            Arg::Bool(value) => Datum::from(*value),
             // SAFETY: as above.
             Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },
             // SAFETY: as above.

@@ -1,11 +1,12 @@
 //! The cache of compiled profiles: what this backend knows of each source.
 //!
 //! Everything in it is immutable and shared by `Rc`, so no borrow is held across SPI. When the
-//! catalog changes (see `pg::invalidation`) all of it is dropped and loaded again at the next use;
-//! only the tables stay, because their statements depend on names alone and PostgreSQL itself
-//! plans them anew when it must.
+//! catalog has changed (see `pg::invalidation`), the next use asks for the revisions of the sources
+//! that are known, in one statement, and drops those that have another; only their tables stay,
+//! because their statements depend on names alone and PostgreSQL itself plans them anew when it
+//! must.
 
-use super::catalog::{Catalog, CatalogState, Defined, Ends};
+use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::Index;
 use super::name::Name;
 use super::source::{check_usage, none_there};
@@ -14,7 +15,7 @@ use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
 };
-use ingest_engine::resource::Need;
+use ingest_engine::resource::{Need, Needed};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
 use jsonb::Value;
@@ -58,35 +59,44 @@ pub struct Source {
     name: String,
     schema: Schema,
     guarded: RefCell<HashMap<String, Rc<Guarded>>>,
-    state: Seen,
+    revision: Seen,
 }
 
-/// In which state of the catalog a source is read: all of it in one, or else a write would be
-/// checked against a mixture that nobody ever defined.
+/// In which revision a source is read: all of it in one, or else a write would be checked against a
+/// mixture that nobody ever defined.
 #[derive(Debug)]
 enum Seen {
-    /// The state of what was read first.
-    One(OnceCell<CatalogState>),
+    /// The revision of what was read first.
+    One(OnceCell<Revision>),
     /// Whichever: a dry run writes nothing.
     Any,
 }
 
 impl Source {
-    fn new(name: &str, state: Seen) -> Rc<Self> {
+    fn new(name: &str, revision: Seen) -> Rc<Self> {
         Rc::new(Self {
             name: name.to_owned(),
             schema: Schema::new(),
             guarded: RefCell::default(),
-            state,
+            revision,
         })
     }
 
-    /// Whether what was read in this state belongs to what is known.
-    fn is_in(&self, state: CatalogState) -> bool {
-        match &self.state {
+    /// Whether what was read in this revision belongs to what is known.
+    fn is_in(&self, revision: &Revision) -> bool {
+        match &self.revision {
             Seen::Any => true,
-            Seen::One(seen) => *seen.get_or_init(|| state.clone()) == state,
+            Seen::One(seen) => seen.get_or_init(|| revision.clone()) == revision,
         }
+    }
+
+    /// Compiles what the catalog holds.
+    fn compile(&self, description: &Description) -> Result<()> {
+        #[cfg(feature = "testing")]
+        COMPILED.set(COMPILED.get() + 1);
+        self.schema
+            .insert(description)
+            .map_err(|_| broken_catalog())
     }
 }
 
@@ -130,16 +140,16 @@ pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
 fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
     loop {
         check_for_interrupts()?;
-        let now = forget_what_changed()?;
+        forget_what_changed()?;
         let known = known_source(source);
         let hit = known.guarded.borrow().get(name).cloned();
         if let Some(hit) = hit {
             return Ok(hit);
         }
         let loaded = Session::open(|session| load(session, &known, name))?;
-        let Some(loaded) = loaded.filter(|_| generation() == now) else {
-            // The catalog has changed since the first of it was read.
-            forget();
+        let Some(loaded) = loaded else {
+            // The source has changed since the first of it was read.
+            forget(source)?;
             continue;
         };
         let guarded = Rc::new(loaded);
@@ -153,21 +163,36 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
     }
 }
 
-/// Forgets all if the catalog has changed; gives the generation that is known now.
-fn forget_what_changed() -> Result<u64> {
+/// Forgets the sources that have another revision now than when they were read.
+fn forget_what_changed() -> Result<()> {
     let now = generation();
-    if SEEN.replace(now) != now {
-        forget();
-        forget_tables()?;
+    if SEEN.get() == now {
+        return Ok(());
     }
-    Ok(now)
+    let known: Vec<_> = SOURCES.with(|sources| sources.borrow().values().cloned().collect());
+    if !known.is_empty() {
+        let names: Vec<&str> = known.iter().map(|source| source.name.as_str()).collect();
+        let revisions = Session::open(|session| {
+            let catalog = Catalog::open(session)?;
+            watch(catalog.relation);
+            catalog.revisions(session, &names)
+        })?;
+        for source in &known {
+            if !source.is_in(revisions.get(&source.name).unwrap_or(&None)) {
+                forget(&source.name)?;
+            }
+        }
+    }
+    // What is heard of while that is read counts the next time.
+    SEEN.set(now);
+    Ok(())
 }
 
-/// Drops the statements of tables that are gone.
-fn forget_tables() -> Result<()> {
+/// Drops the statements of a source's tables that are gone.
+fn forget_tables(source: &str) -> Result<()> {
     let known: Vec<_> = TABLES.with(|tables| tables.borrow().keys().cloned().collect());
     for key in known {
-        if relation(&key.0, &key.1)?.is_none() {
+        if key.0 == source && relation(&key.0, &key.1)?.is_none() {
             let gone = TABLES.with(|tables| tables.borrow_mut().remove(&key));
             drop(gone);
         }
@@ -175,14 +200,26 @@ fn forget_tables() -> Result<()> {
     Ok(())
 }
 
-/// Drops everything that is known. A source and its profiles hold each other, so the circle is cut:
-/// nothing would be freed otherwise.
-fn forget() {
+/// Drops everything that is known of a source. It and its profiles hold each other, so the circle is
+/// cut: nothing would be freed otherwise.
+fn forget(source: &str) -> Result<()> {
     LAST.with(|last| last.replace(None));
-    let old = SOURCES.with(|sources| sources.replace(HashMap::new()));
-    for source in old.values() {
-        source.guarded.borrow_mut().clear();
+    let old = SOURCES.with(|sources| sources.borrow_mut().remove(source));
+    if let Some(old) = old {
+        old.guarded.borrow_mut().clear();
     }
+    forget_tables(source)
+}
+
+#[cfg(feature = "testing")]
+thread_local! {
+    static COMPILED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many definitions this backend has compiled.
+#[cfg(feature = "testing")]
+pub fn compiled() -> u64 {
+    COMPILED.get()
 }
 
 fn known_source(name: &str) -> Rc<Source> {
@@ -191,17 +228,20 @@ fn known_source(name: &str) -> Rc<Source> {
         .unwrap_or_else(|| Source::new(name, Seen::One(OnceCell::new())))
 }
 
-/// Loads a profile or relationship; `None` if the catalog has changed since the first of the
-/// source was read.
+/// Loads a profile or relationship; `None` if the source has changed since the first of it was read.
 fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
     if Name::check(&source.name, "source").is_err() {
         return Err(none_there(&source.name));
     }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
-    let found = catalog.describe(session, &source.name, name)?;
+    let found = catalog.describe(session, &source.name, &[name])?;
+    let found = found
+        .into_iter()
+        .next()
+        .ok_or(Error::Bug("no row of one".into()))?;
     let Some(defined) = found.defined else {
-        return Err(match found.has_source {
+        return Err(match found.revision.is_some() {
             true => Error::refuse(
                 State::NotFound,
                 format!("no such profile or relationship{}", called(name)),
@@ -210,7 +250,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
             false => none_there(&source.name),
         });
     };
-    if !source.is_in(found.state) {
+    if !source.is_in(&found.revision) {
         return Ok(None);
     }
     let Defined {
@@ -219,10 +259,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         ends,
     } = defined;
     let need = Need::from(description.kind);
-    source
-        .schema
-        .insert(&description)
-        .map_err(|_| broken_catalog())?;
+    source.compile(&description)?;
     let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
@@ -338,7 +375,7 @@ impl Guarded {
     }
 
     /// Runs the engine, and whenever it says what it lacks, loads that and runs it again. If what
-    /// it lacks is of another state of the catalog, all is read anew.
+    /// it lacks is of another revision, the source is read anew.
     fn with_loading<T>(&self, run: impl Fn(&Guarded) -> std::result::Result<T, Stop>) -> Result<T> {
         let mut newer: Option<Rc<Guarded>> = None;
         loop {
@@ -347,10 +384,10 @@ impl Guarded {
                 Ok(done) => return Ok(done),
                 Err(Stop::Malformed) => return Err(Error::Corrupt),
                 Err(Stop::Stale) => return Err(Error::Bug("a profile of another schema".into())),
-                Err(Stop::Needs { kind, name }) => {
-                    if !guarded.source.load_into_schema(kind, &name)? {
+                Err(Stop::Needs(missing)) => {
+                    if !guarded.source.load_into_schema(&missing)? {
                         check_for_interrupts()?;
-                        forget();
+                        forget(self.source_name())?;
                         newer = Some(find_for_gate(self.source_name(), self.name())?);
                     }
                 }
@@ -360,50 +397,62 @@ impl Guarded {
 }
 
 impl Source {
-    /// Loads what the schema lacks, or tells it that there is no such thing; `false` if the catalog
-    /// has changed since the first of the source was read.
-    fn load_into_schema(&self, need: Need, name: &str) -> Result<bool> {
+    /// Loads all that the schema lacks, or tells it that there is no such thing; `false` if the
+    /// source has changed since the first of it was read.
+    fn load_into_schema(&self, missing: &[Needed]) -> Result<bool> {
+        let (vocabularies, definitions): (Vec<_>, Vec<_>) = missing
+            .iter()
+            .partition(|missing| missing.need == Need::Vocabulary);
         Session::open(|session| {
             let catalog = Catalog::open(session)?;
-            if need == Need::Vocabulary {
-                let (state, concepts) = catalog.vocabulary(session, &self.name, name)?;
-                if !self.is_in(state) {
-                    return Ok(false);
-                }
-                match concepts {
-                    None => self.schema.insert_absent(need, name),
-                    Some(concepts) => {
-                        let concepts = Vocabulary::read(Value::read(concepts)?);
-                        self.schema
-                            .insert_vocabulary(name, concepts.map_err(|_| broken_catalog())?);
+            if !vocabularies.is_empty() {
+                let names = names_of(&vocabularies);
+                for found in catalog.vocabularies(session, &self.name, &names)? {
+                    if !self.is_in(&found.revision) {
+                        return Ok(false);
                     }
+                    let Some(concepts) = found.defined else {
+                        self.schema.insert_absent(Need::Vocabulary, &found.name);
+                        continue;
+                    };
+                    let concepts = Vocabulary::read(Value::read(&concepts)?);
+                    let concepts = concepts.map_err(|_| broken_catalog())?;
+                    self.schema.insert_vocabulary(&found.name, concepts);
                 }
+            }
+            if definitions.is_empty() {
                 return Ok(true);
             }
-            let found = catalog.describe(session, &self.name, name)?;
-            if !self.is_in(found.state) {
+            let found = catalog.describe(session, &self.name, &names_of(&definitions))?;
+            if !found.iter().all(|found| self.is_in(&found.revision)) {
                 return Ok(false);
             }
-            match found.defined {
-                Some(Defined { description, .. }) if Need::from(description.kind) == need => self
-                    .schema
-                    .insert(&description)
-                    .map_err(|_| broken_catalog())?,
-                _ => self.schema.insert_absent(need, name),
+            let found = found.into_iter();
+            let found: HashMap<_, _> = found.map(|found| (found.name, found.defined)).collect();
+            for Needed { need, name } in definitions {
+                match found.get(name) {
+                    Some(Some(Defined { description, .. }))
+                        if Need::from(description.kind) == *need =>
+                    {
+                        self.compile(description)?;
+                    }
+                    _ => self.schema.insert_absent(*need, name),
+                }
             }
             Ok(true)
         })
     }
 }
 
+fn names_of<'a>(missing: &[&'a Needed]) -> Vec<&'a str> {
+    missing.iter().map(|one| one.name.as_str()).collect()
+}
+
 /// A definition as if it were the current one: compiled in a schema of its own, for a dry run.
 pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Result<Guarded> {
     let source = Source::new(&current.source.name, Seen::Any);
     let description = definition.describe(current.description.version + 1);
-    source
-        .schema
-        .insert(&description)
-        .map_err(|_| broken_catalog())?;
+    source.compile(&description)?;
     let profile = source
         .schema
         .profile(&description.name)
@@ -430,8 +479,8 @@ pub fn judge(
         loop {
             match known.schema.judge(definition) {
                 Ok(issues) => return Ok(issues),
-                Err(Stop::Needs { kind, name }) if known.load_into_schema(kind, &name)? => {}
-                Err(Stop::Needs { .. }) => break forget(),
+                Err(Stop::Needs(missing)) if known.load_into_schema(&missing)? => {}
+                Err(Stop::Needs(_)) => break forget(source)?,
                 Err(Stop::Malformed) => return Err(Error::Corrupt),
                 Err(Stop::Stale) => {
                     return Err(Error::Bug("a profile of another schema".into()));

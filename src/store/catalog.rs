@@ -9,49 +9,31 @@ use crate::pg::{Arg, Error, Reading, Result, Row, Session, Statement, kind};
 use ingest_engine::description::Format;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
 use jsonb::Value;
-
+use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 
-/// The state of a source's catalog: whatever is defined, changed or dropped gives it another. What
-/// is read in two statements belongs together if both saw the same state. (An invalidation comes
-/// after the commit that it tells of, so that none has come yet does not say so.)
-macro_rules! state {
-    () => {
-        "(SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashint8extended(\
-         o.xmin::pg_catalog.text::pg_catalog.int8, 0)), '/', pg_catalog.count(*)) \
-         FROM ingest.profile AS o WHERE o.source = $1), \
-         (SELECT pg_catalog.concat(pg_catalog.sum(pg_catalog.hashint8extended(\
-         o.xmin::pg_catalog.text::pg_catalog.int8, 0)), '/', pg_catalog.count(*)) \
-         FROM ingest.vocabulary AS o WHERE o.source = $1)"
-    };
-}
-
-/// Everything that is known of a name, in one statement with one snapshot.
-const DESCRIBE: &str = concat!(
-    "SELECT ",
-    state!(),
-    ", s.format, p.version, p.kind, p.additional_properties, \
+/// Everything that is known of some names, in one statement with one snapshot.
+const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version, p.kind, p.additional_properties, \
      pg_catalog.jsonb_extract_path(p.definition, 'identities'), \
      pg_catalog.jsonb_extract_path(p.definition, 'indexes'), \
      (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
-         q.path, q.ordinal, q.type, q.rules::pg_catalog.text) ORDER BY q.ordinal) \
-      FROM ingest.property AS q WHERE q.source = $1 AND q.profile = $2), \
+         q.path, q.ordinal, q.type, q.settings) ORDER BY q.ordinal) \
+      FROM ingest.property AS q WHERE q.source = $1 AND q.profile = n.name), \
      (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
-      FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = $2), \
-     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality \
-     FROM (SELECT 1) AS one \
+      FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
+     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name \
+     FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
-     LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = $2 \
-     LEFT JOIN ingest.relationship AS r ON r.source = $1 AND r.relationship = $2"
-);
-const VOCABULARY: &str = concat!(
-    "SELECT ",
-    state!(),
-    ", (SELECT v.concepts FROM ingest.vocabulary AS v \
-        WHERE v.source = $1 AND v.vocabulary = $2)"
-);
+     LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name \
+     LEFT JOIN ingest.relationship AS r ON r.source = $1 AND r.relationship = n.name";
+const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.name \
+     FROM pg_catalog.unnest($2) AS n (name) \
+     LEFT JOIN ingest.source AS s ON s.source = $1 \
+     LEFT JOIN ingest.vocabulary AS v ON v.source = $1 AND v.vocabulary = n.name";
 const SOURCE: &str = "SELECT format FROM ingest.source WHERE source = $1";
+const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
+     WHERE source = ANY ($1)";
 
 macro_rules! statements {
     ($($name:ident = $sql:expr, $types:expr;)*) => {
@@ -63,26 +45,29 @@ macro_rules! statements {
 }
 
 statements! {
-    DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXT];
-    VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
+    DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXTS];
+    VOCABULARIES_SQL = VOCABULARIES, [kind::TEXT, kind::TEXTS];
     SOURCE_SQL = SOURCE, [kind::TEXT];
+    REVISIONS_SQL = REVISIONS, [kind::TEXTS];
 }
 
 pub use super::acting::Catalog;
 
-/// What the catalog of a source was when something was read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogState(String, String);
+/// The revision of a source: whatever is defined, changed or dropped gives it another, and a source
+/// that is not there has none. What is read in two statements belongs together if both saw the same
+/// one. (An invalidation comes after the commit that it tells of, so that none has come yet does not
+/// say so.)
+pub type Revision = Option<String>;
 
 /// What was found under a name.
 #[derive(Debug)]
-pub struct Found {
-    /// The state in which it was found.
-    pub state: CatalogState,
-    /// Whether there is such a source.
-    pub has_source: bool,
+pub struct Found<T> {
+    /// The name.
+    pub name: String,
+    /// The revision in which it was found.
+    pub revision: Revision,
     /// What is defined under the name.
-    pub defined: Option<Defined>,
+    pub defined: Option<T>,
 }
 
 /// A profile, type or relationship as the catalog has it.
@@ -122,37 +107,52 @@ impl Catalog {
         super::acting::catalog()
     }
 
-    /// What the catalog holds under a name.
-    pub fn describe(&self, session: &Session, source: &str, name: &str) -> Result<Found> {
+    /// What the catalog holds under these names, in no order.
+    pub fn describe(
+        &self,
+        session: &Session,
+        source: &str,
+        names: &[&str],
+    ) -> Result<Vec<Found<Defined>>> {
         as_owner(What::Catalog, || {
-            let key = [Arg::Text(source), Arg::Text(name)];
-            let rows = DESCRIBE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
-            let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
-            let format = row.text(3)?;
-            let defined = match (format, row.text(5)?) {
-                (Some(format), Some(kind)) => Some(defined(&row, name, format, kind)?),
-                _ => None,
-            };
-            Ok(Found {
-                state: state(&row)?,
-                has_source: format.is_some(),
-                defined,
-            })
+            let key = [Arg::Text(source), Arg::Texts(names)];
+            let rows = DESCRIBE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
+            rows.iter()
+                .map(|row| {
+                    let name = row.string(14)?;
+                    let defined = match (row.text(2)?, row.text(4)?) {
+                        (Some(format), Some(kind)) => Some(defined(&row, &name, format, kind)?),
+                        _ => None,
+                    };
+                    Ok(Found {
+                        name,
+                        revision: row.text(1)?.map(str::to_owned),
+                        defined,
+                    })
+                })
+                .collect()
         })
     }
 
-    /// The concepts of a vocabulary, as JSONB, and the state in which they were read.
-    pub fn vocabulary<'s>(
+    /// The concepts of these vocabularies, as JSONB, in no order.
+    pub fn vocabularies(
         &self,
-        session: &'s Session,
+        session: &Session,
         source: &str,
-        name: &str,
-    ) -> Result<(CatalogState, Option<&'s [u8]>)> {
+        names: &[&str],
+    ) -> Result<Vec<Found<Vec<u8>>>> {
         as_owner(What::Catalog, || {
-            let key = [Arg::Text(source), Arg::Text(name)];
-            let rows = VOCABULARY_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
-            let row = rows.first().ok_or(Error::Bug("no row of one".into()))?;
-            Ok((state(&row)?, row.jsonb(3)?))
+            let key = [Arg::Text(source), Arg::Texts(names)];
+            let rows = VOCABULARIES_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Found {
+                        name: row.string(3)?,
+                        revision: row.text(1)?.map(str::to_owned),
+                        defined: row.jsonb_copy(2)?,
+                    })
+                })
+                .collect()
         })
     }
 
@@ -164,16 +164,27 @@ impl Catalog {
             Ok(rows.count() > 0)
         })
     }
-}
 
-fn state(row: &Row<'_>) -> Result<CatalogState> {
-    Ok(CatalogState(row.string(1)?, row.string(2)?))
+    /// The revisions of these sources, of those that are there.
+    pub fn revisions(
+        &self,
+        session: &Session,
+        sources: &[&str],
+    ) -> Result<HashMap<String, Revision>> {
+        as_owner(What::Catalog, || {
+            let key = [Arg::Texts(sources)];
+            let rows = REVISIONS_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
+            rows.iter()
+                .map(|row| Ok((row.string(1)?, row.text(2)?.map(str::to_owned))))
+                .collect()
+        })
+    }
 }
 
 fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Defined> {
     let kind =
         Kind::parse(kind).ok_or(Error::Bug("ingest.profile holds an unknown kind".into()))?;
-    let properties = items(row.json(9)?, |property| {
+    let properties = items(row.json(8)?, |property| {
         Ok(Property {
             path: string(property.first())?,
             ordinal: match property.get(1) {
@@ -184,10 +195,13 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
                 _ => return Err(Error::Corrupt),
             },
             kind: string(property.get(2))?,
-            rules: string(property.get(3))?,
+            settings: match property.get(3) {
+                Some(Value::Object(settings)) => settings.as_bytes().to_vec(),
+                _ => return Err(Error::Corrupt),
+            },
         })
     })?;
-    let contained = items(row.json(10)?, |contained| {
+    let contained = items(row.json(9)?, |contained| {
         let types = match contained.get(1) {
             Some(Value::Array(types)) => types
                 .iter()
@@ -203,30 +217,30 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
     })?;
     let description = Description {
         name: name.to_owned(),
-        version: row.int4(4),
+        version: row.int4(3),
         kind,
         format: match format {
             "fhir" => Format::Fhir,
             _ => Format::Native,
         },
-        additional_properties: row.bool(6),
+        additional_properties: row.bool(5),
         properties,
         contained,
     };
-    let mut indexes = paths(row.json(7)?)?;
+    let mut indexes = paths(row.json(6)?)?;
     let unique = indexes.len();
-    indexes.extend(paths(row.json(8)?)?);
+    indexes.extend(paths(row.json(7)?)?);
     let indexes = indexes
         .iter()
         .enumerate()
         .map(|(place, paths)| Index::of(&description, paths, place < unique))
         .collect();
-    let ends = match row.text(11)? {
+    let ends = match row.text(10)? {
         Some(from) => Some(Ends {
             from: from.to_owned(),
-            from_cardinality: cardinality(row.text(12)?)?,
-            to: row.string(13)?,
-            to_cardinality: cardinality(row.text(14)?)?,
+            from_cardinality: cardinality(row.text(11)?)?,
+            to: row.string(12)?,
+            to_cardinality: cardinality(row.text(13)?)?,
         }),
         None => None,
     };

@@ -3,26 +3,36 @@
 use super::acting::{What, as_owner};
 use super::name::Name;
 use super::source::newer_than_snapshot;
-use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use ingest_engine::{Description, Kind};
+use jsonb::{Item, Value, write};
 use std::mem::ManuallyDrop;
+use std::thread::LocalKey;
 
 const CURRENT: &str = "SELECT version, kind, definition FROM ingest.profile \
      WHERE source = $1 AND profile = $2";
 const PUT: &str = "INSERT INTO ingest.profile \
-     (source, profile, version, kind, additional_properties, definition) \
-     VALUES ($1, $2, $3, $4, $5, $6) \
+     (source, profile, version, kind, additional_properties, definition) SELECT $1, r.* \
+     FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, version pg_catalog.int4, \
+         kind pg_catalog.text, additional_properties pg_catalog.bool, definition pg_catalog.jsonb) \
      ON CONFLICT (source, profile) DO UPDATE SET version=excluded.version, \
      kind=excluded.kind, additional_properties=excluded.additional_properties, \
      definition=excluded.definition, defined_at=excluded.defined_at";
-const PUT_VERSION: &str = "INSERT INTO ingest.profile_version (source, profile, version, definition) \
-     VALUES ($1, $2, $3, $4)";
-const CLEAR_PROPERTIES: &str = "DELETE FROM ingest.property WHERE source = $1 AND profile = $2";
-const CLEAR_CONTAINED: &str = "DELETE FROM ingest.contained WHERE source = $1 AND profile = $2";
-const PUT_PROPERTY: &str = "INSERT INTO ingest.property (source, profile, ordinal, path, type, rules) \
-     VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.jsonb)";
-const PUT_CONTAINED: &str = "INSERT INTO ingest.contained (source, profile, key, types, cardinality) \
-     VALUES ($1, $2, $3, $4, $5)";
+const PUT_VERSIONS: &str = "INSERT INTO ingest.profile_version (source, profile, version, definition) \
+     SELECT $1, r.* FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, \
+         version pg_catalog.int4, definition pg_catalog.jsonb)";
+const CLEAR_PROPERTIES: &str =
+    "DELETE FROM ingest.property WHERE source = $1 AND profile = ANY ($2)";
+const CLEAR_CONTAINED: &str =
+    "DELETE FROM ingest.contained WHERE source = $1 AND profile = ANY ($2)";
+const PUT_PROPERTIES: &str = "INSERT INTO ingest.property \
+     (source, profile, ordinal, path, type, settings) SELECT $1, r.* \
+     FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, ordinal pg_catalog.int4, \
+         path pg_catalog.text, type pg_catalog.text, settings pg_catalog.jsonb)";
+const PUT_CONTAINED: &str = "INSERT INTO ingest.contained \
+     (source, profile, key, types, cardinality) SELECT $1, r.* \
+     FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, key pg_catalog.text, \
+         types pg_catalog.text[], cardinality pg_catalog.text)";
 const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, from_profile, \
      from_key, from_cardinality, to_profile, to_key, to_cardinality, description) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (source, relationship) DO UPDATE SET \
@@ -54,13 +64,12 @@ macro_rules! statements {
 
 statements! {
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXT];
-    PUT_SQL = PUT, [kind::TEXT, kind::TEXT, kind::INT4, kind::TEXT, kind::BOOL, kind::JSONB];
-    PUT_VERSION_SQL = PUT_VERSION, [kind::TEXT, kind::TEXT, kind::INT4, kind::JSONB];
-    CLEAR_PROPERTIES_SQL = CLEAR_PROPERTIES, [kind::TEXT, kind::TEXT];
-    CLEAR_CONTAINED_SQL = CLEAR_CONTAINED, [kind::TEXT, kind::TEXT];
-    PUT_PROPERTY_SQL = PUT_PROPERTY,
-        [kind::TEXT, kind::TEXT, kind::INT4, kind::TEXT, kind::TEXT, kind::TEXT];
-    PUT_CONTAINED_SQL = PUT_CONTAINED, [kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXTS, kind::TEXT];
+    PUT_SQL = PUT, [kind::TEXT, kind::JSONB];
+    PUT_VERSIONS_SQL = PUT_VERSIONS, [kind::TEXT, kind::JSONB];
+    CLEAR_PROPERTIES_SQL = CLEAR_PROPERTIES, [kind::TEXT, kind::TEXTS];
+    CLEAR_CONTAINED_SQL = CLEAR_CONTAINED, [kind::TEXT, kind::TEXTS];
+    PUT_PROPERTIES_SQL = PUT_PROPERTIES, [kind::TEXT, kind::JSONB];
+    PUT_CONTAINED_SQL = PUT_CONTAINED, [kind::TEXT, kind::JSONB];
     PUT_ENDS_SQL = PUT_ENDS, [kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT,
         kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT];
     REMOVE_SQL = REMOVE, [kind::TEXT, kind::TEXT];
@@ -97,53 +106,89 @@ pub fn current(session: &Session, source: &str, name: &str) -> Result<Option<Cur
     })
 }
 
-/// Writes a definition as the current version of its name.
-pub fn put(
-    session: &Session,
-    source: &str,
-    description: &Description,
-    definition: &[u8],
-) -> Result<()> {
+/// A definition on its way into the catalog.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// What was read of it.
+    pub description: &'a Description,
+    /// The definition as it was given, a root container.
+    pub definition: &'a [u8],
+}
+
+/// Writes definitions, each as the current version of its name: one statement for each table,
+/// however many rows it takes.
+pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row.description.name.as_str())
+        .collect();
+    let profiles = rows.iter().map(|row| {
+        let at = row.description;
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(&at.name)),
+            (b"version", Item::Int(at.version.into())),
+            (b"kind", Item::Text(at.kind.as_str())),
+            (
+                b"additional_properties",
+                Item::Bool(at.additional_properties),
+            ),
+            (b"definition", Item::Copy(Value::read(row.definition)?)),
+        ]))
+    });
+    let profiles = recordset(profiles)?;
+    let properties = rows.iter().flat_map(|row| {
+        let profile = row.description.name.as_str();
+        let properties = row.description.properties.iter();
+        properties.map(move |property| {
+            Ok(Item::Members(vec![
+                (b"profile", Item::Text(profile)),
+                (b"ordinal", Item::Int(property.ordinal.into())),
+                (b"path", Item::Text(&property.path)),
+                (b"type", Item::Text(&property.kind)),
+                (b"settings", Item::Copy(Value::read(&property.settings)?)),
+            ]))
+        })
+    });
+    let properties = recordset(properties)?;
+    let keys = rows.iter().flat_map(|row| {
+        let contained = row.description.contained.iter();
+        contained.map(|key| (row.description.name.as_str(), key))
+    });
+    let keys: Vec<_> = keys
+        .map(|(profile, key)| (profile, key, key.cardinality.to_string()))
+        .collect();
+    let contained = keys.iter().map(|(profile, key, cardinality)| {
+        let types = key.types.iter().map(|name| Item::Text(name));
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(profile)),
+            (b"key", Item::Text(&key.key)),
+            (b"types", Item::Items(types.collect())),
+            (b"cardinality", Item::Text(cardinality)),
+        ]))
+    });
+    let contained = recordset(contained)?;
     as_owner(What::Catalog, || {
-        let (source, name) = (Arg::Text(source), Arg::Text(&description.name));
-        let version = Arg::Int4(description.version);
-        let args = [
-            source,
-            name,
-            version,
-            Arg::Text(description.kind.as_str()),
-            Arg::Bool(description.additional_properties),
-            Arg::Jsonb(definition),
-        ];
-        PUT_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        let args = [source, name, version, Arg::Jsonb(definition)];
-        PUT_VERSION_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        CLEAR_PROPERTIES_SQL.with(|sql| session.run(sql, &[source, name], Reading::Fresh, 0))?;
-        for property in &description.properties {
-            let args = [
-                source,
-                name,
-                Arg::Int4(property.ordinal),
-                Arg::Text(&property.path),
-                Arg::Text(&property.kind),
-                Arg::Text(&property.rules),
-            ];
-            PUT_PROPERTY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        }
-        CLEAR_CONTAINED_SQL.with(|sql| session.run(sql, &[source, name], Reading::Fresh, 0))?;
-        for contained in &description.contained {
-            let types: Vec<&str> = contained.types.iter().map(String::as_str).collect();
-            let cardinality = contained.cardinality.to_string();
-            let args = [
-                source,
-                name,
-                Arg::Text(&contained.key),
-                Arg::Texts(&types),
-                Arg::Text(&cardinality),
-            ];
-            PUT_CONTAINED_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        }
-        Ok(())
+        let run = |sql: &'static Kept, last| {
+            let args = [Arg::Text(source), last];
+            sql.with(|sql| session.run(sql, &args, Reading::Fresh, 0))
+                .map(drop)
+        };
+        run(&PUT_SQL, Arg::Jsonb(&profiles))?;
+        run(&PUT_VERSIONS_SQL, Arg::Jsonb(&profiles))?;
+        run(&CLEAR_PROPERTIES_SQL, Arg::Texts(&names))?;
+        run(&PUT_PROPERTIES_SQL, Arg::Jsonb(&properties))?;
+        run(&CLEAR_CONTAINED_SQL, Arg::Texts(&names))?;
+        run(&PUT_CONTAINED_SQL, Arg::Jsonb(&contained))
+    })
+}
+
+type Kept = LocalKey<ManuallyDrop<Statement>>;
+
+/// Rows as `jsonb_to_recordset` takes them.
+fn recordset<'a>(rows: impl Iterator<Item = Result<Item<'a>>>) -> Result<Vec<u8>> {
+    write(&Item::Items(rows.collect::<Result<_>>()?)).map_err(|_| {
+        Error::refuse(State::TooLarge, "too many properties for one call")
+            .hint("Define fewer profiles at once, or smaller ones.")
     })
 }
 

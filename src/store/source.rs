@@ -9,11 +9,13 @@ use crate::pg::{
     may_create_schemas, may_use_schema,
 };
 use std::mem::ManuallyDrop;
+use std::thread::LocalKey;
 
 const SCHEMA: &str = "SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') \
      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1";
 const INSERT: &str = "INSERT INTO ingest.source (source, format, options) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING";
+const SOURCE: &str = "SELECT FROM ingest.source WHERE source = $1";
 const LOCK: &str = "SELECT format FROM ingest.source WHERE source = $1 FOR UPDATE";
 /// Everything that the catalog holds of a source.
 const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHERE source = $1), \
@@ -40,6 +42,8 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
     static INSERT_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(INSERT, &[kind::TEXT, kind::TEXT, kind::JSONB])) };
+    static SOURCE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(SOURCE, &[kind::TEXT])) };
     static LOCK_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(LOCK, &[kind::TEXT])) };
     static DELETE_SQL: ManuallyDrop<Statement> =
@@ -165,17 +169,8 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
 /// As [`lock_for_definition`], for who can do with a schema that is gone.
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     check_usage(source)?;
-    let name = [Arg::Text(source)];
-    let held = as_owner(What::Catalog, || {
-        let rows = LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
-        Ok(rows.count() > 0)
-    })?;
-    if !held {
-        // A source that an old snapshot does not show is there for the next transaction.
-        return Err(match Catalog::open(session)?.has_source(session, source)? {
-            true => newer_than_snapshot(),
-            false => none_there(source),
-        });
+    if !as_owner(What::Catalog, || lock(session, source))? {
+        return Err(none_there(source));
     }
     ownership(session, source, Reading::Latest)
 }
@@ -201,6 +196,24 @@ pub fn none_there(source: &str) -> Error {
     Error::refuse(State::NotFound, format!("no such source{called}")).hint(
         "SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.",
     )
+}
+
+/// Holds the row of a source, as it is now: whatever is defined changes it, also after the snapshot
+/// of this transaction. `false` if there is none.
+fn lock(session: &Session, source: &str) -> Result<bool> {
+    let name = [Arg::Text(source)];
+    let count = |sql: &'static LocalKey<ManuallyDrop<Statement>>, reading| {
+        let rows = sql.with(|sql| session.run(sql, &name, reading, 1));
+        rows.map(|rows| rows.count())
+    };
+    match count(&LOCK_SQL, Reading::LatestWriting) {
+        Ok(0) => Ok(false),
+        // What the snapshot does not show could not be changed.
+        Ok(_) if count(&SOURCE_SQL, Reading::Fresh)? == 0 => Err(newer_than_snapshot()),
+        Ok(_) => Ok(true),
+        Err(error) if error.is_postgres(b"40001") => Err(newer_than_snapshot()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses who may not use a source, and tells who may create it that it is not there.
@@ -259,7 +272,7 @@ pub fn hold(session: &Session, source: &str) -> Result<()> {
         return Ok(());
     }
     let current = as_owner(What::Catalog, || {
-        LOCK_SQL.with(|sql| session.run(sql, &name, Reading::Fresh, 1))?;
+        lock(session, source)?;
         let defined = |reading| {
             let rows = DEFINED_SQL.with(|sql| session.run(sql, &name, reading, 1))?;
             let names = rows.first().map(|row| row.text(1)).transpose()?;

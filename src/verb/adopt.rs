@@ -7,13 +7,15 @@ use super::relationship;
 use super::source::format_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::catalog::Ends;
+use crate::store::definition::Row;
 use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Issue, Kind};
+use ingest_engine::{Definition, Description, Issue, Kind};
 use jsonb::{Array, Item, Object, Value, write};
+use std::collections::HashSet;
 
 /// All that the catalog holds of a source.
 pub fn catalog(call: &mut Call<'_>) -> Result<Answer> {
@@ -26,10 +28,11 @@ pub fn catalog(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 /// One definition of a catalog.
-struct Adopted {
+struct Adopted<'a> {
     name: Name,
-    version: i32,
+    given: Value<'a>,
     definition: Definition,
+    description: Description,
     indexes: Vec<Index>,
     ends: Option<Ends>,
 }
@@ -58,12 +61,22 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
             put_vocabulary(session, &source, vocabulary?, &at)?;
         }
         let mut adopted = Vec::new();
-        for (key, links) in [("profiles", false), ("relationships", true)] {
+        let mut names = HashSet::new();
+        let kinds = [("profiles", false), ("relationships", true)];
+        for (key, links) in kinds {
             let definitions = list(&catalog, key, "")?;
             for (place, entry) in definitions.iter().enumerate() {
                 let at = format!("{key}[{place}]");
-                adopted.push(read(session, &source, entry?, links, &at)?);
+                let read = read(session, &source, entry?, links, &at)?;
+                if !names.insert(read.name.as_str().to_owned()) {
+                    return Err(malformed(&format!("{at}.name"), "another name each time"));
+                }
+                adopted.push(read);
             }
+        }
+        put(session, &source, &adopted)?;
+        for (key, _) in kinds {
+            let definitions = list(&catalog, key, "")?;
             store::put_versions(session, source.as_str(), definitions.as_bytes())?;
         }
         // Now that all of them are there, each is judged among the others.
@@ -178,14 +191,14 @@ fn put_vocabulary(session: &Session, source: &Name, entry: Value<'_>, at: &str) 
     }
 }
 
-/// Reads the current version of one definition, and writes it into the catalog.
-fn read(
+/// Reads the current version of one definition, which the catalog does not have.
+fn read<'a>(
     session: &Session,
     source: &Name,
-    entry: Value<'_>,
+    entry: Value<'a>,
     links: bool,
     at: &str,
-) -> Result<Adopted> {
+) -> Result<Adopted<'a>> {
     let entry = object(entry, at)?;
     let name = Name::new(text(&entry, "name", at)?, "profile")?;
     if definition::current(session, source.as_str(), name.as_str())?.is_some() {
@@ -214,7 +227,6 @@ fn read(
         let expected = format!("version {current}, which is current,");
         malformed(&format!("{at}.versions"), &expected)
     })?;
-    let bytes = root(given)?.into_owned();
     let (definition, ends) = match links {
         true => {
             let (definition, ends) = relationship::read(&name, given)?;
@@ -226,22 +238,37 @@ fn read(
             (read, None)
         }
     };
-    let description = definition.describe(current);
-    definition::put(session, source.as_str(), &description, &bytes)?;
-    if links {
-        relationship::put_ends(session, source, &name, given)?;
-    }
     Ok(Adopted {
         indexes: super::profile::indexes_of(&definition),
         name,
-        version: current,
+        given,
+        description: definition.describe(current),
         definition,
         ends,
     })
 }
 
+/// Writes what was read into the catalog: all profiles before the ends that name them.
+fn put(session: &Session, source: &Name, adopted: &[Adopted<'_>]) -> Result<()> {
+    let definitions = adopted.iter().map(|at| root(at.given));
+    let definitions = definitions.collect::<Result<Vec<_>>>()?;
+    let rows = adopted
+        .iter()
+        .zip(&definitions)
+        .map(|(at, definition)| Row {
+            description: &at.description,
+            definition,
+        });
+    let rows: Vec<_> = rows.collect();
+    definition::put(session, source.as_str(), &rows)?;
+    for at in adopted.iter().filter(|at| at.ends.is_some()) {
+        relationship::put_ends(session, source, &at.name, at.given)?;
+    }
+    Ok(())
+}
+
 /// Makes what a table lost with its catalog: triggers, the default of its id, indexes.
-fn take_back(session: &Session, source: &Name, at: &Adopted) -> Result<()> {
+fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
     let name = &at.name;
     source::as_schema_owner(session, source.as_str(), || {
         for table in [name.to_string(), format!("{name}_history")] {
@@ -266,14 +293,14 @@ fn take_back(session: &Session, source: &Name, at: &Adopted) -> Result<()> {
     let newest = source::as_schema_owner(session, source.as_str(), || {
         store::newest_definition(session, source, name)
     })?;
-    if newest <= at.version {
+    if newest <= at.description.version {
         return Ok(());
     }
     Err(Error::refuse(
         State::Conflict,
         format!(
             "rows of {name} were checked against version {newest}, and the catalog ends with {}",
-            at.version
+            at.description.version
         ),
     )
     .hint("Use a catalog that is as new as the rows."))

@@ -81,7 +81,11 @@ fn put(
         };
         make_tables(session, &shape, current.is_none(), &dropped)?;
     }
-    definition::put(session, source.as_str(), &read.describe(version), &bytes)?;
+    let row = definition::Row {
+        description: &read.describe(version),
+        definition: &bytes,
+    };
+    definition::put(session, source.as_str(), &[row])?;
     let defined = if version == 1 {
         Defined::Created
     } else {

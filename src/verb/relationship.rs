@@ -11,7 +11,7 @@ use crate::store::refusal;
 use crate::store::{Name, cache, definition, find, source};
 use ingest_engine::issue::Code;
 use ingest_engine::limits::LARGEST_DEFINITION;
-use ingest_engine::{Cardinality, Definition, Description, Issue, Kind};
+use ingest_engine::{Cardinality, Definition, Issue, Kind};
 use jsonb::{Item, Value, write};
 
 /// Defines a relationship: the first version makes its link table.
@@ -77,8 +77,11 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
     };
     let is_new = current.is_none();
     make_tables(session, &shape(source, name, Some(&made)), is_new, &[])?;
-    let description: Description = read.definition.describe(version);
-    definition::put(session, source.as_str(), &description, &bytes)?;
+    let row = definition::Row {
+        description: &read.definition.describe(version),
+        definition: &bytes,
+    };
+    definition::put(session, source.as_str(), &[row])?;
     let about = read.description.as_deref();
     definition::put_ends(session, source.as_str(), name.as_str(), ends, about)?;
     let defined = if version == 1 {

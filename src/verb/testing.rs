@@ -1,7 +1,7 @@
 //! What only the test suite and the benchmarks call (cargo feature `testing`).
 
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb, datum_of_text, walk};
-use crate::store::find;
+use crate::store::{cache, find};
 use ingest_engine::Resource;
 use jsonb::{Item, Value, to_text, write};
 use std::time::Instant;
@@ -64,6 +64,13 @@ fn rebuilt<'v>(value: Value<'v>, numbers: &mut std::slice::Iter<'v, String>) -> 
         }
         scalar => Item::Copy(scalar),
     })
+}
+
+/// `test_compiled()`: how many definitions this backend has compiled.
+pub fn compiled(_call: &mut Call<'_>) -> Result<Answer> {
+    Ok(Answer::int8(
+        i64::try_from(cache::compiled()).unwrap_or(i64::MAX),
+    ))
 }
 
 /// `test_walk(jsonb, rounds)`: nanoseconds of PostgreSQL's own walk.

@@ -79,7 +79,7 @@ fn content(client: &mut Client) -> Vec<(String, String)> {
     tables
         .into_iter()
         .map(|table| {
-            let rows = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {table} AS t");
+            let rows = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM (SELECT to_jsonb(t) - 'revision' AS t FROM {table} AS t) AS t");
             let rows = value(client, &rows);
             (table, rows)
         })

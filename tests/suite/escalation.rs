@@ -498,6 +498,7 @@ fn trigger_functions_are_not_public() {
         "archive('s', 'p')",
         "seal()",
         "catalog_changed()",
+        "source_changed()",
         "schema_cache_changed()",
     ] {
         let create = format!(

@@ -62,6 +62,7 @@ mod read_at;
 mod readme;
 mod renamed;
 mod repair;
+mod revision;
 mod role;
 mod roles;
 mod secure;

@@ -885,6 +885,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "seal",
         "source_access",
         "source_adopt",
+        "source_changed",
         "source_create",
         "source_drop",
         "source_grant",

@@ -95,14 +95,14 @@ pub struct Property {
     /// names, `System.String` is a string that can have no companion, and `Resource` is a resource
     /// that is judged by its own `resourceType`.
     pub kind: String,
-    /// Everything else of its definition, a JSON object in text:
+    /// Everything else of its definition, an object as JSONB:
     /// `{"rules": [{"required": true}], "additionalProperties": true}`. Beyond what a definition
     /// can say (`rules`, `additionalProperties`, `binding`, `target`, `enforce`) a row can hold
     /// * `choice`: the property is a variant of `value[x]` (`"value"`); if one variant is
     ///   required, one of them must stand,
     /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
     /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
-    pub rules: String,
+    pub settings: Vec<u8>,
 }
 
 /// One key of `contained`.

@@ -7,7 +7,7 @@ use crate::issue::{Code, Report};
 use crate::rule::{Reading, Settings, read_settings};
 use crate::trail::Trail;
 use jsonb::steps;
-use jsonb::{Malformed, Value, from_text};
+use jsonb::{Malformed, Value};
 
 /// A row and the rows under it.
 #[derive(Debug, Default)]
@@ -42,8 +42,7 @@ pub(crate) fn gather(description: &Description, report: &mut Report) -> Draft {
 fn read_row(format: Format, property: &Property, report: &mut Report) -> Option<(Base, Settings)> {
     let base = Base::parse(format, &property.kind);
     let at = Trail::root(&property.path);
-    let bytes = from_text(&property.rules).unwrap_or_default();
-    let settings = match Value::read(&bytes) {
+    let settings = match Value::read(&property.settings) {
         Ok(Value::Object(object)) => read_settings(&base, object, Reading::Row, &at, report),
         _ => Err(Malformed),
     };
@@ -54,7 +53,7 @@ fn read_row(format: Format, property: &Property, report: &mut Report) -> Option<
                 report,
                 Code::Structure,
                 &at,
-                "expected rules as a JSON object",
+                "expected settings as an object",
             );
             None
         }

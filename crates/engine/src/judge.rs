@@ -3,7 +3,7 @@
 
 use crate::definition::Definition;
 use crate::issue::{Code, Issue};
-use crate::resource::{Need, Stop};
+use crate::resource::{Missing, Need, Stop};
 use crate::schema::{Known, Schema};
 use jsonb::Malformed;
 use jsonb::steps;
@@ -11,6 +11,7 @@ use jsonb::steps;
 /// What is wrong with a definition beside the profiles of its schema. A profile may contain itself.
 pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issue>, Stop> {
     let mut issues = Vec::new();
+    let mut missing = Missing::default();
     for used in definition.uses() {
         if used.need == Need::Profile && used.name == definition.name() {
             continue;
@@ -22,14 +23,10 @@ pub(crate) fn judge(schema: &Schema, definition: &Definition) -> Result<Vec<Issu
                 used.expression.clone(),
                 format!("expected a known {}", used.need.as_str()),
             )),
-            Known::Unknown => {
-                return Err(Stop::Needs {
-                    kind: used.need,
-                    name: used.name.clone(),
-                });
-            }
+            Known::Unknown => missing.add(used.need, &used.name)?,
         }
     }
+    missing.finish()?;
     if issues.is_empty() {
         report_endless(
             &Company::gather(schema, definition)?,
@@ -106,12 +103,16 @@ impl Company {
             })
             .collect::<Result<_, _>>()?;
         company.demands.push(own);
+        let mut missing = Missing::default();
         while let Some(name) = company.names.get(company.demands.len()) {
             let slot = schema.slot(Need::Profile, name);
             let profile = match schema.resolve(slot) {
                 Known::Yes(profile) => Some(profile),
                 Known::No => None,
-                Known::Unknown => return Err(*schema.needs(slot)),
+                Known::Unknown => {
+                    missing.add(slot.need, name)?;
+                    None
+                }
             };
             let keys = profile.iter().flat_map(|profile| &profile.contained);
             let demands = keys
@@ -125,6 +126,7 @@ impl Company {
                 .collect::<Result<_, _>>()?;
             company.demands.push(demands);
         }
+        missing.finish()?;
         Ok(company)
     }
 

@@ -44,7 +44,7 @@ pub use json_schema::json_schema;
 pub use lexical::unix_time;
 pub use limits::Limits;
 pub use profile::Profile;
-pub use resource::{Checked, Need, Reference, Resource, Stop, id_is_valid};
+pub use resource::{Checked, Need, Needed, Reference, Resource, Stop, id_is_valid};
 pub use schema::Schema;
 pub use vocabulary::Vocabulary;
 pub use walk::check;

@@ -2,6 +2,7 @@
 
 use crate::description::Kind;
 use jsonb::{Malformed, Value};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// A resource, borrowed from the row it stands in.
@@ -41,18 +42,52 @@ pub enum Stop {
     /// The bytes are not JSONB.
     #[error("malformed jsonb")]
     Malformed,
-    /// The schema has not been given this profile or type yet: load it, insert it, call again.
-    /// If there is none, it is [`Schema::insert_absent`](crate::schema::Schema::insert_absent).
-    #[error("{} {name} is not loaded", kind.as_str())]
-    Needs {
-        /// What to load: `Root` or `Contained` both mean a profile, of either kind.
-        kind: Need,
-        /// Its name.
-        name: String,
-    },
+    /// The schema has not been given these yet: load them, insert them, call again. Where there is
+    /// none, it is [`Schema::insert_absent`](crate::schema::Schema::insert_absent). They are all
+    /// that could be seen to be missing; what they bring with them can need more.
+    #[error("{} definitions are not loaded", .0.len())]
+    Needs(Vec<Needed>),
     /// The profile was compiled by another schema.
     #[error("the profile belongs to another schema")]
     Stale,
+}
+
+/// One thing that a schema lacks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    /// What it is.
+    pub need: Need,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a run has met that its schema lacks.
+#[derive(Debug, Default)]
+pub(crate) struct Missing(BTreeSet<Needed>);
+
+/// How many things are asked for at once: their names may come from a document.
+const MOST_MISSING: usize = 256;
+
+impl Missing {
+    /// Notes what is lacking, so that the run can go on and meet more of it.
+    #[cold]
+    pub(crate) fn add(&mut self, need: Need, name: &str) -> Result<(), Stop> {
+        let name = name.to_owned();
+        self.0.insert(Needed { need, name });
+        match self.0.len() {
+            0..MOST_MISSING => Ok(()),
+            _ => std::mem::take(self).finish(),
+        }
+    }
+
+    /// Nothing, or the stop that asks for all of it.
+    #[inline]
+    pub(crate) fn finish(self) -> Result<(), Stop> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(Stop::Needs(self.0.into_iter().collect())),
+        }
+    }
 }
 
 /// What a schema can lack.

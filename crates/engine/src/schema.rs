@@ -6,7 +6,7 @@ use crate::description::Description;
 use crate::issue::Issue;
 use crate::judge;
 use crate::profile::Profile;
-use crate::resource::{Halt, Need, Stop};
+use crate::resource::{Halt, Need, Needed, Stop};
 use crate::slots::Slots;
 use crate::vocabulary::Vocabulary;
 use std::cell::RefCell;
@@ -169,13 +169,19 @@ impl Schema {
         self.vocabularies.name(number)
     }
 
-    /// The stop that asks for what belongs in a place.
+    /// The stop that asks for what belongs in a place, and for nothing else.
     #[cold]
     pub(crate) fn needs(&self, slot: Slot) -> Halt {
-        Box::new(Stop::Needs {
-            kind: slot.need,
-            name: self.slots(slot.need).name(slot.number).to_owned(),
-        })
+        let name = self.name(slot).to_owned();
+        Box::new(Stop::Needs(vec![Needed {
+            need: slot.need,
+            name,
+        }]))
+    }
+
+    /// The name of what belongs in a place.
+    pub(crate) fn name(&self, slot: Slot) -> &str {
+        self.slots(slot.need).name(slot.number)
     }
 
     fn slots(&self, need: Need) -> &Slots<Rc<Profile>> {

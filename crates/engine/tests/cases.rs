@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::{
-    Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Profile, Property, Report,
-    Resource, Schema, Stop, Vocabulary, check, contained, json_schema,
+    Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Needed, Profile, Property,
+    Report, Resource, Schema, Stop, Vocabulary, check, contained, json_schema,
 };
 use jsonb::{Value, from_text, to_text};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ impl DescriptionCase {
             path: row[0].clone(),
             ordinal: i32::try_from(ordinal).unwrap(),
             kind: row[1].clone(),
-            rules: row.get(2).map_or("{}", |rules| rules).to_owned(),
+            settings: from_text(row.get(2).map_or("{}", |settings| settings)).unwrap(),
         });
         Description {
             name: self.name.clone(),
@@ -165,7 +165,7 @@ fn accepted_cases_conform_to_their_json_schema() {
             let exported = loop {
                 match json_schema(&schema, &profile) {
                     Ok(exported) => break exported,
-                    Err(Stop::Needs { kind, name }) => load(&schema, &cases, kind, &name),
+                    Err(Stop::Needs(missing)) => load(&schema, &cases, &missing),
                     Err(stop) => panic!("{stop}"),
                 }
             };
@@ -285,7 +285,7 @@ fn run(schema: &Schema, cases: &Cases, case: &Case) -> Result<(), String> {
         let mut report = Report::new(limits);
         match check(schema, &profile, &resource, limits, &mut report) {
             Ok(checked) => break (checked, report),
-            Err(Stop::Needs { kind, name }) => load(schema, cases, kind, &name),
+            Err(Stop::Needs(missing)) => load(schema, cases, &missing),
             Err(stop) => return Err(stop.to_string()),
         }
     };
@@ -338,18 +338,27 @@ fn loaded(schema: &Schema, cases: &Cases, name: &str) -> Rc<Profile> {
     loop {
         match schema.profile(name) {
             Some(profile) => return profile,
-            None => load(schema, cases, Need::Profile, name),
+            None => load(
+                schema,
+                cases,
+                &[Needed {
+                    need: Need::Profile,
+                    name: name.to_owned(),
+                }],
+            ),
         }
     }
 }
 
 /// Gives the schema what it needs, as a loader of the catalog does.
-fn load(schema: &Schema, cases: &Cases, need: Need, name: &str) {
-    let described = cases.description.iter().map(DescriptionCase::describe);
-    let mut wanted = described.filter(|it| it.name == name && Need::from(it.kind) == need);
-    match wanted.next() {
-        Some(description) => schema.insert(&description).unwrap(),
-        None => schema.insert_absent(need, name),
+fn load(schema: &Schema, cases: &Cases, missing: &[Needed]) {
+    for Needed { need, name } in missing {
+        let described = cases.description.iter().map(DescriptionCase::describe);
+        let mut wanted = described.filter(|it| it.name == *name && Need::from(it.kind) == *need);
+        match wanted.next() {
+            Some(description) => schema.insert(&description).unwrap(),
+            None => schema.insert_absent(*need, name),
+        }
     }
 }
 
@@ -360,7 +369,9 @@ fn refuse(schema: &Schema, refusal: &Refusal) -> Result<(), String> {
         Ok(definition) => loop {
             match schema.judge(&definition) {
                 Ok(issues) => break issues,
-                Err(Stop::Needs { kind, name }) => schema.insert_absent(kind, &name),
+                Err(Stop::Needs(missing)) => missing
+                    .iter()
+                    .for_each(|one| schema.insert_absent(one.need, &one.name)),
                 Err(stop) => return Err(stop.to_string()),
             }
         },

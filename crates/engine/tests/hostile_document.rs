@@ -160,7 +160,7 @@ fn recursive() -> Schema {
                 path: (*path).to_owned(),
                 ordinal: 0,
                 kind: (*kind).to_owned(),
-                rules: "{}".to_owned(),
+                settings: from_text("{}").unwrap(),
             })
             .collect(),
         contained: Vec::new(),

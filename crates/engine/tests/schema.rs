@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::{
-    Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Property,
-    Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome, path,
+    Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Needed,
+    Property, Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome, path,
 };
 use jsonb::{Value, from_text};
 
@@ -35,13 +35,21 @@ fn validate(
     Ok((checked, report))
 }
 
+fn needs(all: &[(Need, &str)]) -> Stop {
+    let needed = all.iter().map(|(need, name)| Needed {
+        need: *need,
+        name: (*name).to_owned(),
+    });
+    Stop::Needs(needed.collect())
+}
+
 fn lines(issues: &[Issue]) -> Vec<String> {
     issues.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn check_of_what_is_not_loaded_names_it() {
-    // One thing at a time: the type when the walk meets it, the vocabulary when a code stands.
+    // A type when the walk meets it, a vocabulary when a code stands.
     let schema = Schema::new();
     insert(
         &schema,
@@ -50,11 +58,7 @@ fn check_of_what_is_not_loaded_names_it() {
     );
     assert!(validate(&schema, Need::Profile, "thing", "{}").is_ok());
     let stop = validate(&schema, Need::Profile, "thing", r#"{"code": "red"}"#).unwrap_err();
-    let needs = Stop::Needs {
-        kind: Need::Vocabulary,
-        name: "colours".to_owned(),
-    };
-    assert_eq!(stop, needs);
+    assert_eq!(stop, needs(&[(Need::Vocabulary, "colours")]));
     let concepts = from_text(r#"["red"]"#).unwrap();
     let vocabulary = Vocabulary::read(Value::read(&concepts).unwrap()).unwrap();
     schema.insert_vocabulary("colours", vocabulary);
@@ -64,6 +68,54 @@ fn check_of_what_is_not_loaded_names_it() {
             .1
             .refuses()
     );
+}
+
+/// A FHIR type with these members, each of a type.
+fn fhir_type(name: &str, kind: Kind, members: &[(&str, &str)]) -> Description {
+    let properties = members.iter().map(|(path, kind)| Property {
+        path: (*path).to_owned(),
+        ordinal: 0,
+        kind: (*kind).to_owned(),
+        settings: from_text("{}").unwrap(),
+    });
+    Description {
+        name: name.to_owned(),
+        version: 1,
+        kind,
+        format: Format::Fhir,
+        additional_properties: false,
+        properties: properties.collect(),
+        contained: Vec::new(),
+    }
+}
+
+#[test]
+fn check_names_all_that_is_not_loaded_at_once() {
+    // Each round goes one level deeper, however many types stand there.
+    let schema = Schema::new();
+    let members: Vec<_> = ["a", "b", "c", "d"]
+        .map(|name| (name, ["A", "B", "C", "A"][name.as_bytes()[0] as usize - 97]))
+        .into();
+    schema
+        .insert(&fhir_type("Thing", Kind::Root, &members))
+        .unwrap();
+    let data = r#"{"resourceType": "Thing", "a": {"x": {}}, "b": {"x": {}}, "d": {"x": {}}}"#;
+    let stop = validate(&schema, Need::Profile, "Thing", data).unwrap_err();
+    assert_eq!(stop, needs(&[(Need::Type, "A"), (Need::Type, "B")]));
+    for name in ["A", "B"] {
+        let inner = if name == "A" { "X" } else { "Y" };
+        schema
+            .insert(&fhir_type(name, Kind::Type, &[("x", inner)]))
+            .unwrap();
+    }
+    let stop = validate(&schema, Need::Profile, "Thing", data).unwrap_err();
+    assert_eq!(stop, needs(&[(Need::Type, "X"), (Need::Type, "Y")]));
+    schema.insert(&fhir_type("X", Kind::Type, &[])).unwrap();
+    schema.insert_absent(Need::Type, "Y");
+    let (_, report) = validate(&schema, Need::Profile, "Thing", data).unwrap();
+    let issues = lines(&report.into_issues());
+    let absent = "error not-found Thing.b.x: expected a type that is defined";
+    assert!(issues.iter().any(|issue| issue == absent), "{issues:?}");
 }
 
 #[test]
@@ -179,11 +231,11 @@ fn relationship_with_wrong_properties_is_refused_by_path() {
 #[test]
 fn rows_that_make_no_profile_are_refused_by_path() {
     // The compiler trusts no catalog.
-    let row = |path: &str, kind: &str, rules: &str| Property {
+    let row = |path: &str, kind: &str, settings: &str| Property {
         path: path.to_owned(),
         ordinal: 0,
         kind: kind.to_owned(),
-        rules: rules.to_owned(),
+        settings: from_text(settings).unwrap_or_default(),
     };
     let description = Description {
         name: "thing".to_owned(),
@@ -209,8 +261,8 @@ fn rows_that_make_no_profile_are_refused_by_path() {
         issues,
         [
             "error duplicate a: expected one row for a path",
-            "error structure b: expected rules as a JSON object",
-            "error structure c: expected rules as a JSON object",
+            "error structure b: expected settings as an object",
+            "error structure c: expected settings as an object",
             "error structure f.rules[0].min: expected integer",
             "error invalid d: expected a row for this path",
             "error invalid g: expected no rows below this path",
@@ -279,7 +331,7 @@ fn path_into_a_named_type_asks_for_the_type() {
             path: path.to_owned(),
             ordinal: 0,
             kind: of.to_owned(),
-            rules: "{}".to_owned(),
+            settings: from_text("{}").unwrap(),
         }],
         contained: Vec::new(),
     };
@@ -289,10 +341,7 @@ fn path_into_a_named_type_asks_for_the_type() {
         .unwrap();
     let patient = schema.profile("Patient").unwrap();
     let find = || path::find(&schema, &patient, "name.family");
-    let needs = Stop::Needs {
-        kind: Need::Type,
-        name: "HumanName".to_owned(),
-    };
+    let needs = needs(&[(Need::Type, "HumanName")]);
     assert_eq!(find(), Err(Box::new(needs)));
     schema
         .insert(&describe("HumanName", Kind::Type, "family", "string"))
@@ -332,21 +381,24 @@ fn judge_of_unloaded_names_asks_for_them() {
     let schema = Schema::new();
     let definition = read(
         "a",
-        r#"{"type": "ROOT", "contained": {"x": {"types": ["b"], "cardinality": "1:1"}}}"#,
+        r#"{"type": "ROOT", "properties": {"p": {"type": "code", "binding": {"vocabulary": "v"}}},
+            "contained": {"x": {"types": ["b", "d"], "cardinality": "1:1"}}}"#,
     );
-    let needs = |name: &str| {
-        Err(Stop::Needs {
-            kind: Need::Profile,
-            name: name.to_owned(),
-        })
-    };
-    assert_eq!(schema.judge(&definition), needs("b"));
+    let profile = |name| Err(needs(&[(Need::Profile, name)]));
+    let all = [
+        (Need::Profile, "b"),
+        (Need::Profile, "d"),
+        (Need::Vocabulary, "v"),
+    ];
+    assert_eq!(schema.judge(&definition), Err(needs(&all)));
+    schema.insert_vocabulary("v", Vocabulary::default());
+    insert(&schema, "d", r#"{"type": "CONTAINED"}"#);
     insert(
         &schema,
         "b",
         r#"{"type": "CONTAINED", "contained": {"x": {"types": ["c"], "cardinality": "1:1"}}}"#,
     );
-    assert_eq!(schema.judge(&definition), needs("c"));
+    assert_eq!(schema.judge(&definition), profile("c"));
     schema.insert_absent(Need::Profile, "c");
     assert_eq!(schema.judge(&definition).unwrap(), []);
 }

@@ -97,7 +97,7 @@ impl<'w> Check<'_, 'w> {
         let schema = self.walk.schema;
         let profile = match kind.map(|kind| (kind, schema.resolve(kind.slot))) {
             Some((_, Known::Yes(profile))) => Some(profile),
-            Some((kind, Known::Unknown)) => return Err(schema.needs(kind.slot)),
+            Some((kind, Known::Unknown)) => return self.walk.lacks(kind.slot),
             Some((_, Known::No)) => {
                 self.walk
                     .report(Code::NotFound, at, "expected a profile that is defined");

@@ -16,7 +16,7 @@ use crate::rule::{Asked, Reading, Settings, read_settings};
 use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
-use jsonb::{Item, Malformed, Object, Value, to_text, write};
+use jsonb::{Item, Malformed, Object, Value, write};
 
 /// What a property's definition may hold that is not a setting.
 const SHAPE: [&str; 4] = ["type", "items", "properties", "description"];
@@ -115,13 +115,12 @@ impl Reader<'_> {
             let path = path.clone();
             self.pending.push(Pending { path, asked });
         }
-        let rules = settings_text(object)?;
         let properties = &mut self.definition.description.properties;
         properties.push(Property {
             path: path.clone(),
             ordinal: i32::try_from(properties.len()).unwrap_or(i32::MAX),
             kind: kind.clone(),
-            rules,
+            settings: settings_of(object)?,
         });
         self.depth += 1;
         if self.depth > Limits::default().depth() {
@@ -263,7 +262,7 @@ impl Reader<'_> {
 }
 
 /// The settings of a property as a catalog row holds them: its definition without its shape.
-fn settings_text(object: Object<'_>) -> Result<String, Malformed> {
+fn settings_of(object: Object<'_>) -> Result<Vec<u8>, Malformed> {
     let mut members = Vec::new();
     for member in object.iter() {
         let (key, value) = member?;
@@ -272,6 +271,5 @@ fn settings_text(object: Object<'_>) -> Result<String, Malformed> {
             members.push((key, Item::Copy(value)));
         }
     }
-    let bytes = write(&Item::Members(members)).map_err(|_| Malformed)?;
-    to_text(Value::read(&bytes)?)
+    write(&Item::Members(members)).map_err(|_| Malformed)
 }

@@ -15,7 +15,7 @@ use crate::rule::cardinality;
 use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
-use jsonb::{Malformed, Object, Value, to_text};
+use jsonb::{Item, Malformed, Object, Value, write};
 
 pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, Vec<Issue>> {
     finish(|report| {
@@ -97,11 +97,12 @@ pub(super) fn named(name: &str, definition: Value<'_>) -> Result<Description, Ve
         read_properties(properties, &root.name(b"properties"), &mut named, report)?;
         let properties = &mut named.description.properties;
         if let Some(invariants) = object.get(b"invariants")? {
+            let settings = Item::Object(&[(b"invariants", Item::Copy(invariants))]);
             properties.push(Property {
                 path: String::new(),
                 ordinal: i32::try_from(properties.len()).unwrap_or(i32::MAX),
                 kind: "object".to_owned(),
-                rules: format!("{{\"invariants\": {}}}", to_text(invariants)?),
+                settings: write(&settings).map_err(|_| Malformed)?,
             });
         }
         Ok(named)

@@ -71,7 +71,7 @@ impl Writer<'_> {
         Ok(schema)
     }
 
-    fn binding(&self, binding: Option<&Binding>, node: &Node) -> Result<Option<Value>, Stop> {
+    fn binding(&mut self, binding: Option<&Binding>, node: &Node) -> Result<Option<Value>, Stop> {
         let Some(binding) = binding.filter(|binding| !binding.preferred) else {
             return Ok(None);
         };
@@ -79,10 +79,9 @@ impl Writer<'_> {
             Known::Yes(vocabulary) => vocabulary,
             Known::No => return Ok(Some(json!({"not": {}}))),
             Known::Unknown => {
-                return Err(Stop::Needs {
-                    kind: Need::Vocabulary,
-                    name: self.schema.vocabulary_name(binding.vocabulary).to_owned(),
-                });
+                let name = self.schema.vocabulary_name(binding.vocabulary);
+                self.missing.add(Need::Vocabulary, name)?;
+                return Ok(None);
             }
         };
         let mut systems: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();

@@ -12,7 +12,7 @@ mod lexical;
 mod object;
 
 use crate::profile::Profile;
-use crate::resource::Stop;
+use crate::resource::{Missing, Stop};
 use crate::schema::{Known, Schema, Slot};
 use serde_json::{Map, Value, json};
 
@@ -24,11 +24,13 @@ pub fn json_schema(schema: &Schema, profile: &Profile) -> Result<Value, Stop> {
         wanted: Vec::new(),
         steps: Vec::new(),
         conditional: Vec::new(),
+        missing: Missing::default(),
     };
     let mut root = writer.shape(profile, 0)?;
     let conditional = std::mem::take(&mut writer.conditional);
     all_of(&mut root, conditional);
     writer.define_wanted()?;
+    writer.missing.finish()?;
     let mut document = Map::new();
     document.insert(
         "$schema".into(),
@@ -61,21 +63,20 @@ struct Writer<'s> {
     steps: Vec<Step>,
     /// Rules with conditions, each from the root.
     conditional: Vec<Value>,
+    /// What the schema lacks of what was met.
+    missing: Missing,
 }
 
 impl Writer<'_> {
-    fn resolve(&self, slot: Slot) -> Result<Option<&Profile>, Stop> {
-        match self.schema.resolve(slot) {
-            Known::Yes(profile) => Ok(Some(profile)),
-            Known::No => Ok(None),
-            Known::Unknown => Err(*self.schema.needs(slot)),
-        }
-    }
-
     /// A reference to one of the objects of a type, to be defined.
     fn refer(&mut self, slot: Slot, place: usize) -> Result<Keywords, Stop> {
-        let Some(profile) = self.resolve(slot)? else {
-            return Ok(keywords(json!({"not": {}})));
+        let profile = match self.schema.resolve(slot) {
+            Known::Yes(profile) => profile,
+            Known::No => return Ok(keywords(json!({"not": {}}))),
+            Known::Unknown => {
+                self.missing.add(slot.need, self.schema.name(slot))?;
+                return Ok(Keywords::new());
+            }
         };
         let shape = profile.shapes.get(place);
         let name = match shape.and_then(|shape| shape.name.as_deref()) {
@@ -93,11 +94,11 @@ impl Writer<'_> {
     fn define_wanted(&mut self) -> Result<(), Stop> {
         let schema = self.schema;
         while let Some((name, slot, place)) = self.wanted.pop() {
-            let definition = match schema.resolve(slot) {
-                Known::Yes(profile) => self.shape(profile, place)?,
-                _ => return Err(*schema.needs(slot)),
-            };
-            self.definitions.insert(name, Value::Object(definition));
+            // What is wanted was resolved before.
+            if let Known::Yes(profile) = schema.resolve(slot) {
+                let definition = self.shape(profile, place)?;
+                self.definitions.insert(name, Value::Object(definition));
+            }
         }
         Ok(())
     }

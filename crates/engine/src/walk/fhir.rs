@@ -7,7 +7,7 @@
 use super::Walk;
 use crate::issue::Code;
 use crate::profile::{Element, Mark, Member, Presence, Shape};
-use crate::resource::{Halt, Need, Stop};
+use crate::resource::{Halt, Need};
 use crate::schema::Known;
 use crate::trail::Trail;
 use jsonb::{Array, ArrayIter, Malformed, Object, Value};
@@ -182,10 +182,7 @@ impl Walk<'_> {
                 );
                 self.unwalked(Value::Object(object), at, depth)
             }
-            Known::Unknown => Err(Box::new(Stop::Needs {
-                kind: Need::Profile,
-                name: name.to_owned(),
-            })),
+            Known::Unknown => Ok(self.missing.add(Need::Profile, name)?),
         }
     }
 }

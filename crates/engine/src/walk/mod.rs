@@ -14,7 +14,7 @@ use crate::depth;
 use crate::issue::{Code, Issue, Report};
 use crate::limits::Limits;
 use crate::profile::{Element, Node, Profile};
-use crate::resource::{Checked, Halt, Reference, Resource, Stop};
+use crate::resource::{Checked, Halt, Missing, Reference, Resource, Stop};
 use crate::rule::{Answers, Subject};
 use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
@@ -43,14 +43,16 @@ pub fn check(
         root: resource.data,
         answers: Answers::default(),
         references: Vec::new(),
+        missing: Missing::default(),
     };
-    match walk.resource_of(profile, resource) {
-        Ok(incomplete) => Ok(Checked {
-            incomplete,
-            references: walk.references,
-        }),
-        Err(halt) => Err(*halt),
-    }
+    let incomplete = walk
+        .resource_of(profile, resource)
+        .map_err(|halt: Halt| *halt)?;
+    walk.missing.finish()?;
+    Ok(Checked {
+        incomplete,
+        references: walk.references,
+    })
 }
 
 /// A walk over one document.
@@ -65,6 +67,8 @@ pub(crate) struct Walk<'w> {
     /// What that root answered to conditions.
     answers: Answers,
     references: Vec<Reference>,
+    /// What the schema lacks of what was met; none of it is walked.
+    pub(crate) missing: Missing,
 }
 
 impl<'w> Walk<'w> {
@@ -201,8 +205,14 @@ impl<'w> Walk<'w> {
                 self.report(Code::NotFound, at, "expected a type that is defined");
                 Ok(())
             }
-            Known::Unknown => Err(self.schema.needs(slot)),
+            Known::Unknown => self.lacks(slot),
         }
+    }
+
+    /// Notes that the schema lacks what belongs in a place.
+    #[cold]
+    pub(crate) fn lacks(&mut self, slot: Slot) -> Result<(), Halt> {
+        Ok(self.missing.add(slot.need, self.schema.name(slot))?)
     }
 
     /// A value of the wrong kind; it is not walked.

@@ -5,7 +5,7 @@ use crate::issue::{Code, Issue, Severity};
 use crate::lexical::Lexical;
 use crate::limits::MOST_REFERENCES;
 use crate::profile::Element;
-use crate::resource::{Halt, Need, Reference, Stop};
+use crate::resource::{Halt, Need, Reference};
 use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
 use crate::schema::Known;
 use crate::trail::Trail;
@@ -107,10 +107,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             Known::Unknown => {
-                return Err(Box::new(Stop::Needs {
-                    kind: Need::Vocabulary,
-                    name: name.to_owned(),
-                }));
+                return Ok(self.missing.add(Need::Vocabulary, name)?);
             }
         };
         if !is_from(vocabulary, value)? {
