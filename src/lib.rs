@@ -15,6 +15,8 @@ mod pg;
 mod store;
 mod verb;
 
+use verb::row::Noun;
+
 pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog");
@@ -75,26 +77,30 @@ pg::sql_function! {
     resource_upsert => verb::resource::upsert;
     resource_create_if => verb::resource::create_if::create_if;
     resource_upsert_if => verb::resource::upsert_if::upsert_if;
-    resource_load => verb::load::load;
+    resource_load => |call| verb::load::load(call, Noun::Resource);
     resource_patch => verb::resource::patch::patch;
     contained_put => verb::resource::contained_put;
     contained_delete => verb::resource::contained_delete;
-    resource_read => verb::resource::read;
-    resource_read_at => verb::resource::read_at;
-    resource_exists => verb::resource::exists;
+    resource_read => |call| verb::row::read(call, Noun::Resource);
+    resource_read_at => |call| verb::row::read_at(call, Noun::Resource);
+    resource_exists => |call| verb::row::exists(call, Noun::Resource);
     resource_search => verb::resource::search;
     criteria => verb::criteria::from_query;
     bundle_apply => verb::bundle::apply;
-    resource_history => verb::resource::history;
-    resource_delete => verb::resource::delete::delete;
+    resource_history => |call| verb::row::history(call, Noun::Resource);
+    resource_delete => |call| verb::row::delete(call, Noun::Resource);
     resource_validate => verb::resource::validate;
     resource_is_valid => verb::resource::is_valid;
 
-    relationship_link => verb::link::write::link;
-    relationship_read => verb::link::read;
-    relationship_upsert => verb::link::upsert::upsert;
+    relationship_link => verb::link::link;
+    relationship_read => |call| verb::row::read(call, Noun::Link);
+    relationship_upsert => verb::link::upsert;
     relationship_list => verb::link::list;
-    relationship_unlink => verb::link::unlink::unlink;
+    relationship_read_at => |call| verb::row::read_at(call, Noun::Link);
+    relationship_history => |call| verb::row::history(call, Noun::Link);
+    relationship_load => |call| verb::load::load(call, Noun::Link);
+    relationship_validate => verb::link::validate;
+    relationship_unlink => |call| verb::row::delete(call, Noun::Link);
 
     request_version => verb::http::version;
     request_unconditional => verb::http::unconditional;

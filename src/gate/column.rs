@@ -1,7 +1,7 @@
 //! Validation of a column of a table of the user's own.
 
 use crate::pg::{Answer, Call, Error, Event, Result, State, kind};
-use crate::store::history::RowKey;
+use crate::store::row::RowKey;
 use crate::store::{find_for_gate, reference, refusal, source as sources};
 use ingest_engine::Resource;
 use std::ffi::CString;

@@ -12,8 +12,9 @@ use crate::pg::{
     running_statement, statement_start,
 };
 use crate::store::acting::on_history;
-use crate::store::history::{Before, RowKey, through_seal};
-use crate::store::table::Table;
+use crate::store::history::{Before, through_seal};
+use crate::store::row::RowKey;
+use crate::store::table::{Action, Table};
 use ingest_engine::Kind;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -193,7 +194,7 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confir
             session.step()?;
             let mut confirmed = Confirmed::Fine;
             for row in session
-                .run(&table.clashing, args, Reading::Latest, 0)?
+                .run(table.statement(Action::Clashing), args, Reading::Latest, 0)?
                 .iter()
             {
                 match is_own_transaction(row.xid(1)) {
@@ -204,7 +205,8 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confir
             }
             if revived && confirmed == Confirmed::Fine {
                 through_seal((found.history, Event::Update), || {
-                    session.run(&table.revive, args, Reading::LatestWriting, 0)
+                    let revive = table.statement(Action::Revive);
+                    session.run(revive, args, Reading::LatestWriting, 0)
                 })?;
             }
             Ok(confirmed)

@@ -7,8 +7,9 @@ use super::confirm;
 use crate::pg::{
     Answer, Arg, Call, Error, Event, Instant, PerTable, Result, State, TriggerCall, Tuple, now,
 };
-use crate::store::history::{self, Before, RowKey};
+use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
+use crate::store::row::RowKey;
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid};
@@ -150,7 +151,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
     let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
     let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
-    if !same_key(key, key_of(&row, &layout)?) {
+    if Some(key) != key_of(&row, &layout)? {
         return Err(Error::refuse(
             State::BadRequest,
             format!("the id of {} cannot change", guarded.name()),
@@ -350,23 +351,9 @@ fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
 }
 
 fn check_key(key: RowKey<'_>) -> Result<()> {
-    let valid = match key {
-        RowKey::Id(id) => id_is_valid(id),
-        RowKey::Ends(from, to) => id_is_valid(from) && id_is_valid(to),
-    };
-    if valid {
-        Ok(())
-    } else {
-        Err(refusal::bad_id())
-    }
-}
-
-fn same_key(old: RowKey<'_>, new: Option<RowKey<'_>>) -> bool {
-    match (old, new) {
-        (RowKey::Id(old), Some(RowKey::Id(new))) => old == new,
-        (RowKey::Ends(from, to), Some(RowKey::Ends(new_from, new_to))) => {
-            from == new_from && to == new_to
-        }
-        _ => false,
+    match key {
+        RowKey::Id(id) if id_is_valid(id) => Ok(()),
+        RowKey::Ends(from, to) if id_is_valid(from) && id_is_valid(to) => Ok(()),
+        _ => Err(refusal::bad_id()),
     }
 }

@@ -3,8 +3,9 @@
 use super::catch::guard;
 use super::composite::Record;
 use super::error::{Error, Result, State};
+use super::signature::{Signature, wrong_result};
 use super::trigger::TriggerCall;
-use super::{Instant, ffi, varlena};
+use super::{Answer, Instant, ffi, kind, varlena};
 use jsonb::Value;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, TriggerData};
 
@@ -15,13 +16,23 @@ const LONGEST_TEXT: usize = 64 << 10;
 pub struct Call<'a> {
     info: &'a mut FunctionCallInfoBaseData,
     context: MemoryContext,
+    signature: &'static Signature,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(info: &'a mut FunctionCallInfoBaseData) -> Self {
+    pub(super) fn new(info: &'a mut FunctionCallInfoBaseData) -> Result<Self> {
+        let signature = Signature::of(info)?;
         // SAFETY: a backend variable that is always set while a function runs.
         let context = unsafe { ffi::CurrentMemoryContext };
-        Self { info, context }
+        Ok(Self {
+            info,
+            context,
+            signature,
+        })
+    }
+
+    pub(super) fn signature(&self) -> &'static Signature {
+        self.signature
     }
 
     pub(super) fn info(&mut self) -> &mut FunctionCallInfoBaseData {
@@ -36,7 +47,7 @@ impl<'a> Call<'a> {
 
     /// The argument at `place`, or `None` for SQL NULL (and for one that is not there, as after a
     /// binary update with the old signatures still in the catalog).
-    pub fn datum(&self, place: usize) -> Option<Datum> {
+    fn datum(&self, place: usize) -> Option<Datum> {
         if place >= usize::try_from(self.info.nargs).unwrap_or(0) {
             return None;
         }
@@ -45,16 +56,25 @@ impl<'a> Call<'a> {
         (!argument.isnull).then_some(argument.value)
     }
 
+    /// The same, if it is of this type: a number must not be read as a pointer.
+    #[inline]
+    pub(super) fn datum_of(&self, place: usize, of: Oid) -> Result<Option<Datum>> {
+        match self.signature.check(place, of)? {
+            true => Ok(self.datum(place)),
+            false => Ok(None),
+        }
+    }
+
     /// The bytes of a varlena argument. They are fetched into the call's own memory context, so
     /// they live as long as the call, whatever SPI session they are asked for in.
-    fn bytes(&self, place: usize) -> Result<Option<&'a [u8]>> {
-        let Some(datum) = self.datum(place) else {
+    fn bytes(&self, place: usize, of: Oid) -> Result<Option<&'a [u8]>> {
+        let Some(datum) = self.datum_of(place, of)? else {
             return Ok(None);
         };
         let context = self.context;
         // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
         let before = unsafe { (&raw mut ffi::CurrentMemoryContext).replace(context) };
-        // SAFETY: only varlena-typed arguments are asked for, and the context outlives `'a`.
+        // SAFETY: asked for with types that are varlenas, and the context outlives `'a`.
         let bytes = unsafe { varlena::bytes(datum) };
         // SAFETY: as above.
         unsafe { ffi::CurrentMemoryContext = before };
@@ -63,7 +83,7 @@ impl<'a> Call<'a> {
 
     /// A text argument.
     pub fn text(&self, place: usize) -> Result<Option<&'a str>> {
-        match self.bytes(place)? {
+        match self.bytes(place, kind::TEXT)? {
             Some(bytes) if bytes.len() > LONGEST_TEXT => Err(Error::refuse(
                 State::TooLarge,
                 "a text argument is longer than 64 kB",
@@ -83,36 +103,47 @@ impl<'a> Call<'a> {
 
     /// The root container of a jsonb argument.
     pub fn jsonb(&self, place: usize) -> Result<Option<&'a [u8]>> {
-        self.bytes(place)
+        self.bytes(place, kind::JSONB)
     }
 
     /// A jsonb argument that must be there, read.
     pub fn need_jsonb(&self, place: usize, name: &str) -> Result<Value<'a>> {
-        let bytes = self.bytes(place)?.ok_or_else(|| missing(name))?;
+        let bytes = self.jsonb(place)?.ok_or_else(|| missing(name))?;
         Ok(Value::read(bytes)?)
     }
 
+    /// A jsonb argument, as the answer.
+    pub fn answer_jsonb(&self, place: usize) -> Result<Answer> {
+        let given = self.datum_of(place, kind::JSONB)?;
+        Ok(given.map_or(Answer::Null, |datum| Answer::Value(datum, kind::JSONB)))
+    }
+
     /// An integer argument.
-    pub fn int4(&self, place: usize) -> Option<i32> {
-        self.datum(place).map(|datum| datum.value() as i32)
+    pub fn int4(&self, place: usize) -> Result<Option<i32>> {
+        let given = self.datum_of(place, kind::INT4)?;
+        Ok(given.map(|datum| datum.value() as i32))
     }
 
     /// A boolean argument; NULL is `false`.
-    pub fn bool(&self, place: usize) -> bool {
-        self.datum(place)
-            .is_some_and(|datum| datum.value() & 1 == 1)
+    pub fn bool(&self, place: usize) -> Result<bool> {
+        let given = self.datum_of(place, kind::BOOL)?;
+        Ok(given.is_some_and(|datum| datum.value() & 1 == 1))
     }
 
     /// A timestamptz argument.
-    pub fn instant(&self, place: usize) -> Option<Instant> {
-        self.datum(place).map(|datum| datum.value() as i64)
+    pub fn instant(&self, place: usize) -> Result<Option<Instant>> {
+        let given = self.datum_of(place, kind::INSTANT)?;
+        Ok(given.map(|datum| datum.value() as i64))
     }
 
-    /// A row argument of a composite type of so many columns.
+    /// A row argument of at least so many columns.
     pub fn record(&self, place: usize, width: usize) -> Result<Record<'a>> {
-        // SAFETY: only arguments of composite types are asked for, by the width of their type; an
-        // argument lives for the call.
-        unsafe { Record::read(self.datum(place), width) }
+        let given = match self.signature.check_row(place)? {
+            true => self.datum(place),
+            false => None,
+        };
+        // SAFETY: the argument is a row, and lives for the call.
+        unsafe { Record::read(given, width) }
     }
 
     /// The trigger that calls, or a bug report when the function was called as a plain one.
@@ -133,6 +164,9 @@ impl<'a> Call<'a> {
 
     /// Begins the answer of a set-returning function and hands rows to it.
     pub fn materialize(&mut self) -> Result<super::composite::RowSink> {
+        if !self.signature.result.is_row {
+            return Err(wrong_result("a set of rows"));
+        }
         let info: *mut FunctionCallInfoBaseData = self.info();
         // SAFETY: the closure holds only the call; PostgreSQL made `info`.
         unsafe { guard(|| ffi::InitMaterializedSRF(info, 0)) }?;

@@ -2,9 +2,9 @@
 
 use super::call::Call;
 use super::error::{Error, Refusal, Result, ascii, encode};
-use super::{ffi, memory, steps, varlena};
+use super::{ffi, kind, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
-use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, Pg_finfo_record};
+use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, INT8OID, Oid, Pg_finfo_record, TRIGGEROID};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,24 +15,32 @@ pub enum Answer {
     Null,
     /// What an AFTER or a statement trigger returns: a null pointer that is not SQL NULL.
     Done,
-    /// A value.
-    Value(Datum),
+    /// A value, and its type.
+    Value(Datum, Oid),
 }
 
 impl Answer {
     /// A 32-bit integer.
     pub fn int4(value: i32) -> Self {
-        Self::Value(Datum::from(value))
+        Self::Value(Datum::from(value), kind::INT4)
     }
 
     /// A 64-bit integer.
     pub fn int8(value: i64) -> Self {
-        Self::Value(Datum::from(value))
+        Self::Value(Datum::from(value), INT8OID)
     }
 
     /// A boolean.
     pub fn bool(value: bool) -> Self {
-        Self::Value(Datum::from(value))
+        Self::Value(Datum::from(value), kind::BOOL)
+    }
+
+    fn of(&self) -> Option<Oid> {
+        match self {
+            Answer::Null => None,
+            Answer::Done => Some(TRIGGEROID),
+            Answer::Value(_, of) => Some(*of),
+        }
     }
 }
 
@@ -74,7 +82,15 @@ fn run(
     body: fn(&mut Call<'_>) -> Result<Answer>,
 ) -> std::result::Result<Datum, Thrown> {
     memory::keep();
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut Call::new(fcinfo))));
+    let answer = || {
+        let mut call = Call::new(fcinfo)?;
+        let answer = body(&mut call)?;
+        if let Some(of) = answer.of() {
+            call.signature().check_result(of)?;
+        }
+        Ok(answer)
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(answer));
     let outcome = match (steps::resume(), outcome) {
         // PostgreSQL's own error says more, or the same.
         (_, Ok(Err(Error::Postgres(caught)))) => Ok(Err(Error::Postgres(caught))),
@@ -82,7 +98,7 @@ fn run(
         (None, outcome) => outcome,
     };
     let error = match outcome {
-        Ok(Ok(Answer::Value(datum))) => {
+        Ok(Ok(Answer::Value(datum, _))) => {
             fcinfo.isnull = false;
             return Ok(datum);
         }
@@ -228,7 +244,7 @@ pub const V1: Pg_finfo_record = Pg_finfo_record { api_version: 1 };
 
 /// Exports a Rust function to SQL, under the C name `<name>_wrapper`.
 macro_rules! sql_function {
-    ($($name:ident => $body:path;)*) => {$(
+    ($($name:ident => $body:expr;)*) => {$(
         // The body is the boundary's own; only the names come from outside of it.
         #[allow(unsafe_code)]
         const _: () = {

@@ -105,6 +105,8 @@ unsafe extern "C-unwind" {
         type_id: *mut Oid,
         shape: *mut TupleDesc,
     ) -> c_int;
+    pub fn lookup_rowtype_tupdesc_copy(type_id: Oid, modifier: i32) -> TupleDesc;
+    pub fn equalTupleDescs(one: TupleDesc, other: TupleDesc) -> bool;
     pub fn CreateTupleDescCopy(shape: TupleDesc) -> TupleDesc;
     pub fn BlessTupleDesc(shape: TupleDesc) -> TupleDesc;
     pub fn InitMaterializedSRF(call: FunctionCallInfo, flags: u32);
@@ -224,6 +226,8 @@ unsafe extern "C-unwind" {
     pub fn find_all_inheritors(parent: Oid, mode: c_int, counts: *mut *mut List) -> *mut List;
 
     // lsyscache.h
+    pub fn get_func_signature(function: Oid, types: *mut *mut Oid, count: *mut c_int) -> Oid;
+    pub fn type_is_rowtype(of: Oid) -> bool;
     pub fn get_namespace_name(schema: Oid) -> *mut c_char;
 
     // arrayfns

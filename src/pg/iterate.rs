@@ -2,7 +2,7 @@
 
 use super::catch::guard;
 use super::error::Result;
-use super::{Call, Error, ffi};
+use super::{Call, Error, ffi, kind};
 use pgrx::pg_sys::{Datum, JsonbContainer, JsonbIterator, JsonbValue, varlena};
 use std::mem::MaybeUninit;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use std::time::Instant;
 /// Walks the jsonb argument at `place` so many times; gives the nanoseconds of all rounds.
 pub fn walk(call: &Call<'_>, place: usize, rounds: i32) -> Result<i64> {
     let datum: Datum = call
-        .datum(place)
+        .datum_of(place, kind::JSONB)?
         .ok_or(Error::Bug("no jsonb to walk".into()))?;
     let begun = Instant::now();
     // SAFETY: the argument is a jsonb; pg_detoast_datum gives it a header of four bytes, behind

@@ -56,8 +56,19 @@ pub enum Arg<'a> {
     Instant(Instant),
     /// `oid`
     Oid(Oid),
-    /// A datum that lives at least as long as the execution.
-    Datum(Datum),
+    /// A value of an enum.
+    Label(Label),
+    /// A datum of this type, which lives at least as long as the execution.
+    Datum(Datum, Oid),
+}
+
+/// A value of an enum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// The enum.
+    pub of: Oid,
+    /// Which of its values.
+    pub value: Oid,
 }
 
 impl<'a> Arg<'a> {
@@ -69,6 +80,23 @@ impl<'a> Arg<'a> {
     /// The value, or NULL.
     pub fn jsonb(value: Option<&'a [u8]>) -> Self {
         value.map_or(Arg::Null, Arg::Jsonb)
+    }
+
+    /// Whether it can stand where this type is; NULL can everywhere.
+    #[inline]
+    pub(super) fn is_of(&self, of: Oid) -> bool {
+        of == match self {
+            Arg::Null => return true,
+            Arg::Text(_) => kind::TEXT,
+            Arg::Texts(_) => kind::TEXTS,
+            Arg::Int4(_) => kind::INT4,
+            Arg::Jsonb(_) => kind::JSONB,
+            Arg::Jsonbs(_) => kind::JSONBS,
+            Arg::Instant(_) => kind::INSTANT,
+            Arg::Oid(_) => kind::OID,
+            Arg::Label(label) => label.of,
+            Arg::Datum(_, of) => *of,
+        }
     }
 
     pub(super) fn fits(&self) -> Result<()> {
@@ -102,7 +130,8 @@ impl<'a> Arg<'a> {
             // SAFETY: as above.
             Arg::Jsonbs(items) => unsafe { varlena::put_jsonb_array(items) },
             Arg::Oid(oid) => Datum::from(*oid),
-            Arg::Datum(datum) => *datum,
+            Arg::Label(label) => Datum::from(label.value),
+            Arg::Datum(datum, _) => *datum,
         })
     }
 }
@@ -145,7 +174,7 @@ pub struct About {
 #[derive(Debug)]
 pub struct Statement {
     sql: Cow<'static, str>,
-    types: &'static [Oid],
+    types: Cow<'static, [Oid]>,
     planning: Planning,
     about: Option<Rc<About>>,
     place: OnceCell<Rc<Place>>,
@@ -153,21 +182,24 @@ pub struct Statement {
 
 impl Statement {
     /// A statement that goes by a key: one plan serves all values.
-    pub fn by_key(sql: impl Into<Cow<'static, str>>, types: &'static [Oid]) -> Self {
-        Self::new(sql.into(), types, Planning::Generic)
+    pub fn by_key(
+        sql: impl Into<Cow<'static, str>>,
+        types: impl Into<Cow<'static, [Oid]>>,
+    ) -> Self {
+        Self::new(sql.into(), types.into(), Planning::Generic)
     }
 
     /// As [`Statement::by_key`], for a `const`.
     pub const fn keyed(sql: &'static str, types: &'static [Oid]) -> Self {
-        Self::new(Cow::Borrowed(sql), types, Planning::Generic)
+        Self::new(Cow::Borrowed(sql), Cow::Borrowed(types), Planning::Generic)
     }
 
     /// A statement that searches: planned for the values of each execution.
     pub fn by_values(sql: impl Into<Cow<'static, str>>, types: &'static [Oid]) -> Self {
-        Self::new(sql.into(), types, Planning::Custom)
+        Self::new(sql.into(), Cow::Borrowed(types), Planning::Custom)
     }
 
-    const fn new(sql: Cow<'static, str>, types: &'static [Oid], planning: Planning) -> Self {
+    const fn new(sql: Cow<'static, str>, types: Cow<'static, [Oid]>, planning: Planning) -> Self {
         Self {
             sql,
             types,
@@ -206,10 +238,12 @@ impl Statement {
 
     /// The plan, for an execution with these arguments.
     pub(super) fn plan_for(&self, arguments: &[Arg<'_>]) -> Result<Rc<Plan>> {
-        if arguments.len() != self.types.len() || arguments.len() > Self::MOST {
-            return Err(Error::Bug(
-                "a statement got a wrong number of arguments".into(),
-            ));
+        let (given, types) = (arguments.iter(), self.types.iter());
+        if arguments.len() != self.types.len()
+            || arguments.len() > Self::MOST
+            || !given.zip(types).all(|(given, of)| given.is_of(*of))
+        {
+            return Err(Error::Bug("a statement got other arguments".into()));
         }
         arguments.iter().try_for_each(Arg::fits)?;
         self.plan()

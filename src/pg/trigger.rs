@@ -2,7 +2,7 @@
 
 use super::catch::guard;
 use super::error::{Error, Result};
-use super::{Answer, Arg, Instant, ffi, varlena};
+use super::{Answer, Arg, Instant, ffi, kind, varlena};
 use core::ffi::{CStr, c_int};
 use jsonb::Value;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
@@ -217,31 +217,53 @@ impl<'a> Tuple<'a> {
     /// The number of the column called `name`, if it is of this type.
     pub fn column_of(&self, name: &CStr, of: Oid) -> Option<c_int> {
         let number = self.column(name)?;
+        (self.type_of(number) == of).then_some(number)
+    }
+
+    #[inline]
+    fn type_of(&self, column: c_int) -> Oid {
         // SAFETY: a plain look-up that answers InvalidOid for a wrong number.
-        (unsafe { ffi::SPI_gettypeid(self.shape, number) } == of).then_some(number)
+        unsafe { ffi::SPI_gettypeid(self.shape, column) }
     }
 
     /// The column's datum, or `None` for NULL.
-    pub fn datum(&self, column: c_int) -> Option<Datum> {
+    fn datum(&self, column: c_int) -> Option<Datum> {
         let mut is_null = true;
         // SAFETY: tuple and shape belong together; a wrong number answers null.
         let datum = unsafe { ffi::SPI_getbinval(self.tuple, self.shape, column, &raw mut is_null) };
         (!is_null).then_some(datum)
     }
 
+    /// The datum of a column of this type; `None`, too, for a column of another: a trigger finds its
+    /// columns by name and type before.
+    #[inline]
+    fn datum_of(&self, column: c_int, of: Oid) -> Option<Datum> {
+        match self.type_of(column) == of {
+            true => self.datum(column),
+            false => None,
+        }
+    }
+
+    /// A column, for a statement.
+    pub fn arg(&self, column: c_int) -> Arg<'a> {
+        let of = self.type_of(column);
+        self.datum(column)
+            .map_or(Arg::Null, |datum| Arg::Datum(datum, of))
+    }
+
     /// A text column.
     pub fn text(&self, column: c_int) -> Result<Option<&'a str>> {
-        // SAFETY: asked for text columns only; trigger functions ask outside SPI sessions, so a
+        // SAFETY: the column is of type text; trigger functions ask outside SPI sessions, so a
         // fetched copy lives in the call's own context.
-        self.datum(column)
+        self.datum_of(column, kind::TEXT)
             .map(|datum| unsafe { varlena::text(datum) })
             .transpose()
     }
 
     /// The root container of a jsonb column.
     pub fn jsonb(&self, column: c_int) -> Result<Option<&'a [u8]>> {
-        // SAFETY: as for `text`.
-        self.datum(column)
+        // SAFETY: the column is of type jsonb; as for `text`.
+        self.datum_of(column, kind::JSONB)
             .map(|datum| unsafe { varlena::bytes(datum) })
             .transpose()
     }
@@ -255,17 +277,19 @@ impl<'a> Tuple<'a> {
 
     /// An int4 column.
     pub fn int4(&self, column: c_int) -> Option<i32> {
-        self.datum(column).map(|datum| datum.value() as i32)
+        self.datum_of(column, kind::INT4)
+            .map(|datum| datum.value() as i32)
     }
 
     /// A timestamptz column.
     pub fn instant(&self, column: c_int) -> Option<Instant> {
-        self.datum(column).map(|datum| datum.value() as i64)
+        self.datum_of(column, kind::INSTANT)
+            .map(|datum| datum.value() as i64)
     }
 
     /// The answer of a BEFORE trigger that lets this row go on as it is.
     pub fn answer(&self) -> Answer {
-        Answer::Value(Datum::from(self.tuple))
+        Answer::Value(Datum::from(self.tuple), pg_sys::TRIGGEROID)
     }
 
     /// The answer of a BEFORE trigger that lets the row go on with these columns changed.
@@ -274,7 +298,12 @@ impl<'a> Tuple<'a> {
         if changes.len() > MOST {
             return Err(Error::Bug("a trigger changes too many columns".into()));
         }
-        for (_, value) in changes {
+        for (column, value) in changes {
+            if !value.is_of(self.type_of(*column)) {
+                return Err(Error::Bug(
+                    "a trigger changes a column of another type".into(),
+                ));
+            }
             value.fits()?;
         }
         let mut columns = [0 as c_int; MOST];
@@ -302,6 +331,6 @@ impl<'a> Tuple<'a> {
                 )
             })
         }?;
-        Ok(Answer::Value(Datum::from(tuple)))
+        Ok(Answer::Value(Datum::from(tuple), pg_sys::TRIGGEROID))
     }
 }

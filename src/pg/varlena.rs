@@ -82,18 +82,18 @@ pub(super) fn fits(bytes: &[u8]) -> Result<()> {
 
 /// A text, as the answer of a function.
 pub fn datum_of_text(text: &str) -> Result<Answer> {
-    datum(text.as_bytes())
+    datum(text.as_bytes(), pg_sys::TEXTOID)
 }
 
 /// A jsonb root container, as the answer of a function.
 pub fn datum_of_jsonb(container: &[u8]) -> Result<Answer> {
-    datum(container)
+    datum(container, pg_sys::JSONBOID)
 }
 
-fn datum(bytes: &[u8]) -> Result<Answer> {
+fn datum(bytes: &[u8], of: pg_sys::Oid) -> Result<Answer> {
     fits(bytes)?;
     // SAFETY: inside guard, size checked.
-    unsafe { guard(|| put(bytes)) }.map(Answer::Value)
+    unsafe { guard(|| put(bytes)) }.map(|datum| Answer::Value(datum, of))
 }
 
 /// A palloc'd C string, or null for `None`. A NUL inside ends it early.

@@ -6,31 +6,13 @@
 use super::acting::{self, on_history, on_target};
 use super::layout::{Key, Layout};
 use super::refusal;
-use super::table::Table;
+use super::row::RowKey;
+use super::table::{Action, Table};
 use crate::pg::{
-    Arg, Event, Instant, Oid, Parts, Reading, Result, Session, Statement, Tuple, Use, kind,
+    Arg, Event, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use, kind,
     snapshot_is_old,
 };
 use std::cell::Cell;
-
-/// What names one row.
-#[derive(Debug, Clone, Copy)]
-pub enum RowKey<'a> {
-    /// A resource.
-    Id(&'a str),
-    /// A link: its two ends.
-    Ends(&'a str, &'a str),
-}
-
-impl<'a> RowKey<'a> {
-    /// The values of the key's columns.
-    pub fn parts(self) -> Parts<'a> {
-        match self {
-            RowKey::Id(id) => [id, ""],
-            RowKey::Ends(from, to) => [from, to],
-        }
-    }
-}
 
 /// The newest version of a row, living or archived.
 #[derive(Debug, Clone, Copy)]
@@ -82,17 +64,17 @@ pub enum Target {
 pub fn hold_target(table: &Table, referrer: Oid, id: &str) -> Result<Target> {
     on_target(table, referrer, || {
         Session::open(|session| {
+            let args = [Arg::Text(id)];
+            let there = |action, reading| {
+                let rows = session.run(table.statement(action), &args, reading, 1)?;
+                Result::Ok(rows.count() > 0)
+            };
             for _ in 0..2 {
-                let rows = session.run(&table.hold_target, &[Arg::Text(id)], Reading::Fresh, 1)?;
-                if rows.count() > 0 {
+                if there(Action::HoldTarget, Reading::Fresh)? {
                     return Ok(Target::Held);
                 }
             }
-            let unseen = snapshot_is_old()
-                && session
-                    .run(&table.read, &[Arg::Text(id)], Reading::Latest, 1)?
-                    .count()
-                    > 0;
+            let unseen = snapshot_is_old() && there(Action::Read, Reading::Latest)?;
             Ok(match unseen {
                 true => Target::Unseen,
                 false => Target::Missing,
@@ -109,9 +91,9 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
     }
     on_history(table, Some(relation), Use::Read, |_| {
         Session::open(|session| {
-            let (args, count) = key_args(key);
-            let args = &args[..count];
-            let living = session.run(&table.hold, args, Reading::Fresh, 1)?;
+            let args = key.args();
+            let hold = table.statement(Action::Hold);
+            let living = session.run(hold, &args, Reading::Fresh, 1)?;
             if let Some(row) = living.first() {
                 row.expect(&[kind::INT4, kind::INSTANT, kind::INSTANT, kind::INT4])?;
                 return Ok(Before::Living {
@@ -121,63 +103,76 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
                     profile_version: row.int4(4),
                 });
             }
-            Ok(last_of(session, table, args)?.map_or(Before::Nothing, Before::Deleted))
+            let last = last_of(session, table, key, Reading::Latest)?;
+            Ok(last.map_or(Before::Nothing, |(last, _)| Before::Deleted(last)))
         })
     })
 }
 
-fn last_of(session: &Session, table: &Table, args: &[Arg<'_>]) -> Result<Option<Last>> {
-    let rows = session.run(&table.last_archived, args, Reading::Latest, 1)?;
+/// The last version in history, and whether it is a tombstone.
+fn last_of(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    reading: Reading,
+) -> Result<Option<(Last, bool)>> {
+    let last = table.statement(Action::LastArchived);
+    let rows = session.run(last, &key.args(), reading, 1)?;
     rows.first()
         .map(|row| {
             row.expect(&ARCHIVED)?;
-            Ok(Last {
+            let last = Last {
                 version: row.int4(1),
                 updated_at: row.instant(2).unwrap_or_default(),
-            })
+            };
+            Ok((last, row.bool(3)))
         })
         .transpose()
 }
 
-/// The tombstone of a row that was just deleted, read as the table's owner.
-pub fn tombstone(
-    session: &Session,
-    table: &Table,
-    key: RowKey<'_>,
-) -> Result<Option<(i32, Instant)>> {
-    let (args, count) = key_args(key);
+/// The tombstone of a row that the caller has just deleted. It is read as the table's owner: who may
+/// delete need not be able to read history.
+pub fn tombstone(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Last>> {
     on_history(table, None, Use::Read, |_| {
-        let rows = session.run(&table.last_archived, &args[..count], Reading::Fresh, 1)?;
-        let Some(last) = rows.first() else {
-            return Ok(None);
-        };
-        last.expect(&ARCHIVED)?;
-        let found = (last.int4(1), last.instant(2).unwrap_or_default());
-        Ok(last.bool(3).then_some(found))
+        let last = last_of(session, table, key, Reading::Fresh)?;
+        Ok(last.and_then(|(last, is_tombstone)| is_tombstone.then_some(last)))
     })
 }
 
-/// Whether the last version of a row is a tombstone, with the caller's rights; no, without them.
+/// What the caller may do with a table, where he is not to be refused for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rights {
+    /// Read its history.
+    pub read_history: bool,
+    /// Read it.
+    pub read: bool,
+    /// Hold rows of it.
+    pub hold: bool,
+}
+
+/// What the caller may do with a table.
+pub fn rights(session: &Session, table: &Table, reading: Reading) -> Result<Rights> {
+    let rows = session.run(table.statement(Action::Rights), &[], reading, 1)?;
+    Ok(rows.first().map_or_else(Rights::default, |row| Rights {
+        read_history: row.bool(2),
+        read: row.bool(3),
+        hold: row.bool(4),
+    }))
+}
+
+/// Whether a row that is not there was deleted, as far as the caller may know: without the right to
+/// read history, it never was.
 pub fn is_deleted(
     session: &Session,
     table: &Table,
     key: RowKey<'_>,
     reading: Reading,
 ) -> Result<bool> {
-    let rights = session.run(&table.rights, &[], reading, 1)?;
-    if !rights.first().is_some_and(|row| row.bool(2)) {
+    if !rights(session, table, reading)?.read_history {
         return Ok(false);
     }
-    let (args, count) = key_args(key);
-    let rows = session.run(&table.last_archived, &args[..count], reading, 1)?;
-    Ok(rows.first().is_some_and(|row| row.bool(3)))
-}
-
-fn key_args<'a>(key: RowKey<'a>) -> ([Arg<'a>; 2], usize) {
-    match key {
-        RowKey::Id(id) => ([Arg::Text(id), Arg::Null], 1),
-        RowKey::Ends(from, to) => ([Arg::Text(from), Arg::Text(to)], 2),
-    }
+    let last = last_of(session, table, key, reading)?;
+    Ok(last.is_some_and(|(_, is_tombstone)| is_tombstone))
 }
 
 /// A write that a seal lets pass: of which history, and of which kind.
@@ -230,13 +225,19 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
     Ok(count)
 }
 
-/// Whether there may be another row under the key of one that was just deleted.
-fn may_be_back(table: &Table, old: &Tuple<'_>, layout: &Layout) -> Result<bool> {
+/// The key of a row that was just deleted, if there may be another row under it.
+fn may_be_back<'a>(
+    table: &Table,
+    old: &Tuple<'a>,
+    layout: &Layout,
+) -> Result<Option<RowKey<'a>>> {
     let text = |column| old.text(column).map(Option::unwrap_or_default);
-    table.keys.may_have_another(match layout.key {
-        Key::Id(id) => [text(id)?, ""],
-        Key::Ends(from, to, _) => [text(from)?, text(to)?],
-    })
+    let key = match layout.key {
+        Key::Id(id) => RowKey::Id(text(id)?),
+        Key::Ends(from, to, _) => RowKey::Ends(text(from)?, text(to)?),
+    };
+    let may = table.keys.may_have_another(key.parts())?;
+    Ok(may.then_some(key))
 }
 
 /// Writes the version that has just ended, and after a delete the tombstone too.
@@ -249,39 +250,46 @@ pub fn archive(
     tombstone: bool,
 ) -> Result<()> {
     let version = old.int4(layout.version).unwrap_or_default();
-    let column = |number: i32| old.datum(number).map_or(Arg::Null, Arg::Datum);
-    let (key, width) = match layout.key {
-        Key::Id(id) => ([column(id), Arg::Null, Arg::Null], 1),
-        Key::Ends(from, to, id) => ([column(from), column(to), column(id)], 3),
+    let row = |version: i32, updated_at, is_tombstone: bool, ended_at| {
+        let content = |number: i32| match is_tombstone {
+            false => old.arg(number),
+            true => Arg::Null,
+        };
+        let (Key::Id(id) | Key::Ends(_, _, id)) = layout.key;
+        let mut args = vec![
+            old.arg(id),
+            Arg::Int4(version),
+            old.arg(layout.created_at),
+            updated_at,
+            old.arg(layout.profile_version),
+            content(layout.data),
+        ];
+        match layout.key {
+            Key::Id(_) => args.extend(layout.contained.map(content)),
+            Key::Ends(from, to, _) => args.extend([old.arg(from), old.arg(to)]),
+        }
+        args.push(ended_at);
+        args
     };
-    let mut args = [Arg::Null; 9];
-    args[..width].copy_from_slice(&key[..width]);
-    args[width] = Arg::Int4(version);
-    args[width + 1] = column(layout.created_at);
-    args[width + 2] = column(layout.updated_at);
-    args[width + 3] = column(layout.profile_version);
-    args[width + 4] = column(layout.data);
-    let contained = usize::from(layout.contained.is_some());
-    if let Some(number) = layout.contained {
-        args[width + 5] = column(number);
-    }
-    let end = width + 5 + contained;
-    args[end] = Arg::Instant(ended_at);
-    let count = end + 1;
+    // What runs within a statement, in its RETURNING say, finds the row deleted and not yet archived,
+    // and may have made it again as if it were new.
+    let back = match tombstone {
+        true => may_be_back(table, old, layout)?,
+        false => None,
+    };
+    let end = Arg::Instant(ended_at);
     on_history(table, Some(relation), Use::Write, |found| {
         Session::open(|session| {
-            // What runs within a statement, in its RETURNING say, finds the row deleted and not yet
-            // archived, and may have made it again as if it were new.
-            if tombstone && may_be_back(table, old, layout)? {
-                let count = width.min(2);
-                let rows = session.run(&table.hold, &key[..count], Reading::Fresh, 1)?;
-                if rows.count() > 0 {
+            if let Some(key) = back {
+                let hold = table.statement(Action::Hold);
+                if session.run(hold, &key.args(), Reading::Fresh, 1)?.count() > 0 {
                     return Err(refusal::deleted_and_created(&table.name));
                 }
             }
+            let archive = table.statement(Action::Archive);
             let put = |args: &[Arg<'_>]| {
                 through_seal((found.history, Event::Insert), || {
-                    session.run(&table.archive, args, Reading::Fresh, 0)
+                    session.run(archive, args, Reading::Fresh, 0)
                 })
                 .map(drop)
                 .map_err(|error| {
@@ -296,14 +304,11 @@ pub fn archive(
                     }
                 })
             };
-            put(&args[..count])?;
-            if tombstone {
-                args[width] = Arg::Int4(version + 1);
-                args[width + 2] = Arg::Instant(ended_at);
-                args[width + 4..count].fill(Arg::Null);
-                put(&args[..count])?;
+            put(&row(version, old.arg(layout.updated_at), false, end))?;
+            match tombstone {
+                true => put(&row(version + 1, end, true, Arg::Null)),
+                false => Ok(()),
             }
-            Ok(())
         })
     })
 }

@@ -3,6 +3,7 @@
 
 pub mod acting;
 pub mod adopt;
+pub mod batch;
 pub mod cache;
 pub mod catalog;
 pub mod criteria;
@@ -19,7 +20,7 @@ pub mod name;
 pub mod outcome;
 pub mod reference;
 pub mod refusal;
-pub mod resources;
+pub mod row;
 pub mod source;
 pub mod standing;
 pub mod table;

@@ -1,6 +1,6 @@
 //! `Outcome`: what a verb did, and the enum values that say so in SQL.
 
-use crate::pg::{Call, Error, Oid, Reading, Result, Session, Statement};
+use crate::pg::{Call, Error, Label, Oid, Reading, Result, Session, State, Statement};
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,14 +21,14 @@ pub enum Outcome {
     Deleted,
 }
 
-const OUTCOMES: &str = "SELECT e.oid FROM pg_catalog.pg_enum AS e \
+const OUTCOMES: &str = "SELECT e.oid, e.enumtypid FROM pg_catalog.pg_enum AS e \
      WHERE e.enumtypid = 'ingest.outcome'::pg_catalog.regtype ORDER BY e.enumsortorder";
 
 thread_local! {
     static VALUES: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(OUTCOMES, &[])) };
     /// By the function that asks: an extension that was created anew has new functions.
-    static KNOWN: RefCell<HashMap<Oid, [Oid; 5]>> = RefCell::new(HashMap::new());
+    static KNOWN: RefCell<HashMap<Oid, [Label; 5]>> = RefCell::new(HashMap::new());
 }
 
 impl Outcome {
@@ -53,26 +53,31 @@ impl Outcome {
     ];
 
     /// The enum value, for what `call` returns.
-    pub fn value(self, call: &Call<'_>) -> Result<Oid> {
+    pub fn value(self, call: &Call<'_>) -> Result<Label> {
         values(call)?
             .get(self as usize)
             .copied()
-            .filter(|value| *value != Oid::INVALID)
+            .filter(|label| label.value != Oid::INVALID)
             .ok_or(Error::Bug("ingest.outcome lacks a value".into()))
     }
 
     /// What an enum value means that `call` was given.
-    pub fn of(value: Oid, call: &Call<'_>) -> Result<Self> {
+    pub fn of(label: Label, call: &Call<'_>) -> Result<Self> {
         let values = values(call)?;
-        let place = values.iter().position(|known| *known == value);
+        let place = values.iter().position(|known| *known == label);
         place
             .and_then(|place| Self::ALL.get(place).copied())
-            .ok_or(Error::Bug("ingest.outcome has another value".into()))
+            .ok_or_else(|| {
+                Error::refuse(
+                    State::BadRequest,
+                    "the outcome is not one of ingest.outcome",
+                )
+            })
     }
 }
 
 /// The enum values, in their order.
-fn values(call: &Call<'_>) -> Result<[Oid; 5]> {
+fn values(call: &Call<'_>) -> Result<[Label; 5]> {
     let function = call.function();
     let known = KNOWN.with_borrow(|known| known.get(&function).copied());
     if let Some(values) = known {
@@ -80,9 +85,16 @@ fn values(call: &Call<'_>) -> Result<[Oid; 5]> {
     }
     let values = Session::open(|session| {
         let rows = VALUES.with(|sql| session.run(sql, &[], Reading::Caller, 0))?;
-        let mut values = [Oid::INVALID; 5];
-        for (value, row) in values.iter_mut().zip(rows.iter()) {
-            *value = row.oid(1);
+        let none = Label {
+            of: Oid::INVALID,
+            value: Oid::INVALID,
+        };
+        let mut values = [none; 5];
+        for (label, row) in values.iter_mut().zip(rows.iter()) {
+            *label = Label {
+                of: row.oid(2),
+                value: row.oid(1),
+            };
         }
         Ok(values)
     })?;

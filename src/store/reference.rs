@@ -6,8 +6,9 @@
 
 use super::refusal;
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
-use crate::store::history::{self, RowKey, Target};
-use crate::store::{Guarded, find_for_gate, resources};
+use crate::store::history::{self, Target};
+use crate::store::row::{self, RowKey};
+use crate::store::{Guarded, find_for_gate};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -188,7 +189,7 @@ pub fn look(
     for reference in &checked.references {
         let there = match target(guarded.source_name(), &reference.profile)? {
             Some(target) => Session::open(|session| {
-                resources::read(session, target.table()?, &reference.id, reading)
+                row::read(session, target.table()?, RowKey::Id(&reference.id), reading)
             })?
             .is_some(),
             None => false,

@@ -9,7 +9,13 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
     let too_deep = report.is_too_deep();
     let issues = report.into_issues();
     if !too_deep {
-        return of_issues(guarded.name(), &issues);
+        let error = of_issues(guarded.name(), &issues);
+        return match guarded.is_relationship() {
+            true => error.hint(
+                "DETAIL lists the issues; ingest.relationship_validate lists them without writing.",
+            ),
+            false => error,
+        };
     }
     Error::refuse(
         State::TooLarge,
@@ -104,31 +110,63 @@ pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
     .hint("Read it again, and write with the version that was read.")
 }
 
-/// The id, or one of the identities, is there already.
-pub fn id_exists(guarded: &Guarded) -> Error {
-    Error::refuse(
-        State::Conflict,
-        format!("the id exists in {}", guarded.name()),
-    )
-    .hint("Use ingest.resource_upsert to replace it, or leave the id out to get a new one.")
+/// The key is there already.
+pub fn exists(guarded: &Guarded) -> Error {
+    let name = guarded.name();
+    match guarded.is_relationship() {
+        true => Error::refuse(
+            State::Conflict,
+            format!("the two are linked already in {name}"),
+        )
+        .hint("A relationship holds at most one link between the same two resources."),
+        false => Error::refuse(State::Conflict, format!("the id exists in {name}")).hint(
+            "Use ingest.resource_upsert to replace it, or leave the id out to get a new one.",
+        ),
+    }
 }
 
-/// Turns a unique violation (23505) on our own table into PT409.
+/// Turns PostgreSQL's violations of the constraints of our own table into PT404 and PT409: a
+/// missing end, a key, an identity, or too many links.
 pub fn of_write(guarded: &Guarded, error: Error) -> Error {
-    if !error.is_postgres(b"23505") {
-        return error;
-    }
     let Some((constraint, schema, table)) = error.constraint() else {
         return error;
     };
     if schema != guarded.source_name() || table != guarded.name() {
         return error;
     }
-    if constraint == format!("{table}_pkey") {
-        return id_exists(guarded);
+    let (unique, foreign) = (error.is_postgres(b"23505"), error.is_postgres(b"23503"));
+    let side = constraint.strip_prefix(table).unwrap_or_default();
+    match (&guarded.ends, side) {
+        (_, "_pkey") if unique => exists(guarded),
+        (Some(ends), "_from") if foreign => no_end(guarded, "from", &ends.from),
+        (Some(ends), "_to") if foreign => no_end(guarded, "to", &ends.to),
+        (Some(ends), "_from_one") if unique => too_many(guarded, "from", &ends.from),
+        (Some(ends), "_to_one") if unique => too_many(guarded, "to", &ends.to),
+        (None, _) if unique => Error::refuse(State::Conflict, identity_taken(table)).hint(format!(
+            "The unique index {constraint} says which properties identify a resource."
+        )),
+        _ => error,
     }
-    Error::refuse(State::Conflict, identity_taken(table)).hint(format!(
-        "The unique index {constraint} says which properties identify a resource."
+}
+
+/// What a link is to begin or end at is not there.
+fn no_end(guarded: &Guarded, end: &str, kind: &str) -> Error {
+    let name = guarded.name();
+    Error::refuse(
+        State::NotFound,
+        format!("the {end} end of {name} does not exist: no such {kind}"),
+    )
+    .hint("Create the resource first; both ends must exist.")
+}
+
+fn too_many(guarded: &Guarded, end: &str, kind: &str) -> Error {
+    let name = guarded.name();
+    Error::refuse(
+        State::Conflict,
+        format!("the {end} end of {name} is linked already"),
+    )
+    .hint(format!(
+        "One {kind} has at most one link in {name}; unlink that first."
     ))
 }
 
@@ -197,7 +235,10 @@ pub fn no_version(guarded: &Guarded) -> Error {
         State::NotFound,
         format!("no such version in {}", guarded.name()),
     )
-    .hint("ingest.resource_history lists the versions.")
+    .hint(match guarded.is_relationship() {
+        true => "ingest.relationship_history lists the versions.",
+        false => "ingest.resource_history lists the versions.",
+    })
 }
 
 /// One statement deletes an id and creates it again.

@@ -1,6 +1,7 @@
 //! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, and nothing else.
 
 use crate::pg::{Error, Result, State};
+use crate::store::row::Content;
 use jsonb::{Item, Value, write};
 use std::borrow::Cow;
 
@@ -79,5 +80,51 @@ pub fn root(value: Value<'_>) -> Result<Cow<'_, [u8]>> {
         scalar => write(&Item::Copy(scalar))
             .map(Cow::Owned)
             .map_err(|_| Error::Bug("a scalar could not be written".into())),
+    }
+}
+
+/// A body's content, each part as a root container.
+pub struct Parts<'a> {
+    data: Cow<'a, [u8]>,
+    contained: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of a resource.
+    pub fn of(body: &Body<'a>) -> Result<Self> {
+        Ok(Self {
+            data: root(body.data)?,
+            contained: body.contained.map(root).transpose()?,
+        })
+    }
+
+    /// Of what has data and nothing else.
+    pub fn data(data: Value<'a>) -> Result<Self> {
+        Ok(Self {
+            data: root(data)?,
+            contained: None,
+        })
+    }
+
+    /// Of what has nothing: `{}`.
+    pub fn empty() -> Result<Self> {
+        let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
+        Ok(Self {
+            data: Cow::Owned(empty),
+            contained: None,
+        })
+    }
+
+    /// As it is stored.
+    pub fn content(&self) -> Content<'_> {
+        Content {
+            data: Some(&self.data),
+            contained: self.contained.as_deref(),
+        }
+    }
+
+    /// How many bytes there are of it.
+    pub fn size(&self) -> usize {
+        self.data.len() + self.contained.as_ref().map_or(0, |bytes| bytes.len())
     }
 }

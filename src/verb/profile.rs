@@ -10,10 +10,8 @@ use crate::store::ddl::Lock;
 use crate::store::health::Shape;
 use crate::store::index::Index;
 use crate::store::refusal;
-use crate::store::{
-    Guarded, Name, cache, ddl, definition, find, history, links, resources, source,
-};
-use ingest_engine::{Definition, Issue, Kind, Resource, operation_outcome};
+use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, row, source};
+use ingest_engine::{Definition, Issue, Kind, operation_outcome};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -136,19 +134,8 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     let sink = call.materialize()?;
     Session::open(|session| {
         let table = draft.table()?;
-        let check = |stored: resources::Stored| {
-            let data = stored
-                .data
-                .as_deref()
-                .map(Value::read)
-                .transpose()?
-                .unwrap_or(Value::Null);
-            let contained = stored.contained.as_deref().map(Value::read).transpose()?;
-            let resource = Resource {
-                id: &stored.id,
-                data,
-                contained,
-            };
+        let check = |stored: row::Stored| {
+            let resource = stored.content().read(&stored.id)?;
             let (_, report) = draft.check(&resource)?;
             if report.refuses() {
                 let issues = issues_of(&operation_outcome(&report.into_issues()))?;
@@ -156,7 +143,7 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
             }
             check_for_interrupts()
         };
-        source::as_schema_owner(session, source, || resources::all(session, table, check))
+        source::as_schema_owner(session, source, || row::all(session, table, check))
     })?;
     Ok(Answer::Null)
 }
@@ -173,7 +160,7 @@ pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
 pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
-    let cascade = call.bool(2);
+    let cascade = call.bool(2)?;
     let purged = Session::open(|session| {
         source::lock_for_definition(session, source.as_str())?;
         let guarded = find(source.as_str(), profile)?;
@@ -240,7 +227,7 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
-    let cascade = call.bool(2);
+    let cascade = call.bool(2)?;
     Session::open(|session| {
         source::lock_for_definition(session, source.as_str())?;
         let guarded = find(source.as_str(), profile)?;

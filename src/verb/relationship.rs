@@ -310,7 +310,7 @@ fn check_ends(source: &Name, name: &Name, read: &Read) -> Result<()> {
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let name = call.need_text(1, "relationship")?;
-    let cascade = call.bool(2);
+    let cascade = call.bool(2)?;
     Session::open(|session| {
         source::lock_for_definition(session, source.as_str())?;
         let guarded = find(source.as_str(), name)?;

@@ -1,10 +1,11 @@
 //! Resources and links as they are returned: JSONB, written by copying what is stored.
 
 use crate::pg::{Answer, Arg, Call, Error, Instant, Result, Shape, iso};
-use crate::store::links::Link;
-use crate::store::resources::Stored;
+use crate::store::history::Last;
+use crate::store::row::Stored;
 use crate::store::{Guarded, Outcome};
-use jsonb::{Item, Value, write};
+use ingest_engine::Resource;
+use jsonb::{Item, write};
 
 /// What a verb that writes returns: a row of `ingest.written`.
 pub struct Written {
@@ -21,9 +22,9 @@ pub struct Written {
 }
 
 impl Written {
-    /// A resource that is stored now.
-    pub fn resource(outcome: Outcome, guarded: &Guarded, stored: Stored) -> Result<Self> {
-        let resource = Some(resource(guarded, &stored)?);
+    /// What is stored now.
+    pub fn stored(outcome: Outcome, guarded: &Guarded, stored: Stored) -> Result<Self> {
+        let resource = Some(self::stored(guarded, &stored)?);
         let Stored {
             id,
             version,
@@ -39,26 +40,12 @@ impl Written {
         })
     }
 
-    /// A link that is stored now.
-    pub fn link(outcome: Outcome, guarded: &Guarded, stored: Link) -> Result<Self> {
-        let resource = Some(link(guarded, &stored)?);
-        let Link {
-            id,
-            version,
-            updated_at,
-            ..
-        } = stored;
-        Ok(Self {
-            outcome,
-            id,
-            version,
-            updated_at,
-            resource,
-        })
-    }
-
     /// What is deleted now: the version and the instant are its tombstone's.
-    pub fn deleted(id: String, (version, updated_at): (i32, Instant)) -> Self {
+    pub fn deleted(id: String, tombstone: Last) -> Self {
+        let Last {
+            version,
+            updated_at,
+        } = tombstone;
         Self {
             outcome: Outcome::Deleted,
             id,
@@ -72,7 +59,7 @@ impl Written {
     pub fn answer(&self, call: &mut Call<'_>) -> Result<Answer> {
         let outcome = self.outcome.value(call)?;
         Shape::of(call)?.row(&[
-            Arg::Oid(outcome),
+            Arg::Label(outcome),
             Arg::Text(&self.id),
             Arg::Int4(self.version),
             Arg::Instant(self.updated_at),
@@ -83,74 +70,51 @@ impl Written {
 
 /// `{"data", "contained"?}`: what a patch is applied to.
 pub fn body(stored: &Stored) -> Result<Vec<u8>> {
-    let data = stored
-        .data
-        .as_deref()
-        .map(Value::read)
-        .transpose()?
-        .unwrap_or(Value::Null);
-    let contained = stored.contained.as_deref().map(Value::read).transpose()?;
-    let members: [(&[u8], Item<'_>); 2] = [
-        (b"data", Item::Copy(data)),
-        (b"contained", contained.map_or(Item::Null, Item::Copy)),
-    ];
-    let count = if contained.is_some() { 2 } else { 1 };
-    write(&Item::Object(&members[..count])).map_err(|_| unwritable())
+    let Resource {
+        data, contained, ..
+    } = stored.content().read(&stored.id)?;
+    let mut members = vec![(&b"data"[..], Item::Copy(data))];
+    members.extend(contained.map(|contained| (&b"contained"[..], Item::Copy(contained))));
+    write(&Item::Members(members)).map_err(|_| unwritable())
 }
 
-/// `{"id", "type", "data", "contained"?, "meta"}`
-pub fn resource(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
-    let data = stored
-        .data
-        .as_deref()
-        .map(Value::read)
-        .transpose()?
-        .unwrap_or(Value::Null);
-    let contained = stored.contained.as_deref().map(Value::read).transpose()?;
-    let meta = Meta::of(stored.version, stored.created_at, stored.updated_at)?;
+/// `{"id", "type", "data", "contained"?, "meta"}`, and of a link `"from": {"id", "type"}` and
+/// `"to": {"id", "type"}`.
+pub fn stored(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
+    let Resource {
+        id,
+        data,
+        contained,
+    } = stored.content().read(&stored.id)?;
+    let meta = Meta::of(stored)?;
     let meta = meta.members(guarded, stored.profile_version);
-    let members: [(&[u8], Item<'_>); 5] = [
-        (b"id", Item::Text(&stored.id)),
+    let ends = match (&guarded.ends, &stored.ends) {
+        (Some(ends), Some([from, to])) => Some([end(from, &ends.from), end(to, &ends.to)]),
+        _ => None,
+    };
+    let none = (&b""[..], Item::Null);
+    let mut members = [
+        (&b"id"[..], Item::Text(id)),
         (b"type", Item::Text(guarded.name())),
         (b"data", Item::Copy(data)),
         (b"meta", Item::Object(&meta)),
-        (b"contained", contained.map_or(Item::Null, Item::Copy)),
+        none.clone(),
+        none,
     ];
-    let count = if contained.is_some() { 5 } else { 4 };
+    let mut count = 4;
+    if let Some([from, to]) = &ends {
+        members[4] = (b"from", Item::Object(from));
+        members[5] = (b"to", Item::Object(to));
+        count = 6;
+    } else if let Some(contained) = contained {
+        members[4] = (b"contained", Item::Copy(contained));
+        count = 5;
+    }
     write(&Item::Object(&members[..count])).map_err(|_| unwritable())
 }
 
-/// `{"id", "type", "from": {"id", "type"}, "to": {"id", "type"}, "data", "meta"}`
-pub fn link(guarded: &Guarded, stored: &Link) -> Result<Vec<u8>> {
-    let ends = guarded
-        .ends
-        .as_ref()
-        .ok_or(Error::Bug("a link without ends".into()))?;
-    let data = stored
-        .data
-        .as_deref()
-        .map(Value::read)
-        .transpose()?
-        .unwrap_or(Value::Null);
-    let meta = Meta::of(stored.version, stored.created_at, stored.updated_at)?;
-    let meta = meta.members(guarded, stored.profile_version);
-    let from = [
-        (&b"id"[..], Item::Text(&stored.from)),
-        (b"type", Item::Text(&ends.from)),
-    ];
-    let to = [
-        (&b"id"[..], Item::Text(&stored.to)),
-        (b"type", Item::Text(&ends.to)),
-    ];
-    let members: [(&[u8], Item<'_>); 6] = [
-        (b"id", Item::Text(&stored.id)),
-        (b"type", Item::Text(guarded.name())),
-        (b"from", Item::Object(&from)),
-        (b"to", Item::Object(&to)),
-        (b"data", Item::Copy(data)),
-        (b"meta", Item::Object(&meta)),
-    ];
-    write(&Item::Object(&members)).map_err(|_| unwritable())
+fn end<'a>(id: &'a str, kind: &'a str) -> [(&'a [u8], Item<'a>); 2] {
+    [(b"id", Item::Text(id)), (b"type", Item::Text(kind))]
 }
 
 struct Meta {
@@ -161,14 +125,14 @@ struct Meta {
 }
 
 impl Meta {
-    fn of(version: i32, created_at: Instant, updated_at: Instant) -> Result<Self> {
+    fn of(stored: &Stored) -> Result<Self> {
         Ok(Self {
-            version: version.to_string(),
-            updated_at: match updated_at == created_at {
+            version: stored.version.to_string(),
+            updated_at: match stored.updated_at == stored.created_at {
                 true => None,
-                false => Some(iso(updated_at)?),
+                false => Some(iso(stored.updated_at)?),
             },
-            created_at: iso(created_at)?,
+            created_at: iso(stored.created_at)?,
         })
     }
 

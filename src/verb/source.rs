@@ -44,7 +44,7 @@ pub fn format_of(options: Value<'_>) -> Result<String> {
 /// Drops a source; while it holds rows or history, only with cascade.
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
-    let cascade = call.bool(1);
+    let cascade = call.bool(1)?;
     Session::open(|session| {
         let standing = source::standing(session, name.as_str())?;
         health::check_in_place(session, name.as_str(), None)?;

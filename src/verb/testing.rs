@@ -75,7 +75,7 @@ pub fn compiled(_call: &mut Call<'_>) -> Result<Answer> {
 
 /// `test_walk(jsonb, rounds)`: nanoseconds of PostgreSQL's own walk.
 pub fn walk_time(call: &mut Call<'_>) -> Result<Answer> {
-    walk(call, 0, call.int4(1).unwrap_or(1)).map(Answer::int8)
+    walk(call, 0, call.int4(1)?.unwrap_or(1)).map(Answer::int8)
 }
 
 /// `test_check(source, profile, body, rounds)`: nanoseconds of the engine's check of a body.
@@ -88,7 +88,7 @@ pub fn check_time(call: &mut Call<'_>) -> Result<Answer> {
         contained: body.contained,
     };
     let begun = Instant::now();
-    for _ in 0..call.int4(3).unwrap_or(1) {
+    for _ in 0..call.int4(3)?.unwrap_or(1) {
         let (_, report) = guarded.check(std::hint::black_box(&resource))?;
         if report.refuses() {
             return Err(crate::store::refusal::of_report(&guarded, report));

@@ -499,9 +499,26 @@ fn links_and_bundles_are_answered_alike() {
         office(&rest, "resource_delete", &[], json!({"id": "o"})).status,
         409
     );
+    let put = |headers: &[(&str, &str)]| {
+        let reply = rest.send("POST", "/rpc/relationship_upsert", headers, Some(&link));
+        reply.status
+    };
+    assert_eq!(put(&[]), 200);
+    assert_eq!(put(&[("If-Match", "*")]), 200);
+    assert_eq!(put(&[("If-Match", "W/\"2\"")]), 412);
+    assert_eq!(put(&[("If-None-Match", "*")]), 412);
+    assert_eq!(rest.get(&format!("{place}&version=1")).body, linked.body);
+    let list = "/rpc/relationship_list?source=clinic&profile=office&id=o";
+    assert_eq!(rest.get(list).body, json!([linked.body]));
+    let validated = rest.post("/rpc/relationship_validate", &link);
+    assert_eq!(validated.body["issue"][0]["severity"], "information");
     let unlink =
         json!({"source": "clinic", "relationship": "worksAt", "id": "provider.p,office.o"});
     assert_eq!(rest.post("/rpc/relationship_unlink", &unlink).status, 204);
+    assert_eq!(put(&[("If-Match", "*")]), 410);
+    let history = rest.post("/rpc/relationship_history", &unlink).body;
+    assert_eq!(history[0]["outcome"], json!("deleted"));
+    assert_eq!(history[1]["resource"], linked.body);
     assert_eq!(rest.post("/rpc/relationship_unlink", &unlink).status, 410);
 
     let bundle = |name: Value| {
@@ -701,7 +718,7 @@ fn description_of_the_api_names_and_explains_everything() {
         .iter()
         .filter(|(path, _)| path.starts_with("/rpc/"))
         .collect();
-    assert_eq!(functions.len(), 14);
+    assert_eq!(functions.len(), 18);
     for (path, methods) in functions {
         let post = &methods["post"];
         for told in ["summary", "description"] {

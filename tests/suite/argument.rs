@@ -19,7 +19,7 @@ const PARTS: &[&str] = &[
 
 /// A call of each function that succeeds, in a database where `prepare` has run. The arguments of a
 /// function stand in the order of its parameters.
-const CALLS: &[(&str, &[&str])] = &[
+pub const CALLS: &[(&str, &[&str])] = &[
     ("source_create", &["'other'", "'{}'"]),
     ("source_drop", &["'empty'", "false"]),
     (
@@ -109,7 +109,20 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("relationship_link", &["'clinic'", "'worksAt'", LINK]),
     ("relationship_upsert", &["'clinic'", "'worksAt'", LINK, "0"]),
-    ("relationship_read", &["'clinic'", "'worksAt'", LINK_ID]),
+    (
+        "relationship_read",
+        &["'clinic'", "'worksAt'", LINK_ID, "1"],
+    ),
+    (
+        "relationship_read_at",
+        &["'clinic'", "'worksAt'", LINK_ID, "'infinity'"],
+    ),
+    ("relationship_history", &["'clinic'", "'worksAt'", LINK_ID]),
+    (
+        "relationship_load",
+        &["'clinic'", "'worksAt'", "'[]'", "'create'", "'abort'"],
+    ),
+    ("relationship_validate", &["'clinic'", "'worksAt'", LINK]),
     (
         "relationship_list",
         &["'clinic'", "'office'", "'o'", "'worksAt'"],
@@ -177,7 +190,7 @@ const CRITERIA: &str = "'{\"name\": \"y\"}'";
 const LINK: &str = "'{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}'";
 const LINK_ID: &str = "'provider.p,office.o'";
 
-fn prepare(client: &mut Client) {
+pub fn prepare(client: &mut Client) {
     client
         .batch_execute(
             "SELECT ingest.api_create();

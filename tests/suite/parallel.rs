@@ -45,6 +45,14 @@ const CALLS: &[(&str, &str)] = &[
         "provider.p,office.o",
     ),
     (
+        "(ingest.relationship_read_at('clinic', 'worksAt', 'provider.p,office.o', 'infinity') ->> 'id')",
+        "provider.p,office.o",
+    ),
+    (
+        "f.outcome::text FROM ingest.relationship_history('clinic', 'worksAt', 'provider.p,office.o') AS f",
+        "created",
+    ),
+    (
         "f.link_id FROM ingest.relationship_list('clinic', 'office', 'o') AS f",
         "provider.p,office.o",
     ),

@@ -53,6 +53,14 @@ const CALLS: &[(Need, &str)] = &[
     ),
     (
         Read,
+        "SELECT ingest.relationship_read_at('clinic', 'worksAt', 'provider.p,office.o', 'infinity')",
+    ),
+    (
+        Read,
+        "SELECT ingest.relationship_history('clinic', 'worksAt', 'provider.p,office.o')",
+    ),
+    (
+        Read,
         "SELECT ingest.relationship_list('clinic', 'office', 'o')",
     ),
     (Write, "INSERT INTO clinic.office (data) VALUES ('{}')"),
@@ -94,6 +102,10 @@ const CALLS: &[(Need, &str)] = &[
     (
         Write,
         "SELECT ingest.relationship_link('clinic', 'worksAt', '{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}')",
+    ),
+    (
+        Write,
+        "SELECT ingest.relationship_load('clinic', 'worksAt', '[{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}]')",
     ),
     (
         Write,
@@ -827,11 +839,15 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "bundle_apply",
         "contained_delete",
         "contained_put",
+        "relationship_history",
         "relationship_link",
         "relationship_list",
+        "relationship_load",
         "relationship_read",
+        "relationship_read_at",
         "relationship_unlink",
         "relationship_upsert",
+        "relationship_validate",
         "resource_create",
         "resource_create_if",
         "resource_delete",

@@ -189,13 +189,39 @@ fn tenant(database: &Database, role: &str, tenant: &str) -> Client {
     client
 }
 
-/// The versions of links that a tenant sees in history, with what they say.
+/// The versions of links that a tenant sees in history, with what they say. What the verbs tell of
+/// the link is the same.
 fn links(client: &mut Client) -> String {
-    value(
-        client,
-        "SELECT coalesce(string_agg(concat_ws(' ', version, data ->> 'of'), ', ' ORDER BY version), '')
-         FROM clinic.\"knows_history\"",
-    )
+    let versions = "SELECT version, data ->> 'of' AS says FROM clinic.\"knows_history\"";
+    let living = "SELECT version, data ->> 'of' FROM clinic.knows";
+    let told = |of: &str| {
+        format!(
+            "SELECT coalesce(string_agg(concat_ws(' ', version, says), ', ' ORDER BY version), '') FROM ({of}) AS v"
+        )
+    };
+    let seen: String = value(client, &told(&format!("{versions} UNION ALL {living}")));
+    let history = "SELECT version, resource #>> '{data,of}' AS says
+         FROM ingest.relationship_history('clinic', 'knows', 'a.x,b.y')";
+    match seen.is_empty() {
+        true => drop(expect_sqlstate(client.batch_execute(history), "PT404")),
+        false => assert_eq!(value::<String>(client, &told(history)), seen),
+    }
+    for version in 1..6 {
+        let read = format!(
+            "SELECT ingest.relationship_read('clinic', 'knows', 'a.x,b.y', {version}) #>> '{{data,of}}'"
+        );
+        let says = format!(
+            "SELECT says FROM ({versions} UNION ALL {living}) AS v WHERE version = {version}"
+        );
+        let seen: Option<Option<String>> =
+            client.query_opt(&says, &[]).unwrap().map(|row| row.get(0));
+        match seen {
+            Some(Some(says)) => assert_eq!(value::<String>(client, &read), says),
+            Some(None) => drop(expect_sqlstate(client.batch_execute(&read), "PT410")),
+            None => drop(expect_sqlstate(client.batch_execute(&read), "PT404")),
+        }
+    }
+    value(client, &told(versions))
 }
 
 /// A database of two tenants, with a relationship between offices and providers whose links say

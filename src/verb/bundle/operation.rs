@@ -2,11 +2,12 @@
 
 use super::placeholder::is_placeholder;
 use crate::pg::{Error, Result, State, check_for_interrupts};
-use crate::store::links::Pair;
+use crate::store::row::RowKey;
 use crate::store::{Guarded, find, id};
 use crate::verb::body::{Body, shown_key};
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
+use crate::verb::row::key_of;
 use jsonb::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -87,8 +88,8 @@ pub enum Content<'a> {
     Patch(Value<'a>),
     /// A link.
     Link(link::Body<'a>),
-    /// A link's id, taken apart.
-    Pair(Pair<'a>),
+    /// What names a link.
+    Ends(RowKey<'a>),
     /// Nothing more.
     Nothing,
 }
@@ -279,31 +280,24 @@ impl<'a> Operation<'a> {
             Verb::Delete => (Some(needs_id()?), Content::Nothing),
             Verb::Link | Verb::LinkUpsert => {
                 let body = link::Body::read(body()?)?;
-                let Pair { from, to } = body.pair();
+                let [from, to] = body.key().parts();
                 (
                     Some(Cow::Owned(format!("{from},{to}"))),
                     Content::Link(body),
                 )
             }
             Verb::Unlink => {
-                let pair = link::pair_of(
-                    &guarded,
-                    members.id.ok_or_else(|| bad("the operation needs id"))?,
-                )?;
-                if [pair.from, pair.to]
-                    .iter()
-                    .any(|end| is_placeholder(end.as_bytes()))
-                {
+                let id = members.id.ok_or_else(|| bad("the operation needs id"))?;
+                let key = key_of(&guarded, id)?;
+                let [from, to] = key.parts();
+                if [from, to].iter().any(|end| is_placeholder(end.as_bytes())) {
                     return Err(Error::refuse(
                         State::BadRequest,
                         "a placeholder cannot name what goes away",
                     )
                     .hint("What goes away goes before it is known what placeholders stand for; name it by its id."));
                 }
-                (
-                    Some(Cow::Owned(format!("{},{}", pair.from, pair.to))),
-                    Content::Pair(pair),
-                )
+                (Some(Cow::Owned(format!("{from},{to}"))), Content::Ends(key))
             }
         };
         let (expected, cascade) = (members.expected, members.cascade.unwrap_or(false));

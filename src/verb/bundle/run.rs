@@ -11,16 +11,17 @@ use super::{Done, answer, at, read, resolve};
 use crate::pg::{
     Error, Reading, Result, Session, State, check_for_interrupts, lock_name, snapshot_is_old,
 };
-use crate::store::links::{self, Pair};
+use crate::store::batch::{self, Hold};
 use crate::store::reference::{self, Unmet};
 use crate::store::refusal;
-use crate::store::resources::{self, Hold, Stored};
+use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome, criteria, find};
-use crate::verb::body::Body;
+use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
 use crate::verb::load::{Incoming, Landed, Mode, OnError, write_all};
-use crate::verb::resource::{create_if, delete, patch, upsert, upsert_if};
+use crate::verb::resource::{create_if, patch, upsert_if};
+use crate::verb::row::{delete_row, put};
 use ingest_engine::Resource;
 use jsonb::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -125,11 +126,12 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Held> {
             }
             _ => {}
         }
-        if let Some(pair) = pair_of(operation) {
+        if let Some(key) = key_of(operation) {
             let ends = link::ends_of(guarded)?;
+            let [from, to] = key.parts();
             for (profile, id, many) in [
-                (&ends.from, pair.from, ends.from_cardinality.many),
-                (&ends.to, pair.to, ends.to_cardinality.many),
+                (&ends.from, from, ends.from_cardinality.many),
+                (&ends.to, to, ends.to_cardinality.many),
             ] {
                 // Who may have one link gives it up in one bundle and gets it in another.
                 let strength = if many { Hold::Target } else { Hold::Write };
@@ -215,14 +217,12 @@ fn has_come(groups: &[&[Row]], held: &Held) -> Result<bool> {
         let Some((_, guarded, _)) = group.first() else {
             continue;
         };
-        let missing: Vec<&str> = group
+        let missing = group
             .iter()
-            .map(|(id, ..)| id.as_str())
-            .filter(|id| !held.contains(&(guarded.name().to_owned(), (*id).to_owned())))
+            .filter(|(id, ..)| !held.contains(&(guarded.name().to_owned(), id.clone())))
+            .map(|(id, ..)| RowKey::Id(id))
             .collect();
-        if !missing.is_empty()
-            && Session::open(|session| resources::has_any(session, guarded.table()?, &missing))?
-        {
+        if Session::open(|session| batch::has_any(session, guarded.table()?, &missing))? {
             return Ok(true);
         }
     }
@@ -241,39 +241,38 @@ fn hold_groups(groups: &[&[Row]]) -> Result<Held> {
         if *strength == Hold::Target && snapshot_is_old() {
             continue;
         }
-        let ids: Vec<&str> = group.iter().map(|(id, ..)| id.as_str()).collect();
+        let keys = group.iter().map(|(id, ..)| RowKey::Id(id)).collect();
         let found =
-            Session::open(|session| resources::hold(session, guarded.table()?, &ids, *strength))?;
+            Session::open(|session| batch::hold(session, guarded.table()?, &keys, *strength))?;
         held.extend(found.into_iter().map(|id| (guarded.name().to_owned(), id)));
     }
     Ok(held)
 }
 
 fn hold_links(operations: &[Operation<'_>]) -> Result<()> {
-    let mut rows: Vec<(&str, &str, &str, &Operation<'_>)> = operations
+    let mut rows: Vec<(&str, RowKey<'_>, &Operation<'_>)> = operations
         .iter()
-        .filter_map(|operation| {
-            let Pair { from, to } = pair_of(operation)?;
-            Some((operation.guarded.name(), from, to, operation))
-        })
+        .filter_map(|operation| Some((operation.guarded.name(), key_of(operation)?, operation)))
         .collect();
-    rows.sort_by_key(|(name, from, to, _)| (*name, *from, *to));
-    for (_, from, to, operation) in rows {
+    rows.sort_by_key(|(name, key, _)| (*name, *key));
+    for (_, key, operation) in rows {
         let strength = match operation.verb {
             Verb::Unlink => Hold::Delete,
             Verb::LinkUpsert => Hold::Write,
             _ => Hold::Target,
         };
-        let pair = Pair { from, to };
-        Session::open(|session| links::hold(session, operation.guarded.table()?, pair, strength))?;
+        let keys = [key].into_iter().collect();
+        let table = operation.guarded.table()?;
+        Session::open(|session| batch::hold(session, table, &keys, strength))?;
     }
     Ok(())
 }
 
-fn pair_of<'o>(operation: &'o Operation<'_>) -> Option<Pair<'o>> {
+/// What names the link that an operation is about.
+fn key_of<'o>(operation: &'o Operation<'_>) -> Option<RowKey<'o>> {
     match &operation.content {
-        Content::Link(body) => Some(body.pair()),
-        Content::Pair(pair) => Some(*pair),
+        Content::Link(body) => Some(body.key()),
+        Content::Ends(key) => Some(*key),
         _ => None,
     }
 }
@@ -404,13 +403,16 @@ fn conditional(
             let made = create_if::make(session, guarded, criteria, body, id, overlaps)?;
             return Ok(made.map(|made| Done::new(Outcome::Created, made.id, made.version)));
         };
-        let (outcome, stored) = match operation.verb {
-            Verb::CreateIf => (Outcome::Matched, stored.clone()),
-            _ => {
-                let expected = operation.expected.unwrap_or(stored.version);
-                upsert::write(session, guarded, body, &stored.id, Some(expected))?
-            }
-        };
+        if operation.verb == Verb::CreateIf {
+            return Ok(Ok(Done::new(
+                Outcome::Matched,
+                stored.id.clone(),
+                stored.version,
+            )));
+        }
+        let expected = operation.expected.unwrap_or(stored.version);
+        let (key, parts) = (RowKey::Id(&stored.id), Parts::of(body)?);
+        let (outcome, stored) = put(session, guarded, key, parts.content(), Some(expected))?;
         Ok(Ok(Done::new(outcome, stored.id, stored.version)))
     })
 }
@@ -531,8 +533,8 @@ impl Results {
                 continue;
             };
             let one = match &operation.id {
-                Some(id) => Incoming::under(operation.index, *body, id.clone()),
-                None => Incoming::new(operation.index, *body, None),
+                Some(id) => Incoming::under(operation.index, body, id.clone()),
+                None => Incoming::new(operation.index, body, None),
             };
             incoming.push(one.map_err(|error| at(operation.index, error))?);
         }
@@ -586,7 +588,8 @@ fn alone(session: &Session, operation: &Operation<'_>) -> Result<Done> {
     let expected = operation.expected;
     match (&operation.content, operation.verb) {
         (Content::Body(body), _) => {
-            let (outcome, stored) = upsert::write(session, guarded, body, needed, expected)?;
+            let (key, parts) = (RowKey::Id(needed), Parts::of(body)?);
+            let (outcome, stored) = put(session, guarded, key, parts.content(), expected)?;
             Ok(Done::new(outcome, stored.id, stored.version))
         }
         (Content::Patch(patch), _) => {
@@ -594,22 +597,23 @@ fn alone(session: &Session, operation: &Operation<'_>) -> Result<Done> {
             Ok(Done::new(outcome, stored.id, stored.version))
         }
         (Content::Link(body), Verb::Link) => {
-            let made = link::write::make(session, guarded, body)?;
+            let made = link::make(session, guarded, body)?;
             Ok(Done::new(Outcome::Created, made.id, made.version))
         }
         (Content::Link(body), _) => {
-            let (outcome, made) = link::upsert::put(session, guarded, body, expected)?;
+            let (outcome, made) = link::put(session, guarded, body, expected)?;
             Ok(Done::new(outcome, made.id, made.version))
         }
-        (Content::Pair(pair), _) => {
-            let (version, _) = link::unlink::write(session, guarded, *pair, expected)?;
-            let id = link::id_of(guarded, *pair)?;
-            Ok(Done::new(Outcome::Deleted, id, version))
+        (Content::Ends(key), _) => {
+            let gone = delete_row(session, guarded, *key, expected, false)?;
+            let [from, to] = key.parts();
+            let id = link::ends_of(guarded)?.id(from, to);
+            Ok(Done::new(Outcome::Deleted, id, gone.version))
         }
         (Content::Nothing, _) => {
-            let (version, _) =
-                delete::write(session, guarded, needed, expected, operation.cascade)?;
-            Ok(Done::new(Outcome::Deleted, needed.to_owned(), version))
+            let (key, cascade) = (RowKey::Id(needed), operation.cascade);
+            let gone = delete_row(session, guarded, key, expected, cascade)?;
+            Ok(Done::new(Outcome::Deleted, needed.to_owned(), gone.version))
         }
         (Content::Conditional(..), _) => Err(Error::refuse(
             State::BadRequest,

@@ -11,12 +11,12 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Answers a write: 201, 200 or 204, with the resource unless the client prefers none.
 pub fn written(call: &mut Call<'_>) -> Result<Answer> {
     let written = call.record(0, 5)?;
-    let outcome = match written.oid(0) {
+    let outcome = match written.label(0) {
         Some(outcome) => Outcome::of(outcome, call)?,
         None => return Err(bad("written must not be null")),
     };
     let (Some(id), Some(version), Some(updated_at)) =
-        (written.text(1)?, written.int4(2), written.instant(3))
+        (written.text(1)?, written.int4(2)?, written.instant(3)?)
     else {
         return Err(bad("written must not be null"));
     };
@@ -53,25 +53,25 @@ pub fn written(call: &mut Call<'_>) -> Result<Answer> {
         _ => "200",
     };
     reply.send(Some(status))?;
-    Ok(match written.datum(4) {
-        Some(resource) if !minimal => Answer::Value(resource),
-        _ => Answer::Null,
-    })
+    match minimal {
+        true => Ok(Answer::Null),
+        false => written.answer_jsonb(4),
+    }
 }
 
 /// Answers a read: the resource, or 304 to who knows this version.
 pub fn read(call: &mut Call<'_>) -> Result<Answer> {
-    let (Some(resource), Some(given)) = (call.jsonb(0)?, call.datum(0)) else {
+    let Some(resource) = call.jsonb(0)? else {
         return Err(bad("resource must not be null"));
     };
     let (version, updated_at) = meta(Value::read(resource)?)?;
     let text = headers()?;
     let known = Headers::read(text.as_deref())?.know(version, updated_at)?;
     Reply::about(version, updated_at)?.send(known.then_some("304"))?;
-    Ok(match known {
-        true => Answer::Null,
-        false => Answer::Value(given),
-    })
+    match known {
+        true => Ok(Answer::Null),
+        false => call.answer_jsonb(0),
+    }
 }
 
 /// The version of a resource, and its instant.

@@ -168,7 +168,7 @@ pub fn headers() -> Result<Option<String>> {
 /// The version that the caller expects: of the argument, or else of the request's headers. That there
 /// is one at all is asked when it is written.
 pub fn version(call: &mut Call<'_>) -> Result<Answer> {
-    let given = call.int4(0);
+    let given = call.int4(0)?;
     let text = headers()?;
     let expected = Headers::read(text.as_deref())?.expected()?;
     match (given, expected) {

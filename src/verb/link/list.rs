@@ -1,7 +1,8 @@
 //! `ingest.relationship_list(source, profile, id, relationship)`
 
 use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, hold_relation};
-use crate::store::{find, links, refusal, resources};
+use crate::store::row::{self, RowKey};
+use crate::store::{find, history, links, refusal};
 use crate::verb::render;
 use crate::verb::resource::profile_of;
 
@@ -41,7 +42,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
             };
             links::list(session, relationship.table()?, &at, id, |link| {
                 listed = true;
-                let resource = render::link(&relationship, &link)?;
+                let resource = render::stored(&relationship, &link)?;
                 sink.push(&[
                     Arg::Text(relationship.name()),
                     Arg::Text(&link.id),
@@ -55,13 +56,13 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
             return Ok(());
         }
         // Who may read resources is told that there is none, as by resource_read.
-        let table = guarded.table()?;
-        if !resources::may_read(session, table)?
-            || resources::read(session, table, id, Reading::Caller)?.is_some()
+        let (table, key) = (guarded.table()?, RowKey::Id(id));
+        if !history::rights(session, table, Reading::Caller)?.read
+            || row::read(session, table, key, Reading::Caller)?.is_some()
         {
             return Ok(());
         }
-        match resources::is_deleted(session, table, id, Reading::Caller)? {
+        match history::is_deleted(session, table, key, Reading::Caller)? {
             true => Err(refusal::gone(&guarded)),
             false => Err(refusal::not_found(&guarded)),
         }

@@ -1,37 +1,22 @@
-//! The verbs of links.
+//! The verbs of links, as far as they are not those of every row: their ends, types and ids.
 
+mod ends;
 mod list;
-mod read;
-pub mod unlink;
-pub mod upsert;
-pub mod write;
+mod validate;
+mod write;
 
+pub use ends::hold_ends;
 pub use list::list;
-pub use read::read;
+pub use validate::validate;
+pub use write::{link, make, put, upsert};
 
-use super::body::{root, shown_key};
-use crate::pg::{Call, Error, Result, State};
+use super::body::{Parts, shown_key};
+use crate::pg::{Error, Result, State};
+use crate::store::Guarded;
 use crate::store::catalog::Ends;
-use crate::store::links::Pair;
-use crate::store::{Guarded, find};
-use jsonb::{Item, Value, write as write_jsonb};
-use std::borrow::Cow;
-use std::rc::Rc;
-
-fn relationship_of(call: &Call<'_>) -> Result<Rc<Guarded>> {
-    let (source, name) = (
-        call.need_text(0, "source")?,
-        call.need_text(1, "relationship")?,
-    );
-    let guarded = find(source, name)?;
-    if !guarded.is_relationship() {
-        return Err(
-            Error::refuse(State::BadRequest, format!("{name} is a profile"))
-                .hint("Its resources are written with ingest.resource_create."),
-        );
-    }
-    Ok(guarded)
-}
+use crate::store::row::{Content, RowKey};
+use ingest_engine::{Issue, issue::Code, operation_outcome};
+use jsonb::Value;
 
 /// The ends of a relationship.
 pub fn ends_of(guarded: &Guarded) -> Result<&Ends> {
@@ -45,7 +30,7 @@ pub fn ends_of(guarded: &Guarded) -> Result<&Ends> {
 pub struct Body<'a> {
     from: End<'a>,
     to: End<'a>,
-    data: Cow<'a, [u8]>,
+    data: Parts<'a>,
 }
 
 /// One end of a link, as a body names it.
@@ -73,34 +58,65 @@ impl<'a> Body<'a> {
                 (b"from", end) => from = Some(End::read(end, "from")?),
                 (b"to", end) => to = Some(End::read(end, "to")?),
                 (b"data", Value::Null) => {}
-                (b"data", value) => data = Some(root(value)?),
+                (b"data", value) => data = Some(Parts::data(value)?),
                 (key, _) => {
                     let key = shown_key(key);
                     return Err(bad(format!("body has a key that it does not take: {key}")));
                 }
             }
         }
-        let data = match data {
-            Some(data) => data,
-            None => Cow::Owned(
-                write_jsonb(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?,
-            ),
-        };
         Ok(Self {
             from: from.ok_or_else(|| bad("body has no from"))?,
             to: to.ok_or_else(|| bad("body has no to"))?,
-            data,
+            data: data.map_or_else(Parts::empty, Ok)?,
         })
     }
 }
 
 impl<'a> Body<'a> {
-    /// The two ids.
-    pub fn pair(&self) -> Pair<'a> {
-        Pair {
-            from: self.from.id,
-            to: self.to.id,
+    /// What names the link.
+    pub fn key(&self) -> RowKey<'a> {
+        RowKey::Ends(self.from.id, self.to.id)
+    }
+
+    /// What it holds.
+    pub fn content(&self) -> Content<'_> {
+        self.data.content()
+    }
+
+    /// The same, for itself.
+    pub fn into_parts(self) -> Parts<'a> {
+        self.data
+    }
+
+    /// Which ends are of another type than the definition names.
+    pub fn type_issues(&self, guarded: &Guarded) -> Result<Vec<Issue>> {
+        let ends = ends_of(guarded)?;
+        let name = guarded.name();
+        let both = [(self.from, &ends.from, "from"), (self.to, &ends.to, "to")];
+        let wrong = both
+            .into_iter()
+            .filter(|(end, expected, _)| end.kind != *expected)
+            .map(|(_, expected, at)| {
+                let expression = format!("{name}.{at}.type");
+                Issue::error(Code::Value, expression, format!("expected {expected}"))
+            });
+        Ok(wrong.collect())
+    }
+
+    /// Refuses ends of other types.
+    pub fn check_types(&self, guarded: &Guarded) -> Result<()> {
+        let issues = self.type_issues(guarded)?;
+        if issues.is_empty() {
+            return Ok(());
         }
+        let (ends, name) = (ends_of(guarded)?, guarded.name());
+        Err(Error::refuse(
+            State::Unprocessable,
+            format!("an end of {name} is of another type"),
+        )
+        .detail(operation_outcome(&issues))
+        .hint(format!("{name} links from {} to {}.", ends.from, ends.to)))
     }
 }
 
@@ -134,12 +150,11 @@ impl<'a> End<'a> {
 }
 
 /// `<from-type>.<from-id>,<to-type>.<to-id>`, taken apart.
-pub fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
-    let ends = ends_of(guarded)?;
+pub fn key_of<'a>(guarded: &Guarded, ends: &Ends, id: &'a str) -> Result<RowKey<'a>> {
     let parts = id.split_once(',').and_then(|(from, to)| {
         let from = from.strip_prefix(ends.from.as_str())?.strip_prefix('.')?;
         let to = to.strip_prefix(ends.to.as_str())?.strip_prefix('.')?;
-        Some(Pair { from, to })
+        Some(RowKey::Ends(from, to))
     });
     parts.ok_or_else(|| {
         Error::refuse(
@@ -148,9 +163,4 @@ pub fn pair_of<'a>(guarded: &Guarded, id: &'a str) -> Result<Pair<'a>> {
         )
         .hint(format!("It is {}.<from-id>,{}.<to-id>", ends.from, ends.to))
     })
-}
-
-/// The link's id, put together.
-pub fn id_of(guarded: &Guarded, pair: Pair<'_>) -> Result<String> {
-    Ok(ends_of(guarded)?.id(pair.from, pair.to))
 }

@@ -1,22 +1,27 @@
-//! `ingest.resource_load(source, profile, bodies, mode, on_error)`
+//! `ingest.resource_load(source, profile, bodies, mode, on_error)`,
+//! `ingest.relationship_load(source, relationship, bodies, mode, on_error)`
 
 use super::{Incoming, Landed, Mode, OnError, Refused, write_all, write_reporting};
-use crate::pg::{Answer, Arg, Call, Error, Result, State, check_for_interrupts};
-use crate::store::Outcome;
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts};
 use crate::store::reference::{self, Unmet};
+use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
-use crate::verb::resource::profile_of;
-use ingest_engine::issue::Code;
+use crate::verb::link::{self, hold_ends};
+use crate::verb::row::{Noun, named};
 use jsonb::{Value, from_text};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.
-pub fn load(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
+pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
+    guarded.table()?;
     let Value::Array(bodies) = call.need_jsonb(2, "bodies")? else {
         return Err(Error::refuse(State::BadRequest, "bodies is not an array")
-            .hint("[{\"data\": {...}, \"id\"?: \"...\"}, ...]"));
+            .hint(match noun {
+                Noun::Resource => "[{\"data\": {...}, \"id\"?: \"...\"}, ...]",
+                Noun::Link => "[{\"from\": {\"id\", \"type\"}, \"to\": {\"id\", \"type\"}, \"data\"?: {...}}, ...]",
+            }));
     };
     let mode = match call.text(3)? {
         None | Some("create") => Mode::Create,
@@ -33,10 +38,10 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
     for (index, body) in bodies.iter().enumerate() {
         check_for_interrupts()?;
         let place = index + 1;
-        match Body::read(body?).and_then(|body| Incoming::new(place, body, None)) {
+        match read(&guarded, place, body?) {
             Ok(one) => incoming.push(one),
             Err(Error::Refused(refusal)) => {
-                let refused = Refused::new(refusal.state, Code::Invalid, refusal.message);
+                let refused = Refused::of(Error::Refused(refusal))?;
                 if on_error == OnError::Abort {
                     return Err(refused.at("body", place));
                 }
@@ -44,6 +49,10 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
             }
             Err(error) => return Err(error),
         }
+    }
+    if noun == Noun::Link {
+        let keys = incoming.iter().map(Incoming::key);
+        Session::open(|session| hold_ends(session, &guarded, keys))?;
     }
     let landed = match on_error {
         OnError::Report => write_reporting(&guarded, &incoming, mode)?,
@@ -89,7 +98,13 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
                     Outcome::Updated => values[1],
                     _ => values[2],
                 };
-                sink.push(&[ordinal, Arg::Oid(value), id, Arg::Int4(version), Arg::Null])?;
+                sink.push(&[
+                    ordinal,
+                    Arg::Label(value),
+                    id,
+                    Arg::Int4(version),
+                    Arg::Null,
+                ])?;
             }
             Landed::Refused(refused) => {
                 let issues = issues_of(&refused.outcome)?;
@@ -105,6 +120,13 @@ pub fn load(call: &mut Call<'_>) -> Result<Answer> {
         }
     }
     Ok(Answer::Null)
+}
+
+fn read<'a>(guarded: &Guarded, place: usize, body: Value<'a>) -> Result<Incoming<'a>> {
+    match guarded.is_relationship() {
+        true => Incoming::link(place, guarded, link::Body::read(body)?),
+        false => Incoming::new(place, &Body::read(body)?, None),
+    }
 }
 
 /// The refusal of the first body whose targets are missing.

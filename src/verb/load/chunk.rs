@@ -2,11 +2,12 @@
 
 use super::{Incoming, Landed, Mode, OnError, Refused, judge_all, set};
 use crate::pg::{Error, Failure, Reading, Result, Session, State, check_for_interrupts};
+use crate::store::batch::{self, Batch, Keys};
 use crate::store::reference::attempt;
 use crate::store::refusal;
-use crate::store::resources::{self, Columns, Stored};
+use crate::store::row::{self, Stored};
 use crate::store::{Guarded, Outcome};
-use crate::verb::resource::upsert;
+use crate::verb::row::is_same;
 use std::collections::{HashMap, HashSet};
 
 /// How many bodies go into one statement, and how many bytes of them.
@@ -18,9 +19,7 @@ pub fn split<'o>(incoming: &[Incoming<'_>], order: &'o [usize]) -> Vec<&'o [usiz
     let mut chunks = Vec::new();
     let (mut begin, mut bytes) = (0, 0);
     for (end, at) in order.iter().enumerate() {
-        let size = incoming.get(*at).map_or(0, |one| {
-            one.data.len() + one.contained.as_ref().map_or(0, |bytes| bytes.len())
-        });
+        let size = incoming.get(*at).map_or(0, |one| one.content.size());
         if end > begin && (end - begin >= ROWS || bytes + size > BYTES) {
             chunks.extend(order.get(begin..end));
             (begin, bytes) = (end, 0);
@@ -125,20 +124,15 @@ fn put(guarded: &Guarded, bodies: &[&Incoming<'_>], mode: Mode) -> Result<Vec<La
 
 fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
     let table = guarded.table()?;
-    let mut columns = Columns::default();
-    bodies
-        .iter()
-        .for_each(|body| columns.push(&body.id, body.content()));
-    let made: HashMap<String, i32> = resources::insert_many(session, table, &columns)?
-        .into_iter()
-        .collect();
+    let of_write = |error| refusal::of_write(guarded, error);
+    let made = batch::insert_many(session, table, &batch_of(bodies)).map_err(of_write)?;
     bodies
         .iter()
         .map(|body| {
             Ok(match made.get(body.id.as_ref()) {
                 Some(version) => Landed::Written(Outcome::Created, *version),
-                None => match resources::read(session, table, &body.id, Reading::Fresh)? {
-                    Some(_) => Landed::Refused(Refused::of(refusal::id_exists(guarded))?),
+                None => match row::read(session, table, body.key(), Reading::Fresh)? {
+                    Some(_) => Landed::Refused(Refused::of(refusal::exists(guarded))?),
                     None => once_more(guarded, body)?,
                 },
             })
@@ -146,48 +140,41 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
         .collect()
 }
 
+fn batch_of<'b>(bodies: &[&'b Incoming<'_>]) -> Batch<'b> {
+    let mut batch = Batch::default();
+    bodies
+        .iter()
+        .for_each(|body| batch.push(body.key(), body.content()));
+    batch
+}
+
 /// Makes the rows that are not there and holds those that are, in one order for all: a row that was
 /// missing at a first look, and is there at the second, must not be waited for by who holds later
 /// ones.
 fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
     let table = guarded.table()?;
-    let of_write = |error| crate::store::refusal::of_write(guarded, error);
-    let mut columns = Columns::default();
-    bodies
+    let of_write = |error| refusal::of_write(guarded, error);
+    let made = batch::insert_many_locking(session, table, &batch_of(bodies)).map_err(of_write)?;
+    let there: Keys<'_> = bodies
         .iter()
-        .for_each(|body| columns.push(&body.id, body.content()));
-    let made = resources::insert_many_locking(session, table, &columns).map_err(of_write)?;
-    let made: HashMap<String, i32> = made.into_iter().collect();
-    let there: Vec<&str> = columns
-        .ids
-        .iter()
-        .copied()
-        .filter(|id| !made.contains_key(*id))
+        .filter(|body| !made.contains_key(body.id.as_ref()))
+        .map(|body| body.key())
         .collect();
-    let stored = match there.is_empty() {
-        true => Vec::new(),
-        false => resources::lock_many(session, table, &there)?,
-    };
-    let stored: HashMap<String, Stored> = stored
+    let stored: HashMap<String, Stored> = batch::lock_many(session, table, &there)?
         .into_iter()
         .map(|stored| (stored.id.clone(), stored))
         .collect();
-    let mut changed = Columns::default();
+    let mut changed = Batch::default();
+    let mut differ = HashSet::new();
     for body in bodies {
         if let Some(current) = stored.get(body.id.as_ref())
-            && !upsert::is_same(guarded, &body.body, body.content(), current)?
+            && !is_same(guarded, body.content(), current)?
         {
-            changed.push(&body.id, body.content());
+            changed.push(body.key(), body.content());
+            differ.insert(body.id.as_ref());
         }
     }
-    let differ: HashSet<&str> = changed.ids.iter().copied().collect();
-    let updated: HashMap<String, i32> = match changed.ids.is_empty() {
-        true => HashMap::new(),
-        false => {
-            let updated = resources::update_many(session, table, &changed).map_err(of_write)?;
-            updated.into_iter().collect()
-        }
-    };
+    let updated = batch::update_many(session, table, &changed).map_err(of_write)?;
     bodies
         .iter()
         .map(|body| {
@@ -209,27 +196,23 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
         .collect()
 }
 
-/// A row that did not come back, though its id is free: the plain insert tells why.
+/// A row that did not come back, though its key is free: the plain insert tells why.
 fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
     let insert = || {
         Session::open(|session| {
-            resources::insert(session, guarded.table()?, &body.id, body.content())
+            row::insert(session, guarded.table()?, body.key(), body.content())
+                .map_err(|error| refusal::of_write(guarded, error))
         })
     };
     match attempt(insert)? {
         Ok(Some(made)) => Ok(Landed::Written(Outcome::Created, made.version)),
         Ok(None) => swallowed(guarded),
-        Err(_) => taken(guarded),
+        Err(failure) => failed(failure).map(Landed::Refused),
     }
 }
 
 fn swallowed(guarded: &Guarded) -> Result<Landed> {
     Refused::of(refusal::swallowed(guarded)).map(Landed::Refused)
-}
-
-fn taken(guarded: &Guarded) -> Result<Landed> {
-    let taken = Error::refuse(State::Conflict, refusal::identity_taken(guarded.name()));
-    Refused::of(taken).map(Landed::Refused)
 }
 
 fn failed(failure: Failure) -> Result<Refused> {

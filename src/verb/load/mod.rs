@@ -11,10 +11,11 @@ mod report;
 pub use call::{issues_of, load};
 use report::write_reporting;
 
-use super::body::{Body, root};
+use super::body::{Body, Parts};
+use super::link;
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::refusal;
-use crate::store::resources::Content;
+use crate::store::row::{Content, RowKey};
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
@@ -46,9 +47,18 @@ pub struct Incoming<'a> {
     pub place: usize,
     /// The id it will have.
     pub id: Cow<'a, str>,
-    body: Body<'a>,
-    data: Cow<'a, [u8]>,
-    contained: Option<Cow<'a, [u8]>>,
+    key: Key<'a>,
+    content: Parts<'a>,
+}
+
+/// What names the row that a body will be.
+enum Key<'a> {
+    /// A resource's own id.
+    Given,
+    /// An id that nobody else can have.
+    New,
+    /// The ends of a link.
+    Ends(&'a str, &'a str),
 }
 
 /// What became of a body.
@@ -104,7 +114,7 @@ impl Refused {
 
 impl<'a> Incoming<'a> {
     /// A body with the id it will have: the one given, its own, or a new one.
-    pub fn new(place: usize, body: Body<'a>, given: Option<&'a str>) -> Result<Self> {
+    pub fn new(place: usize, body: &Body<'a>, given: Option<&'a str>) -> Result<Self> {
         let id = match body.id(given)? {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(id::generate()),
@@ -113,34 +123,56 @@ impl<'a> Incoming<'a> {
     }
 
     /// A body under this id; one that is owned is one that nobody else can have.
-    pub fn under(place: usize, body: Body<'a>, id: Cow<'a, str>) -> Result<Self> {
+    pub fn under(place: usize, body: &Body<'a>, id: Cow<'a, str>) -> Result<Self> {
+        let key = match id {
+            Cow::Owned(_) => Key::New,
+            Cow::Borrowed(_) => Key::Given,
+        };
         Ok(Self {
             place,
             id,
-            body,
-            data: root(body.data)?,
-            contained: body.contained.map(root).transpose()?,
+            key,
+            content: Parts::of(body)?,
         })
+    }
+
+    /// A link between resources of the right types.
+    pub fn link(place: usize, guarded: &Guarded, body: link::Body<'a>) -> Result<Self> {
+        body.check_types(guarded)?;
+        let [from, to] = body.key().parts();
+        Ok(Self {
+            place,
+            id: Cow::Owned(link::ends_of(guarded)?.id(from, to)),
+            key: Key::Ends(from, to),
+            content: body.into_parts(),
+        })
+    }
+
+    /// What names the row.
+    pub fn key(&self) -> RowKey<'_> {
+        match self.key {
+            Key::Given | Key::New => RowKey::Id(&self.id),
+            Key::Ends(from, to) => RowKey::Ends(from, to),
+        }
     }
 
     /// What decides when it is written: its id, for which another may wait; or, under a new id, its
     /// identity.
     fn turn(&self, guarded: &Guarded) -> Result<(Option<String>, &str)> {
-        let identity = match self.id {
-            Cow::Owned(_) => guarded.indexes.iter().find(|index| index.unique),
-            Cow::Borrowed(_) => None,
+        let identity = match self.key {
+            Key::New => guarded.indexes.iter().find(|index| index.unique),
+            Key::Given | Key::Ends(..) => None,
         };
         let Some(identity) = identity else {
             return Ok((None, &self.id));
         };
+        let data = self.resource()?.data;
         let mut turn = String::new();
         for path in &identity.paths {
-            let value = path
-                .split('.')
-                .try_fold(Some(self.body.data), |at, name| match at {
-                    Some(Value::Object(object)) => object.get(name.as_bytes()),
-                    _ => Ok(None),
-                })?;
+            let value = path.split('.').try_fold(Some(data), |at, name| match at {
+                Some(Value::Object(object)) => object.get(name.as_bytes()),
+                _ => Ok(None),
+            })?;
             turn.push_str(&value.map(to_text).transpose()?.unwrap_or_default());
             turn.push('\n');
         }
@@ -148,30 +180,31 @@ impl<'a> Incoming<'a> {
     }
 
     fn content(&self) -> Content<'_> {
-        Content {
-            data: Some(&self.data),
-            contained: self.contained.as_deref(),
-        }
+        self.content.content()
     }
 
-    fn resource(&self) -> Resource<'_> {
-        Resource {
-            id: &self.id,
-            data: self.body.data,
-            contained: self.body.contained,
-        }
+    fn resource(&self) -> Result<Resource<'_>> {
+        let id = match self.key {
+            Key::Given | Key::New => self.id.as_ref(),
+            Key::Ends(..) => "",
+        };
+        self.content().read(id)
     }
 
     /// What is wrong with the body itself: for who has to find the one that was refused.
     fn judge(&self, guarded: &Guarded) -> Result<Option<Refused>> {
-        if !id_is_valid(&self.id) {
+        let valid = match self.key() {
+            RowKey::Id(id) => id_is_valid(id),
+            RowKey::Ends(from, to) => id_is_valid(from) && id_is_valid(to),
+        };
+        if !valid {
             return Ok(Some(Refused::new(
                 State::BadRequest,
                 Code::Invalid,
                 "not an id",
             )));
         }
-        let (_, report) = guarded.check(&self.resource())?;
+        let (_, report) = guarded.check(&self.resource()?)?;
         match report.refuses() {
             true => Refused::of(refusal::of_report(guarded, report)).map(Some),
             false => Ok(None),

@@ -73,7 +73,7 @@ fn refuse(
     }
     let mut followers: HashMap<String, Vec<(usize, Issue)>> = HashMap::new();
     for (at, one) in incoming.iter().enumerate() {
-        let (checked, _) = guarded.check(&one.resource())?;
+        let (checked, _) = guarded.check(&one.resource()?)?;
         for reference in checked.references {
             if reference.profile == guarded.name() {
                 let issue = issue(&reference);

@@ -1,15 +1,13 @@
 //! `ingest.contained_put(source, profile, id, path, body, if_match)`,
 //! `ingest.contained_delete(source, profile, id, path, if_match)`
 
-use super::{profile_of, upsert};
+use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
-use crate::store::history::RowKey;
-use crate::store::refusal;
-use crate::store::resources::{self, Stored};
-use crate::store::standing::held;
-use crate::store::{Guarded, Outcome};
-use crate::verb::body::Body;
+use crate::store::Guarded;
+use crate::store::batch::Hold;
+use crate::store::row::{Content, RowKey};
 use crate::verb::render::Written;
+use crate::verb::row::{held, put as put_row};
 use jsonb::{Item, Value, write};
 
 /// Puts one contained resource in its place, or adds it; the parent gets a new version.
@@ -21,7 +19,7 @@ pub fn put(call: &mut Call<'_>) -> Result<Answer> {
         return Err(Error::refuse(State::BadRequest, "body is not an object")
             .hint("A contained resource is {\"data\": {...}, \"type\"?: \"...\", \"contained\"?: {...}}."));
     };
-    let expected = call.int4(5);
+    let expected = call.int4(5)?;
     let place = Place::read(&guarded, id, path)?;
     let mut members = Vec::new();
     for member in object.iter() {
@@ -57,7 +55,7 @@ pub fn put(call: &mut Call<'_>) -> Result<Answer> {
 pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let (id, path) = (call.need_text(2, "id")?, call.need_text(3, "path")?);
-    let expected = call.int4(4);
+    let expected = call.int4(4)?;
     let place = Place::read(&guarded, id, path)?;
     if place.id.is_none() {
         return Err(bad_path());
@@ -185,30 +183,16 @@ fn change(
     expected: Option<i32>,
     make: impl Fn(&Current<'_>) -> Result<Vec<u8>>,
 ) -> Result<Answer> {
-    let (outcome, stored): (Outcome, Stored) = Session::open(|session| {
-        let table = guarded.table()?;
-        let current = held(session, guarded, RowKey::Id(id), expected, || {
-            resources::lock(session, table, id)
-        })?;
-        if let Some(expected) = expected
-            && expected != current.version
-        {
-            return Err(refusal::stale(guarded, expected, current.version));
-        }
+    let key = RowKey::Id(id);
+    let (outcome, stored) = Session::open(|session| {
+        let current = held(session, guarded, key, expected, Hold::Write)?;
         let contained = current.contained.as_deref().map(Value::read).transpose()?;
         let contained = make(&Current(contained))?;
-        let data = current
-            .data
-            .as_deref()
-            .map(Value::read)
-            .transpose()?
-            .unwrap_or(Value::Null);
-        let body = Body {
-            id: None,
-            data,
-            contained: Some(Value::read(&contained)?),
+        let content = Content {
+            contained: Some(&contained),
+            ..current.content()
         };
-        upsert::write(session, guarded, &body, id, Some(current.version))
+        put_row(session, guarded, key, content, Some(current.version))
     })?;
-    Written::resource(outcome, guarded, stored)?.answer(call)
+    Written::stored(outcome, guarded, stored)?.answer(call)
 }

@@ -1,10 +1,11 @@
 //! `ingest.resource_create(source, profile, body, id)`
 
-use super::{Parts, profile_of};
+use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
 use crate::store::refusal;
-use crate::store::{Guarded, Outcome, id, resources};
-use crate::verb::body::Body;
+use crate::store::row::{self, RowKey};
+use crate::store::{Guarded, Outcome, id};
+use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
 
 /// Creates a resource; an id that exists is PT409.
@@ -26,10 +27,10 @@ fn write(guarded: &Guarded, body: &Body<'_>, id: Option<&str>) -> Result<Written
         }
     };
     let stored = Session::open(|session| {
-        resources::insert(session, guarded.table()?, id, parts.content())
+        row::insert(session, guarded.table()?, RowKey::Id(id), parts.content())
             .map_err(|error| refusal::of_write(guarded, error))
     })?;
     // A BEFORE trigger of the user's own may have swallowed the row.
     let stored = stored.ok_or_else(|| refusal::swallowed(guarded))?;
-    Written::resource(Outcome::Created, guarded, stored)
+    Written::stored(Outcome::Created, guarded, stored)
 }

@@ -1,15 +1,15 @@
 //! `ingest.resource_create_if(source, profile, criteria, body, id)`
 
-use super::{Parts, profile_of};
+use super::profile_of;
 use crate::pg::{
     Answer, Call, Error, Reading, Result, Session, State, check_for_interrupts, lock_name,
     snapshot_is_old,
 };
 use crate::store::criteria::Come;
 use crate::store::refusal;
-use crate::store::resources::{self, Stored};
+use crate::store::row::{self, RowKey, Stored};
 use crate::store::{Guarded, Outcome, criteria, find, id};
-use crate::verb::body::Body;
+use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Criteria;
 use crate::verb::render::Written;
 use jsonb::Value;
@@ -27,7 +27,7 @@ pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
         Found::Created(stored) => (Outcome::Created, stored),
         Found::Matched(stored) => (Outcome::Matched, stored),
     };
-    Written::resource(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, &guarded, stored)?.answer(call)
 }
 
 /// What criteria led to.
@@ -97,14 +97,16 @@ pub fn create_or_find(
             return Err(refusal::stale(&guarded, expected, 0));
         }
         let new_id = id.map_or_else(id::generate, str::to_owned);
-        if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
+        if let Some(made) =
+            row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())?
+        {
             return Ok(Found::Created(made));
         }
         if rounds >= ROUNDS
             && criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty()
         {
             // Taken by something that does not match: the plain insert says by what.
-            let made = resources::insert(session, table, &new_id, parts.content())
+            let made = row::insert(session, table, RowKey::Id(&new_id), parts.content())
                 .map_err(|error| refusal::of_write(&guarded, error))?;
             let made = made.ok_or_else(|| refusal::swallowed(&guarded))?;
             return Ok(Found::Created(made));
@@ -160,7 +162,7 @@ pub fn make(
 ) -> Result<std::result::Result<Stored, usize>> {
     let (parts, table) = (Parts::of(body)?, guarded.table()?);
     let new_id = id.map_or_else(id::generate, str::to_owned);
-    if let Some(made) = resources::insert_unless(session, table, &new_id, parts.content())? {
+    if let Some(made) = row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())? {
         return Ok(Ok(made));
     }
     match criteria::come(session, table, &criteria.conditions)? {
@@ -174,7 +176,7 @@ pub fn make(
         // Whose identity the criteria name can be made without their lock, between search and insert.
         Come::Foreign => return Err(refusal::too_new(guarded)),
     }
-    let made = resources::insert(session, table, &new_id, parts.content())
+    let made = row::insert(session, table, RowKey::Id(&new_id), parts.content())
         .map_err(|error| refusal::of_write(guarded, error))?;
     made.map(Ok).ok_or_else(|| refusal::swallowed(guarded))
 }
@@ -187,7 +189,7 @@ pub fn search(session: &Session, guarded: &Guarded, criteria: &Criteria) -> Resu
         let found = criteria::find(session, table, &criteria.conditions, Reading::Fresh)?;
         match found.as_slice() {
             [] => return Ok(None),
-            [one] => match resources::read(session, table, one, Reading::Fresh)? {
+            [one] => match row::read(session, table, RowKey::Id(one), Reading::Fresh)? {
                 // Deleted since.
                 None => {}
                 stored => return Ok(stored),

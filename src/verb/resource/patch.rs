@@ -1,14 +1,13 @@
 //! `ingest.resource_patch(source, profile, id, patch, if_match)`
 
-use super::{profile_of, upsert};
+use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
-use crate::store::history::RowKey;
-use crate::store::refusal;
-use crate::store::resources::{self, Stored};
-use crate::store::standing::held;
+use crate::store::batch::Hold;
+use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome};
-use crate::verb::body::Body;
+use crate::verb::body::{Body, Parts};
 use crate::verb::render::{self, Written};
+use crate::verb::row::{held, put};
 use ingest_engine::patch::{PatchError, apply};
 use jsonb::Value;
 
@@ -18,9 +17,9 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let patch = call.need_jsonb(3, "patch")?;
-    let expected = call.int4(4);
+    let expected = call.int4(4)?;
     let (outcome, stored) = Session::open(|session| write(session, &guarded, id, patch, expected))?;
-    Written::resource(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, &guarded, stored)?.answer(call)
 }
 
 /// Patches a row that it holds.
@@ -37,15 +36,8 @@ pub fn write(
                 .hint("An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902)."),
         );
     }
-    let table = guarded.table()?;
-    let current = held(session, guarded, RowKey::Id(id), expected, || {
-        resources::lock(session, table, id)
-    })?;
-    if let Some(expected) = expected
-        && expected != current.version
-    {
-        return Err(refusal::stale(guarded, expected, current.version));
-    }
+    let key = RowKey::Id(id);
+    let current = held(session, guarded, key, expected, Hold::Write)?;
     let before = render::body(&current)?;
     // The body's own object is one level around the data.
     let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
@@ -53,7 +45,14 @@ pub fn write(
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
     body.id(Some(id))?;
-    upsert::write(session, guarded, &body, id, Some(current.version))
+    let parts = Parts::of(&body)?;
+    put(
+        session,
+        guarded,
+        key,
+        parts.content(),
+        Some(current.version),
+    )
 }
 
 fn refused(error: PatchError) -> Error {

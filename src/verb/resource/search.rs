@@ -2,7 +2,7 @@
 
 use super::profile_of;
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
-use crate::store::{criteria, resources};
+use crate::store::{criteria, row};
 use crate::verb::criteria::Criteria;
 use crate::verb::render;
 
@@ -10,7 +10,7 @@ use crate::verb::render;
 pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?;
-    let count = call.int4(3).unwrap_or(100);
+    let count = call.int4(3)?.unwrap_or(100);
     if !(0..=10_000).contains(&count) {
         return Err(
             Error::refuse(State::BadRequest, "count is not from 0 to 10000")
@@ -22,8 +22,8 @@ pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     let sink = call.materialize()?;
     Session::open(|session| {
         let (table, conditions) = (guarded.table()?, &criteria.conditions);
-        resources::search(session, table, conditions, (after, count), |stored| {
-            let resource = render::resource(&guarded, &stored)?;
+        row::search(session, table, conditions, (after, count), |stored| {
+            let resource = render::stored(&guarded, &stored)?;
             sink.push(&[
                 Arg::Text(&stored.id),
                 Arg::Int4(stored.version),

@@ -1,12 +1,13 @@
 //! `ingest.resource_upsert_if(source, profile, criteria, body, id, if_match)`
 
 use super::create_if::{Found, create_or_find};
-use super::{profile_of, upsert};
+use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
-use crate::store::resources::Stored;
+use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome};
-use crate::verb::body::Body;
+use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
+use crate::verb::row::put;
 
 /// Creates the resource, or replaces the one that matches. The version that matched is the one
 /// that is replaced: a write in between is PT412.
@@ -15,16 +16,23 @@ pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let criteria = call.need_jsonb(2, "criteria")?;
     let body = Body::read(call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
-    let expected = call.int4(5);
+    let expected = call.int4(5)?;
     let (outcome, stored) = Session::open(|session| {
         let stored = match create_or_find(session, &guarded, criteria, &body, id, expected)? {
             Found::Created(made) => return Ok((Outcome::Created, made)),
             Found::Matched(stored) => stored,
         };
         check_id(&guarded, id, &stored)?;
-        upsert::write(session, &guarded, &body, &stored.id, Some(stored.version))
+        let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
+        put(
+            session,
+            &guarded,
+            key,
+            parts.content(),
+            Some(stored.version),
+        )
     })?;
-    Written::resource(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, &guarded, stored)?.answer(call)
 }
 
 /// An id that was given must be that of the match.

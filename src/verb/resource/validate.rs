@@ -1,14 +1,18 @@
 //! `ingest.resource_validate(source, profile, body)`, `ingest.resource_is_valid(source, profile, body)`
 
-use crate::pg::{Answer, Call, Error, Reading, Result, State, datum_of_jsonb};
-use crate::store::find;
+use crate::pg::{Answer, Call, Error, Reading, Result, datum_of_jsonb};
 use crate::store::reference;
 use crate::verb::body::Body;
+use crate::verb::row::{Noun, named};
 use ingest_engine::{Issue, Report, Resource, operation_outcome};
 
 /// The OperationOutcome of a body.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
-    let mut issues = report(call)?.into_issues();
+    outcome(report(call)?.into_issues())
+}
+
+/// Issues as the OperationOutcome of who only asks.
+pub fn outcome(mut issues: Vec<Issue>) -> Result<Answer> {
     if issues.is_empty() {
         issues.push(Issue::conforms());
     }
@@ -23,14 +27,7 @@ pub fn is_valid(call: &mut Call<'_>) -> Result<Answer> {
 }
 
 fn report(call: &Call<'_>) -> Result<Report> {
-    let (source, profile) = (call.need_text(0, "source")?, call.need_text(1, "profile")?);
-    let guarded = find(source, profile)?;
-    if guarded.is_relationship() {
-        return Err(
-            Error::refuse(State::BadRequest, format!("{profile} is a relationship"))
-                .hint("ingest.relationship_link checks a link's data when it is written."),
-        );
-    }
+    let guarded = named(call, Noun::Resource)?;
     let body = Body::read(call.need_jsonb(2, "body")?)?;
     let resource = Resource {
         id: body.id.unwrap_or_default(),

@@ -1,47 +1,47 @@
-//! `ingest.resource_delete(source, profile, id, if_match, cascade)`
+//! `ingest.resource_delete(source, profile, id, if_match, cascade)`,
+//! `ingest.relationship_unlink(source, relationship, id, if_match)`
 
-use super::profile_of;
-use crate::pg::{Answer, Call, Error, Instant, Result, Session, State};
-use crate::store::history::RowKey;
-use crate::store::refusal;
-use crate::store::standing::held;
-use crate::store::{Guarded, find, links, resources};
+use super::{Noun, held, key_of, named};
+use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::store::batch::Hold;
+use crate::store::history::{self, Last};
+use crate::store::row::{self, RowKey};
+use crate::store::{Guarded, find, links, refusal};
 use crate::verb::render::Written;
 
-/// Deletes the resource and leaves a tombstone.
-pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
+/// Deletes the row and leaves a tombstone.
+pub fn delete(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
     let id = call.need_text(2, "id")?;
-    let (expected, cascade) = (call.int4(3), call.bool(4));
-    let tombstone = Session::open(|session| write(session, &guarded, id, expected, cascade))?;
+    let key = key_of(&guarded, id)?;
+    let (expected, cascade) = (call.int4(3)?, call.bool(4)?);
+    let tombstone = Session::open(|session| write(session, &guarded, key, expected, cascade))?;
     Written::deleted(id.to_owned(), tombstone).answer(call)
 }
 
-/// Deletes a row that it holds; gives the tombstone's version and instant.
+/// Deletes a row that it holds; gives the tombstone.
 pub fn write(
     session: &Session,
     guarded: &Guarded,
-    id: &str,
+    key: RowKey<'_>,
     expected: Option<i32>,
     cascade: bool,
-) -> Result<(i32, Instant)> {
+) -> Result<Last> {
     let table = guarded.table()?;
-    let current = held(session, guarded, RowKey::Id(id), expected, || {
-        resources::lock_for_delete(session, table, id)
-    })?;
-    if let Some(expected) = expected
-        && expected != current.version
-    {
-        return Err(refusal::stale(guarded, expected, current.version));
-    }
-    let relationships = unlink(session, guarded, id, cascade)?;
-    let deleted = resources::delete(session, table, id)
+    let current = held(session, guarded, key, expected, Hold::Delete)?;
+    let relationships = match key {
+        RowKey::Id(id) => unlink(session, guarded, id, cascade)?,
+        RowKey::Ends(..) => Vec::new(),
+    };
+    let deleted = row::delete(session, table, key)
         .map_err(|error| referred_to(guarded, &relationships, error))?;
     if !deleted {
         return Err(refusal::swallowed(guarded));
     }
-    Ok(resources::tombstone(session, table, id)?
-        .unwrap_or((current.version + 1, current.updated_at)))
+    Ok(history::tombstone(session, table, key)?.unwrap_or(Last {
+        version: current.version + 1,
+        updated_at: current.updated_at,
+    }))
 }
 
 /// Deletes the links of the resource, or refuses because there are some; gives the relationships

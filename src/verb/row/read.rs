@@ -1,25 +1,25 @@
-//! `ingest.resource_read(source, profile, id, version)`, `ingest.resource_history(source, profile, id)`
+//! `ingest.resource_read(source, profile, id, version)`, `ingest.resource_read_at`,
+//! `ingest.resource_exists`, `ingest.resource_history(source, profile, id)`, and the same of links
 
-use super::profile_of;
+use super::{Noun, key_of, named};
 use crate::pg::{
     Answer, Arg, Call, Error, Instant, Reading, Result, Session, State, datum_of_jsonb,
 };
-use crate::store::refusal;
-use crate::store::{Outcome, resources};
+use crate::store::{Outcome, history, refusal, row};
 use crate::verb::render;
 
-/// The resource as it is, or as it was in a version.
-pub fn read(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
-    let id = call.need_text(2, "id")?;
-    let version = call.int4(3);
+/// A row as it is, or as it was in a version.
+pub fn read(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
+    let key = key_of(&guarded, call.need_text(2, "id")?)?;
+    let version = call.int4(3)?;
     let stored = Session::open(|session| {
         let table = guarded.table()?;
-        let current = resources::read(session, table, id, Reading::Caller)?;
+        let current = row::read(session, table, key, Reading::Caller)?;
         let Some(version) = version else {
             return match current {
                 Some(current) => Ok(current),
-                None if resources::is_deleted(session, table, id, Reading::Caller)? => {
+                None if history::is_deleted(session, table, key, Reading::Caller)? => {
                     Err(refusal::gone(&guarded))
                 }
                 None => Err(refusal::not_found(&guarded)),
@@ -30,46 +30,45 @@ pub fn read(call: &mut Call<'_>) -> Result<Answer> {
         {
             return Ok(current);
         }
-        let archived = resources::read_archived(session, table, id, version)?;
+        let archived = row::read_archived(session, table, key, version)?;
         let archived = archived.ok_or_else(|| refusal::no_version(&guarded))?;
-        if archived.data.is_none() {
+        if archived.is_tombstone() {
             return Err(refusal::gone(&guarded));
         }
         Ok(archived)
     })?;
-    datum_of_jsonb(&render::resource(&guarded, &stored)?)
+    datum_of_jsonb(&render::stored(&guarded, &stored)?)
 }
 
-/// The resource as it was at an instant.
-pub fn read_at(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
-    let id = call.need_text(2, "id")?;
+/// A row as it was at an instant.
+pub fn read_at(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
+    let key = key_of(&guarded, call.need_text(2, "id")?)?;
     let instant = call
-        .instant(3)
+        .instant(3)?
         .ok_or_else(|| Error::refuse(State::BadRequest, "instant must not be null"))?;
-    let stored =
-        Session::open(|session| resources::read_at(session, guarded.table()?, id, instant))?;
+    let stored = Session::open(|session| row::read_at(session, guarded.table()?, key, instant))?;
     match stored {
         None => Err(refusal::not_found(&guarded)),
-        Some(stored) if stored.data.is_none() => Err(refusal::gone(&guarded)),
-        Some(stored) => datum_of_jsonb(&render::resource(&guarded, &stored)?),
+        Some(stored) if stored.is_tombstone() => Err(refusal::gone(&guarded)),
+        Some(stored) => datum_of_jsonb(&render::stored(&guarded, &stored)?),
     }
 }
 
-/// Whether there is such a resource now.
-pub fn exists(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
-    let id = call.need_text(2, "id")?;
+/// Whether there is such a row now.
+pub fn exists(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
+    let key = key_of(&guarded, call.need_text(2, "id")?)?;
     let exists = Session::open(|session| {
-        Ok(resources::read(session, guarded.table()?, id, Reading::Caller)?.is_some())
+        Ok(row::read(session, guarded.table()?, key, Reading::Caller)?.is_some())
     })?;
     Ok(Answer::bool(exists))
 }
 
 /// All versions, newest first.
-pub fn history(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = profile_of(call)?;
-    let id = call.need_text(2, "id")?;
+pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
+    let guarded = named(call, noun)?;
+    let key = key_of(&guarded, call.need_text(2, "id")?)?;
     let [created, updated, deleted] = [
         Outcome::Created.value(call)?,
         Outcome::Updated.value(call)?,
@@ -78,7 +77,7 @@ pub fn history(call: &mut Call<'_>) -> Result<Answer> {
     let sink = call.materialize()?;
     let push = |revision: &Revision, follows_another: bool| {
         sink.push(&[
-            Arg::Oid(match (&revision.resource, follows_another) {
+            Arg::Label(match (&revision.resource, follows_another) {
                 (None, _) => deleted,
                 (Some(_), true) => updated,
                 (Some(_), false) => created,
@@ -92,17 +91,17 @@ pub fn history(call: &mut Call<'_>) -> Result<Answer> {
     // What a version did depends on the one before it, which comes after it.
     let mut newer: Option<Revision> = None;
     Session::open(|session| {
-        resources::versions(session, guarded.table()?, id, |stored, ended_at| {
+        row::versions(session, guarded.table()?, key, |stored, ended_at| {
             if let Some(newer) = newer.take() {
-                push(&newer, stored.data.is_some())?;
+                push(&newer, !stored.is_tombstone())?;
             }
             newer = Some(Revision {
                 version: stored.version,
                 updated_at: stored.updated_at,
                 ended_at,
-                resource: match stored.data {
-                    Some(_) => Some(render::resource(&guarded, &stored)?),
-                    None => None,
+                resource: match stored.is_tombstone() {
+                    false => Some(render::stored(&guarded, &stored)?),
+                    true => None,
                 },
             });
             Ok(())

@@ -1,0 +1,321 @@
+//! The rows of guarded tables, resources and links alike, as the verbs read and write them: with
+//! the caller's rights.
+
+use super::criteria::{Condition, types, wheres};
+use super::history;
+use super::kept;
+use super::table::{Action, Table, qualified};
+use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session, Statement};
+use ingest_engine::{Kind, Resource};
+use jsonb::Value;
+use std::ops::Deref;
+
+/// What names one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey<'a> {
+    /// A resource.
+    Id(&'a str),
+    /// A link: its two ends.
+    Ends(&'a str, &'a str),
+}
+
+impl<'a> RowKey<'a> {
+    /// The values of the key's columns.
+    pub fn parts(self) -> Parts<'a> {
+        match self {
+            RowKey::Id(id) => [id, ""],
+            RowKey::Ends(from, to) => [from, to],
+        }
+    }
+
+    /// The arguments of a statement by key.
+    pub fn args(self) -> Args<'a> {
+        self.with(&[])
+    }
+
+    /// The same, and what comes after the key.
+    pub(super) fn with(self, rest: &[Arg<'a>]) -> Args<'a> {
+        let [first, second] = self.parts().map(Arg::Text);
+        let mut all = [first, second, Arg::Null, Arg::Null];
+        let width = match self {
+            RowKey::Id(_) => 1,
+            RowKey::Ends(..) => 2,
+        };
+        all[width..][..rest.len()].copy_from_slice(rest);
+        Args(all, width + rest.len())
+    }
+}
+
+/// A key's arguments, and at most two more.
+pub struct Args<'a>([Arg<'a>; 4], usize);
+
+impl<'a> Deref for Args<'a> {
+    type Target = [Arg<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0[..self.1]
+    }
+}
+
+/// One row of a guarded table or of its history.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The id; of a link `<from-type>.<from-id>,<to-type>.<to-id>`.
+    pub id: String,
+    /// The ids at the two ends of a link.
+    pub ends: Option<[String; 2]>,
+    /// The version.
+    pub version: i32,
+    /// When its first version was made.
+    pub created_at: Instant,
+    /// When this version was made.
+    pub updated_at: Instant,
+    /// The version of the definition it conforms to.
+    pub profile_version: i32,
+    /// The data, a root container; none in a tombstone.
+    pub data: Option<Vec<u8>>,
+    /// The contained resources, a root container.
+    pub contained: Option<Vec<u8>>,
+}
+
+impl Stored {
+    pub(super) fn of(table: &Table, row: &Row<'_>) -> Result<Self> {
+        row.expect(table.columns.types)?;
+        let (ends, contained) = match table.kind() {
+            Kind::Relationship => (Some([row.string(7)?, row.string(8)?]), None),
+            _ => (None, row.jsonb_copy(7)?),
+        };
+        Ok(Self {
+            id: row.string(1)?,
+            ends,
+            version: row.int4(2),
+            created_at: row.instant(3).unwrap_or_default(),
+            updated_at: row.instant(4).unwrap_or_default(),
+            profile_version: row.int4(5),
+            data: row.jsonb_copy(6)?,
+            contained,
+        })
+    }
+
+    fn first(table: &Table, row: Option<Row<'_>>) -> Result<Option<Self>> {
+        row.map(|row| Self::of(table, &row)).transpose()
+    }
+
+    /// Whether it says that the row was deleted.
+    pub fn is_tombstone(&self) -> bool {
+        self.data.is_none()
+    }
+
+    /// What it holds.
+    pub fn content(&self) -> Content<'_> {
+        Content {
+            data: self.data.as_deref(),
+            contained: self.contained.as_deref(),
+        }
+    }
+}
+
+/// What a write stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content<'a> {
+    /// A root container.
+    pub data: Option<&'a [u8]>,
+    /// A root container.
+    pub contained: Option<&'a [u8]>,
+}
+
+impl<'a> Content<'a> {
+    /// As the engine takes it; `id` is that of the resource.
+    pub fn read(self, id: &'a str) -> Result<Resource<'a>> {
+        let data = self.data.map(Value::read).transpose()?;
+        Ok(Resource {
+            id,
+            data: data.unwrap_or(Value::Null),
+            contained: self.contained.map(Value::read).transpose()?,
+        })
+    }
+
+    fn args(self, table: &Table, key: RowKey<'a>) -> Args<'a> {
+        let (data, contained) = (Arg::jsonb(self.data), Arg::jsonb(self.contained));
+        match table.kind() {
+            Kind::Relationship => key.with(&[data]),
+            _ => key.with(&[data, contained]),
+        }
+    }
+}
+
+/// Creates a row. A clash of keys or identities is PostgreSQL's 23505, a missing end its 23503.
+pub fn insert(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    content: Content<'_>,
+) -> Result<Option<Stored>> {
+    write(session, table, Action::Insert, key, content)
+}
+
+/// Creates a row, or answers `None` where the key or an identity is taken.
+pub fn insert_unless(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    content: Content<'_>,
+) -> Result<Option<Stored>> {
+    write(session, table, Action::InsertUnless, key, content)
+}
+
+/// Replaces the content of a row that the caller has locked.
+pub fn update(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    content: Content<'_>,
+) -> Result<Option<Stored>> {
+    write(session, table, Action::Update, key, content)
+}
+
+fn write(
+    session: &Session,
+    table: &Table,
+    action: Action,
+    key: RowKey<'_>,
+    content: Content<'_>,
+) -> Result<Option<Stored>> {
+    let args = content.args(table, key);
+    let rows = session.run(table.statement(action), &args, Reading::Fresh, 0)?;
+    Stored::first(table, rows.first())
+}
+
+/// Deletes a row; says whether there was one.
+pub fn delete(session: &Session, table: &Table, key: RowKey<'_>) -> Result<bool> {
+    let delete = table.statement(Action::Delete);
+    Ok(session.run(delete, &key.args(), Reading::Fresh, 0)?.count() > 0)
+}
+
+fn one(
+    session: &Session,
+    table: &Table,
+    action: Action,
+    args: &[Arg<'_>],
+    reading: Reading,
+) -> Result<Option<Stored>> {
+    let rows = session.run(table.statement(action), args, reading, 1)?;
+    Stored::first(table, rows.first())
+}
+
+/// Reads a row.
+pub fn read(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    reading: Reading,
+) -> Result<Option<Stored>> {
+    one(session, table, Action::Read, &key.args(), reading)
+}
+
+/// Reads a row and holds it for a write, until the transaction ends.
+pub fn lock(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Stored>> {
+    one(session, table, Action::Lock, &key.args(), Reading::Fresh)
+}
+
+/// Reads a row and holds it for its deletion.
+pub fn lock_for_delete(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+) -> Result<Option<Stored>> {
+    let lock = Action::LockForDelete;
+    one(session, table, lock, &key.args(), Reading::Fresh)
+}
+
+/// Reads one version from history.
+pub fn read_archived(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    version: i32,
+) -> Result<Option<Stored>> {
+    let args = key.with(&[Arg::Int4(version)]);
+    one(session, table, Action::ReadArchived, &args, Reading::Caller)
+}
+
+/// The version in force at an instant: the newest one made until then, tombstones too.
+pub fn read_at(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    instant: Instant,
+) -> Result<Option<Stored>> {
+    let args = key.with(&[Arg::Instant(instant)]);
+    one(session, table, Action::ReadAt, &args, Reading::Caller)
+}
+
+/// Whether a row was committed after the transaction's one snapshot was taken, as far as the caller
+/// may know.
+pub fn is_unseen(session: &Session, table: &Table, key: RowKey<'_>) -> Result<bool> {
+    Ok(history::rights(session, table, Reading::Fresh)?.read
+        && read(session, table, key, Reading::Fresh)?.is_none()
+        && read(session, table, key, Reading::Latest)?.is_some())
+}
+
+/// All versions, newest first, each with the instant at which it ended.
+pub fn versions(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    mut each: impl FnMut(Stored, Option<Instant>) -> Result<()>,
+) -> Result<()> {
+    let ended_at = table.columns.types.len() as i32 + 1;
+    let versions = table.statement(Action::Versions);
+    session.each(versions, &key.args(), |row| {
+        each(Stored::of(table, &row)?, row.instant(ended_at))
+    })
+}
+
+/// All rows, in the order of ids.
+pub fn all(
+    session: &Session,
+    table: &Table,
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
+    let all = table.statement(Action::All);
+    session.each(all, &[], |row| each(Stored::of(table, &row)?))
+}
+
+/// The rows that meet all conditions, by id, beginning after one.
+pub fn search(
+    session: &Session,
+    table: &Table,
+    conditions: &[Condition],
+    (after, count): (&str, i32),
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
+    let (wheres, mut args) = wheres(conditions)?;
+    let (from, most) = (args.len() + 1, args.len() + 2);
+    let (row, only) = (qualified(table.columns.row), &table.only);
+    // The matches are found first and put in order then: a plan that walks the key for the order's
+    // sake, hoping for an early match, reads the whole table where there is none.
+    let matches = match conditions.is_empty() {
+        true => format!("SELECT {row} FROM {only} AS t WHERE t.id > ${from}"),
+        false => format!(
+            "WITH matches AS MATERIALIZED (SELECT id FROM {only} WHERE {wheres}) \
+             SELECT {row} FROM {only} AS t JOIN matches AS m ON m.id = t.id WHERE t.id > ${from}"
+        ),
+    };
+    let sql = format!("{matches} ORDER BY t.id LIMIT ${most}");
+    args.push(Arg::Text(after));
+    args.push(Arg::Int4(count));
+    let search = kept::search(table, &sql, |sql| {
+        Statement::by_values(sql, types(conditions))
+    });
+    session.each(&search, &args, |row| each(Stored::of(table, &row)?))
+}
+
+/// Looks once more where nothing was found: who has waited for a delete does not see a row that the
+/// same transaction has made again.
+pub fn twice<T>(look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
+    match look()? {
+        None => look(),
+        found => Ok(found),
+    }
+}
