@@ -98,19 +98,7 @@ AS $$ VALUES
      'The body is {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. Answers 201 with the link; 404 if an end does not exist, 409 if they are linked or have too many links.'),
     ('relationship_upsert',
      'source text, relationship text, body jsonb, if_match integer DEFAULT NULL', 'text, text, jsonb, integer', 'jsonb', 'VOLATILE',
-     'DECLARE
-        expected integer := ingest.request_version(if_match, -1);
-    BEGIN
-        IF expected OPERATOR(pg_catalog.<) 0 AND if_match IS NULL THEN
-            PERFORM ingest.relationship_read(source, relationship, pg_catalog.concat(
-                pg_catalog.jsonb_extract_path_text(body, ''from'', ''type''), ''.'',
-                pg_catalog.jsonb_extract_path_text(body, ''from'', ''id''), '','',
-                pg_catalog.jsonb_extract_path_text(body, ''to'', ''type''), ''.'',
-                pg_catalog.jsonb_extract_path_text(body, ''to'', ''id'')));
-            expected := NULL;
-        END IF;
-        RETURN ingest.reply_written(ingest.relationship_upsert(source, relationship, body, expected), @link@, source, relationship);
-    END;',
+     'RETURN ingest.reply_written(ingest.relationship_upsert(source, relationship, body, ingest.request_version(if_match)), @link@, source, relationship);',
      'Links two resources or replaces the data of their link',
      'If-Match: W/"3" or if_match replaces that version only; If-None-Match: * links only. Answers 201 or 200 with the link; 404 if an end does not exist, 409 if an end has too many links, 412 if another version is current, 422 if it does not conform.'),
     ('relationship_read',
@@ -120,17 +108,20 @@ AS $$ VALUES
      'As it is, or as it was in a version. The id is <from-type>.<from-id>,<to-type>.<to-id>. If-None-Match: W/"3" answers 304 while that version is current. Answers 200; 404, 410 if it is unlinked.'),
     ('relationship_history',
      'source text, relationship text, id text', 'text, text, text', 'SETOF ingest.revision', 'STABLE',
-     'RETURN QUERY SELECT * FROM ingest.relationship_history(source, relationship, id);',
+     'PERFORM ingest.request_unconditional();
+    RETURN QUERY SELECT * FROM ingest.relationship_history(source, relationship, id);',
      'Lists the versions of a link',
      'Newest first, each with its outcome, its instants and the link as it was; the resource of an unlinking is null. Answers 200; 404 if it never was.'),
     ('relationship_list',
      'source text, profile text, id text, relationship text DEFAULT NULL', 'text, text, text, text', 'SETOF jsonb', 'STABLE',
-     'RETURN QUERY SELECT found.resource FROM ingest.relationship_list(source, profile, id, relationship) AS found;',
+     'PERFORM ingest.request_unconditional();
+    RETURN QUERY SELECT found.resource FROM ingest.relationship_list(source, profile, id, relationship) AS found;',
      'Lists the links of a resource',
      'At either end, by relationship and id; of one relationship if it is named. Answers 200 with an array; 404 if the profile takes no part in the relationship.'),
     ('relationship_validate',
      'source text, relationship text, body jsonb', 'text, text, jsonb', 'jsonb', 'STABLE',
-     'RETURN ingest.relationship_validate(source, relationship, body);',
+     'PERFORM ingest.request_unconditional();
+    RETURN ingest.relationship_validate(source, relationship, body);',
      'Validates a link without making it',
      'Answers 200 with an OperationOutcome, whose issues are those of its ends and its data that a write would be refused for.'),
     ('relationship_unlink',
