@@ -226,11 +226,7 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
 }
 
 /// The key of a row that was just deleted, if there may be another row under it.
-fn may_be_back<'a>(
-    table: &Table,
-    old: &Tuple<'a>,
-    layout: &Layout,
-) -> Result<Option<RowKey<'a>>> {
+fn may_be_back<'a>(table: &Table, old: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
     let text = |column| old.text(column).map(Option::unwrap_or_default);
     let key = match layout.key {
         Key::Id(id) => RowKey::Id(text(id)?),

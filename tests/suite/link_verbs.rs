@@ -68,7 +68,8 @@ fn versions_of_a_link_are_read_by_number_and_by_instant() {
             role => upsert(&mut client, role),
         }
     }
-    let history: Vec<(String, i32, SystemTime, Option<SystemTime>, Option<Value>)> = client
+    type Version = (String, i32, SystemTime, Option<SystemTime>, Option<Value>);
+    let history: Vec<Version> = client
         .query(
             "SELECT outcome::text, version, updated_at, ended_at, resource
              FROM ingest.relationship_history('clinic', 'worksAt', $1)",
