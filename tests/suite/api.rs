@@ -515,7 +515,7 @@ fn links_and_bundles_are_answered_alike() {
     let unlink =
         json!({"source": "clinic", "relationship": "worksAt", "id": "provider.p,office.o"});
     assert_eq!(rest.post("/rpc/relationship_unlink", &unlink).status, 204);
-    assert_eq!(put(&[("If-Match", "*")]), 410);
+    assert_eq!(put(&[("If-Match", "*")]), 412);
     let history = rest.post("/rpc/relationship_history", &unlink).body;
     assert_eq!(history[0]["outcome"], json!("deleted"));
     assert_eq!(history[1]["resource"], linked.body);

@@ -109,6 +109,8 @@ fn session_with_few_plans_makes_them_again() {
             .batch_execute(&format!("SET ingest.max_statements = {most}"))
             .unwrap();
         client.batch_execute("DISCARD PLANS").unwrap();
+        // What PL/pgSQL keeps of the triggers of the catalog is not ours.
+        let foreign = plans(&mut client);
         for profile in 1..=30 {
             client
                 .batch_execute(&format!(
@@ -121,8 +123,8 @@ fn session_with_few_plans_makes_them_again() {
                 .unwrap();
         }
         let kept = plans(&mut client);
-        // PL/pgSQL and the server's own triggers keep a few of their own.
-        assert!(kept <= most + 10, "{kept} of {most}");
+        // The server's own triggers keep a few of their own.
+        assert!(kept <= foreign + most + 10, "{kept} of {foreign} and {most}");
     }
 }
 
