@@ -124,7 +124,10 @@ fn session_with_few_plans_makes_them_again() {
         }
         let kept = plans(&mut client);
         // The server's own triggers keep a few of their own.
-        assert!(kept <= foreign + most + 10, "{kept} of {foreign} and {most}");
+        assert!(
+            kept <= foreign + most + 10,
+            "{kept} of {foreign} and {most}"
+        );
     }
 }
 
