@@ -100,7 +100,7 @@ AS $$ VALUES
      'source text, relationship text, body jsonb, if_match integer DEFAULT NULL', 'text, text, jsonb, integer', 'jsonb', 'VOLATILE',
      'RETURN ingest.reply_written(ingest.relationship_upsert(source, relationship, body, ingest.request_version(if_match)), @link@, source, relationship);',
      'Links two resources or replaces the data of their link',
-     'If-Match: W/"3" or if_match replaces that version only; If-None-Match: * links only. Answers 201 or 200 with the link; 404 if an end does not exist, 409 if an end has too many links, 412 if another version is current, 422 if it does not conform.'),
+     'If-Match: W/"3" or if_match replaces that version only, If-Match: * any; If-None-Match: * links only. Answers 201 or 200 with the link; 404 if an end does not exist, 409 if an end has too many links, 412 if another version is current, 422 if it does not conform.'),
     ('relationship_read',
      'source text, relationship text, id text, version integer DEFAULT NULL', 'text, text, text, integer', 'jsonb', 'STABLE',
      'RETURN ingest.reply_read(ingest.relationship_read(source, relationship, id, version));',

@@ -27,7 +27,7 @@ fn start() -> (Database, PostgRest) {
 
 /// Each function that writes one thing, with what it is called with about `id`, and its statuses: of
 /// a thing that is there, and of none where any is expected, and where none is.
-fn writers(id: &str) -> [(&'static str, Value, [u16; 3]); 5] {
+fn writers(id: &str) -> [(&'static str, Value, [u16; 3]); 6] {
     let office = |more: Value| {
         let mut call = json!({"source": "clinic", "profile": "office"});
         call.as_object_mut()
@@ -56,6 +56,12 @@ fn writers(id: &str) -> [(&'static str, Value, [u16; 3]); 5] {
             "resource_delete",
             office(json!({"id": id, "cascade": true})),
             [204, 404, 404],
+        ),
+        (
+            "relationship_upsert",
+            json!({"source": "clinic", "relationship": "worksAt",
+                "body": {"from": {"id": format!("p{id}"), "type": "provider"}, "to": {"id": "o", "type": "office"}}}),
+            [200, 412, 201],
         ),
         (
             "relationship_unlink",
@@ -120,12 +126,16 @@ fn write_with_a_precondition_holds_it_or_is_refused() {
         for (place, (verb, _, [there, any_of_none, new])) in writers("").into_iter().enumerate() {
             for is_there in [true, false] {
                 let id = format!("o{number}-{place}-{is_there}");
+                client
+                    .batch_execute(&format!(
+                        "INSERT INTO clinic.provider (id, data) VALUES ('p{id}', '{{\"name\": \"p\"}}')"
+                    ))
+                    .unwrap();
                 if is_there {
                     client
                         .batch_execute(&format!(
                             "INSERT INTO clinic.office (id, data) VALUES ('{id}', '{{\"name\": \"{id}\"}}');
-                             INSERT INTO clinic.provider (id, data) VALUES ('p{id}', '{{\"name\": \"p\"}}');
-                             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p{id}', '{id}')"
+                             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p{id}', '{id}'), ('p{id}', 'o')"
                         ))
                         .unwrap();
                 }
@@ -160,14 +170,14 @@ fn write_with_a_precondition_holds_it_or_is_refused() {
             }
         }
     }
-    assert_eq!(
-        value::<i64>(
-            &mut client,
-            "SELECT count(*) FROM clinic.office WHERE data ->> 'name' LIKE 'o%false'"
-        ),
+    for (made, count) in [
         // Each that is new by upsert: without a precondition, and where none is expected.
-        8,
-    );
+        ("clinic.office WHERE data ->> 'name' LIKE 'o%false'", 8),
+        ("clinic.\"worksAt\" WHERE from_id LIKE 'po%false'", 4),
+    ] {
+        let made: i64 = value(&mut client, &format!("SELECT count(*) FROM {made}"));
+        assert_eq!(made, count);
+    }
 }
 
 /// What has no version, or makes one in any case, takes no precondition.
@@ -182,6 +192,9 @@ fn call_that_cannot_hold_a_precondition_refuses_it() {
         {"operation": "upsert", "profile": "office", "id": "o", "body": {"data": {"name": "bundled"}}}]}});
     let link = json!({"source": "clinic", "relationship": "worksAt",
         "body": {"from": {"id": "p", "type": "provider"}, "to": {"id": "new", "type": "office"}}});
+    let links_of = office(r#""id": "o", "relationship": "worksAt""#);
+    let linked =
+        json!({"source": "clinic", "relationship": "worksAt", "id": "provider.p,office.o"});
     for (verb, call, status) in [
         (
             "resource_create",
@@ -193,7 +206,10 @@ fn call_that_cannot_hold_a_precondition_refuses_it() {
             office(r#""criteria": {"name": "o"}, "body": {"data": {"name": "o"}}"#),
             200,
         ),
+        ("relationship_validate", link.clone(), 200),
         ("relationship_link", link, 201),
+        ("relationship_list", links_of, 200),
+        ("relationship_history", linked, 200),
         ("resource_history", office(r#""id": "o""#), 200),
         ("resource_search", office(r#""criteria": {}"#), 200),
         ("resource_validate", office(r#""body": {"data": {}}"#), 200),
