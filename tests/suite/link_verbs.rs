@@ -255,6 +255,23 @@ fn load_names_the_link_that_is_refused() {
     all.extend(bad.iter().map(|(body, ..)| body.clone()));
     let landed = load(&mut client, &all, ", on_error => 'report'").unwrap();
     assert_eq!(landed[0].1.as_deref(), Some("created"));
+    // The ends say the id of what is refused, too, where they say one.
+    let ids: Vec<_> = landed.iter().map(|one| one.2.as_deref()).collect();
+    let (good, of_no_office) = ("provider.p9,office.o9", "provider.p2,office.x");
+    let untyped = "provider.p4,office.o4";
+    assert_eq!(
+        ids,
+        [
+            Some(good),
+            Some(ID),
+            Some(of_no_office),
+            None,
+            Some(untyped),
+            Some("provider.p 5,office.o5"),
+            None,
+            Some(good)
+        ]
+    );
     for ((ordinal, outcome, _, _, issue), (body, _, said)) in landed[1..].iter().zip(&bad) {
         assert_eq!((outcome, issue.as_deref()), (&None, Some(*said)), "{body}");
         assert_eq!(all[usize::try_from(*ordinal).unwrap() - 1], *body);

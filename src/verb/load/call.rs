@@ -9,7 +9,6 @@ use crate::verb::body::Body;
 use crate::verb::link::{self, hold_ends};
 use crate::verb::row::{Noun, named};
 use jsonb::{Value, from_text};
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.
@@ -71,13 +70,9 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
         Outcome::Unchanged.value(call)?,
     ];
     let sink = call.materialize()?;
-    let ids = incoming.iter().map(|one| {
-        (
-            one.place,
-            Some(one.id.as_ref()),
-            matches!(one.id, Cow::Owned(_)),
-        )
-    });
+    let ids = incoming
+        .iter()
+        .map(|one| (one.place, Some(one.id.as_ref()), one.is_new()));
     let mut rows: Vec<_> = ids
         .zip(landed)
         .map(|((place, id, made), landed)| (place, id, made, landed))

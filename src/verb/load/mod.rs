@@ -156,6 +156,11 @@ impl<'a> Incoming<'a> {
         }
     }
 
+    /// Whether it has an id that was made for it.
+    pub fn is_new(&self) -> bool {
+        matches!(self.key, Key::New)
+    }
+
     /// What decides when it is written: its id, for which another may wait; or, under a new id, its
     /// identity.
     fn turn(&self, guarded: &Guarded) -> Result<(Option<String>, &str)> {
