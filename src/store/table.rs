@@ -244,24 +244,38 @@ impl Table {
             ),
             Action::Clashing => (
                 format!(
-                    "SELECT h.xmin {} \
+                    "SELECT h.xmin FROM {} \
+                     JOIN {only} AS t ON {} AND t.version = n.version::pg_catalog.int4 \
                      JOIN LATERAL (SELECT h.xmin FROM {history} AS h \
                            WHERE {} AND h.version >= t.version \
                            ORDER BY h.version DESC LIMIT 1) AS h ON true",
                     self.given(),
+                    same(key, "t", "n"),
                     same(key, "h", "t")
                 ),
                 [texts(TEXTS), vec![TEXTS]].concat(),
             ),
-            Action::Revive => (
-                format!(
-                    "UPDATE {history} AS h SET ended_at=t.updated_at {} \
-                     WHERE {} AND h.version = (t.version - 1) AND h.ended_at IS NULL",
-                    self.given(),
-                    same(key, "h", "t")
-                ),
-                [texts(TEXTS), vec![TEXTS]].concat(),
-            ),
+            Action::Revive => {
+                // What runs within the statement that made the row may have changed or deleted it.
+                let made = |place: &str| {
+                    format!(
+                        "SELECT t.version, t.updated_at FROM {place} AS t \
+                         WHERE {} AND t.version = n.version::pg_catalog.int4",
+                        same(key, "t", "n")
+                    )
+                };
+                let (here, gone) = (made(only), made(history));
+                (
+                    format!(
+                        "UPDATE {history} AS h SET ended_at=t.updated_at FROM {} \
+                         JOIN LATERAL ({here} UNION ALL {gone}) AS t ON true \
+                         WHERE {} AND h.version = (t.version - 1) AND h.ended_at IS NULL",
+                        self.given(),
+                        same(key, "h", "n")
+                    ),
+                    [texts(TEXTS), vec![TEXTS]].concat(),
+                )
+            }
             Action::Archive => {
                 let types = [self.columns.types, &[INSTANT]].concat();
                 let values = parameters(types.len());
@@ -341,17 +355,12 @@ impl Table {
         )
     }
 
-    /// Rows given by arrays, of their keys and last of their versions, as far as they are in the
-    /// table. `unnest` of several arrays is PostgreSQL's own only while it is not qualified.
+    /// Rows given by arrays, of their keys and last of their versions. `unnest` of several arrays is
+    /// PostgreSQL's own only while it is not qualified.
     fn given(&self) -> String {
-        let (only, key) = (&self.only, self.columns.key);
-        format!(
-            "FROM unnest({}) AS n ({}, version) JOIN {only} AS t \
-             ON {} AND t.version = n.version::pg_catalog.int4",
-            parameters(key.len() + 1),
-            key.join(", "),
-            same(key, "t", "n"),
-        )
+        let key = self.columns.key;
+        let (arrays, keys) = (parameters(key.len() + 1), key.join(", "));
+        format!("unnest({arrays}) AS n ({keys}, version)")
     }
 }
 

@@ -39,6 +39,7 @@ fn scene() -> (Database, Client) {
 /// The row can be changed and deleted, and has every version once.
 #[track_caller]
 fn lives(client: &mut Client, id: &str, statement: &str) {
+    whole(client, OFFICE, statement);
     let run = |client: &mut Client, sql: &str| {
         let done = client.execute(sql, &[&id]);
         assert_eq!(
@@ -60,12 +61,24 @@ fn lives(client: &mut Client, id: &str, statement: &str) {
         client,
         "INSERT INTO clinic.office (id, data) VALUES ($1, '{}')",
     );
-    let gaps = "SELECT count(*) FROM (SELECT version - row_number() OVER (PARTITION BY id ORDER BY version) AS gap FROM clinic.office_history) AS h WHERE gap <> 0";
-    assert_eq!(value::<i64>(client, gaps), 0, "{statement}");
-    let dead = format!(
-        "SELECT count(*) FROM clinic.office_history AS h JOIN clinic.office AS t USING (id) WHERE h.ended_at IS NULL AND id = '{id}' AND h.version = t.version - 1"
+    whole(client, OFFICE, statement);
+}
+
+/// Each version is there once, and ended when the next one was made; the last one lasts.
+#[track_caller]
+fn whole(client: &mut Client, table: &str, statement: &str) {
+    let quoted = format!("clinic.\"{table}\"");
+    let history = format!("clinic.\"{table}_history\"");
+    let broken = format!(
+        "SELECT string_agg(id || ' ' || version, ', ' ORDER BY id, version) FROM (
+             SELECT *, row_number() OVER story AS place, lead(updated_at) OVER story AS next
+             FROM (SELECT id, version, updated_at, ended_at FROM {history}
+                   UNION ALL SELECT id, version, updated_at, NULL FROM {quoted}) AS v
+             WINDOW story AS (PARTITION BY id ORDER BY version)) AS v
+         WHERE version <> place OR ended_at IS DISTINCT FROM next"
     );
-    assert_eq!(value::<i64>(client, &dead), 0, "{statement}");
+    let broken = value::<Option<String>>(client, &broken);
+    assert_eq!(broken, None, "{statement}");
 }
 
 /// Whatever makes an id again within the statement that deletes it is a conflict, and the row is
@@ -190,5 +203,83 @@ fn row_deleted_within_its_own_write_has_every_version() {
         }
         lives(&mut client, "o", statement);
         lives(&mut client, "n", statement);
+    }
+}
+
+/// A row that is made again after its deletion ends the tombstone, also if it is changed or deleted
+/// before the statement that makes it has ended.
+#[test]
+fn tombstone_ends_whatever_becomes_of_the_row_that_is_back() {
+    let (_database, mut client) = scene();
+    client
+        .batch_execute(
+            "CREATE FUNCTION public.take_link() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+                 DELETE FROM clinic.\"worksAt\"; END $$;
+             CREATE FUNCTION public.run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 EXECUTE TG_ARGV[0]; RETURN NEW; END $$",
+        )
+        .unwrap();
+    let delete = "DELETE FROM clinic.office WHERE id IN ('o', 'q'); DELETE FROM clinic.\"worksAt\"";
+    let office = "INSERT INTO clinic.office (id, data) VALUES ('o', '{}'), ('q', '{}')";
+    let link = "INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('d', 'p')";
+    let other = "INSERT INTO clinic.office (id, data) VALUES ('q', '{}')";
+    client.batch_execute(other).unwrap();
+    for (table, make, within) in [
+        (OFFICE, office, "public.take('o')"),
+        (OFFICE, office, "public.change('o')"),
+        (OFFICE, office, "public.take(public.change('o'))"),
+        (OFFICE, office, "public.make(public.take('o'))"),
+        (OFFICE, office, "public.take(public.make(public.take('o')))"),
+        ("worksAt", link, "public.take_link()"),
+    ] {
+        for trigger in [
+            None,
+            Some(("BEFORE", "ROW")),
+            Some(("AFTER", "ROW")),
+            Some(("AFTER", "STATEMENT")),
+        ] {
+            client.batch_execute(delete).unwrap();
+            whole(&mut client, table, delete);
+            let name = format!("{make} with {within}, {trigger:?}");
+            let done = match trigger {
+                None => client.batch_execute(&format!("{make} RETURNING {within}")),
+                Some((when, each)) => {
+                    // Not for what the function itself makes.
+                    let once = match (table, each) {
+                        (OFFICE, "ROW") => "NEW.id <> 'o'",
+                        _ => "pg_trigger_depth() = 0",
+                    };
+                    client
+                        .batch_execute(&format!(
+                            "CREATE TRIGGER run {when} INSERT ON clinic.\"{table}\" FOR EACH {each} WHEN ({once})
+                                 EXECUTE FUNCTION public.run($$SELECT {within}$$)"
+                        ))
+                        .unwrap();
+                    let done = client.batch_execute(make);
+                    let drop = format!("DROP TRIGGER run ON clinic.\"{table}\"");
+                    client.batch_execute(&drop).unwrap();
+                    done
+                }
+            };
+            done.unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+            whole(&mut client, table, &name);
+        }
+    }
+    let made = "INSERT INTO clinic.office (id, data) VALUES ('o', '{}')";
+    for statement in [
+        "SELECT public.take(public.make('o'))".to_owned(),
+        format!("WITH i AS ({made} RETURNING id) SELECT public.take(id) FROM i"),
+        format!("WITH i AS ({made} RETURNING id) SELECT public.change(id) FROM i"),
+        format!("{made} ON CONFLICT (id) DO UPDATE SET data = '{{}}' RETURNING public.take('o')"),
+        format!("CREATE TRIGGER run AFTER DELETE ON clinic.office FOR EACH ROW
+                     WHEN (pg_trigger_depth() = 0)
+                     EXECUTE FUNCTION public.run($$SELECT public.take(public.make('o'))$$);
+                 {made}; DELETE FROM clinic.office WHERE id = 'o'; DROP TRIGGER run ON clinic.office"),
+    ] {
+        client.batch_execute(delete).unwrap();
+        client
+            .batch_execute(&statement)
+            .unwrap_or_else(|refused| panic!("{statement}: {refused:?}"));
+        whole(&mut client, OFFICE, &statement);
     }
 }
