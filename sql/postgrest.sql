@@ -58,6 +58,16 @@ AS $$ VALUES
      'RETURN ingest.reply_written(ingest.resource_patch(source, profile, id, patch, ingest.request_version(if_match)), @resource@, source, profile);',
      'Patches a resource',
      'An object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902), of {"data", "contained"}. If-Match: W/"3" or if_match patches that version only. Answers 200 with the resource; 404, 410 if it is deleted, 412, 422.'),
+    ('resource_patch_if',
+     'source text, profile text, criteria jsonb, patch jsonb, if_match integer DEFAULT NULL', 'text, text, jsonb, jsonb, integer', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_patch_if(source, profile, criteria, patch, ingest.request_version(if_match)), @resource@, source, profile);',
+     'Patches the resource that matches',
+     'The criteria are {"property.path": value}, the patch is as for resource_patch. If-Match: W/"3" or if_match patches that version only. Answers 200 with the resource; 404 if none matches, 412 if several do, or another version, 422.'),
+    ('resource_delete_if',
+     'source text, profile text, criteria jsonb, if_match integer DEFAULT NULL, cascade boolean DEFAULT false', 'text, text, jsonb, integer, boolean', 'jsonb', 'VOLATILE',
+     'RETURN ingest.reply_written(ingest.resource_delete_if(source, profile, criteria, ingest.request_version(if_match), cascade));',
+     'Deletes the resource that matches',
+     'The criteria are {"property.path": value}. Its history stays. cascade deletes its links first. If-Match: W/"3" or if_match deletes that version only. Answers 204; 404 if none matches, 409 if it is linked, 412 if several match, or another version.'),
     ('resource_delete',
      'source text, profile text, id text, if_match integer DEFAULT NULL, cascade boolean DEFAULT false', 'text, text, text, integer, boolean', 'jsonb', 'VOLATILE',
      'RETURN ingest.reply_written(ingest.resource_delete(source, profile, id, ingest.request_version(if_match), cascade));',
@@ -75,15 +85,15 @@ AS $$ VALUES
      'Lists the versions of a resource',
      'Newest first, each with its outcome, its instants and the resource as it was; the resource of a deletion is null. Answers 200; 404 if it never was.'),
     ('resource_search',
-     'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL', 'text, text, jsonb, integer, text', 'SETOF jsonb', 'STABLE',
+     'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL', 'text, text, jsonb, integer, text, jsonb', 'SETOF jsonb', 'STABLE',
      -- In a GET, an argument is text: criteria are a query string then.
      'PERFORM ingest.request_unconditional();
     IF pg_catalog.jsonb_typeof(criteria) OPERATOR(pg_catalog.=) ''string'' THEN
         criteria := ingest.criteria(criteria OPERATOR(pg_catalog.#>>) ''{}'');
     END IF;
-    RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after) AS found;',
+    RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after, sort) AS found;',
      'Searches resources',
-     'Those that meet all criteria, {"property.path": value} or a query string, by id, at most count, beginning after an id. Answers 200 with an array; 400 for a property that the profile does not have.'),
+     'Those that meet all criteria, {"property.path": value} or a query string, at most count, beginning after an id: by id, or by the paths of sort, ["-born", "name"], - from the greatest down. Answers 200 with an array; 400 for criteria that nothing can meet.'),
     ('resource_validate',
      'source text, profile text, body jsonb', 'text, text, jsonb', 'jsonb', 'STABLE',
      'PERFORM ingest.request_unconditional();

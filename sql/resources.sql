@@ -50,6 +50,16 @@ CREATE FUNCTION ingest.resource_patch(source text, profile text, id text, patch 
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_wrapper';
 COMMENT ON FUNCTION ingest.resource_patch(text, text, text, jsonb, integer) IS 'Patches the body {"data", "contained"} of a resource: an object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902). Errors: PT400 bad patch, PT404, PT409 an identity exists, PT410 deleted, PT412 another version, PT413, PT422 a failed test, or the result does not conform';
 
+CREATE FUNCTION ingest.resource_patch_if(source text, profile text, criteria jsonb, patch jsonb, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_patch_if(text, text, jsonb, jsonb, integer) IS 'Patches the resource that matches the criteria, as resource_patch does; a write to it in between is PT412. if_match is the version that it must have. Errors: PT400, PT404 none matches, PT409, PT412 several match, or another version, PT413, PT422';
+
+CREATE FUNCTION ingest.resource_delete_if(source text, profile text, criteria jsonb, if_match integer DEFAULT NULL, cascade boolean DEFAULT false)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_delete_if(text, text, jsonb, integer, boolean) IS 'Deletes the resource that matches the criteria, as resource_delete does; a write to it in between is PT412. if_match is the version that it must have. Errors: PT400, PT404 none matches, PT409 still linked, PT412 several match, or another version';
+
 CREATE FUNCTION ingest.contained_put(source text, profile text, id text, path text, body jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'contained_put_wrapper';
@@ -70,10 +80,10 @@ CREATE FUNCTION ingest.resource_exists(source text, profile text, id text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_exists_wrapper';
 COMMENT ON FUNCTION ingest.resource_exists(text, text, text) IS 'Whether there is such a resource now. Errors: PT404 no such profile';
 
-CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL)
+CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
     RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
-COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text) IS 'The resources that meet all criteria {"property.path": value}, by id, at most count, beginning after an id; {} is all. A search that no declared index serves says so in a NOTICE. Errors: PT400 unknown property, PT404, PT413 too many values';
+COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text, jsonb) IS 'The resources that meet all criteria {"property.path": value}, at most count, beginning after an id; {} is all. They come by id, or by the paths of sort, ["-born", "name"], - from the greatest down, and then by id; what lacks a value comes last. A search that no declared index serves says so in a NOTICE. Errors: PT400 criteria that nothing can meet, PT404, PT413 too many values';
 
 CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort')
     RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)
@@ -82,7 +92,11 @@ COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writ
 
 CREATE FUNCTION ingest.criteria(query text) RETURNS jsonb
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'criteria_wrapper';
-COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma. Errors: PT400 a key twice, no key, or not UTF-8; PT413 longer than 8 kB, or more than 64 keys';
+COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma; tag=x&tag=y is {"tag": [["x"], ["y"]]}, one of each. Errors: PT400 no key, or not UTF-8; PT413 longer than 8 kB, or more than 64 keys';
+
+CREATE FUNCTION ingest.moment(text text DEFAULT NULL) RETURNS timestamptz
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'moment_wrapper';
+COMMENT ON FUNCTION ingest.moment(text) IS 'When a datetime or an instant of a resource is: the first instant of a date that is partial, in UTC; NULL for another text. Criteria compare by it';
 
 CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';

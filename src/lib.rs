@@ -79,6 +79,7 @@ pg::sql_function! {
     resource_upsert_if => verb::resource::upsert_if::upsert_if;
     resource_load => |call| verb::load::load(call, Noun::Resource);
     resource_patch => verb::resource::patch::patch;
+    resource_patch_if => verb::resource::patch::patch_if;
     contained_put => verb::resource::contained_put;
     contained_delete => verb::resource::contained_delete;
     resource_read => |call| verb::row::read(call, Noun::Resource);
@@ -86,9 +87,11 @@ pg::sql_function! {
     resource_exists => |call| verb::row::exists(call, Noun::Resource);
     resource_search => verb::resource::search;
     criteria => verb::criteria::from_query;
+    moment => verb::criteria::moment;
     bundle_apply => verb::bundle::apply;
     resource_history => |call| verb::row::history(call, Noun::Resource);
     resource_delete => |call| verb::row::delete(call, Noun::Resource);
+    resource_delete_if => verb::resource::delete_if;
     resource_validate => verb::resource::validate;
     resource_is_valid => verb::resource::is_valid;
 

@@ -30,6 +30,11 @@ impl Answer {
         Self::Value(Datum::from(value), INT8OID)
     }
 
+    /// A `timestamptz`.
+    pub fn instant(value: super::Instant) -> Self {
+        Self::Value(Datum::from(value), kind::INSTANT)
+    }
+
     /// A boolean.
     pub fn bool(value: bool) -> Self {
         Self::Value(Datum::from(value), kind::BOOL)

@@ -8,7 +8,10 @@
 use std::borrow::Cow;
 
 /// The operators that statements use.
-const OPERATORS: [&str; 11] = ["=", "<>", "<", "<=", ">", ">=", "@>", "#>", "||", "+", "-"];
+const OPERATORS: [&str; 19] = [
+    "=", "<>", "<", "<=", ">", ">=", "@>", "#>", "||", "+", "-", "->", "->>", "#>>", "~~", "~<~",
+    "~<=~", "~>~", "~>=~",
+];
 
 /// Puts `OPERATOR(pg_catalog.…)` for every operator that stands between spaces, outside of quotes.
 /// An assignment (`SET data=$2`) is written without spaces. What is qualified all binds alike, from

@@ -199,6 +199,16 @@ impl Statement {
         Self::new(sql.into(), Cow::Borrowed(types), Planning::Custom)
     }
 
+    /// A statement that searches with parameters of these types: by what is like a key, or for the
+    /// values of each execution.
+    pub fn search(sql: String, types: Vec<Oid>, by_key: bool) -> Self {
+        let planning = match by_key {
+            true => Planning::Generic,
+            false => Planning::Custom,
+        };
+        Self::new(sql.into(), types.into(), planning)
+    }
+
     const fn new(sql: Cow<'static, str>, types: Cow<'static, [Oid]>, planning: Planning) -> Self {
         Self {
             sql,

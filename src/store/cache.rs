@@ -7,7 +7,7 @@
 //! must.
 
 use super::catalog::{Catalog, Defined, Ends, Revision};
-use super::index::Index;
+use super::index::{self, Index};
 use super::name::Name;
 use super::source::{check_usage, none_there};
 use super::table::Table;
@@ -15,10 +15,12 @@ use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
 };
+use ingest_engine::criteria::{Criterion, Mistake};
+use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
-use jsonb::Value;
+use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
@@ -255,12 +257,20 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
     }
     let Defined {
         description,
+        identities,
         indexes,
         ends,
     } = defined;
     let need = Need::from(description.kind);
     source.compile(&description)?;
     let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
+    let Some(identities) = keys(source, &profile, &identities)? else {
+        return Ok(None);
+    };
+    let Some(indexes) = keys(source, &profile, &indexes)? else {
+        return Ok(None);
+    };
+    let indexes = index::declared(&identities, &indexes);
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
         Kind::Contained | Kind::Type => None,
@@ -273,6 +283,40 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         indexes,
         ends,
     }))
+}
+
+/// What stands at the paths of `identities` or `indexes`; `None` if the source has changed. What was
+/// declared under other rules and leads nowhere is left out: the same definition refuses it when it
+/// is given again.
+fn keys(
+    source: &Source,
+    profile: &Profile,
+    keys: &[Vec<String>],
+) -> Result<Option<Vec<Vec<Found>>>> {
+    let mut all = Vec::new();
+    for key in keys {
+        let mut founds = Vec::new();
+        for path in key {
+            let found = loop {
+                match path::find(&source.schema, profile, path) {
+                    Ok(found) => break found,
+                    Err(stop) => match *stop {
+                        Stop::Needs(missing) => {
+                            if !source.load_into_schema(&missing)? {
+                                return Ok(None);
+                            }
+                        }
+                        _ => return Err(broken_catalog()),
+                    },
+                }
+            };
+            founds.extend(found.ok().filter(Found::is_primitive));
+        }
+        if founds.len() == key.len() {
+            all.push(founds);
+        }
+    }
+    Ok(Some(all))
 }
 
 fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
@@ -364,6 +408,23 @@ impl Guarded {
         let mut report = Report::new(pg::limits());
         let checked = ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
         Ok((checked, report))
+    }
+
+    /// What stands at a path in the data of the profile, or what does instead.
+    pub fn find(&self, path: &str) -> Result<std::result::Result<Found, Lost>> {
+        self.with_loading(|guarded| {
+            path::find(&guarded.source.schema, &guarded.profile, path).map_err(|stop| *stop)
+        })
+    }
+
+    /// Reads criteria for resources of the profile, or says why they are none.
+    pub fn criteria(
+        &self,
+        criteria: Object<'_>,
+    ) -> Result<std::result::Result<Vec<Criterion>, Mistake>> {
+        self.with_loading(|guarded| {
+            ingest_engine::criteria::read(&guarded.source.schema, &guarded.profile, criteria)
+        })
     }
 
     /// The profile as JSON Schema (draft 2020-12), in text.

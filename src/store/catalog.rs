@@ -4,7 +4,6 @@
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
 use super::acting::{What, as_owner};
-use super::index::Index;
 use crate::pg::{Arg, Error, Reading, Result, Row, Session, Statement, kind};
 use ingest_engine::description::Format;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
@@ -75,8 +74,10 @@ pub struct Found<T> {
 pub struct Defined {
     /// What it is.
     pub description: Description,
-    /// The indexes that it declares, identities first.
-    pub indexes: Vec<Index>,
+    /// The paths of each identity that it declares.
+    pub identities: Vec<Vec<String>>,
+    /// The paths of each index that it declares.
+    pub indexes: Vec<Vec<String>>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
 }
@@ -227,14 +228,6 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         properties,
         contained,
     };
-    let mut indexes = paths(row.json(6)?)?;
-    let unique = indexes.len();
-    indexes.extend(paths(row.json(7)?)?);
-    let indexes = indexes
-        .iter()
-        .enumerate()
-        .map(|(place, paths)| Index::of(&description, paths, place < unique))
-        .collect();
     let ends = match row.text(10)? {
         Some(from) => Some(Ends {
             from: from.to_owned(),
@@ -246,7 +239,8 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
     };
     Ok(Defined {
         description,
-        indexes,
+        identities: paths(row.json(6)?)?,
+        indexes: paths(row.json(7)?)?,
         ends,
     })
 }

@@ -1,99 +1,52 @@
-//! Searching by criteria: property paths and the values they must have.
+//! Searching by criteria: their SQL, and what of it an index serves.
 
 use super::cache::Guarded;
-use super::index::{inside, scalar};
+use super::index::{Index, json, literal, outside, text};
 use super::kept;
+use super::row::Stored;
 use super::table::Table;
 use crate::pg::{
     Arg, Error, Oid, Reading, Result, Session, State, Statement, is_own_transaction, kind, notice,
 };
+use ingest_engine::criteria::{Criterion, Side, Test};
+use ingest_engine::path::Form;
 use jsonb::{Item, Value, write};
-
-/// One criterion: any of the values at a path.
-#[derive(Debug, Clone)]
-pub struct Condition {
-    /// The path, arrays marked: `name[].given[]`.
-    pub path: String,
-    /// JSONB root containers, at least one: what the condition's SQL compares with.
-    pub any: Vec<Vec<u8>>,
-    /// Whether an index that the definition declares begins with this path.
-    pub served: bool,
-}
 
 /// How many values one search can have.
 pub const MOST: usize = 12;
 
-/// The parameter types of a search: its values, and after them its beginning and its limit.
-pub fn types(conditions: &[Condition]) -> &'static [Oid] {
-    const ALL: &[Oid] = {
-        const TYPES: [Oid; MOST + 2] = {
-            let mut types = [kind::JSONB; MOST + 2];
-            types[MOST] = kind::TEXT;
-            types[MOST + 1] = kind::INT4;
-            types
-        };
-        &TYPES
-    };
-    let count: usize = conditions.iter().map(|condition| condition.any.len()).sum();
-    ALL.get(MOST.saturating_sub(count)..).unwrap_or_default()
+/// Criteria in SQL.
+#[derive(Debug)]
+pub struct Search {
+    wheres: String,
+    values: Vec<Parameter>,
+    /// Whether an index finds the matches by all of the criteria, as a key would.
+    by_key: bool,
+    /// Whether some index serves some criterion.
+    served: bool,
+    /// The paths that an index could serve, and whether it can be an identity.
+    advice: (Vec<String>, bool),
+    /// Which of the profile's indexes is an identity that they name.
+    pub identity: Option<usize>,
 }
 
-impl Condition {
-    /// A condition that `path` has one of these values.
-    pub fn new(guarded: &Guarded, path: &str, values: &[Value<'_>]) -> Result<Self> {
-        let arrays = path.contains("[]");
-        let served = guarded.indexes.iter().any(|index| {
-            index.paths.first().is_some_and(|first| first == path)
-                && (!arrays || index.paths.len() == 1)
-        });
-        let any = values
-            .iter()
-            .map(|value| match (arrays, served) {
-                (false, true) => root(Item::Copy(*value)),
-                (false, false) => root(nest(path, Item::Copy(*value))),
-                (true, true) => root(nest_inside(inside(path).1, Item::Copy(*value))),
-                (true, false) => root(nest(path, Item::Copy(*value))),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Self {
-            path: path.to_owned(),
-            any,
-            served,
-        })
-    }
-
-    /// The condition in SQL, its values being `$first`, `$first + 1`, …
-    fn sql(&self, first: usize) -> String {
-        let arrays = self.path.contains("[]");
-        let alternatives: Vec<String> = (first..first + self.any.len())
-            .map(|place| match (arrays, self.served) {
-                (false, true) => format!("({}) = ${place}", scalar(&self.path)),
-                (true, true) => format!("{} @> ${place}", inside(&self.path).0),
-                (_, false) => format!("data @> ${place}"),
-            })
-            .collect();
-        format!("({})", alternatives.join(" OR "))
-    }
+#[derive(Debug)]
+enum Parameter {
+    Text(String),
+    Jsonb(Vec<u8>),
 }
 
-/// The ids of at most two resources that meet all conditions.
-pub fn find(
-    session: &Session,
-    table: &Table,
-    conditions: &[Condition],
-    reading: Reading,
-) -> Result<Vec<String>> {
-    let (wheres, args) = wheres(conditions)?;
-    let sql = format!("SELECT id FROM {} WHERE {wheres} LIMIT 2", table.only);
-    let values = types(conditions).get(..args.len()).unwrap_or_default();
-    // Planned for its values each time: a kept generic plan would scan the table (measured: 13
-    // against 3,000 calls a second).
-    let search = kept::search(table, &sql, |sql| Statement::by_values(sql, values));
-    let rows = session.run(&search, &args, reading, 2)?;
-    rows.iter().map(|row| row.string(1)).collect()
+/// How an index serves a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    No,
+    /// By its value or its place in the order.
+    Tree,
+    /// By what it contains.
+    Inside,
 }
 
-/// What meets all conditions now, after nothing did.
+/// What meets all criteria now, after nothing did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Come {
     /// Nothing yet.
@@ -104,34 +57,153 @@ pub enum Come {
     Foreign,
 }
 
-/// What has come to meet all conditions.
-pub fn come(session: &Session, table: &Table, conditions: &[Condition]) -> Result<Come> {
-    let (wheres, args) = wheres(conditions)?;
-    let sql = format!("SELECT id, xmin FROM {} WHERE {wheres} LIMIT 2", table.only);
-    let values = types(conditions).get(..args.len()).unwrap_or_default();
-    let search = kept::search(table, &sql, |sql| Statement::by_values(sql, values));
-    let mut come = Come::Nothing;
-    for row in session.run(&search, &args, Reading::Fresh, 2)?.iter() {
-        match is_own_transaction(row.xid(2)) {
-            true => return Ok(Come::Own(row.string(1)?)),
-            false => come = Come::Foreign,
+impl Search {
+    /// Criteria of a profile in SQL.
+    pub fn of(guarded: &Guarded, criteria: &[Criterion]) -> Result<Self> {
+        let served = served(&guarded.indexes, criteria);
+        let mut writer = Writer::default();
+        let wheres = criteria
+            .iter()
+            .zip(&served)
+            .map(|(criterion, served)| writer.criterion(criterion, *served))
+            .collect::<Result<Vec<_>>>()?;
+        if writer.values.len() > MOST {
+            return Err(too_many());
         }
+        let names_all = |index: &&Index| {
+            index.is_btree()
+                && !criteria.is_empty()
+                && criteria.iter().all(is_one)
+                && criteria.iter().all(|at| holds(index, at))
+        };
+        let leads = |index: &&Index| {
+            let led = index.columns.iter().take(criteria.len());
+            names_all(index) && led.count() == criteria.len() && {
+                let mut led = index.columns.iter().take(criteria.len());
+                led.all(|column| criteria.iter().any(|at| at.found.path == column.path))
+            }
+        };
+        let identity = guarded.indexes.iter().position(|index| {
+            index.unique && names_all(&index) && index.columns.len() == criteria.len()
+        });
+        Ok(Self {
+            wheres: wheres.join(" AND "),
+            values: writer.values,
+            by_key: guarded.indexes.iter().any(|index| leads(&index)),
+            served: served.iter().any(|served| *served != Served::No),
+            advice: advice(criteria),
+            identity,
+        })
     }
-    Ok(come)
-}
 
-/// The conditions in SQL and their values.
-pub fn wheres(conditions: &[Condition]) -> Result<(String, Vec<Arg<'_>>)> {
-    let mut wheres = Vec::new();
-    let mut args = Vec::new();
-    for condition in conditions {
-        wheres.push(condition.sql(args.len() + 1));
-        args.extend(condition.any.iter().map(|document| Arg::Jsonb(document)));
+    /// Its condition, whose parameters come first; none for criteria that are met by all.
+    pub fn wheres(&self) -> Option<&str> {
+        (!self.wheres.is_empty()).then_some(&self.wheres)
     }
-    if args.len() > MOST {
-        return Err(too_many());
+
+    /// Its values.
+    pub fn args<'a>(&'a self) -> Vec<Arg<'a>> {
+        let arg = |value: &'a Parameter| match value {
+            Parameter::Text(text) => Arg::Text(text),
+            Parameter::Jsonb(bytes) => Arg::Jsonb(bytes),
+        };
+        self.values.iter().map(arg).collect()
     }
-    Ok((wheres.join(" AND "), args))
+
+    /// The types of its values.
+    pub fn types(&self) -> Vec<Oid> {
+        let of = |value: &Parameter| match value {
+            Parameter::Text(_) => kind::TEXT,
+            Parameter::Jsonb(_) => kind::JSONB,
+        };
+        self.values.iter().map(of).collect()
+    }
+
+    /// What has come to meet all criteria.
+    pub fn come(&self, session: &Session, table: &Table) -> Result<Come> {
+        let sql = format!(
+            "SELECT id, xmin FROM {} WHERE {} LIMIT 2",
+            table.only, self.wheres
+        );
+        let search = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), self.by_key)
+        });
+        let mut come = Come::Nothing;
+        for row in session
+            .run(&search, &self.args(), Reading::Fresh, 2)?
+            .iter()
+        {
+            match is_own_transaction(row.xid(2)) {
+                true => return Ok(Come::Own(row.string(1)?)),
+                false => come = Come::Foreign,
+            }
+        }
+        Ok(come)
+    }
+
+    /// At most two of the resources that meet all criteria.
+    pub fn find(&self, session: &Session, table: &Table, reading: Reading) -> Result<Vec<Stored>> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} LIMIT 2",
+            table.columns.row, table.only, self.wheres
+        );
+        let search = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), self.by_key)
+        });
+        let rows = session.run(&search, &self.args(), reading, 2)?;
+        rows.iter().map(|row| Stored::of(table, &row)).collect()
+    }
+
+    /// The resources that meet all criteria, by id, beginning after one.
+    pub fn each(
+        &self,
+        session: &Session,
+        table: &Table,
+        (after, count): (&str, i32),
+        mut each: impl FnMut(Stored) -> Result<()>,
+    ) -> Result<()> {
+        let (mut args, mut types) = (self.args(), self.types());
+        let (from, most, row) = (args.len() + 1, args.len() + 2, table.columns.row);
+        args.extend([Arg::Text(after), Arg::Int4(count)]);
+        types.extend([kind::TEXT, kind::INT4]);
+        // The matches are found first and put in order then (OFFSET keeps the two apart): a plan that
+        // walks the key for the order's sake, hoping for an early match, reads the whole table where
+        // there is none.
+        let matches = match self.wheres.as_str() {
+            "" => table.only.clone(),
+            wheres => format!("(SELECT {row} FROM {} WHERE {wheres} OFFSET 0)", table.only),
+        };
+        let sql = format!(
+            "SELECT {row} FROM {matches} AS r WHERE r.id > ${from} ORDER BY r.id LIMIT ${most}"
+        );
+        let by_key = self.by_key || self.wheres.is_empty();
+        let search = kept::search(table, &sql, |sql| Statement::search(sql, types, by_key));
+        session.each(&search, &args, |row| each(Stored::of(table, &row)?))
+    }
+
+    /// Says which index is missing, if none serves any of the criteria.
+    pub fn advise(&self, guarded: &Guarded) -> Result<()> {
+        if self.served || self.wheres.is_empty() {
+            return Ok(());
+        }
+        let name = guarded.name();
+        let (paths, can_be_identity) = &self.advice;
+        let hint = match (paths.is_empty(), can_be_identity) {
+            (true, _) => "No index can serve such criteria alone; add others.".to_owned(),
+            (false, true) => format!(
+                "Add [\"{}\"] to the indexes or identities of the definition of {name}.",
+                paths.join("\", \"")
+            ),
+            (false, false) => format!(
+                "Add [\"{}\"] to the indexes of the definition of {name}.",
+                paths.join("\", \"")
+            ),
+        };
+        notice(
+            &format!("no index of {name} serves the criteria: the table is scanned"),
+            &hint,
+        )
+    }
 }
 
 /// The refusal of more values than one search can have.
@@ -143,23 +215,254 @@ pub fn too_many() -> Error {
     .hint("Ask in several calls, or in plain SQL.")
 }
 
-/// Says which index is missing, if none serves any of the conditions.
-pub fn advise(guarded: &Guarded, conditions: &[Condition]) -> Result<()> {
-    if conditions.is_empty() || conditions.iter().any(|condition| condition.served) {
-        return Ok(());
+/// Whether a criterion asks for exactly one value.
+fn is_one(criterion: &Criterion) -> bool {
+    matches!(criterion.tests.as_slice(), [Test::Any(values)] if values.len() == 1)
+}
+
+fn is_equal(criterion: &Criterion) -> bool {
+    let any = |test: &Test| matches!(test, Test::Any(_));
+    criterion.tests.iter().any(any)
+}
+
+fn holds(index: &Index, criterion: &Criterion) -> bool {
+    let mut columns = index.columns.iter();
+    columns.any(|column| column.path == criterion.found.path)
+}
+
+/// How the indexes serve each of the criteria: a B-tree as far as its first columns are asked for by
+/// their values, and the next one by its order; the others by any column.
+fn served(indexes: &[Index], criteria: &[Criterion]) -> Vec<Served> {
+    let mut served = vec![Served::No; criteria.len()];
+    let find = |path: &str| criteria.iter().position(|at| at.found.path == path);
+    for index in indexes.iter().filter(|index| index.is_btree()) {
+        for column in &index.columns {
+            let Some(place) = find(&column.path) else {
+                break;
+            };
+            let criterion = &criteria[place];
+            if is_equal(criterion) || criterion.tests.iter().any(|test| in_order(criterion, test)) {
+                served[place] = Served::Tree;
+            }
+            if !is_equal(criterion) {
+                break;
+            }
+        }
     }
-    let paths: Vec<String> = conditions
-        .iter()
-        .map(|at| at.path.replace("[]", ""))
-        .collect();
-    let name = guarded.name();
-    notice(
-        &format!("no index of {name} serves the criteria: the table is scanned"),
-        &format!(
-            "Add [\"{}\"] to the indexes or identities of the definition of {name}.",
-            paths.join("\", \"")
-        ),
+    for index in indexes.iter().filter(|index| !index.is_btree()) {
+        for (place, criterion) in criteria.iter().enumerate() {
+            let path = match criterion.found.path.split_once("[]") {
+                Some((outside, _)) => format!("{outside}[]"),
+                None => criterion.found.path.clone(),
+            };
+            let there = index.columns.iter().any(|column| column.path == path);
+            if there && is_equal(criterion) && served[place] == Served::No {
+                served[place] = Served::Inside;
+            }
+        }
+    }
+    served
+}
+
+/// Whether a B-tree over the property finds what passes a test by its order.
+fn in_order(criterion: &Criterion, test: &Test) -> bool {
+    let form = criterion.found.form();
+    match test {
+        Test::Any(_) => true,
+        Test::Bound(..) => matches!(form, Form::Text | Form::Calendar | Form::Number),
+        Test::Prefix(_) => form == Form::Text,
+        Test::Missing(_) => false,
+    }
+}
+
+/// The paths that one index could serve, and whether it could be an identity.
+fn advice(criteria: &[Criterion]) -> (Vec<String>, bool) {
+    let paths = |many: bool| -> Vec<String> {
+        let could = |at: &&Criterion| {
+            let by_test = |test: &Test| match many {
+                true => matches!(test, Test::Any(_)),
+                false => in_order(at, test),
+            };
+            at.found.is_many() == many && at.found.is_primitive() && at.tests.iter().any(by_test)
+        };
+        let paths = criteria.iter().filter(could);
+        paths.map(|at| at.found.path.replace("[]", "")).collect()
+    };
+    match paths(false) {
+        single if !single.is_empty() => {
+            let all_equal = criteria.iter().all(is_equal);
+            (single, all_equal)
+        }
+        _ => (paths(true), false),
+    }
+}
+
+/// Writes conditions, and gathers the values that they compare with.
+#[derive(Default)]
+struct Writer {
+    values: Vec<Parameter>,
+}
+
+impl Writer {
+    fn text(&mut self, value: &str) -> String {
+        self.values.push(Parameter::Text(value.to_owned()));
+        format!("${}", self.values.len())
+    }
+
+    fn jsonb(&mut self, value: Vec<u8>) -> String {
+        self.values.push(Parameter::Jsonb(value));
+        format!("${}", self.values.len())
+    }
+
+    fn criterion(&mut self, criterion: &Criterion, served: Served) -> Result<String> {
+        let (path, many) = (&criterion.found.path, criterion.found.is_many());
+        let mut all = Vec::new();
+        let mut inside = Vec::new();
+        for test in &criterion.tests {
+            match test {
+                Test::Any(values) if served == Served::Inside || many || served == Served::No => {
+                    let any = values
+                        .iter()
+                        .map(|value| self.contains(path, value, served));
+                    all.push(alternatives(&any.collect::<Result<Vec<_>>>()?));
+                }
+                Test::Missing(true) if many => {
+                    let there = self.test(
+                        Form::Any,
+                        "(e.value #>> '{}')",
+                        "e.value",
+                        &Test::Missing(false),
+                    )?;
+                    all.push(format!("NOT {}", some(path, &there)));
+                }
+                _ if many => {
+                    let form = criterion.found.form();
+                    inside.push(self.test(form, "(e.value #>> '{}')", "e.value", test)?);
+                }
+                _ => all.push(self.test(criterion.found.form(), &text(path), &json(path), test)?),
+            }
+        }
+        // One element passes all of them.
+        if !inside.is_empty() {
+            all.push(some(path, &inside.join(" AND ")));
+        }
+        Ok(format!("({})", all.join(" AND ")))
+    }
+
+    /// A condition that finds a value by what contains it: what an index over the array holds, or
+    /// the whole document, which an index of the user's may hold.
+    fn contains(&mut self, path: &str, value: &[u8], served: Served) -> Result<String> {
+        let value = Item::Copy(Value::read(value)?);
+        Ok(match served {
+            Served::Inside => {
+                let rest = path.strip_prefix(outside(path)).unwrap_or_default();
+                let value = self.jsonb(root(nest_inside(rest, value))?);
+                format!("{} @> {value}", json(outside(path)))
+            }
+            _ => format!("data @> {}", self.jsonb(root(nest(path, value))?)),
+        })
+    }
+
+    /// A test of one value, which is there as text and as JSONB.
+    fn test(&mut self, form: Form, text: &str, json: &str, test: &Test) -> Result<String> {
+        Ok(match (test, form) {
+            (Test::Any(values), Form::Number | Form::Any) => {
+                let any = values.iter().map(|value| {
+                    let value = self.jsonb(value.clone());
+                    format!("{json} = {value}")
+                });
+                let any = alternatives(&any.collect::<Vec<_>>());
+                format!("{any} AND {}", not_null(json))
+            }
+            (Test::Any(values), _) => {
+                let any = values.iter().map(|value| {
+                    let value = self.text(&plain(value)?);
+                    Ok(format!("{text} = {value}"))
+                });
+                alternatives(&any.collect::<Result<Vec<_>>>()?)
+            }
+            (Test::Bound(side, value), Form::Number | Form::Any) => format!(
+                "{json} {} {} AND {} AND pg_catalog.jsonb_typeof({json}) = 'number'",
+                side.operator(),
+                self.jsonb(value.clone()),
+                not_null(json)
+            ),
+            (Test::Bound(side, value), Form::Instant) => format!(
+                "ingest.moment({text}) {} ingest.moment({})",
+                side.operator(),
+                self.text(&plain(value)?)
+            ),
+            (Test::Bound(side, value), Form::Text) => format!(
+                "{text} {} {}",
+                match side {
+                    Side::Ge => "~>=~",
+                    Side::Gt => "~>~",
+                    Side::Le => "~<=~",
+                    Side::Lt => "~<~",
+                },
+                self.text(&plain(value)?)
+            ),
+            (Test::Bound(side, value), _) => {
+                format!("{text} {} {}", side.operator(), self.text(&plain(value)?))
+            }
+            (Test::Prefix(prefix), _) => format!("{text} ~~ {}", self.text(&pattern(prefix))),
+            (Test::Missing(true), _) => format!("{text} IS NULL"),
+            (Test::Missing(false), _) => format!("{text} IS NOT NULL"),
+        })
+    }
+}
+
+fn alternatives(any: &[String]) -> String {
+    match any {
+        [one] => one.clone(),
+        any => format!("({})", any.join(" OR ")),
+    }
+}
+
+/// As the index of an identity has it, whose plan must serve any value.
+fn not_null(json: &str) -> String {
+    format!("{json} <> 'null'::pg_catalog.jsonb")
+}
+
+/// A pattern of LIKE for what begins so.
+fn pattern(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for character in prefix.chars() {
+        if matches!(character, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Whether some value at a path through arrays passes a test of `e.value`.
+fn some(path: &str, test: &str) -> String {
+    let steps = path.split('.').map(|segment| {
+        let name = segment.trim_end_matches("[]");
+        let arrays = (segment.len() - name.len()) / 2;
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        format!(".\"{quoted}\"{}", "[*]".repeat(arrays))
+    });
+    let steps: String = steps.collect();
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.jsonb_path_query(data, {}::pg_catalog.jsonpath) AS e (value) \
+         WHERE {test})",
+        literal(&format!("${steps}"))
     )
+}
+
+/// A value as `->>` gives it.
+fn plain(value: &[u8]) -> Result<String> {
+    match Value::read(value)? {
+        Value::String(bytes) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?;
+            Ok(text.to_owned())
+        }
+        Value::Bool(flag) => Ok(flag.to_string()),
+        _ => Err(Error::Bug("a text criterion holds no text".into())),
+    }
 }
 
 /// The document `{"a": {"b": [value]}}` for the path `a.b[]`.

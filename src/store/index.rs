@@ -1,17 +1,19 @@
 //! The indexes that a definition declares: `identities` (unique) and `indexes`.
 //!
-//! An index is named after what it holds, so that two definitions of a profile can be compared by
-//! the names of their indexes, and a table's indexes need no list of their own.
+//! What an index holds is written as people write it (`data ->> 'mrn'`), so that their queries, and
+//! those of PostgREST and of ORMs, use it too; `docs/definitions.md` says how. It is named after what
+//! it holds, so that a table's indexes need no list of their own.
 
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, relation};
 use ingest_engine::issue::Code;
-use ingest_engine::{Description, Issue, operation_outcome};
+use ingest_engine::path::{Form, Found};
+use ingest_engine::{Issue, operation_outcome};
 use std::mem::ManuallyDrop;
 
 const KEEPS_APART: &str = "SELECT i.indisunique AND i.indisvalid AND i.indisready \
-     AND i.indrelid = $2::pg_catalog.regclass AND i.indpred IS NULL \
+     AND i.indrelid = $2::pg_catalog.regclass, i.indpred IS NULL \
      FROM pg_catalog.pg_index AS i WHERE i.indexrelid = $1";
 
 thread_local! {
@@ -20,38 +22,132 @@ thread_local! {
 }
 
 /// An index that a definition declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Index {
     /// Property paths, arrays marked: `address.city`, `specialities[]`.
     pub paths: Vec<String>,
+    /// What it holds.
+    pub columns: Vec<Column>,
     /// Whether it is an identity.
     pub unique: bool,
 }
 
-impl Index {
-    /// An index over the paths of a definition, which leave the arrays unmarked.
-    pub fn of(description: &Description, paths: &[String], unique: bool) -> Self {
-        let paths = paths
-            .iter()
-            .map(|path| full_path(description, path).unwrap_or(path).to_owned())
-            .collect();
-        Self { paths, unique }
+impl PartialEq for Index {
+    /// Paths that lead through one array can be served by the same index.
+    fn eq(&self, other: &Self) -> bool {
+        self.unique == other.unique && self.columns == other.columns
+    }
+}
+
+/// What an index holds of each row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The path, arrays marked, and cut at the first: `address.city`, `name[]`.
+    pub path: String,
+    class: Class,
+}
+
+/// How a column is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A text in the order of its bytes.
+    Bytes,
+    /// A text in the order of the database, which is that of dates and times, too.
+    Text,
+    /// A number, as JSONB.
+    Number,
+    /// JSONB to look into.
+    Inside,
+}
+
+impl Column {
+    fn sql(&self) -> String {
+        match self.class {
+            Class::Bytes | Class::Text => text(&self.path),
+            Class::Number | Class::Inside => json(outside(&self.path)),
+        }
     }
 
-    /// Whether every path leads to one value, so that a B-tree can hold it.
-    fn is_btree(&self) -> bool {
-        self.paths.iter().all(|path| !path.contains("[]"))
+    fn operators(&self) -> &'static str {
+        match self.class {
+            Class::Bytes => " pg_catalog.text_pattern_ops",
+            Class::Inside => " pg_catalog.jsonb_path_ops",
+            Class::Text | Class::Number => "",
+        }
+    }
+}
+
+/// The indexes that a definition declares. Of two that hold the same the first will do, which is the
+/// identity if one is.
+pub fn declared(identities: &[Vec<Found>], indexes: &[Vec<Found>]) -> Vec<Index> {
+    let mut declared: Vec<Index> = Vec::new();
+    let unique = identities.iter().map(|key| Index::of(key, true));
+    for index in unique.chain(indexes.iter().map(|key| Index::of(key, false))) {
+        let same = |known: &Index| known.columns == index.columns;
+        if !index.columns.is_empty() && !declared.iter().any(same) {
+            declared.push(index);
+        }
+    }
+    declared
+}
+
+impl Index {
+    fn of(key: &[Found], unique: bool) -> Self {
+        let tree = !key.iter().any(Found::is_many);
+        let mut columns: Vec<Column> = Vec::new();
+        for found in key {
+            let class = match found.form() {
+                _ if !tree => Class::Inside,
+                Form::Text => Class::Bytes,
+                Form::Number => Class::Number,
+                _ => Class::Text,
+            };
+            let path = match found.path.split_once("[]") {
+                Some((outside, _)) => format!("{outside}[]"),
+                None => found.path.clone(),
+            };
+            let column = Column { path, class };
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        Self {
+            paths: key.iter().map(|found| found.path.clone()).collect(),
+            columns,
+            unique,
+        }
+    }
+
+    /// Whether every path leads to one value, so that a B-tree holds it.
+    pub fn is_btree(&self) -> bool {
+        !self
+            .columns
+            .iter()
+            .any(|column| column.class == Class::Inside)
     }
 
     /// Its name in the schema.
     pub fn name(&self, profile: &Name) -> String {
         let kind = if self.unique { 'u' } else { 'i' };
         // FNV-1a: names must be the same on every machine and in every version.
-        let text = self.paths.join("\n");
+        let paths: Vec<&str> = self.columns.iter().map(|at| at.path.as_str()).collect();
+        let text = paths.join("\n");
         let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
         format!("{profile}_{kind}{:06x}", hash & 0x00FF_FFFF)
+    }
+
+    /// The rows that it holds, in SQL: of an identity none in which a number is null. (A text that is
+    /// null is NULL, as one that is absent, and so never clashes.)
+    fn rows(&self) -> Option<String> {
+        let numbers = self
+            .columns
+            .iter()
+            .filter(|column| self.unique && column.class == Class::Number)
+            .map(|column| format!("{} <> 'null'::pg_catalog.jsonb", column.sql()));
+        let rows: Vec<String> = numbers.collect();
+        (!rows.is_empty()).then(|| rows.join(" AND "))
     }
 
     /// Whether the index of an identity is there and keeps writers apart: it can have been dropped
@@ -66,60 +162,39 @@ impl Index {
                 let args = [Arg::Oid(oid), Arg::Text(&table.quoted)];
                 let rows =
                     KEEPS_APART_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
-                Ok(rows.first().is_some_and(|row| row.bool(1)))
+                let whole = self.rows().is_none();
+                Ok(rows
+                    .first()
+                    .is_some_and(|row| row.bool(1) && row.bool(2) == whole))
             })
         })
     }
 
     fn create(&self, source: &Name, profile: &Name) -> String {
-        let unique = if self.unique { "UNIQUE " } else { "" };
-        let (method, columns): (_, Vec<String>) = match self.is_btree() {
-            true => (
-                "btree",
-                self.paths
-                    .iter()
-                    .map(|path| format!("({})", scalar(path)))
-                    .collect(),
-            ),
-            false => (
-                "gin",
-                self.paths
-                    .iter()
-                    .map(|path| format!("({}) jsonb_path_ops", inside(path).0))
-                    .collect(),
-            ),
-        };
         format!(
-            "CREATE {unique}INDEX \"{}\" ON {}.{} USING {method} ({})",
+            "CREATE {}INDEX \"{}\" ON {}.{} {}",
+            if self.unique { "UNIQUE " } else { "" },
             self.name(profile),
             source.quoted(),
             profile.quoted(),
-            columns.join(", ")
+            self.using()
         )
     }
 
-    /// Its access method.
-    pub fn method(&self) -> &'static str {
-        match self.is_btree() {
-            true => "btree",
-            false => "gin",
-        }
-    }
-
-    /// Its columns, one a line, as PostgreSQL writes them but for white space.
-    pub fn deparsed(&self) -> String {
-        let column = |path: &String| match self.is_btree() {
-            true => {
-                let value = format!("(data #> {})", deparsed_array(path.split('.')));
-                format!("(CASE WHEN ({value} <> 'null'::jsonb) THEN {value} ELSE NULL::jsonb END)")
-            }
-            false => {
-                let outside = path.split("[]").next().unwrap_or_default();
-                format!("((data #> {}))", deparsed_array(outside.split('.')))
-            }
-        };
-        let columns: Vec<String> = self.paths.iter().map(column).collect();
-        columns.join("\n")
+    /// What it is, as PostgreSQL writes it but for parentheses, qualified names and white space.
+    pub fn using(&self) -> String {
+        let method = if self.is_btree() { "btree" } else { "gin" };
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| format!("({}){}", column.sql(), column.operators()))
+            .collect();
+        let rows = self.rows().map(|rows| format!(" WHERE {rows}"));
+        format!(
+            "USING {method} ({}){}",
+            columns.join(", "),
+            rows.unwrap_or_default()
+        )
     }
 
     /// Drops it, if it is there.
@@ -142,15 +217,33 @@ impl Index {
         if self.unique {
             self.check_unique(session, table)?;
         }
-        session.execute(&self.create(source, profile))
+        session
+            .execute(&self.create(source, profile))
+            .map_err(|error| match error.is_postgres(b"54000") {
+                true => Error::refuse(
+                    State::Conflict,
+                    format!(
+                        "stored values are too long for an index over {}",
+                        self.named()
+                    ),
+                )
+                .hint("A B-tree holds about 2,600 bytes of a row; shorten those values first."),
+                false => error,
+            })
+    }
+
+    /// Its paths, as people write them.
+    pub fn named(&self) -> String {
+        self.paths.join(", ").replace("[]", "")
     }
 
     /// The ids of rows that share what is to be an identity: each set in one text.
     pub fn clashing(&self, session: &Session, table: &Table) -> Result<Vec<String>> {
-        let columns: Vec<String> = self.paths.iter().map(|path| scalar(path)).collect();
-        let present: Vec<String> = columns
+        let columns: Vec<String> = self.columns.iter().map(Column::sql).collect();
+        let present: Vec<String> = self
+            .columns
             .iter()
-            .map(|column| format!("{column} IS NOT NULL"))
+            .map(|column| format!("{} IS NOT NULL", text(&column.path)))
             .collect();
         let sql = format!(
             "SELECT pg_catalog.string_agg(id, ', ' ORDER BY id) FROM {} WHERE {} GROUP BY {} \
@@ -167,7 +260,7 @@ impl Index {
 
     /// Refuses to make an identity of what is not unique, and says which rows it is.
     fn check_unique(&self, session: &Session, table: &Table) -> Result<()> {
-        let expression = format!("identities ({})", self.paths.join(", "));
+        let expression = format!("identities ({})", self.named());
         let issue = |ids| {
             Issue::error(
                 Code::Duplicate,
@@ -189,47 +282,32 @@ impl Index {
     }
 }
 
-/// The path as the catalog has it (`name[].given[]`) of a path as people write it (`name.given`).
-pub fn full_path<'d>(description: &'d Description, path: &str) -> Option<&'d str> {
-    let bare = |full: &'d str| full.bytes().filter(|byte| !matches!(byte, b'[' | b']'));
-    // An array and its elements have the same bare path; the elements come later.
-    let mut properties = description.properties.iter().rev();
-    let found = properties.find(|property| bare(&property.path).eq(path.bytes()));
-    found.map(|property| property.path.as_str())
+/// The text of what stands at a path, `(data -> 'address' ->> 'city')`: NULL where it is absent or null.
+pub fn text(path: &str) -> String {
+    match path.rsplit_once('.') {
+        Some((above, name)) => format!("({} ->> {})", steps(above), literal(name)),
+        None => format!("(data ->> {})", literal(path)),
+    }
 }
 
-/// The value of a path without arrays, as an index holds it and a search asks for it; absent and
-/// null are NULL, so that they never clash. JSONB compares numbers by value: 1 is 1.0. (NULLIF
-/// would be shorter, but finds its `=` by the search_path.)
-pub fn scalar(path: &str) -> String {
-    let value = format!("data #> {}", array(path.split('.')));
-    format!("CASE WHEN {value} <> 'null'::pg_catalog.jsonb THEN {value} END")
+/// What stands at a path, as JSONB: `(data -> 'name')`.
+pub fn json(path: &str) -> String {
+    format!("({})", steps(path))
 }
 
-/// The outermost array of a path, and the rest of the path inside of it: `(data #> '{name}',
-/// "[].given[]")`.
-pub fn inside(path: &str) -> (String, &str) {
-    let (outside, rest) = match path.find("[]") {
-        Some(at) => path.split_at(at),
-        None => (path, ""),
-    };
-    (format!("data #> {}", array(outside.split('.'))), rest)
+fn steps(path: &str) -> String {
+    path.split('.').fold("data".to_owned(), |sql, name| {
+        format!("{sql} -> {}", literal(name))
+    })
 }
 
-fn array<'p>(segments: impl Iterator<Item = &'p str>) -> String {
-    let segments: Vec<String> = segments.map(literal).collect();
-    format!("ARRAY[{}]::pg_catalog.text[]", segments.join(", "))
-}
-
-fn deparsed_array<'p>(segments: impl Iterator<Item = &'p str>) -> String {
-    let segments: Vec<String> = segments
-        .map(|at| format!("{}::text", literal(at)))
-        .collect();
-    format!("ARRAY[{}]", segments.join(", "))
+/// A path up to its first array.
+pub fn outside(path: &str) -> &str {
+    path.split("[]").next().unwrap_or_default()
 }
 
 /// A property's name as a SQL literal: it comes from a definition, and can hold anything.
-fn literal(name: &str) -> String {
+pub fn literal(name: &str) -> String {
     let quoted = name.replace('\'', "''");
     match quoted.contains('\\') {
         true => format!("E'{}'", quoted.replace('\\', "\\\\")),

@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod reference;
 pub mod refusal;
 pub mod row;
+pub mod sort;
 pub mod source;
 pub mod standing;
 pub mod table;

@@ -1,11 +1,9 @@
 //! The rows of guarded tables, resources and links alike, as the verbs read and write them: with
 //! the caller's rights.
 
-use super::criteria::{Condition, types, wheres};
 use super::history;
-use super::kept;
-use super::table::{Action, Table, qualified};
-use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session, Statement};
+use super::table::{Action, Table};
+use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session};
 use ingest_engine::{Kind, Resource};
 use jsonb::Value;
 use std::ops::Deref;
@@ -280,35 +278,6 @@ pub fn all(
 ) -> Result<()> {
     let all = table.statement(Action::All);
     session.each(all, &[], |row| each(Stored::of(table, &row)?))
-}
-
-/// The rows that meet all conditions, by id, beginning after one.
-pub fn search(
-    session: &Session,
-    table: &Table,
-    conditions: &[Condition],
-    (after, count): (&str, i32),
-    mut each: impl FnMut(Stored) -> Result<()>,
-) -> Result<()> {
-    let (wheres, mut args) = wheres(conditions)?;
-    let (from, most) = (args.len() + 1, args.len() + 2);
-    let (row, only) = (qualified(table.columns.row), &table.only);
-    // The matches are found first and put in order then: a plan that walks the key for the order's
-    // sake, hoping for an early match, reads the whole table where there is none.
-    let matches = match conditions.is_empty() {
-        true => format!("SELECT {row} FROM {only} AS t WHERE t.id > ${from}"),
-        false => format!(
-            "WITH matches AS MATERIALIZED (SELECT id FROM {only} WHERE {wheres}) \
-             SELECT {row} FROM {only} AS t JOIN matches AS m ON m.id = t.id WHERE t.id > ${from}"
-        ),
-    };
-    let sql = format!("{matches} ORDER BY t.id LIMIT ${most}");
-    args.push(Arg::Text(after));
-    args.push(Arg::Int4(count));
-    let search = kept::search(table, &sql, |sql| {
-        Statement::by_values(sql, types(conditions))
-    });
-    session.each(&search, &args, |row| each(Stored::of(table, &row)?))
 }
 
 /// Looks once more where nothing was found: who has waited for a delete does not see a row that the

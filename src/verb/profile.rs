@@ -8,7 +8,7 @@ use crate::pg::{
 };
 use crate::store::ddl::Lock;
 use crate::store::health::Shape;
-use crate::store::index::Index;
+use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, row, source};
 use ingest_engine::{Definition, Issue, Kind, operation_outcome};
@@ -94,13 +94,7 @@ fn put(
 
 /// The indexes that a definition declares.
 pub fn indexes_of(definition: &Definition) -> Vec<Index> {
-    let description = definition.describe(0);
-    let unique = definition.identities().iter().map(|paths| (paths, true));
-    let others = definition.indexes().iter().map(|paths| (paths, false));
-    unique
-        .chain(others)
-        .map(|(paths, unique)| Index::of(&description, paths, unique))
-        .collect()
+    declared(definition.identities(), definition.indexes())
 }
 
 fn kind_changes(profile: &Name, kind: Kind) -> Error {

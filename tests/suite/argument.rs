@@ -50,6 +50,26 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'office'", CRITERIA, BODY, "'new'", "0"],
     ),
     (
+        "resource_patch_if",
+        &[
+            "'clinic'",
+            "'office'",
+            "'{\"name\": \"x\"}'",
+            "'{\"data\": {\"name\": \"z\"}}'",
+            "1",
+        ],
+    ),
+    (
+        "resource_delete_if",
+        &[
+            "'clinic'",
+            "'office'",
+            "'{\"name\": {\"missing\": true}}'",
+            "1",
+            "true",
+        ],
+    ),
+    (
         "resource_patch",
         &[
             "'clinic'",
@@ -88,7 +108,14 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("resource_exists", &["'clinic'", "'office'", "'o'"]),
     (
         "resource_search",
-        &["'clinic'", "'office'", CRITERIA, "10", "'a'"],
+        &[
+            "'clinic'",
+            "'office'",
+            CRITERIA,
+            "10",
+            "'a'",
+            "'[\"name\"]'",
+        ],
     ),
     ("resource_history", &["'clinic'", "'office'", "'o'"]),
     (
@@ -142,6 +169,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'status'", "'[\"open\"]'"],
     ),
     ("criteria", &["'name=x'"]),
+    ("moment", &["'2024'"]),
     ("profile_json_schema", &["'clinic'", "'office'"]),
     ("verify", &["'clinic'"]),
     ("source_catalog", &["'clinic'"]),
@@ -407,8 +435,8 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
     let is_options = function.starts_with("source_") && place == 1;
     let names_new = function.ends_with("_define") && place == 1
         || ["source_create", "api_create"].contains(&function);
-    if function == "criteria" || function == "reply_written" {
-        // Its parameter is a query string, or a URL.
+    if ["criteria", "moment", "reply_written"].contains(&function) {
+        // Its parameter is a query string, any text, or a URL.
         return true;
     }
     if function == "vocabulary_define" && place == 1 {

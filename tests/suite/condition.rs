@@ -30,6 +30,7 @@ fn criteria_of_every_form_match_what_they_mean() {
         (json!({"practiceNumber": 2}), "b"),
         (json!({"practiceNumber": 2.0}), "b"),
         (json!({"specialities": "x"}), "a"),
+        (json!({"specialities": [["x"], ["y", "z"]]}), "a"),
         (json!({"specialities": "y", "name": "Bob"}), "b"),
         (json!({"name": ["Zoe", "Cid"]}), "c"),
         (
@@ -82,7 +83,7 @@ fn criteria_that_mean_nothing_are_refused() {
         json!({"name": null}),
         json!({"name": []}),
         json!({"name": {}}),
-        json!({"name": [["Ann"]]}),
+        json!({"name": [["Ann"], []]}),
         json!({"id": "a"}),
     ] {
         expect_sqlstate(

@@ -56,6 +56,7 @@ mod own_id;
 mod own_names;
 mod parallel;
 mod patch;
+mod path;
 mod postgrest;
 mod precondition;
 mod qualified;

@@ -856,6 +856,8 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_is_valid",
         "resource_load",
         "resource_patch",
+        "resource_patch_if",
+        "resource_delete_if",
         "resource_read",
         "resource_read_at",
         "resource_search",
@@ -869,6 +871,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "verify",
         // They compute.
         "criteria",
+        "moment",
         "end_then",
         "no_such",
         "new_id",

@@ -3,6 +3,7 @@
 //! criteria, the conditions of rules.
 
 use crate::base::Base;
+use crate::lexical::Lexical;
 use crate::profile::{Element, Member, Node, Profile, Shape, stored_order};
 use crate::resource::Stop;
 use crate::schema::{Known, Schema};
@@ -19,6 +20,23 @@ pub struct Found {
     name: Option<Box<str>>,
     /// The paths to primitive properties below, without marks.
     below: Vec<String>,
+}
+
+/// How the values of a type are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Texts, byte by byte.
+    Text,
+    /// Dates and times, whose texts have the order of time.
+    Calendar,
+    /// Instants, whose texts have zones, and so an order of their own.
+    Instant,
+    /// Numbers, by value.
+    Number,
+    /// `false` and `true`.
+    Boolean,
+    /// Values of any type.
+    Any,
 }
 
 /// Nothing stands at a path.
@@ -45,6 +63,18 @@ impl Found {
         self.base.is_primitive()
     }
 
+    /// How its values are compared.
+    pub fn form(&self) -> Form {
+        match &self.base {
+            Base::Boolean => Form::Boolean,
+            Base::Integer(_) | Base::Decimal => Form::Number,
+            Base::Text(Lexical::Date | Lexical::Time) => Form::Calendar,
+            Base::Text(Lexical::Datetime | Lexical::Instant) => Form::Instant,
+            Base::Text(_) => Form::Text,
+            _ => Form::Any,
+        }
+    }
+
     /// Whether the path meets an array, at its end or before.
     pub fn is_many(&self) -> bool {
         self.path.contains("[]")
@@ -64,9 +94,46 @@ impl Found {
         format!("{} {name}", if vowel { "an" } else { "a" })
     }
 
+    /// That a path leads to an object, and which lead on.
+    pub fn unfit(&self, path: &str) -> String {
+        let kind = self.kind();
+        match self.below.is_empty() {
+            true => format!("{} is {kind}", shown(path)),
+            false => format!("{} is {kind}; use {}", shown(path), self.below.join(", ")),
+        }
+    }
+
     /// The paths to primitive properties below an object, the nearest first, as many as are told.
     pub fn below(&self) -> &[String] {
         &self.below
+    }
+}
+
+impl Lost {
+    /// That there is no such property, and which there are.
+    pub fn message(&self) -> String {
+        let owner = match self.parent.as_str() {
+            "" => "the profile".to_owned(),
+            parent => shown(parent),
+        };
+        let near = self.near.join(", ");
+        let what = match (self.alike, near.is_empty()) {
+            (true, _) => format!("; did you mean {near}?"),
+            (false, false) => format!("; it has {near}"),
+            (false, true) => String::new(),
+        };
+        format!("{owner} has no property {}{what}", shown(&self.name))
+    }
+}
+
+/// How much of a name is told, in characters.
+const LONG: usize = 100;
+
+/// A name of the caller's in a message.
+pub(crate) fn shown(name: &str) -> String {
+    match name.is_empty() {
+        true => "\"\"".to_owned(),
+        false => name.chars().take(LONG).collect(),
     }
 }
 

@@ -27,7 +27,9 @@ const INDEXES: &str = "SELECT i.relname::pg_catalog.text, x.indisunique, \
          x.indisvalid AND x.indisready AND x.indislive AND x.indpred IS NULL AND x.indimmediate, \
          m.amname::pg_catalog.text, pg_catalog.array_to_string(ARRAY(\
              SELECT pg_catalog.pg_get_indexdef(x.indexrelid, k, false) \
-             FROM pg_catalog.generate_series(1, x.indnkeyatts::pg_catalog.int4) AS k ORDER BY k), E'\\n') \
+             FROM pg_catalog.generate_series(1, x.indnkeyatts::pg_catalog.int4) AS k ORDER BY k), E'\\n'), \
+         x.indisvalid AND x.indisready AND x.indislive AND x.indimmediate, \
+         pg_catalog.pg_get_indexdef(x.indexrelid) \
      FROM pg_catalog.pg_index AS x JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid \
      JOIN pg_catalog.pg_am AS m ON m.oid = i.relam \
      JOIN pg_catalog.pg_class AS c ON c.oid = x.indrelid \
@@ -206,10 +208,11 @@ pub(super) fn indexes(
         for row in rows.iter() {
             if row.text(1)? == Some(&wanted) {
                 taken = true;
+                let whole = row.text(7)?.unwrap_or_default();
+                let using = whole.find(" USING ").and_then(|at| whole.get(at..));
                 right = row.bool(2) == index.unique
-                    && row.bool(3)
-                    && row.text(4)? == Some(index.method())
-                    && bare(row.text(5)?.unwrap_or_default()) == bare(&index.deparsed());
+                    && row.bool(6)
+                    && using.is_some_and(|using| bare(using) == bare(&index.using()));
             }
         }
         if right {
@@ -278,7 +281,11 @@ pub(super) fn indexes(
 
 /// What PostgreSQL gives of an index, whatever the search path adds to it.
 fn bare(definition: &str) -> String {
-    let mut text = definition.replace("pg_catalog.", "");
+    let mut text = definition
+        .replace("pg_catalog.", "")
+        .replace("'::text", "'")
+        .replace("E'", "'")
+        .replace("\\\\", "\\");
     text.retain(|character| !character.is_whitespace());
     while let Some(at) = text.find("OPERATOR(") {
         let Some(end) = text[at..].find(')') else {
@@ -287,5 +294,6 @@ fn bare(definition: &str) -> String {
         let operator = text[at + "OPERATOR(".len()..at + end].to_owned();
         text.replace_range(at..=at + end, &operator);
     }
+    text.retain(|character| !matches!(character, '(' | ')'));
     text
 }

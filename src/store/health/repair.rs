@@ -121,7 +121,7 @@ pub fn broken(
             index.clashing(session, table)
         })?;
         for ids in clashing {
-            let paths = index.paths.join(", ");
+            let paths = index.named();
             broken.push(Finding::severe(
                 &shape.object(false),
                 format!("rows share the identity ({paths}): {ids}"),

@@ -15,7 +15,7 @@ use crate::store::batch::{self, Hold};
 use crate::store::reference::{self, Unmet};
 use crate::store::refusal;
 use crate::store::row::{RowKey, Stored};
-use crate::store::{Guarded, Outcome, criteria, find};
+use crate::store::{Guarded, Outcome, find};
 use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
@@ -159,8 +159,10 @@ fn hold(operations: &[Operation<'_>], keys: &[(u64, usize)]) -> Result<Held> {
                 && operation.verb == Verb::UpsertIf
             {
                 let guarded = &operation.guarded;
-                let (table, conditions) = (guarded.table()?, &criteria.conditions);
-                for id in criteria::find(session, table, conditions, Reading::Fresh)? {
+                let found = criteria
+                    .search
+                    .find(session, guarded.table()?, Reading::Fresh)?;
+                for Stored { id, .. } in found {
                     if let Some(delete) = deletes.get(&(guarded.name(), id.as_str())) {
                         return Err(same(*delete, *index));
                     }

@@ -8,7 +8,7 @@ use crate::pg::{
 use crate::store::criteria::Come;
 use crate::store::refusal;
 use crate::store::row::{self, RowKey, Stored};
-use crate::store::{Guarded, Outcome, criteria, find, id};
+use crate::store::{Guarded, Outcome, find, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Criteria;
 use crate::verb::render::Written;
@@ -58,7 +58,7 @@ pub fn create_or_find(
     let parts = Parts::of(body)?;
     let mut guarded = guarded.clone();
     let mut criteria = read(&guarded, given)?;
-    criteria::advise(&guarded, &criteria.conditions)?;
+    criteria.search.advise(&guarded)?;
     let mut apart = wait(&guarded, &criteria)?;
     let mut rounds = 0;
     loop {
@@ -89,7 +89,10 @@ pub fn create_or_find(
         // Under REPEATABLE READ the search does not see what was committed since the transaction
         // began; what it cannot see must not be made twice.
         if snapshot_is_old()
-            && !criteria::find(session, table, &criteria.conditions, Reading::Latest)?.is_empty()
+            && !criteria
+                .search
+                .find(session, table, Reading::Latest)?
+                .is_empty()
         {
             return Err(refusal::too_new(&guarded));
         }
@@ -103,7 +106,10 @@ pub fn create_or_find(
             return Ok(Found::Created(made));
         }
         if rounds >= ROUNDS
-            && criteria::find(session, table, &criteria.conditions, Reading::Fresh)?.is_empty()
+            && criteria
+                .search
+                .find(session, table, Reading::Fresh)?
+                .is_empty()
         {
             // Taken by something that does not match: the plain insert says by what.
             let made = row::insert(session, table, RowKey::Id(&new_id), parts.content())
@@ -136,17 +142,37 @@ pub fn find_one(
     let found = search(session, guarded, criteria)?;
     if found.is_none()
         && snapshot_is_old()
-        && !criteria::find(
-            session,
-            guarded.table()?,
-            &criteria.conditions,
-            Reading::Latest,
-        )?
-        .is_empty()
+        && !criteria
+            .search
+            .find(session, guarded.table()?, Reading::Latest)?
+            .is_empty()
     {
         return Err(refusal::too_new(guarded));
     }
     Ok(found)
+}
+
+/// The one resource that matches, for a verb that needs one: none is PT404, several are PT412, and
+/// so is another version than the expected one.
+pub fn the_one(
+    session: &Session,
+    guarded: &Guarded,
+    given: Value<'_>,
+    expected: Option<i32>,
+) -> Result<Stored> {
+    let criteria = read(guarded, given)?;
+    criteria.search.advise(guarded)?;
+    let Some(found) = find_one(session, guarded, &criteria)? else {
+        let message = format!("no resource in {} meets the criteria", guarded.name());
+        return Err(Error::refuse(State::NotFound, message)
+            .hint("ingest.resource_search shows what meets criteria."));
+    };
+    match expected {
+        Some(expected) if expected != found.version => {
+            Err(refusal::stale(guarded, expected, found.version))
+        }
+        _ => Ok(found),
+    }
 }
 
 /// Creates a resource for criteria that match nothing, while the caller holds their lock. What the
@@ -165,7 +191,7 @@ pub fn make(
     if let Some(made) = row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())? {
         return Ok(Ok(made));
     }
-    match criteria::come(session, table, &criteria.conditions)? {
+    match criteria.search.come(session, table)? {
         Come::Nothing => {}
         // No retry cures what the transaction does to itself.
         Come::Own(id) => {
@@ -183,20 +209,13 @@ pub fn make(
 
 /// The resource that matches, if one does.
 pub fn search(session: &Session, guarded: &Guarded, criteria: &Criteria) -> Result<Option<Stored>> {
-    let table = guarded.table()?;
-    loop {
-        check_for_interrupts()?;
-        let found = criteria::find(session, table, &criteria.conditions, Reading::Fresh)?;
-        match found.as_slice() {
-            [] => return Ok(None),
-            [one] => match row::read(session, table, RowKey::Id(one), Reading::Fresh)? {
-                // Deleted since.
-                None => {}
-                stored => return Ok(stored),
-            },
-            _ => return Err(several(guarded)),
-        }
+    let found = criteria
+        .search
+        .find(session, guarded.table()?, Reading::Fresh)?;
+    if found.len() > 1 {
+        return Err(several(guarded));
     }
+    Ok(found.into_iter().next())
 }
 
 fn several(guarded: &Guarded) -> Error {

@@ -3,6 +3,7 @@
 mod contained;
 mod create;
 pub mod create_if;
+mod delete_if;
 pub mod patch;
 mod search;
 mod upsert;
@@ -11,7 +12,7 @@ mod validate;
 
 pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;
-
+pub use delete_if::delete_if;
 pub use search::search;
 pub use upsert::upsert;
 pub use validate::{is_valid, outcome, validate};

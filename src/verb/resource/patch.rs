@@ -1,5 +1,6 @@
 //! `ingest.resource_patch(source, profile, id, patch, if_match)`
 
+use super::create_if::the_one;
 use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
 use crate::store::batch::Hold;
@@ -19,6 +20,20 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let patch = call.need_jsonb(3, "patch")?;
     let expected = call.int4(4)?;
     let (outcome, stored) = Session::open(|session| write(session, &guarded, id, patch, expected))?;
+    Written::stored(outcome, &guarded, stored)?.answer(call)
+}
+
+/// `ingest.resource_patch_if(source, profile, criteria, patch, if_match)`: the resource that matches.
+/// A write in between is PT412.
+pub fn patch_if(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = profile_of(call)?;
+    let criteria = call.need_jsonb(2, "criteria")?;
+    let patch = call.need_jsonb(3, "patch")?;
+    let expected = call.int4(4)?;
+    let (outcome, stored) = Session::open(|session| {
+        let found = the_one(session, &guarded, criteria, expected)?;
+        write(session, &guarded, &found.id, patch, Some(found.version))
+    })?;
     Written::stored(outcome, &guarded, stored)?.answer(call)
 }
 

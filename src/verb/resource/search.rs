@@ -1,12 +1,15 @@
-//! `ingest.resource_search(source, profile, criteria, count, after)`
+//! `ingest.resource_search(source, profile, criteria, count, after, sort)`
 
 use super::profile_of;
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
-use crate::store::{criteria, row};
+use crate::store::Guarded;
+use crate::store::row::Stored;
+use crate::store::sort::{self, Sort};
 use crate::verb::criteria::Criteria;
 use crate::verb::render;
+use jsonb::Value;
 
-/// The resources that meet all criteria, by id; `{}` is all of them.
+/// The resources that meet all criteria, by id or in an order that is asked for; `{}` is all of them.
 pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?;
@@ -18,11 +21,13 @@ pub fn search(call: &mut Call<'_>) -> Result<Answer> {
         );
     }
     let after = call.text(4)?.unwrap_or_default();
-    criteria::advise(&guarded, &criteria.conditions)?;
+    let sort = call.jsonb(5)?.map(Value::read).transpose()?;
+    let sort = sort.map_or(Ok(None), |sort| order(&guarded, sort))?;
+    criteria.search.advise(&guarded)?;
     let sink = call.materialize()?;
     Session::open(|session| {
-        let (table, conditions) = (guarded.table()?, &criteria.conditions);
-        row::search(session, table, conditions, (after, count), |stored| {
+        let (table, page) = (guarded.table()?, (after, count));
+        let each = |stored: Stored| {
             let resource = render::stored(&guarded, &stored)?;
             sink.push(&[
                 Arg::Text(&stored.id),
@@ -30,7 +35,30 @@ pub fn search(call: &mut Call<'_>) -> Result<Answer> {
                 Arg::Instant(stored.updated_at),
                 Arg::Jsonb(&resource),
             ])
-        })
+        };
+        match &sort {
+            Some(sort) => sort.each(&criteria.search, session, table, page, each),
+            None => criteria.search.each(session, table, page, each),
+        }
     })?;
     Ok(Answer::Null)
+}
+
+/// Reads `["-born", "name"]`; an empty array is no order of one's own.
+fn order(guarded: &Guarded, sort: Value<'_>) -> Result<Option<Sort>> {
+    let malformed = || sort::bad("sort is not an array of property paths".to_owned());
+    let Value::Array(items) = sort else {
+        return Err(malformed());
+    };
+    let mut paths = Vec::new();
+    for item in items.iter() {
+        let Value::String(bytes) = item? else {
+            return Err(malformed());
+        };
+        paths.push(std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?);
+    }
+    match paths.is_empty() {
+        true => Ok(None),
+        false => Sort::of(guarded, &paths).map(Some),
+    }
 }

@@ -12,6 +12,7 @@ mod read;
 
 use crate::description::{Contained, Description, Kind};
 use crate::issue::Issue;
+use crate::path::Found;
 use crate::resource::Need;
 use jsonb::Value;
 
@@ -30,8 +31,8 @@ pub struct Use {
 #[derive(Debug, Clone)]
 pub struct Definition {
     description: Description,
-    identities: Vec<Vec<String>>,
-    indexes: Vec<Vec<String>>,
+    identities: Vec<Vec<Found>>,
+    indexes: Vec<Vec<Found>>,
     uses: Vec<Use>,
 }
 
@@ -76,13 +77,13 @@ impl Definition {
         }
     }
 
-    /// The unique keys, each a list of property paths (`address.city`).
-    pub fn identities(&self) -> &[Vec<String>] {
+    /// The unique keys, each a list of properties (`address.city`).
+    pub fn identities(&self) -> &[Vec<Found>] {
         &self.identities
     }
 
-    /// The indexes, each a list of property paths; a path may lead through arrays.
-    pub fn indexes(&self) -> &[Vec<String>] {
+    /// The indexes, each a list of properties; their paths may lead through arrays.
+    pub fn indexes(&self) -> &[Vec<Found>] {
         &self.indexes
     }
 

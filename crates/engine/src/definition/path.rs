@@ -2,7 +2,7 @@
 
 use super::expect::{self, mistake};
 use crate::issue::{Code, Report};
-use crate::path;
+use crate::path::{self, Found};
 use crate::profile::Profile;
 use crate::schema::Schema;
 use crate::trail::Trail;
@@ -17,7 +17,7 @@ pub(super) fn read_paths(
     at: &Trail<'_>,
     (schema, profile): (&Schema, &Profile),
     report: &mut Report,
-) -> Result<Vec<Vec<String>>, Malformed> {
+) -> Result<Vec<Vec<Found>>, Malformed> {
     let mut keys = Vec::new();
     if matches!(value, Value::Null) {
         return Ok(keys);
@@ -38,14 +38,15 @@ pub(super) fn read_paths(
                 "expected at least one property path",
             );
         }
-        let mut known: Vec<String> = Vec::new();
+        let mut known: Vec<Found> = Vec::new();
+        let mut named: Vec<&str> = Vec::new();
         for (index, path) in paths.iter().enumerate() {
             let at = at.index(index);
             let Some(path) = expect::string(path?, &at, report)? else {
                 continue;
             };
-            steps::take(known.len())?;
-            if known.iter().any(|other| other == path) {
+            steps::take(named.len())?;
+            if named.contains(&path) {
                 mistake(report, Code::Duplicate, &at, "expected each path once");
                 continue;
             }
@@ -65,7 +66,8 @@ pub(super) fn read_paths(
                 let expected = "expected a path through no array";
                 mistake(report, Code::Invalid, &at, expected);
             } else {
-                known.push(path.to_owned());
+                named.push(path);
+                known.push(found);
             }
         }
         keys.push(known);

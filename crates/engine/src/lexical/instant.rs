@@ -166,11 +166,19 @@ pub(super) fn instant(text: &[u8]) -> Option<Moment<'_>> {
     Some(moment)
 }
 
+/// The first instant that a datetime can mean, in UTC if it has no zone: seconds from
+/// 1970-01-01T00:00:00Z, and nanoseconds behind them.
+pub fn first_instant(text: &[u8]) -> Option<(i64, u32)> {
+    let (seconds, nanoseconds, _) = datetime(text)?.from;
+    Some((seconds - UNIX_DAYS * DAY, nanoseconds))
+}
+
+/// From 0001-01-01, where moments are counted from, to 1970-01-01.
+const UNIX_DAYS: i64 = 719_162;
+
 /// Whole seconds from 1970-01-01T00:00:00Z to an instant; `None` if it is not one.
 pub fn unix_time(text: &[u8]) -> Option<i64> {
-    // From 0001-01-01, where moments are counted from, to 1970-01-01.
-    const DAYS: i64 = 719_162;
-    Some(instant(text)?.from.0 - DAYS * DAY)
+    Some(instant(text)?.from.0 - UNIX_DAYS * DAY)
 }
 
 /// What a time means.

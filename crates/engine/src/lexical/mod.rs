@@ -14,8 +14,8 @@ mod uri;
 mod word;
 mod xhtml;
 
-pub use instant::unix_time;
 pub(crate) use instant::{Fixed, Moment, datetime};
+pub use instant::{first_instant, unix_time};
 pub(crate) use literal::{Literal, literal};
 
 use crate::rule::Subject;
