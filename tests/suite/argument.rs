@@ -113,7 +113,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
             "'office'",
             CRITERIA,
             "10",
-            "'a'",
+            "''",
             "'[\"name\"]'",
         ],
     ),
