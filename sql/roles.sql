@@ -265,7 +265,8 @@ CREATE FUNCTION ingest.end_then(source text, profile text, links text, key text)
 AS $$ SELECT format('(EXISTS (SELECT FROM %1$I.%2$I AS "~now" WHERE "~now".id = %4$I.%5$I AND "~now".updated_at <= %4$I.updated_at)'
                     ' OR EXISTS (SELECT FROM %1$I.%3$I AS "~then" WHERE "~then".id = %4$I.%5$I'
                     ' AND "~then".updated_at <= %4$I.updated_at AND "~then".ended_at > %4$I.updated_at))',
-                    source, profile, profile || '_history', links, key) $$;
+                    -- No name is longer than one of PostgreSQL's.
+                    left(source, 63), left(profile, 63), left(profile, 55) || '_history', left(links, 63), left(key, 63)) $$;
 COMMENT ON FUNCTION ingest.end_then(text, text, text, text) IS 'Internal. The condition of a policy: the version of an end that was in force when a version of a link was made, if the policies of its table and history show it';
 
 CREATE FUNCTION ingest.source_secure(source text) RETURNS void

@@ -108,14 +108,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("resource_exists", &["'clinic'", "'office'", "'o'"]),
     (
         "resource_search",
-        &[
-            "'clinic'",
-            "'office'",
-            CRITERIA,
-            "10",
-            "''",
-            "'[\"name\"]'",
-        ],
+        &["'clinic'", "'office'", CRITERIA, "10", "''", "'[\"name\"]'"],
     ),
     ("resource_history", &["'clinic'", "'office'", "'o'"]),
     (
