@@ -83,7 +83,7 @@ pub struct Defined {
 }
 
 /// The two ends of a relationship.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ends {
     /// The profile that a link goes from.
     pub from: String,

@@ -1,10 +1,9 @@
 //! Definitions: the catalog rows that they become, and the tables that they make.
 
 use super::acting::{What, as_owner};
-use super::name::Name;
 use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
-use ingest_engine::{Description, Kind};
+use ingest_engine::{Description, Kind, Relationship};
 use jsonb::{Item, Value, write};
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
@@ -192,38 +191,27 @@ fn recordset<'a>(rows: impl Iterator<Item = Result<Item<'a>>>) -> Result<Vec<u8>
     })
 }
 
-/// One end of a relationship, as a definition gives it.
-#[derive(Debug, Clone)]
-pub struct End {
-    /// The profile.
-    pub profile: Name,
-    /// The key under which links are shown at this end.
-    pub key: Option<String>,
-    /// How many links one resource at this end may have.
-    pub cardinality: ingest_engine::Cardinality,
-}
-
 /// Writes the ends of a relationship.
 pub fn put_ends(
     session: &Session,
     source: &str,
     relationship: &str,
-    (from, to): (&End, &End),
-    description: Option<&str>,
+    read: &Relationship,
 ) -> Result<()> {
+    let (from, to) = (&read.from, &read.to);
     let (from_cardinality, to_cardinality) =
         (from.cardinality.to_string(), to.cardinality.to_string());
     as_owner(What::Catalog, || {
         let args = [
             Arg::Text(source),
             Arg::Text(relationship),
-            Arg::Text(from.profile.as_str()),
+            Arg::Text(&from.profile),
             Arg::text(from.key.as_deref()),
             Arg::Text(&from_cardinality),
-            Arg::Text(to.profile.as_str()),
+            Arg::Text(&to.profile),
             Arg::text(to.key.as_deref()),
             Arg::Text(&to_cardinality),
-            Arg::text(description),
+            Arg::text(read.description.as_deref()),
         ];
         PUT_ENDS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         Ok(())

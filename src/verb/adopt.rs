@@ -6,14 +6,13 @@ use super::definition::make_tables;
 use super::relationship;
 use super::source::format_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb};
-use crate::store::catalog::Ends;
 use crate::store::definition::Row;
 use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Description, Issue, Kind};
+use ingest_engine::{Definition, Description, Issue, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
 use std::collections::HashSet;
 
@@ -34,7 +33,7 @@ struct Adopted<'a> {
     definition: Definition,
     description: Description,
     indexes: Vec<Index>,
-    ends: Option<Ends>,
+    relationship: Option<Relationship>,
 }
 
 /// Takes back the tables of a source, as the catalog says that they were.
@@ -85,7 +84,7 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
             if issues.iter().any(|issue: &Issue| issue.severity.refuses()) {
                 return Err(refusal::of_definition(at.name.as_str(), &issues));
             }
-            if at.ends.is_some() || at.definition.kind() == Kind::Root {
+            if at.relationship.is_some() || at.definition.kind() == Kind::Root {
                 take_back(session, &source, at)?;
             }
         }
@@ -227,10 +226,10 @@ fn read<'a>(
         let expected = format!("version {current}, which is current,");
         malformed(&format!("{at}.versions"), &expected)
     })?;
-    let (definition, ends) = match links {
+    let (definition, relationship) = match links {
         true => {
-            let (definition, ends) = relationship::read(&name, given)?;
-            (definition, Some(ends))
+            let read = relationship::read(&name, given)?;
+            (read.definition.clone(), Some(read))
         }
         false => {
             let read = Definition::read(name.as_str(), given)
@@ -244,7 +243,7 @@ fn read<'a>(
         given,
         description: definition.describe(current),
         definition,
-        ends,
+        relationship,
     })
 }
 
@@ -261,8 +260,10 @@ fn put(session: &Session, source: &Name, adopted: &[Adopted<'_>]) -> Result<()> 
         });
     let rows: Vec<_> = rows.collect();
     definition::put(session, source.as_str(), &rows)?;
-    for at in adopted.iter().filter(|at| at.ends.is_some()) {
-        relationship::put_ends(session, source, &at.name, at.given)?;
+    for at in adopted {
+        if let Some(read) = &at.relationship {
+            relationship::put_ends(session, source, &at.name, read)?;
+        }
     }
     Ok(())
 }
@@ -283,10 +284,11 @@ fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
         }
         Ok(())
     })?;
+    let ends = at.relationship.as_ref().map(relationship::ends);
     let shape = Shape {
         source,
         name,
-        ends: at.ends.as_ref(),
+        ends: ends.as_ref(),
         indexes: &at.indexes,
     };
     make_tables(session, &shape, false, &[])?;

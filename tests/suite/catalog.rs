@@ -210,6 +210,14 @@ fn wrong_relationship_definition_is_refused_with_its_issues() {
             vec!["extra"],
         ),
         (
+            json!({"from": {"profileKey": "no name"}, "to": {"profileKey": "office", "key": "x"}}),
+            vec!["to.key"],
+        ),
+        (
+            json!({"from": {"profileKey": "no name"}, "to": {"profileKey": "office"}}),
+            vec!["from.profileKey"],
+        ),
+        (
             json!({"from": {"profileKey": "office"}, "to": {"profileKey": "office"},
                    "properties": {"a": {"type": "nonsense"}}}),
             vec!["properties.a.type"],

@@ -69,6 +69,8 @@ fn vocabulary_that_is_none_is_refused() {
         json!([{"display": "x"}]),
         json!([{"code": 1}]),
         json!(["open", {"code": "a", "system": 1}]),
+        json!(["open", "closed", "open"]),
+        json!([{"code": "a", "sytem": "urn:x"}]),
     ] {
         let refusal = expect_sqlstate(define(&mut client, "status", &wrong), "PT422");
         assert!(!issues(&refusal).is_empty(), "{wrong}");

@@ -90,6 +90,12 @@ impl Base {
     }
 }
 
+/// The types that a native definition can name, beside those that are built in as data.
+pub(crate) const NATIVE: [&str; 15] = [
+    "boolean", "integer", "decimal", "symbol", "code", "markdown", "xhtml", "uri", "url", "date",
+    "datetime", "instant", "time", "object", "array",
+];
+
 fn native(name: &str) -> Option<Base> {
     Some(match name {
         "any" => Base::Any,

@@ -27,6 +27,7 @@ mod json_schema;
 mod judge;
 mod lexical;
 pub mod limits;
+mod near;
 pub mod patch;
 pub mod path;
 pub mod profile;
@@ -38,7 +39,7 @@ mod trail;
 pub mod vocabulary;
 mod walk;
 
-pub use definition::Definition;
+pub use definition::{Definition, End, Relationship};
 pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};
 pub use json_schema::json_schema;

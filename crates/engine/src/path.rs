@@ -4,6 +4,7 @@
 
 use crate::base::Base;
 use crate::lexical::Lexical;
+use crate::near::is_like;
 use crate::profile::{Element, Member, Node, Profile, Shape, stored_order};
 use crate::resource::Stop;
 use crate::schema::{Known, Schema};
@@ -282,40 +283,6 @@ fn lost(parent: &str, name: &str, shape: Option<&Shape>) -> Lost {
             false => like,
         },
     }
-}
-
-/// The longest name that others are likened to.
-const LONGEST: usize = 64;
-
-/// Whether one name can be the other misspelt: up to two letters are missing, too many, wrong, or
-/// of the other case.
-fn is_like(known: &str, name: &str) -> bool {
-    if known.len().max(name.len()) > LONGEST || known.len().abs_diff(name.len()) > 2 {
-        return false;
-    }
-    let (known, name) = (known.to_lowercase(), name.to_lowercase());
-    let most = if known.len() > 4 { 2 } else { 1 };
-    // Levenshtein, one row at a time.
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (place, left) in known.bytes().enumerate() {
-        let mut before = row[0];
-        row[0] = place + 1;
-        for (at, right) in name.bytes().enumerate() {
-            let changed = before + usize::from(left != right);
-            before = row[at + 1];
-            row[at + 1] = changed.min(before + 1).min(row[at] + 1);
-        }
-    }
-    let transposed = {
-        let sorted = |text: &str| {
-            let mut bytes: Vec<u8> = text.bytes().collect();
-            bytes.sort_unstable();
-            bytes
-        };
-        sorted(&known) == sorted(&name)
-    };
-    let far = row.last().copied().unwrap_or_default();
-    far <= most || (transposed && far <= 2)
 }
 
 impl Shape {

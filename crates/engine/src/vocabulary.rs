@@ -1,16 +1,19 @@
 //! Vocabularies: the code lists that bindings name.
 
 use crate::definition::expect::{self, mistake};
+use crate::definition::finish;
 use crate::issue::{Code, Issue, Report};
-use crate::limits::Limits;
 use crate::rule::enumeration::LIST_LIMIT;
 use crate::trail::Trail;
 use jsonb::steps;
-use jsonb::{Malformed, Value};
+use jsonb::{Malformed, Object, Value};
 use std::collections::HashMap;
 
 /// How many codes an issue names at most.
 const MOST_NAMED: usize = 10;
+
+/// The members of a concept.
+const MEMBERS: [&str; 3] = ["code", "system", "display"];
 
 /// The system of a concept; `None` for a concept of any.
 type System = Option<Box<[u8]>>;
@@ -23,27 +26,23 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Reads concepts: an array of codes, or of objects with a `code` and perhaps a `system`; what
-    /// else the objects hold is not looked at.
+    /// Reads concepts: an array of codes, or of objects with a `code` and perhaps a `system` and a
+    /// `display`; each concept once.
     pub fn read(concepts: Value<'_>) -> Result<Self, Vec<Issue>> {
-        let mut report = Report::new(Limits::default());
-        let vocabulary = read(concepts, &mut report)
-            .map_err(|error| vec![Issue::error(Code::Structure, "", error.to_string())])?;
-        if report.refuses() {
-            return Err(report.into_issues());
-        }
-        Ok(vocabulary)
+        finish(|report| read(concepts, report))
     }
 
-    /// Adds a concept.
-    pub fn insert(&mut self, system: Option<&str>, code: &str) {
+    /// Adds a concept; `false` if it is there already.
+    fn insert(&mut self, system: Option<&str>, code: &str) -> bool {
         let systems = self.concepts.entry(code.as_bytes().into()).or_default();
         let system = system.map(|system| system.as_bytes().into());
         // What comes out of a reading that was stopped counts for nothing.
         let given = steps::take(systems.len()).is_ok();
-        if given && !systems.contains(&system) {
+        let new = given && !systems.contains(&system);
+        if new {
             systems.push(system);
         }
+        new
     }
 
     /// What is expected: its codes, where they are few.
@@ -108,25 +107,13 @@ fn read(concepts: Value<'_>, report: &mut Report) -> Result<Vocabulary, Malforme
         let at = root.index(index);
         match concept? {
             Value::Object(object) => {
-                let system = match object.get(b"system")? {
-                    None | Some(Value::Null) => None,
-                    Some(system) => expect::string(system, &at.name(b"system"), report)?,
-                };
-                let at = at.name(b"code");
-                match object.get(b"code")? {
-                    None | Some(Value::Null) => {
-                        mistake(report, Code::Required, &at, "expected a code");
-                    }
-                    Some(code) => {
-                        if let Some(code) = expect::string(code, &at, report)? {
-                            vocabulary.insert(system, code);
-                        }
-                    }
+                if let Some((system, code)) = read_concept(object, &at, report)? {
+                    insert(&mut vocabulary, system, code, &at, report);
                 }
             }
             Value::String(_) => {
                 if let Some(code) = expect::string(concept?, &at, report)? {
-                    vocabulary.insert(None, code);
+                    insert(&mut vocabulary, None, code, &at, report);
                 }
             }
             _ => mistake(
@@ -138,4 +125,43 @@ fn read(concepts: Value<'_>, report: &mut Report) -> Result<Vocabulary, Malforme
         }
     }
     Ok(vocabulary)
+}
+
+/// `{"code", "system"?, "display"?}`
+fn read_concept<'a>(
+    object: Object<'a>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<(Option<&'a str>, &'a str)>, Malformed> {
+    let (mut system, mut code, mut given) = (None, None, false);
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        match (key, value) {
+            (_, Value::Null) => {}
+            (b"code", _) => {
+                given = true;
+                code = expect::string(value, &at, report)?;
+            }
+            (b"system", _) => system = expect::string(value, &at, report)?,
+            (b"display", _) => drop(expect::string(value, &at, report)?),
+            _ => expect::unknown(report, &at, key, &MEMBERS),
+        }
+    }
+    if !given {
+        mistake(report, Code::Required, &at.name(b"code"), "expected a code");
+    }
+    Ok(code.map(|code| (system, code)))
+}
+
+fn insert(
+    vocabulary: &mut Vocabulary,
+    system: Option<&str>,
+    code: &str,
+    at: &Trail<'_>,
+    report: &mut Report,
+) {
+    if !vocabulary.insert(system, code) {
+        mistake(report, Code::Duplicate, at, "expected each concept once");
+    }
 }

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::{
-    Cardinality, Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Needed,
-    Property, Report, Resource, Schema, Severity, Stop, Vocabulary, check, operation_outcome, path,
+    Cardinality, Checked, Definition, Description, End, Format, Issue, Kind, Limits, Need, Needed,
+    Property, Relationship, Report, Resource, Schema, Severity, Stop, Vocabulary, check,
+    operation_outcome, path,
 };
 use jsonb::{Value, from_text};
 
@@ -194,9 +195,11 @@ fn names_of_profiles_types_and_relationships_are_apart() {
         "address",
         r#"{"type": "ROOT", "properties": {"at": {"type": "address"}}}"#,
     );
-    let bytes = from_text(r#"{"since": {"type": "date"}}"#).unwrap();
-    let properties = Value::read(&bytes).unwrap();
-    let relationship = Definition::read_relationship("address", properties).unwrap();
+    let relationship = relationship(
+        r#"{"from": {"profileKey": "a"}, "to": {"profileKey": "a"},
+            "properties": {"since": {"type": "date"}}}"#,
+    );
+    let relationship = relationship.unwrap().definition;
     assert_eq!(relationship.kind(), Kind::Relationship);
     schema.insert(&relationship.describe(1)).unwrap();
     let data = r#"{"at": {"city": "x"}}"#;
@@ -223,16 +226,79 @@ fn names_of_profiles_types_and_relationships_are_apart() {
     );
 }
 
+/// A relationship called `address`.
+fn relationship(definition: &str) -> Result<Relationship, Vec<Issue>> {
+    let bytes = from_text(definition).unwrap();
+    Relationship::read("address", Value::read(&bytes).unwrap())
+}
+
 #[test]
-fn relationship_with_wrong_properties_is_refused_by_path() {
-    // The expressions are those of the relationship's definition.
-    let bytes = from_text(r#"{"since": {"type": "day"}, "x.y": {"type": "symbol"}}"#).unwrap();
-    let issues = Definition::read_relationship("r", Value::read(&bytes).unwrap()).unwrap_err();
-    let expressions: Vec<_> = issues
-        .iter()
-        .map(|issue| issue.expression.as_str())
-        .collect();
-    assert_eq!(expressions, ["properties.x.y", "properties.since.type"]);
+fn relationship_is_read_with_its_ends() {
+    let read = relationship(
+        r#"{"from": {"profileKey": "a", "includeKey": "bs", "includeCardinality": "0:1"},
+            "to": {"profileKey": "b", "cardinality": "1:*", "includeKey": null}, "description": "x"}"#,
+    )
+    .unwrap();
+    let end = |profile: &str, key: Option<&str>, cardinality| End {
+        profile: profile.to_owned(),
+        key: key.map(str::to_owned),
+        cardinality: Cardinality::parse(cardinality).unwrap(),
+    };
+    assert_eq!(read.from, end("a", Some("bs"), "0:1"));
+    assert_eq!(read.to, end("b", None, "1:*"));
+    assert_eq!(read.description.as_deref(), Some("x"));
+    assert_eq!(read.definition.kind(), Kind::Relationship);
+}
+
+#[test]
+fn relationship_with_mistakes_is_refused_with_all_of_them() {
+    // The expressions are paths into the definition; a member that is not known is refused, and
+    // what it is like is named.
+    let cases: [(&str, &[&str]); 5] = [
+        ("[]", &["error structure : expected object"]),
+        (
+            "{}",
+            &[
+                "error required from: expected an end",
+                "error required to: expected an end",
+            ],
+        ),
+        (
+            r#"{"from": 1, "to": {}, "description": 1, "propertys": {}, "x": null, "zzz": 1}"#,
+            &[
+                "error required to.profileKey: expected the name of a profile",
+                "error structure zzz: expected from, to, properties or description",
+                "error structure from: expected object",
+                "error structure propertys: expected from, to, properties or description; did you mean properties?",
+                "error structure description: expected string",
+            ],
+        ),
+        (
+            r#"{"from": {"profileKey": "", "includeKey": 1, "cardinality": "2", "includeCardinality": "0:1"},
+                "to": {"profilekey": "b"}}"#,
+            &[
+                "error structure to.profilekey: expected profileKey, includeKey, includeCardinality or cardinality; did you mean profileKey?",
+                "error required to.profileKey: expected the name of a profile",
+                "error structure from.includeKey: expected string",
+                "error invalid from.profileKey: expected at least one character",
+                "error invalid from.cardinality: expected 0:1, 1:1, 0:* or 1:*",
+                "error duplicate from.includeCardinality: expected one of includeCardinality and cardinality",
+            ],
+        ),
+        (
+            r#"{"from": {"profileKey": "a"}, "to": {"profileKey": "b"}, "properties":
+                {"a": {"type": "dat"}, "x.y": {"type": "symbol"}, "since": {"type": "date", "rule": []}}}"#,
+            &[
+                "error not-found properties.a.type: expected a known type; did you mean date?",
+                "error invalid properties.x.y: expected a name of 1 to 255 bytes without . [ ] * / \" and controls",
+                "error structure properties.since.rule: expected a known setting; did you mean rules?",
+            ],
+        ),
+    ];
+    for (definition, expected) in cases {
+        let issues = relationship(definition).unwrap_err();
+        assert_eq!(lines(&issues), expected, "{definition}");
+    }
 }
 
 #[test]
@@ -412,19 +478,28 @@ fn judge_of_unloaded_names_asks_for_them() {
 
 #[test]
 fn vocabulary_with_wrong_concepts_is_refused_by_place() {
-    // Every concept is looked at.
+    // Every concept is looked at; none stands twice, and none holds what nobody reads.
     let bytes = from_text(
-        r#"["a", "", 1, {"system": "x"}, {"code": 1}, {"code": "b", "system": 2}, {"code": "c"}]"#,
+        r#"["a", "", 1, {"system": "x"}, {"code": 1}, {"code": "b", "system": 2}, {"code": "c"},
+            "a", {"code": "c", "display": "C"}, {"code": "c", "system": "s"}, {"code": "d", "display": 1},
+            {"code": "e", "sytem": "s"}, {"code": "f", "more": 1, "system": null}]"#,
     )
     .unwrap();
     let issues = Vocabulary::read(Value::read(&bytes).unwrap()).unwrap_err();
-    let expressions: Vec<_> = issues
-        .iter()
-        .map(|issue| issue.expression.as_str())
-        .collect();
     assert_eq!(
-        expressions,
-        ["[1]", "[2]", "[3].code", "[4].code", "[5].system"]
+        lines(&issues),
+        [
+            "error invalid [1]: expected at least one character",
+            "error structure [2]: expected a code, or an object with one",
+            "error required [3].code: expected a code",
+            "error structure [4].code: expected string",
+            "error structure [5].system: expected string",
+            "error duplicate [7]: expected each concept once",
+            "error duplicate [8]: expected each concept once",
+            "error structure [10].display: expected string",
+            "error structure [11].sytem: expected code, system or display; did you mean system?",
+            "error structure [12].more: expected code, system or display",
+        ]
     );
 }
 

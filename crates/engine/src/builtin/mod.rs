@@ -7,19 +7,29 @@
 use crate::definition::read_type;
 use crate::description::Description;
 use jsonb::{Value, from_json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 const TYPES: &str = include_str!("types.json");
 
 /// The description of a built-in type.
 pub(crate) fn describe(name: &str) -> Option<&'static Description> {
-    static DESCRIPTIONS: OnceLock<HashMap<String, Description>> = OnceLock::new();
-    DESCRIPTIONS.get_or_init(read).get(name)
+    descriptions().get(name)
 }
 
-fn read() -> HashMap<String, Description> {
-    let types: HashMap<String, serde_json::Value> = serde_json::from_str(TYPES).unwrap_or_default();
+/// The names of the built-in types, in order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    descriptions().keys().map(String::as_str)
+}
+
+fn descriptions() -> &'static BTreeMap<String, Description> {
+    static DESCRIPTIONS: OnceLock<BTreeMap<String, Description>> = OnceLock::new();
+    DESCRIPTIONS.get_or_init(read)
+}
+
+fn read() -> BTreeMap<String, Description> {
+    let types: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(TYPES).unwrap_or_default();
     types
         .into_iter()
         .filter_map(|(name, definition)| {
@@ -38,7 +48,7 @@ mod tests {
     #[test]
     fn types_as_data_are_all_read() {
         // No type of the file is dropped for a mistake in it.
-        let types: HashMap<String, serde_json::Value> = serde_json::from_str(TYPES).unwrap();
+        let types: BTreeMap<String, serde_json::Value> = serde_json::from_str(TYPES).unwrap();
         assert_eq!(types.len(), 11);
         for name in types.keys() {
             assert!(describe(name).is_some(), "{name}");

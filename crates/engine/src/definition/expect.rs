@@ -2,6 +2,7 @@
 //! reports that it is not.
 
 use crate::issue::{Code, Issue, Report};
+use crate::near::meant;
 use crate::trail::Trail;
 use jsonb::{Array, Malformed, Object, Value};
 
@@ -13,6 +14,19 @@ pub(crate) fn mistake(
     expected: impl Into<String>,
 ) {
     report.push(Issue::error(code, at.render(), expected));
+}
+
+/// Reports a member that is none of `members`.
+pub(crate) fn unknown(report: &mut Report, at: &Trail<'_>, key: &[u8], members: &[&str]) {
+    // Of what is told no more, nothing is looked for.
+    let expected = match (report.is_complete(), members) {
+        (false, [others @ .., last]) if !others.is_empty() => {
+            let all = format!("expected {} or {last}", others.join(", "));
+            meant(&all, key, members.iter().copied())
+        }
+        _ => "expected another member".to_owned(),
+    };
+    mistake(report, Code::Structure, at, expected);
 }
 
 pub(crate) fn object<'a>(

@@ -9,6 +9,10 @@ mod name;
 mod path;
 mod property;
 mod read;
+mod relationship;
+
+pub(crate) use read::finish;
+pub use relationship::{End, Relationship};
 
 use crate::description::{Contained, Description, Kind};
 use crate::issue::Issue;
@@ -46,12 +50,6 @@ impl Definition {
     /// that is wrong with it; expressions are paths into the definition.
     pub fn read(name: &str, definition: Value<'_>) -> Result<Self, Vec<Issue>> {
         read::profile(name, definition)
-    }
-
-    /// Reads the `properties` of a relationship definition, its other members being the caller's.
-    /// Expressions begin with `properties`.
-    pub fn read_relationship(name: &str, properties: Value<'_>) -> Result<Self, Vec<Issue>> {
-        read::relationship(name, properties)
     }
 
     /// The name that was given.

@@ -4,12 +4,13 @@ use super::expect::{self, mistake};
 use super::inside::Inside;
 use super::name::check_name;
 use super::{Definition, Use};
-use crate::base::Base;
+use crate::base::{Base, NATIVE};
 use crate::builtin;
 use crate::description::{Format, Kind, Property};
 use crate::issue::{Code, Report};
 use crate::lexical::Lexical;
 use crate::limits::Limits;
+use crate::near::meant;
 use crate::profile::Profile;
 use crate::resource::Need;
 use crate::rule::{Asked, Reading, Settings, read_settings};
@@ -232,7 +233,9 @@ impl Reader<'_> {
         if known {
             return Ok(Some((name.to_owned(), base)));
         }
-        mistake(self.report, Code::NotFound, &here, "expected a known type");
+        let types = NATIVE.into_iter().chain(builtin::names());
+        let expected = meant("expected a known type", name.as_bytes(), types);
+        mistake(self.report, Code::NotFound, &here, expected);
         Ok(None)
     }
 

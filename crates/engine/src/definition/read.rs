@@ -17,6 +17,20 @@ use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Item, Malformed, Object, Value, write};
 
+/// The members of a definition.
+const MEMBERS: [&str; 7] = [
+    "type",
+    "properties",
+    "contained",
+    "identities",
+    "indexes",
+    "additionalProperties",
+    "description",
+];
+
+/// The members of a key of `contained`.
+const CONTAINED: [&str; 3] = ["types", "cardinality", "description"];
+
 pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, Vec<Issue>> {
     finish(|report| {
         let root = Trail::root("");
@@ -30,27 +44,30 @@ pub(super) fn profile(name: &str, definition: Value<'_>) -> Result<Definition, V
     })
 }
 
-pub(super) fn relationship(name: &str, properties: Value<'_>) -> Result<Definition, Vec<Issue>> {
-    finish(|report| {
-        let mut definition = empty(name, Kind::Relationship);
-        let root = Trail::root("");
-        if !matches!(properties, Value::Null) && is_bounded(properties, &root, report)? {
-            let at = root.name(b"properties");
-            let pending = read_properties(properties, &at, &mut definition, report)?;
-            if !pending.is_empty() {
-                let (schema, profile) = sketch(&definition.description);
-                for pending in pending {
-                    pending.resolve(&schema, &profile, report);
-                }
-            }
+/// Reads the properties of a relationship, which are all that is compiled of it.
+pub(super) fn properties(
+    name: &str,
+    properties: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Definition, Malformed> {
+    let mut definition = empty(name, Kind::Relationship);
+    let pending = match properties {
+        Value::Null => Vec::new(),
+        _ => read_properties(properties, at, &mut definition, report)?,
+    };
+    if !pending.is_empty() {
+        let (schema, profile) = sketch(&definition.description);
+        for pending in pending {
+            pending.resolve(&schema, &profile, report);
         }
-        Ok(definition)
-    })
+    }
+    Ok(definition)
 }
 
 /// Refuses a definition that is too large, or holds a number that is: `1e131000` takes ten bytes
 /// where it is stored, and 131 kB wherever it is written.
-fn is_bounded(
+pub(super) fn is_bounded(
     definition: Value<'_>,
     root: &Trail<'_>,
     report: &mut Report,
@@ -110,10 +127,10 @@ pub(super) fn named(name: &str, definition: Value<'_>) -> Result<Description, Ve
     Ok(definition.description)
 }
 
-/// Runs a reader: its definition if it reported nothing, else all it reported.
-fn finish(
-    read: impl FnOnce(&mut Report) -> Result<Definition, Malformed>,
-) -> Result<Definition, Vec<Issue>> {
+/// Runs a reader: what it read if it reported nothing, else all it reported.
+pub(crate) fn finish<T>(
+    read: impl FnOnce(&mut Report) -> Result<T, Malformed>,
+) -> Result<T, Vec<Issue>> {
     let mut report = Report::new(Limits::default());
     let definition = read(&mut report)
         .map_err(|error| vec![Issue::error(Code::Structure, "", error.to_string())])?;
@@ -123,7 +140,7 @@ fn finish(
     Ok(definition)
 }
 
-fn empty(name: &str, kind: Kind) -> Definition {
+pub(super) fn empty(name: &str, kind: Kind) -> Definition {
     Definition {
         description: Description {
             name: name.to_owned(),
@@ -174,13 +191,7 @@ fn read_profile(
                     expect::boolean(value, &at, report).unwrap_or_default();
             }
             (b"description", _) => drop(expect::string(value, &at, report)?),
-            _ => mistake(
-                report,
-                Code::Structure,
-                &at,
-                "expected type, properties, contained, identities, indexes, \
-                 additionalProperties or description",
-            ),
+            _ => expect::unknown(report, &at, key, &MEMBERS),
         }
     }
     match kind {
@@ -257,12 +268,7 @@ fn read_contained(
                     }
                 }
                 (b"description", _) => drop(expect::string(value, &at, report)?),
-                _ => mistake(
-                    report,
-                    Code::Structure,
-                    &at,
-                    "expected types, cardinality or description",
-                ),
+                _ => expect::unknown(report, &at, setting, &CONTAINED),
             }
         }
         if !named {

@@ -8,6 +8,7 @@ use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{Invariant, read_invariants};
 use crate::issue::{Code, Report};
+use crate::near::meant;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Object, Value, write};
 
@@ -19,6 +20,15 @@ pub(crate) enum Reading<'n> {
     /// A row of the catalog: `choice`, `fixed`, `pattern` and `invariants` are settings too.
     Row,
 }
+
+/// The settings that a definition can hold.
+const SETTINGS: [&str; 5] = [
+    "rules",
+    "additionalProperties",
+    "binding",
+    "target",
+    "enforce",
+];
 
 /// What a property's definition says beyond its type and its children.
 #[derive(Debug, Default)]
@@ -105,7 +115,18 @@ pub(crate) fn read_settings(
             (b"invariants", _) if reading == Reading::Row => {
                 settings.invariants = read_invariants(value, &at, report)?;
             }
-            _ => mistake(report, Code::Structure, &at, "expected a known setting"),
+            _ => {
+                let shape: &[&str] = match reading {
+                    Reading::Definition(names) => names,
+                    Reading::Row => &[],
+                };
+                let known = SETTINGS.iter().chain(shape).copied();
+                let expected = match report.is_complete() {
+                    true => "expected a known setting".to_owned(),
+                    false => meant("expected a known setting", key, known),
+                };
+                mistake(report, Code::Structure, &at, expected);
+            }
         }
     }
     if kinds.is_some() || enforce.is_some() {
