@@ -102,6 +102,23 @@ COMMENT ON COLUMN ingest.contained.key IS 'The key under contained';
 COMMENT ON COLUMN ingest.contained.types IS 'The profiles that its items may have';
 COMMENT ON COLUMN ingest.contained.cardinality IS 'How many items: 0:1, 1:1, 0:* or 1:*';
 
+CREATE TABLE ingest.index (
+    source    text COLLATE "C" NOT NULL,
+    profile   text COLLATE "C" NOT NULL,
+    ordinal   integer NOT NULL,
+    name      text COLLATE "C" NOT NULL,
+    paths     text[] NOT NULL,
+    is_unique boolean NOT NULL,
+    PRIMARY KEY (source, profile, ordinal)
+);
+COMMENT ON TABLE ingest.index IS 'One row per key of identities and indexes of a current definition of type ROOT';
+COMMENT ON COLUMN ingest.index.source IS 'The source of the profile';
+COMMENT ON COLUMN ingest.index.profile IS 'The profile';
+COMMENT ON COLUMN ingest.index.ordinal IS 'Its place in the definition, from 0; identities come first';
+COMMENT ON COLUMN ingest.index.name IS 'The index that serves it, in the schema of the source; keys that hold the same share one';
+COMMENT ON COLUMN ingest.index.paths IS 'Its paths, as the definition gives them: name.family';
+COMMENT ON COLUMN ingest.index.is_unique IS 'Whether it is an identity';
+
 CREATE TABLE ingest.relationship (
     source           text COLLATE "C" NOT NULL,
     relationship     text COLLATE "C" NOT NULL,
@@ -143,6 +160,7 @@ SELECT pg_catalog.pg_extension_config_dump('ingest.profile', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.profile_version', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.property', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.contained', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.index', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.relationship', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.vocabulary', '');
 
@@ -185,7 +203,8 @@ DECLARE
     event text[];
 BEGIN
     -- Of profile_version nothing is compiled.
-    FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'relationship', 'vocabulary']
+    FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'index', 'relationship',
+                                'vocabulary']
     LOOP
         FOREACH event SLICE 1 IN ARRAY ARRAY[
             ['inserted', 'INSERT', 'REFERENCING NEW TABLE AS changed'],
@@ -203,7 +222,7 @@ BEGIN
         END LOOP;
     END LOOP;
     FOREACH part IN ARRAY ARRAY['source', 'profile', 'profile_version', 'property', 'contained',
-                                'relationship', 'vocabulary']
+                                'index', 'relationship', 'vocabulary']
     LOOP
         -- Who may use the schema of a source may read what its profiles are; nobody but the
         -- functions of this extension writes here.

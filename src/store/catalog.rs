@@ -13,8 +13,10 @@ use std::mem::ManuallyDrop;
 
 /// Everything that is known of some names, in one statement with one snapshot.
 const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version, p.kind, p.additional_properties, \
-     pg_catalog.jsonb_extract_path(p.definition, 'identities'), \
-     pg_catalog.jsonb_extract_path(p.definition, 'indexes'), \
+     (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(i.paths) ORDER BY i.ordinal) \
+      FROM ingest.index AS i WHERE i.source = $1 AND i.profile = n.name AND i.is_unique), \
+     (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(i.paths) ORDER BY i.ordinal) \
+      FROM ingest.index AS i WHERE i.source = $1 AND i.profile = n.name AND NOT i.is_unique), \
      (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
          q.path, q.ordinal, q.type, q.settings) ORDER BY q.ordinal) \
       FROM ingest.property AS q WHERE q.source = $1 AND q.profile = n.name), \
@@ -239,8 +241,8 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
     };
     Ok(Defined {
         description,
-        identities: paths(row.json(6)?)?,
-        indexes: paths(row.json(7)?)?,
+        identities: items(row.json(6)?, paths)?,
+        indexes: items(row.json(7)?, paths)?,
         ends,
     })
 }
@@ -273,21 +275,6 @@ fn cardinality(text: Option<&str>) -> Result<Cardinality> {
     ))
 }
 
-/// The paths of `identities` or `indexes`, as the definition gives them.
-fn paths(keys: Option<Value<'_>>) -> Result<Vec<Vec<String>>> {
-    let Some(Value::Array(keys)) = keys else {
-        return Ok(Vec::new());
-    };
-    let mut all = Vec::new();
-    for key in keys.iter() {
-        let Value::Array(paths) = key? else { continue };
-        let mut one = Vec::new();
-        for path in paths.iter() {
-            if let Value::String(path) = path? {
-                one.push(String::from_utf8_lossy(path).into_owned());
-            }
-        }
-        all.push(one);
-    }
-    Ok(all)
+fn paths(paths: &[Value<'_>]) -> Result<Vec<String>> {
+    paths.iter().map(|path| string(Some(path))).collect()
 }

@@ -1,9 +1,11 @@
 //! Definitions: the catalog rows that they become, and the tables that they make.
 
 use super::acting::{What, as_owner};
+use super::index;
+use super::name::Name;
 use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
-use ingest_engine::{Description, Kind, Relationship};
+use ingest_engine::{Definition, Description, Kind, Relationship};
 use jsonb::{Item, Value, write};
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
@@ -32,6 +34,11 @@ const PUT_CONTAINED: &str = "INSERT INTO ingest.contained \
      (source, profile, key, types, cardinality) SELECT $1, r.* \
      FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, key pg_catalog.text, \
          types pg_catalog.text[], cardinality pg_catalog.text)";
+const CLEAR_INDEXES: &str = "DELETE FROM ingest.index WHERE source = $1 AND profile = ANY ($2)";
+const PUT_INDEXES: &str = "INSERT INTO ingest.index \
+     (source, profile, ordinal, name, paths, is_unique) SELECT $1, r.* \
+     FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, ordinal pg_catalog.int4, \
+         name pg_catalog.text, paths pg_catalog.text[], is_unique pg_catalog.bool)";
 const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, from_profile, \
      from_key, from_cardinality, to_profile, to_key, to_cardinality, description) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (source, relationship) DO UPDATE SET \
@@ -40,6 +47,7 @@ const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, f
 const REMOVE: &str = "WITH properties AS (\
          DELETE FROM ingest.property WHERE source = $1 AND profile = $2), \
      contained AS (DELETE FROM ingest.contained WHERE source = $1 AND profile = $2), \
+     indexes AS (DELETE FROM ingest.index WHERE source = $1 AND profile = $2), \
      versions AS (DELETE FROM ingest.profile_version WHERE source = $1 AND profile = $2) \
      DELETE FROM ingest.profile WHERE source = $1 AND profile = $2";
 const REMOVE_ENDS: &str = "DELETE FROM ingest.relationship WHERE source = $1 AND relationship = $2";
@@ -69,6 +77,8 @@ statements! {
     CLEAR_CONTAINED_SQL = CLEAR_CONTAINED, [kind::TEXT, kind::TEXTS];
     PUT_PROPERTIES_SQL = PUT_PROPERTIES, [kind::TEXT, kind::JSONB];
     PUT_CONTAINED_SQL = PUT_CONTAINED, [kind::TEXT, kind::JSONB];
+    CLEAR_INDEXES_SQL = CLEAR_INDEXES, [kind::TEXT, kind::TEXTS];
+    PUT_INDEXES_SQL = PUT_INDEXES, [kind::TEXT, kind::JSONB];
     PUT_ENDS_SQL = PUT_ENDS, [kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT,
         kind::TEXT, kind::TEXT, kind::TEXT, kind::TEXT];
     REMOVE_SQL = REMOVE, [kind::TEXT, kind::TEXT];
@@ -109,63 +119,23 @@ pub fn current(session: &Session, source: &str, name: &str) -> Result<Option<Cur
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// What was read of it.
-    pub description: &'a Description,
+    pub read: &'a Definition,
+    /// The version that it becomes.
+    pub version: i32,
     /// The definition as it was given, a root container.
-    pub definition: &'a [u8],
+    pub given: &'a [u8],
 }
 
 /// Writes definitions, each as the current version of its name: one statement for each table,
 /// however many rows it takes.
 pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
-    let names: Vec<&str> = rows
-        .iter()
-        .map(|row| row.description.name.as_str())
-        .collect();
-    let profiles = rows.iter().map(|row| {
-        let at = row.description;
-        Ok(Item::Members(vec![
-            (b"profile", Item::Text(&at.name)),
-            (b"version", Item::Int(at.version.into())),
-            (b"kind", Item::Text(at.kind.as_str())),
-            (
-                b"additional_properties",
-                Item::Bool(at.additional_properties),
-            ),
-            (b"definition", Item::Copy(Value::read(row.definition)?)),
-        ]))
-    });
-    let profiles = recordset(profiles)?;
-    let properties = rows.iter().flat_map(|row| {
-        let profile = row.description.name.as_str();
-        let properties = row.description.properties.iter();
-        properties.map(move |property| {
-            Ok(Item::Members(vec![
-                (b"profile", Item::Text(profile)),
-                (b"ordinal", Item::Int(property.ordinal.into())),
-                (b"path", Item::Text(&property.path)),
-                (b"type", Item::Text(&property.kind)),
-                (b"settings", Item::Copy(Value::read(&property.settings)?)),
-            ]))
-        })
-    });
-    let properties = recordset(properties)?;
-    let keys = rows.iter().flat_map(|row| {
-        let contained = row.description.contained.iter();
-        contained.map(|key| (row.description.name.as_str(), key))
-    });
-    let keys: Vec<_> = keys
-        .map(|(profile, key)| (profile, key, key.cardinality.to_string()))
-        .collect();
-    let contained = keys.iter().map(|(profile, key, cardinality)| {
-        let types = key.types.iter().map(|name| Item::Text(name));
-        Ok(Item::Members(vec![
-            (b"profile", Item::Text(profile)),
-            (b"key", Item::Text(&key.key)),
-            (b"types", Item::Items(types.collect())),
-            (b"cardinality", Item::Text(cardinality)),
-        ]))
-    });
-    let contained = recordset(contained)?;
+    let names: Vec<&str> = rows.iter().map(|row| row.read.name()).collect();
+    let profiles = profiles(rows)?;
+    let described = rows.iter().map(|row| row.read.describe(row.version));
+    let described: Vec<_> = described.collect();
+    let properties = properties(&described)?;
+    let contained = contained(&described)?;
+    let indexes = indexes(rows)?;
     as_owner(What::Catalog, || {
         let run = |sql: &'static Kept, last| {
             let args = [Arg::Text(source), last];
@@ -177,8 +147,80 @@ pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
         run(&CLEAR_PROPERTIES_SQL, Arg::Texts(&names))?;
         run(&PUT_PROPERTIES_SQL, Arg::Jsonb(&properties))?;
         run(&CLEAR_CONTAINED_SQL, Arg::Texts(&names))?;
-        run(&PUT_CONTAINED_SQL, Arg::Jsonb(&contained))
+        run(&PUT_CONTAINED_SQL, Arg::Jsonb(&contained))?;
+        run(&CLEAR_INDEXES_SQL, Arg::Texts(&names))?;
+        run(&PUT_INDEXES_SQL, Arg::Jsonb(&indexes))
     })
+}
+
+fn profiles(rows: &[Row<'_>]) -> Result<Vec<u8>> {
+    recordset(rows.iter().map(|row| {
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(row.read.name())),
+            (b"version", Item::Int(row.version.into())),
+            (b"kind", Item::Text(row.read.kind().as_str())),
+            (
+                b"additional_properties",
+                Item::Bool(row.read.takes_additional()),
+            ),
+            (b"definition", Item::Copy(Value::read(row.given)?)),
+        ]))
+    }))
+}
+
+fn properties(described: &[Description]) -> Result<Vec<u8>> {
+    let all = described.iter().flat_map(|at| {
+        let properties = at.properties.iter();
+        properties.map(|property| (at.name.as_str(), property))
+    });
+    recordset(all.map(|(profile, property)| {
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(profile)),
+            (b"ordinal", Item::Int(property.ordinal.into())),
+            (b"path", Item::Text(&property.path)),
+            (b"type", Item::Text(&property.kind)),
+            (b"settings", Item::Copy(Value::read(&property.settings)?)),
+        ]))
+    }))
+}
+
+fn contained(described: &[Description]) -> Result<Vec<u8>> {
+    let keys = described.iter().flat_map(|at| {
+        let contained = at.contained.iter();
+        contained.map(|key| (at.name.as_str(), key, key.cardinality.to_string()))
+    });
+    let keys: Vec<_> = keys.collect();
+    recordset(keys.iter().map(|(profile, key, cardinality)| {
+        let types = key.types.iter().map(|name| Item::Text(name));
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(profile)),
+            (b"key", Item::Text(&key.key)),
+            (b"types", Item::Items(types.collect())),
+            (b"cardinality", Item::Text(cardinality)),
+        ]))
+    }))
+}
+
+/// The keys of those that have a table.
+fn indexes(rows: &[Row<'_>]) -> Result<Vec<u8>> {
+    let mut keys = Vec::new();
+    for row in rows.iter().filter(|row| row.read.kind() == Kind::Root) {
+        let name = Name::new(row.read.name(), "profile")?;
+        for (ordinal, key) in index::keys(row.read).into_iter().enumerate() {
+            let ordinal = i64::try_from(ordinal).unwrap_or(i64::MAX);
+            keys.push((row.read.name(), ordinal, key.index.name(&name), key));
+        }
+    }
+    recordset(keys.iter().map(|(profile, ordinal, name, key)| {
+        let paths = key.paths.iter().map(|path| Item::Text(path));
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(profile)),
+            (b"ordinal", Item::Int(*ordinal)),
+            (b"name", Item::Text(name)),
+            (b"paths", Item::Items(paths.collect())),
+            (b"is_unique", Item::Bool(key.unique)),
+        ]))
+    }))
 }
 
 type Kept = LocalKey<ManuallyDrop<Statement>>;

@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, relation};
 use ingest_engine::issue::Code;
 use ingest_engine::path::{Form, Found};
-use ingest_engine::{Issue, operation_outcome};
+use ingest_engine::{Definition, Issue, operation_outcome};
 use std::mem::ManuallyDrop;
 
 const KEEPS_APART: &str = "SELECT i.indisunique AND i.indisvalid AND i.indisready \
@@ -89,6 +89,34 @@ pub fn declared(identities: &[Vec<Found>], indexes: &[Vec<Found>]) -> Vec<Index>
         }
     }
     declared
+}
+
+/// A key of `identities` or `indexes`.
+#[derive(Debug)]
+pub struct Key {
+    /// Its paths, as the definition gives them.
+    pub paths: Vec<String>,
+    /// Whether it is an identity.
+    pub unique: bool,
+    /// The index that serves it.
+    pub index: Index,
+}
+
+/// The keys that a definition declares, identities first, each with the index that serves it.
+pub fn keys(definition: &Definition) -> Vec<Key> {
+    let declared = declared(definition.identities(), definition.indexes());
+    let unique = definition.identities().iter().map(|key| (key, true));
+    let others = definition.indexes().iter().map(|key| (key, false));
+    let key = |(key, unique): (&Vec<Found>, bool)| {
+        let own = Index::of(key, unique);
+        let same = |known: &&Index| known.columns == own.columns;
+        Key {
+            paths: key.iter().map(|at| at.path.replace("[]", "")).collect(),
+            unique,
+            index: declared.iter().find(same).cloned().unwrap_or(own),
+        }
+    };
+    unique.chain(others).map(key).collect()
 }
 
 impl Index {

@@ -12,7 +12,7 @@ use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Description, Issue, Kind, Relationship};
+use ingest_engine::{Definition, Issue, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ struct Adopted<'a> {
     name: Name,
     given: Value<'a>,
     definition: Definition,
-    description: Description,
+    version: i32,
     indexes: Vec<Index>,
     relationship: Option<Relationship>,
 }
@@ -241,7 +241,7 @@ fn read<'a>(
         indexes: super::profile::indexes_of(&definition),
         name,
         given,
-        description: definition.describe(current),
+        version: current,
         definition,
         relationship,
     })
@@ -251,13 +251,11 @@ fn read<'a>(
 fn put(session: &Session, source: &Name, adopted: &[Adopted<'_>]) -> Result<()> {
     let definitions = adopted.iter().map(|at| root(at.given));
     let definitions = definitions.collect::<Result<Vec<_>>>()?;
-    let rows = adopted
-        .iter()
-        .zip(&definitions)
-        .map(|(at, definition)| Row {
-            description: &at.description,
-            definition,
-        });
+    let rows = adopted.iter().zip(&definitions).map(|(at, given)| Row {
+        read: &at.definition,
+        version: at.version,
+        given,
+    });
     let rows: Vec<_> = rows.collect();
     definition::put(session, source.as_str(), &rows)?;
     for at in adopted {
@@ -295,14 +293,14 @@ fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
     let newest = source::as_schema_owner(session, source.as_str(), || {
         store::newest_definition(session, source, name)
     })?;
-    if newest <= at.description.version {
+    if newest <= at.version {
         return Ok(());
     }
     Err(Error::refuse(
         State::Conflict,
         format!(
             "rows of {name} were checked against version {newest}, and the catalog ends with {}",
-            at.description.version
+            at.version
         ),
     )
     .hint("Use a catalog that is as new as the rows."))

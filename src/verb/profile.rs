@@ -80,8 +80,9 @@ fn put(
         make_tables(session, &shape, current.is_none(), &dropped)?;
     }
     let row = definition::Row {
-        description: &read.describe(version),
-        definition: &bytes,
+        read: &read,
+        version,
+        given: &bytes,
     };
     definition::put(session, source.as_str(), &[row])?;
     let defined = if version == 1 {

@@ -71,8 +71,9 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
     let is_new = current.is_none();
     make_tables(session, &shape(source, name, Some(&made)), is_new, &[])?;
     let row = definition::Row {
-        description: &read.definition.describe(version),
-        definition: &bytes,
+        read: &read.definition,
+        version,
+        given: &bytes,
     };
     definition::put(session, source.as_str(), &[row])?;
     definition::put_ends(session, source.as_str(), name.as_str(), &read)?;

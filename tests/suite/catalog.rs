@@ -868,6 +868,7 @@ fn assert_empty(client: &mut Client) {
         "profile_version",
         "property",
         "contained",
+        "index",
         "relationship",
     ] {
         let count = format!("SELECT count(*) FROM ingest.{table}");
@@ -932,6 +933,7 @@ fn definitions_by_others_than_the_owner_are_refused() {
         "profile_version",
         "property",
         "contained",
+        "index",
         "relationship",
         "vocabulary",
     ] {

@@ -36,6 +36,7 @@ mod grant;
 mod hostile;
 mod id;
 mod if_match;
+mod index;
 mod injection;
 mod install;
 mod invariant;

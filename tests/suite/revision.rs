@@ -199,3 +199,54 @@ fn catalog_changed_by_hand_is_read_again() {
     }
     insert(&mut user, "s2", &json!({"a": "x"})).unwrap();
 }
+
+/// Whatever table of the catalog a statement changes, the sources of its rows get another revision,
+/// and no others do.
+#[test]
+fn change_of_any_catalog_table_is_one_of_its_source_alone() {
+    let database = two();
+    let mut client = database.connect();
+    for source in ["s1", "s2"] {
+        client
+            .batch_execute(&format!(
+                "SELECT ingest.vocabulary_define('{source}', 'v', '[\"x\"]');
+                 SELECT ingest.profile_define('{source}', 'part', '{{\"type\": \"CONTAINED\"}}');
+                 SELECT ingest.profile_define('{source}', 'whole', '{{\"type\": \"ROOT\",
+                     \"properties\": {{\"a\": {{\"type\": \"symbol\"}}}}, \"indexes\": [[\"a\"]],
+                     \"contained\": {{\"parts\": {{\"types\": [\"part\"]}}}}}}');
+                 SELECT ingest.relationship_define('{source}', 'l',
+                     '{{\"from\": {{\"profileKey\": \"p\"}}, \"to\": {{\"profileKey\": \"p\"}}}}')"
+            ))
+            .unwrap();
+    }
+    let revisions = || -> Vec<String> {
+        let mut reader = database.connect();
+        let rows = reader.query(
+            "SELECT revision::text FROM ingest.source ORDER BY source",
+            &[],
+        );
+        rows.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let mut before = revisions();
+    for table in [
+        "profile",
+        "property",
+        "contained",
+        "index",
+        "relationship",
+        "vocabulary",
+    ] {
+        for change in [
+            "UPDATE ingest.$ SET source = source",
+            "DELETE FROM ingest.$",
+        ] {
+            let change = change.replace('$', table);
+            let changed = client.execute(&format!("{change} WHERE source = 's1'"), &[]);
+            assert!(changed.unwrap() > 0, "{change}");
+            let after = revisions();
+            assert_ne!(after[0], before[0], "{change}");
+            assert_eq!(after[1], before[1], "{change}");
+            before = after;
+        }
+    }
+}

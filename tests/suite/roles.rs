@@ -248,6 +248,7 @@ fn stranger_to_a_source_learns_nothing_of_it() {
         "profile",
         "profile_version",
         "property",
+        "index",
         "relationship",
     ] {
         let seen: i64 = value(

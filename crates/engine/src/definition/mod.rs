@@ -67,6 +67,11 @@ impl Definition {
         self.description.kind
     }
 
+    /// Whether data may hold properties that it does not name.
+    pub fn takes_additional(&self) -> bool {
+        self.description.additional_properties
+    }
+
     /// The catalog rows.
     pub fn describe(&self, version: i32) -> Description {
         Description {
