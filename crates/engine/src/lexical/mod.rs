@@ -6,17 +6,16 @@
 
 mod binary;
 mod code;
-mod instant;
 mod literal;
 mod name;
-mod text;
+mod string;
 mod uri;
 mod word;
 mod xhtml;
 
-pub(crate) use instant::{Fixed, Moment, datetime};
-pub use instant::{first_instant, unix_time};
 pub(crate) use literal::{Literal, literal};
+pub(crate) use text::moment::{self, Fixed, Moment, datetime};
+pub use text::moment::{first_instant, unix_time};
 
 use crate::rule::Subject;
 
@@ -46,7 +45,7 @@ impl Lexical {
     pub(crate) fn accepts(self, text: &[u8]) -> bool {
         // The two most common types, for which nothing is called.
         match self {
-            Self::Symbol => text::is_string(text),
+            Self::Symbol => string::is_string(text),
             Self::Code => code::is_code(text),
             _ => self.accepts_other(text),
         }
@@ -56,14 +55,14 @@ impl Lexical {
         match self {
             Self::Base64 => binary::is_base64(text),
             Self::Code => code::is_code(text),
-            Self::Date => instant::is_date(text),
-            Self::Datetime => instant::is_datetime(text),
+            Self::Date => moment::is_date(text),
+            Self::Datetime => moment::is_datetime(text),
             Self::Id => name::is_id(text),
-            Self::Instant => instant::is_instant(text),
+            Self::Instant => moment::is_instant(text),
             Self::Literal => literal(text).is_some(),
-            Self::Markdown | Self::Symbol => text::is_string(text),
+            Self::Markdown | Self::Symbol => string::is_string(text),
             Self::Oid => name::is_oid(text),
-            Self::Time => instant::is_time(text),
+            Self::Time => moment::is_time(text),
             Self::Uri | Self::Url => uri::is_uri(text),
             Self::Uuid => name::is_uuid(text),
             Self::Xhtml => xhtml::is_xhtml(text),
@@ -139,10 +138,10 @@ impl Lexical {
 /// The instants that a string of a temporal type can mean.
 pub(crate) fn moment(lexical: Lexical, text: &[u8]) -> Option<Moment<'_>> {
     match lexical {
-        Lexical::Date => instant::date(text),
+        Lexical::Date => moment::date(text),
         Lexical::Datetime => datetime(text),
-        Lexical::Instant => instant::instant(text),
-        Lexical::Time => instant::time(text),
+        Lexical::Instant => moment::instant(text),
+        Lexical::Time => moment::time(text),
         _ => None,
     }
 }

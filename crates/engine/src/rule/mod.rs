@@ -1,21 +1,17 @@
 //! Rules: what a value must keep to beyond its type.
 
 mod binding;
-mod ecmascript;
 pub(crate) mod enumeration;
 mod exact;
-mod pattern;
 mod read;
 mod setting;
 mod size;
 mod target;
-mod unicode;
 mod when;
 
 pub(crate) use binding::{Binding, BindingSetting, is_from};
 pub(crate) use enumeration::Enumeration;
 pub(crate) use exact::{Exact, equal};
-pub(crate) use pattern::Pattern;
 pub(crate) use read::{cardinality, read_rules};
 pub(crate) use setting::{Reading, Settings, read_settings};
 pub(crate) use size::{Bound, Decimal};
@@ -26,6 +22,7 @@ use crate::issue::Code;
 use crate::lexical::Moment;
 use jsonb::{Array, Malformed, Number, Object, Value};
 use std::cmp::Ordering;
+use text::Pattern;
 
 /// The rules of one element.
 #[derive(Debug, Default)]
@@ -170,7 +167,10 @@ impl Rule {
     #[inline]
     fn matches(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
         match &self.pattern {
-            Some(pattern) => pattern.accepts(subject),
+            Some(pattern) => match subject {
+                Subject::Text(text) | Subject::Moment(text, _) => pattern.matches(text),
+                _ => Ok(false),
+            },
             None => Ok(true),
         }
     }
@@ -214,7 +214,17 @@ impl Rule {
             .as_ref()
             .filter(|_| !matches!(self.matches(subject), Ok(true)))
         {
-            broken(Code::Value, it.expected());
+            broken(Code::Value, match_of(it.source()));
         }
+    }
+}
+
+/// What a text is that matches a pattern; a long pattern is not shown.
+fn match_of(source: &str) -> String {
+    const SHOWN: usize = 200;
+    if source.chars().count() > SHOWN {
+        "expected a match of the pattern".to_owned()
+    } else {
+        format!("expected a match of {source}")
     }
 }

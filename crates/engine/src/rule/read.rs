@@ -1,7 +1,7 @@
 //! Reading the entries of `rules`.
 
 use super::when::read_when;
-use super::{Asked, Bound, Decimal, Enumeration, Pattern, Rule, Settings};
+use super::{Asked, Bound, Decimal, Enumeration, Rule, Settings};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::description::Cardinality;
@@ -10,6 +10,7 @@ use crate::lexical::{Fixed, moment};
 use crate::trail::Trail;
 use jsonb::{Malformed, Object, Value};
 use std::cmp::Ordering;
+use text::{Dialect, Pattern};
 
 /// Reads `rules` into the settings of a property of type `base`.
 pub(crate) fn read_rules(
@@ -218,7 +219,7 @@ fn read_pattern(
     let Some(source) = expect::string(value, at, report)? else {
         return Ok(None);
     };
-    Ok(match Pattern::new(source) {
+    Ok(match Pattern::new(source, Dialect::EcmaScript) {
         Ok(pattern) if report.has_room(pattern.size()) => Some(pattern),
         Ok(_) => {
             mistake(

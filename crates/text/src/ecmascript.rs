@@ -22,9 +22,20 @@ const WORD: &str = "0-9A-Za-z_";
 const SPACE: &str =
     r"\t\n\x0B\f\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
 
+/// Whose pattern it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// ECMAScript's, as JSON Schema has it.
+    EcmaScript,
+    /// FHIRPath's (N1, section 5.6), which names no language: `.` is any character, and what is
+    /// escaped without need stands for itself, as all that read it have it.
+    FhirPath,
+}
+
 /// The pattern in the language of the `regex` crate.
-pub(super) fn translate(source: &str) -> Result<String, String> {
+pub(super) fn translate(source: &str, dialect: Dialect) -> Result<String, String> {
     let mut text = Text {
+        dialect,
         rest: source.chars().collect::<Vec<_>>().into_iter().peekable(),
         out: String::with_capacity(source.len() + 16),
         groups: HashSet::new(),
@@ -38,6 +49,7 @@ pub(super) fn translate(source: &str) -> Result<String, String> {
             '\\' => text.escape()?,
             '[' => text.class()?,
             '(' => text.group()?,
+            '.' if dialect == Dialect::FhirPath => text.out.push_str(ANYTHING),
             '.' => text.out.push_str(r"[^\n\r\u{2028}\u{2029}]"),
             '{' => text.count()?,
             '}' | ']' => return Err(format!("expected {c} to be escaped")),
@@ -53,6 +65,7 @@ pub(super) fn translate(source: &str) -> Result<String, String> {
 }
 
 struct Text {
+    dialect: Dialect,
     rest: std::iter::Peekable<std::vec::IntoIter<char>>,
     out: String,
     /// The names of groups.
@@ -96,10 +109,10 @@ impl Text {
         }
     }
 
-    /// `*`, `+`, `?`, and the `?` that makes it lazy, which changes nothing here.
+    /// `*`, `+`, `?`, and the `?` that makes it lazy.
     fn quantifier(&mut self, c: char) -> Result<(), String> {
         self.out.push(c);
-        self.rest.next_if_eq(&'?');
+        self.out.extend(self.rest.next_if_eq(&'?'));
         match self.rest.peek() {
             Some('*' | '+' | '?' | '{') => Err("expected one quantifier".to_owned()),
             _ => Ok(()),
@@ -118,7 +131,7 @@ impl Text {
             return Err("expected { to be escaped, or a count".to_owned());
         }
         self.out.push_str(&format!("{{{inner}}}"));
-        self.rest.next_if_eq(&'?');
+        self.out.extend(self.rest.next_if_eq(&'?'));
         match self.rest.peek() {
             Some('*' | '+' | '?' | '{') => Err("expected one quantifier".to_owned()),
             _ => Ok(()),
@@ -190,7 +203,9 @@ impl Text {
                 self.out.push_str(&format!("\\{c}{property}"));
             }
             // With the flag `u`, a hyphen is escaped where it can mean something.
-            '-' => return Err("expected an escape of ECMAScript".to_owned()),
+            '-' if self.dialect == Dialect::EcmaScript => {
+                return Err("expected an escape of ECMAScript".to_owned());
+            }
             _ => {
                 let code = self.character(c)?;
                 match SURROGATES.contains(&code) {
@@ -248,6 +263,7 @@ impl Text {
                 self.paired(code).unwrap_or(code)
             }
             _ if r"^$\.*+?()[]{}|/-".contains(c) => c as u32,
+            _ if self.dialect == Dialect::FhirPath && !c.is_alphanumeric() => c as u32,
             _ => return Err("expected an escape of ECMAScript".to_owned()),
         })
     }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 /// Seconds and their fraction are one decimal, so that what has them is a point (FHIRPath N1,
 /// section 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment<'a> {
+pub struct Moment<'a> {
     /// The first instant, counted from 0001-01-01T00:00:00; of a time, from midnight.
     from: Point<'a>,
     /// The last instant.
@@ -20,7 +20,7 @@ type Point<'a> = (i64, u32, &'a [u8]);
 
 /// A moment that keeps its text.
 #[derive(Debug, Clone)]
-pub(crate) struct Fixed {
+pub struct Fixed {
     text: Box<str>,
     /// Without the digits behind nanoseconds, which stand in the text.
     moment: Moment<'static>,
@@ -28,7 +28,7 @@ pub(crate) struct Fixed {
 
 impl Fixed {
     /// The moment of a text, and the text.
-    pub(crate) fn new(moment: Moment<'_>, text: &str) -> Self {
+    pub fn new(moment: Moment<'_>, text: &str) -> Self {
         let point = |point: Point<'_>| (point.0, point.1, &[][..]);
         Self {
             text: text.into(),
@@ -40,8 +40,9 @@ impl Fixed {
         }
     }
 
+    /// What the text means.
     #[inline]
-    pub(crate) fn moment(&self) -> Moment<'_> {
+    pub fn moment(&self) -> Moment<'_> {
         let mut moment = self.moment;
         if self.text.len() > NANOSECONDS {
             let digits = self.text.as_bytes().rsplit(|byte| *byte == b'.').next();
@@ -55,7 +56,7 @@ impl Fixed {
     }
 
     /// As it is written.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 }
@@ -76,7 +77,7 @@ fn beyond(fraction: &[u8]) -> &[u8] {
 impl Moment<'_> {
     /// How two moments lie to each other; `None` where they overlap. A date is that day in any
     /// zone where it meets an instant.
-    pub(crate) fn compare(&self, other: &Moment<'_>) -> Option<Ordering> {
+    pub fn compare(&self, other: &Moment<'_>) -> Option<Ordering> {
         let (left, right) = (self.beside(other), other.beside(self));
         if left.1 < right.0 {
             Some(Ordering::Less)
@@ -85,6 +86,15 @@ impl Moment<'_> {
         } else {
             None
         }
+    }
+
+    /// How two moments lie to each other, which are equal if they are the same to the same
+    /// precision; `None` where one can be within the other.
+    pub fn order(&self, other: &Moment<'_>) -> Option<Ordering> {
+        if self == other {
+            return Some(Ordering::Equal);
+        }
+        self.compare(other)
     }
 
     /// Its first and last instant for a comparison with another.
@@ -110,13 +120,13 @@ const WESTERNMOST: i64 = 12 * HOUR;
 
 /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`
 #[inline]
-pub(super) fn is_date(text: &[u8]) -> bool {
+pub fn is_date(text: &[u8]) -> bool {
     Date::read(text).is_some()
 }
 
 /// A date, or `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
 #[inline]
-pub(super) fn is_datetime(text: &[u8]) -> bool {
+pub fn is_datetime(text: &[u8]) -> bool {
     if text.len() <= 10 {
         is_date(text)
     } else {
@@ -125,18 +135,18 @@ pub(super) fn is_datetime(text: &[u8]) -> bool {
 }
 
 /// `YYYY-MM-DDThh:mm:ss` with an optional fraction and a zone.
-pub(super) fn is_instant(text: &[u8]) -> bool {
+pub fn is_instant(text: &[u8]) -> bool {
     split(text).is_some()
 }
 
 /// `hh:mm:ss` with an optional fraction.
 #[inline]
-pub(super) fn is_time(text: &[u8]) -> bool {
+pub fn is_time(text: &[u8]) -> bool {
     Clock::read(text).is_some()
 }
 
 /// What a date means.
-pub(super) fn date(text: &[u8]) -> Option<Moment<'_>> {
+pub fn date(text: &[u8]) -> Option<Moment<'_>> {
     let (first, days) = Date::read(text)?.days();
     Some(Moment {
         from: (first * DAY, 0, &[]),
@@ -146,7 +156,7 @@ pub(super) fn date(text: &[u8]) -> Option<Moment<'_>> {
 }
 
 /// What a datetime means.
-pub(crate) fn datetime(text: &[u8]) -> Option<Moment<'_>> {
+pub fn datetime(text: &[u8]) -> Option<Moment<'_>> {
     if text.len() <= 10 {
         date(text)
     } else {
@@ -154,8 +164,50 @@ pub(crate) fn datetime(text: &[u8]) -> Option<Moment<'_>> {
     }
 }
 
+/// What a datetime of FHIRPath means, which can end behind any of its parts, and need not tell its
+/// zone: `2015T`, `2015-02-04T14`, `2015-02-04T14:34:28`.
+pub fn partial_datetime(text: &[u8]) -> Option<Moment<'_>> {
+    let Some(at) = text.iter().position(|byte| *byte == b'T') else {
+        return date(text);
+    };
+    let (day, clock) = (&text[..at], &text[at + 1..]);
+    if clock.is_empty() {
+        return date(day);
+    }
+    let (first, _) = Date::read(day).filter(|date| date.day > 0)?.days();
+    let (clock, offset) = match zone(clock) {
+        Some((clock, offset)) => (clock, Some(offset)),
+        None => (clock, None),
+    };
+    let mut moment = partial_time(clock)?;
+    moment.zoned = offset.is_some();
+    for point in [&mut moment.from, &mut moment.to] {
+        point.0 += first * DAY - offset.unwrap_or(0);
+    }
+    Some(moment)
+}
+
+/// What a time of FHIRPath means: `14`, `14:34`, or with seconds.
+pub fn partial_time(text: &[u8]) -> Option<Moment<'_>> {
+    let (clock, width) = match *text {
+        [a, b] => ([a, b, b'0', b'0'], HOUR),
+        [a, b, b':', c, d] => ([a, b, c, d], 60),
+        _ => return time(text),
+    };
+    let (hour, minute) = (
+        number(&[clock[0], clock[1]])?,
+        number(&[clock[2], clock[3]])?,
+    );
+    let from = i64::from(hour * 3_600 + minute * 60);
+    (hour < 24 && minute < 60).then_some(Moment {
+        from: (from, 0, &[]),
+        to: (from + width - 1, LAST, &[]),
+        zoned: false,
+    })
+}
+
 /// What an instant means.
-pub(super) fn instant(text: &[u8]) -> Option<Moment<'_>> {
+pub fn instant(text: &[u8]) -> Option<Moment<'_>> {
     let (date, clock, offset) = split(text)?;
     let (first, _) = date.days();
     let mut moment = clock.moment();
@@ -182,7 +234,7 @@ pub fn unix_time(text: &[u8]) -> Option<i64> {
 }
 
 /// What a time means.
-pub(super) fn time(text: &[u8]) -> Option<Moment<'_>> {
+pub fn time(text: &[u8]) -> Option<Moment<'_>> {
     Some(Clock::read(text)?.moment())
 }
 

@@ -1,14 +1,15 @@
-//! `pattern`: the part of ECMAScript's regular expressions that runs in linear time.
+//! The part of ECMAScript's regular expressions that runs in linear time.
 //!
 //! A text is matched byte by byte, along an automaton whose states are made when they are met. A
 //! new state takes time in proportion to the compiled pattern, and a text can be made to meet a new
 //! one at every byte; so the pattern is small, its states are few at a time, and steps are taken on
 //! the way.
 
-use super::Subject;
-use super::ecmascript::translate;
-use jsonb::Malformed;
-use jsonb::steps;
+use super::ecmascript::{Dialect, translate};
+use jsonb::memory::reserve;
+use jsonb::{Malformed, steps};
+use regex_automata::Anchored;
+use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
 use regex_automata::util::{start, syntax};
@@ -29,12 +30,9 @@ const BYTE: usize = 8;
 /// What compiling takes, in steps.
 const COMPILING: usize = 512;
 
-/// How long a pattern an issue shows, in characters.
-const SHOWN: usize = 200;
-
 /// A compiled pattern, unanchored as in JSON Schema.
 #[derive(Debug)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     source: Box<str>,
     automaton: DFA,
     states: RefCell<Cache>,
@@ -42,7 +40,7 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     /// Compiles a pattern, or says what is wrong with it.
-    pub(crate) fn new(source: &str) -> Result<Self, String> {
+    pub fn new(source: &str, dialect: Dialect) -> Result<Self, String> {
         const WRONG: &str = "expected a regular expression";
         steps::take(COMPILING).map_err(|_| WRONG)?;
         // Strings are UTF-8, but what is matched is a byte.
@@ -54,7 +52,7 @@ impl Pattern {
                     .which_captures(WhichCaptures::None)
                     .nfa_size_limit(Some(LARGEST)),
             )
-            .build(&translate(source)?)
+            .build(&translate(source, dialect)?)
             .map_err(|error| match error.size_limit() {
                 Some(_) => "expected a smaller pattern",
                 None => WRONG,
@@ -75,25 +73,18 @@ impl Pattern {
     }
 
     /// What it takes, in bytes, before there is a text.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let program = self.automaton.get_nfa().memory_usage();
         program + self.automaton.memory_usage() + self.states.borrow().memory_usage()
     }
 
     /// The pattern as it was given.
-    pub(crate) fn source(&self) -> &str {
+    pub fn source(&self) -> &str {
         &self.source
     }
 
-    pub(crate) fn accepts(&self, subject: &Subject<'_>) -> Result<bool, Malformed> {
-        match subject {
-            Subject::Text(text) | Subject::Moment(text, _) => self.matches(text),
-            _ => Ok(false),
-        }
-    }
-
     /// Whether the pattern is found in the text. The automaton tells of a match one byte late.
-    fn matches(&self, text: &[u8]) -> Result<bool, Malformed> {
+    pub fn matches(&self, text: &[u8]) -> Result<bool, Malformed> {
         // Neither a start nor a step of this automaton fails: it knows no byte to quit at, and may
         // forget its states as often as it likes.
         let (automaton, states) = (&self.automaton, &mut *self.states.borrow_mut());
@@ -118,11 +109,76 @@ impl Pattern {
         end.map(|end| end.is_match()).map_err(|_| Malformed)
     }
 
-    pub(crate) fn expected(&self) -> String {
-        if self.source.chars().count() > SHOWN {
-            "expected a match of the pattern".to_owned()
-        } else {
-            format!("expected a match of {}", self.source)
+    /// The text with each match replaced, from left to right. Each start of a match is tried by
+    /// itself, which can take the square of the text: `take` is asked for each piece of it.
+    pub fn replace<E: From<Malformed>>(
+        &self,
+        text: &[u8],
+        with: &[u8],
+        mut take: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at <= text.len() {
+            let end = self.ends(text, at, &mut take)?;
+            if let Some(end) = end {
+                reserve(&mut out, with.len())?;
+                out.extend_from_slice(with);
+                if end > at {
+                    at = end;
+                    continue;
+                }
+            }
+            let next = (at + 1..text.len())
+                .find(|next| !is_within(text[*next]))
+                .unwrap_or(text.len().max(at + 1));
+            let passed = text.get(at..next).unwrap_or_default();
+            reserve(&mut out, passed.len())?;
+            out.extend_from_slice(passed);
+            at = next;
         }
+        Ok(out)
     }
+
+    /// Where the match that begins `at` ends, if there is one.
+    fn ends<E: From<Malformed>>(
+        &self,
+        text: &[u8],
+        at: usize,
+        take: &mut impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Option<usize>, E> {
+        take(1)?;
+        let (automaton, states) = (&self.automaton, &mut *self.states.borrow_mut());
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let start = start::Config::new()
+            .anchored(Anchored::Yes)
+            .look_behind(before.copied());
+        let mut state = automaton
+            .start_state(states, &start)
+            .map_err(|_| Malformed)?;
+        let mut found = None;
+        for (index, byte) in text.iter().enumerate().skip(at) {
+            if (index - at) % CHUNK == CHUNK - 1 {
+                take(BYTE * CHUNK)?;
+            }
+            state = automaton
+                .next_state(states, state, *byte)
+                .map_err(|_| Malformed)?;
+            if state.is_match() {
+                found = Some(index);
+            } else if state.is_dead() {
+                return Ok(found);
+            }
+        }
+        let end: Result<LazyStateID, _> = automaton.next_eoi_state(states, state);
+        if end.map_err(|_| Malformed)?.is_match() {
+            found = Some(text.len());
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a byte goes on with a character of UTF-8 that began before it.
+fn is_within(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }

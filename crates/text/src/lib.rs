@@ -1,0 +1,14 @@
+//! What strings of JSON mean, for whoever checks or compares them.
+//!
+//! * A [`Pattern`] is a regular expression as ECMAScript writes it, which runs in linear time, or
+//!   is refused.
+//! * [`moment`] reads dates and times, and says how they lie to each other.
+#![forbid(unsafe_code)]
+
+mod ecmascript;
+pub mod moment;
+mod pattern;
+mod unicode;
+
+pub use ecmascript::Dialect;
+pub use pattern::Pattern;
