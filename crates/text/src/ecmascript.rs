@@ -52,6 +52,7 @@ pub(super) fn translate(source: &str, dialect: Dialect) -> Result<String, String
             '.' if dialect == Dialect::FhirPath => text.out.push_str(ANYTHING),
             '.' => text.out.push_str(r"[^\n\r\u{2028}\u{2029}]"),
             '{' => text.count()?,
+            '}' | ']' if dialect == Dialect::FhirPath => text.hex(c as u32),
             '}' | ']' => return Err(format!("expected {c} to be escaped")),
             // The crate would read these as a possessive or a doubled quantifier.
             '*' | '+' | '?' => text.quantifier(c)?,

@@ -32,7 +32,7 @@ fn dialects_of_patterns_differ_where_they_say() {
     for (dialect, found) in [(Dialect::FhirPath, true), (Dialect::EcmaScript, false)] {
         let pattern = Pattern::new("A.*B", dialect).unwrap();
         assert_eq!(pattern.matches(lines), Ok(found));
-        for escape in [r"\@", r"\'", r"\-", r"\_"] {
+        for escape in [r"\@", r"\'", r"\-", r"\_", "]"] {
             assert_eq!(Pattern::new(escape, dialect).is_ok(), found, "{escape}");
         }
         assert!(Pattern::new(r"\y", dialect).is_err());
