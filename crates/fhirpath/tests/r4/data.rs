@@ -42,3 +42,14 @@ pub fn lines(name: &str) -> Option<Vec<String>> {
     let text = String::from_utf8(output.stdout).unwrap();
     Some(text.lines().map(str::to_owned).collect())
 }
+
+/// The directory of the packages of npm, if this one is there.
+pub fn npm(package: &str) -> Option<PathBuf> {
+    let modules =
+        env::var_os("INGEST_SCRATCH").map(|it| PathBuf::from(it).join("npm/node_modules"));
+    let modules = modules.filter(|it| it.join(package).exists());
+    if modules.is_none() {
+        eprintln!("skipped: no {package} in INGEST_SCRATCH; scripts/setup-tests installs it");
+    }
+    modules
+}

@@ -15,4 +15,5 @@ mod definitions;
 mod examples;
 mod invariants;
 mod official;
+mod oracle;
 mod walk;

@@ -54,8 +54,11 @@ pub struct Site<'a, 'v> {
     pub node: Node<'v>,
     pub resource: Node<'v>,
     pub root: Node<'v>,
-    /// As FHIR writes it, with places in lists.
+    /// As FHIR writes it, with places in lists; so are those of the resources.
     pub place: &'a str,
+    pub resource_place: &'a str,
+    pub root_place: &'a str,
+    pub has_companion: bool,
 }
 
 impl<'v> Site<'_, 'v> {
@@ -86,6 +89,9 @@ pub fn walk<'v>(
         resource: node,
         root: node,
         place: &element.inside,
+        resource_place: &element.inside,
+        root_place: &element.inside,
+        has_companion: false,
     };
     walk.visit(&site, visit);
 }
@@ -178,20 +184,27 @@ impl Walk<'_> {
                 path: element.path.clone(),
                 ..inside
             };
-            let root = if is_contained { site.root } else { node };
-            let resource = node;
+            let (root, root_place) = if is_contained {
+                (site.root, site.root_place)
+            } else {
+                (node, place)
+            };
             self.visit(
                 &Site {
                     element: &element,
                     node,
-                    resource,
+                    resource: node,
                     root,
                     place,
+                    resource_place: place,
+                    root_place,
+                    has_companion: false,
                 },
                 visit,
             );
             return;
         }
+        let has_companion = companion.is_some();
         let node = Node::primitive(value, companion, element.kind);
         self.visit(
             &Site {
@@ -200,6 +213,9 @@ impl Walk<'_> {
                 resource: site.resource,
                 root: site.root,
                 place,
+                resource_place: site.resource_place,
+                root_place: site.root_place,
+                has_companion,
             },
             visit,
         );
