@@ -39,6 +39,11 @@ CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
 COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition would refuse, each with the array of its issues. For who may define in the source. Errors: PT404 no such profile, PT422 a wrong definition';
 
+CREATE FUNCTION ingest.profile_revalidate(source text, profile text)
+    RETURNS TABLE (id text, issue jsonb)
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_revalidate_wrapper';
+COMMENT ON FUNCTION ingest.profile_revalidate(text, text) IS 'Has each row of a profile or relationship that was checked against an older definition, of the profile or of what it is made of, checked against the one that holds now. profile_version of those that conform becomes the current one, without another version of the row; the others stay as they are, and are told, each with the array of its issues. Errors: PT404 no such profile or relationship';
+
 CREATE FUNCTION ingest.profile_purge(source text, profile text, cascade boolean DEFAULT false) RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_purge_wrapper';
 COMMENT ON FUNCTION ingest.profile_purge(text, text, boolean) IS 'Deletes all rows of a profile or relationship and their history, for ever; cascade purges the relationships of the profile too. Returns how many rows there were. Errors: PT404, PT409 its relationships hold links or history, unless cascade';

@@ -5,7 +5,8 @@ use super::guard::{after, check_place};
 use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State, TriggerCall};
 use crate::store::find_for_gate;
 use crate::store::history;
-use crate::store::layout::Layout;
+use crate::store::layout::{Key, Layout};
+use crate::store::reference;
 use crate::store::refusal;
 
 thread_local! {
@@ -52,6 +53,9 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             let layout = Layout::of(trigger.relation(), &old, guarded.is_relationship())?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, relation, &old, &layout, ended_at, true)?;
+            if let Key::Id(column) = layout.key {
+                reference::leave(&guarded, old.text(column)?.unwrap_or_default())?;
+            }
         }
         Event::Insert => match confirm::confirm(table, relation)? {
             Confirmed::Fine => {}

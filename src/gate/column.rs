@@ -53,7 +53,12 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         if report.refuses() {
             return Err(refusal::of_report(&guarded, report));
         }
-        reference::hold(&guarded, RowKey::Id(""), &checked, trigger.owner())?;
+        reference::hold(
+            &guarded,
+            RowKey::Id(""),
+            checked.references,
+            trigger.owner(),
+        )?;
     }
     Ok(row.answer())
 }

@@ -12,7 +12,7 @@ use crate::store::layout::{Key, Layout};
 use crate::store::row::RowKey;
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
 use ingest_engine::issue::Code;
-use ingest_engine::{Issue, Resource, id_is_valid};
+use ingest_engine::{Issue, Reference, Resource, id_is_valid};
 use jsonb::Value;
 
 /// `ingest.guard('source', 'profile')`
@@ -104,7 +104,11 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         }
     };
     check_key(key)?;
-    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, None)?;
+    let Judgement {
+        contained,
+        profile_version,
+        references,
+    } = judge(guarded, &row, &layout, key, None)?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
     // A trigger of somebody's that has seen the id can have told it to another session.
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
@@ -113,6 +117,10 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         true => Before::Never,
         false => history::before(guarded.table()?, trigger.relation(), key)?,
     };
+    // A row that is going to clash is not stored; what an update makes of it is judged as an update.
+    if !matches!(before, Before::Living { .. }) {
+        reference::hold(guarded, key, references, trigger.owner())?;
+    }
     let first = |version: i32, instant: Instant| Verdict {
         version,
         created_at: instant,
@@ -189,30 +197,38 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         updated_at,
         profile_version: old.int4(layout.profile_version).unwrap_or_default(),
     };
-    let old_contained = layout
-        .contained
-        .map(|column| old.jsonb(column))
-        .transpose()?
-        .flatten();
+    let old_contained = contained_of(&old, &layout)?;
+    let is_outdated = unchanged.profile_version != guarded.version();
     let same_data = row.jsonb(layout.data)? == old.jsonb(layout.data)?;
     if same_data {
-        let contained = layout
-            .contained
-            .map(|column| row.jsonb(column))
-            .transpose()?
-            .flatten();
-        if contained == old_contained {
+        let contained = contained_of(&row, &layout)?;
+        // What an older definition let pass is judged by the one that holds now.
+        if contained == old_contained && !is_outdated {
             return answer(&row, &layout, &unchanged, None, Contained::AsGiven);
         }
     }
-    let (contained, profile_version) = judge(trigger, guarded, &row, &layout, key, old_contained)?;
+    let Judgement {
+        contained,
+        profile_version,
+        mut references,
+    } = judge(guarded, &row, &layout, key, old_contained)?;
+    // What the same definition has let pass is not looked for again.
+    if !references.is_empty() && !is_outdated {
+        let (before, _) = guarded.check(&as_it_was(&old, &layout, key)?)?;
+        references.retain(|new| !before.references.iter().any(|old| old.is_to(new)));
+    }
+    reference::hold(guarded, key, references, trigger.owner())?;
     let same_contained = match &contained {
-        Contained::AsGiven => false,
+        Contained::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
         Contained::Absent => old_contained.is_none(),
         Contained::Completed(bytes) => old_contained == Some(bytes.as_slice()),
     };
     if same_data && same_contained {
-        return answer(&row, &layout, &unchanged, None, contained);
+        let checked = Verdict {
+            profile_version,
+            ..unchanged
+        };
+        return answer(&row, &layout, &checked, None, contained);
     }
     let changed = Verdict {
         version: current
@@ -223,6 +239,12 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         profile_version,
     };
     answer(&row, &layout, &changed, None, contained)
+}
+
+/// What a row contains, as it is stored.
+fn contained_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<&'a [u8]>> {
+    let contained = layout.contained.map(|column| row.jsonb(column));
+    Ok(contained.transpose()?.flatten())
 }
 
 /// The next instant: now, and later than the last, whatever the clock says.
@@ -237,25 +259,46 @@ enum Contained {
     Completed(Vec<u8>),
 }
 
-/// Checks the row's content against the profile, and completes contained ids; gives also the version
-/// of the definition that it was checked against.
+/// A row as it was before an update.
+fn as_it_was<'a>(old: &Tuple<'a>, layout: &Layout, key: RowKey<'a>) -> Result<Resource<'a>> {
+    Ok(Resource {
+        id: id_of(key),
+        data: old.json(layout.data)?.unwrap_or(Value::Null),
+        contained: contained_of(old, layout)?.map(Value::read).transpose()?,
+    })
+}
+
+/// The id of a resource; a link has none that its content could name.
+fn id_of(key: RowKey<'_>) -> &str {
+    match key {
+        RowKey::Id(id) => id,
+        RowKey::Ends(..) => "",
+    }
+}
+
+/// What has become of a row's content.
+struct Judgement {
+    contained: Contained,
+    /// The version of the definition that it was checked against.
+    profile_version: i32,
+    /// The targets that must be there.
+    references: Vec<Reference>,
+}
+
+/// Checks the row's content against the profile, and completes contained ids.
 fn judge(
-    trigger: &TriggerCall<'_>,
     guarded: &Guarded,
     row: &Tuple<'_>,
     layout: &Layout,
     key: RowKey<'_>,
     old_contained: Option<&[u8]>,
-) -> Result<(Contained, i32)> {
+) -> Result<Judgement> {
     let contained = layout
         .contained
         .map(|column| row.json(column))
         .transpose()?
         .flatten();
-    let id = match key {
-        RowKey::Id(id) => id,
-        RowKey::Ends(..) => "",
-    };
+    let id = id_of(key);
     let Some(data) = row.json(layout.data)? else {
         let expected = "the column data must not be null: expected a JSON object";
         let issue = Issue::error(Code::Required, guarded.name(), expected);
@@ -270,7 +313,6 @@ fn judge(
     if judged.report.refuses() {
         return Err(refusal::of_report(guarded, judged.report));
     }
-    reference::hold(guarded, key, &judged.checked, trigger.owner())?;
     let contained = match (contained, judged.completed) {
         (Some(Value::Null), _) => Contained::Absent,
         (_, Some(completed)) => Contained::Completed(completed),
@@ -284,7 +326,11 @@ fn judge(
     if size(data) + size_of_contained + ENVELOPE > LARGEST {
         return Err(refusal::too_large_to_return(guarded));
     }
-    Ok((contained, judged.profile_version))
+    Ok(Judgement {
+        contained,
+        profile_version: judged.profile_version,
+        references: judged.checked.references,
+    })
 }
 
 /// What one JSONB container can hold, in bytes (PostgreSQL's `JENTRY_OFFLENMASK`): a resource is

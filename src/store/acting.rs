@@ -75,6 +75,19 @@ pub fn on_target<T>(table: &Table, referrer: Oid, body: impl FnOnce() -> Result<
     act(acting, body)
 }
 
+/// Runs `body` as the owner of a table whose rows may refer to one that was deleted, to look for
+/// them, or refuses. No other table can be named in it.
+pub fn on_referrer<T>(table: &Table, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let found = held(table)?;
+    let acting = Acting {
+        owner: found.owner,
+        confined: false,
+        own_path: false,
+        named: Some([found.relation; 2]),
+    };
+    act(acting, body)
+}
+
 fn act<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T> {
     if acting.named.is_some() {
         pause()?;
@@ -460,19 +473,24 @@ fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {
     }
 }
 
-fn target(table: &Table, referrer: Oid) -> Result<Found> {
+/// The table, locked, and still the one that stands under its name.
+fn held(table: &Table) -> Result<Found> {
     let mut held = Oid::INVALID;
-    let found = loop {
+    loop {
         let found = find(table)?;
         if found.wrong.is_of_table() {
             return Err(found.wrong.refuse(table));
         }
         if held == found.relation {
-            break found;
+            return Ok(found);
         }
         lock(found.relation, Use::Hold)?;
         held = found.relation;
-    };
+    }
+}
+
+fn target(table: &Table, referrer: Oid) -> Result<Found> {
+    let found = held(table)?;
     if referrer != found.owner && !may_refer(referrer, found.relation)? {
         return Err(Error::refuse(
             State::InsufficientPrivilege,

@@ -18,6 +18,7 @@ use crate::pg::{
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
+use ingest_engine::restrict::{Restricting, restricting};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
 use jsonb::{Object, Value};
@@ -41,6 +42,10 @@ pub struct Guarded {
     pub indexes: Vec<Index>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
+    /// Where references to other resources keep those from being deleted.
+    restricting: OnceCell<Restricting>,
+    /// The profiles and relationships that may hold such references to this one.
+    referrers: OnceCell<Vec<String>>,
 }
 
 /// A resource, checked for a write.
@@ -282,6 +287,8 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         table,
         indexes,
         ends,
+        restricting: OnceCell::new(),
+        referrers: OnceCell::new(),
     }))
 }
 
@@ -427,6 +434,34 @@ impl Guarded {
         })
     }
 
+    /// Where its references keep their targets from being deleted.
+    pub fn restricting(&self) -> Result<&Restricting> {
+        if let Some(known) = self.restricting.get() {
+            return Ok(known);
+        }
+        let found = self.with_loading(|guarded| {
+            restricting(&guarded.source.schema, &guarded.profile).map_err(|stop| *stop)
+        })?;
+        Ok(self.restricting.get_or_init(|| found))
+    }
+
+    /// The profiles and relationships whose references may keep resources of this one from being
+    /// deleted.
+    pub fn referrers(&self) -> Result<&[String]> {
+        if let Some(known) = self.referrers.get() {
+            return Ok(known);
+        }
+        let found = Session::open(|session| {
+            Catalog::open(session)?.referrers(session, self.source_name(), self.name())
+        })?;
+        Ok(self.referrers.get_or_init(|| found))
+    }
+
+    /// The version of its definition.
+    pub fn version(&self) -> i32 {
+        self.description.version
+    }
+
     /// The profile as JSON Schema (draft 2020-12), in text.
     pub fn json_schema(&self) -> Result<String> {
         self.with_loading(|guarded| {
@@ -525,6 +560,8 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         table: current.table.clone(),
         indexes: Vec::new(),
         ends: None,
+        restricting: OnceCell::new(),
+        referrers: OnceCell::new(),
     })
 }
 

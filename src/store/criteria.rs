@@ -141,6 +141,20 @@ impl Search {
         Ok(come)
     }
 
+    /// Whether any resource meets all criteria now, for who acts as the table's owner: by one plan
+    /// for all values, as all that is done so.
+    pub fn is_met(&self, session: &Session, table: &Table) -> Result<bool> {
+        let sql = format!(
+            "SELECT id FROM {} WHERE {} LIMIT 1",
+            table.only, self.wheres
+        );
+        let search = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), true)
+        });
+        let rows = session.run(&search, &self.args(), Reading::Latest, 1)?;
+        Ok(rows.count() > 0)
+    }
+
     /// At most two of the resources that meet all criteria.
     pub fn find(&self, session: &Session, table: &Table, reading: Reading) -> Result<Vec<Stored>> {
         let sql = format!(

@@ -54,6 +54,24 @@ const REMOVE_ENDS: &str = "DELETE FROM ingest.relationship WHERE source = $1 AND
 const CONTAINERS: &str = "SELECT DISTINCT profile FROM ingest.contained \
      WHERE source = $1 AND $2 = ANY (types) AND profile <> $2 ORDER BY profile";
 
+const BINDERS: &str = "SELECT DISTINCT profile FROM ingest.property \
+     WHERE source = $1 AND settings #>> '{binding,vocabulary}' = $2";
+/// Gives another version to all that is made of these, and to themselves but for one.
+const RENEW: &str = "WITH RECURSIVE touched AS (\
+         SELECT n.profile COLLATE pg_catalog.\"C\" FROM pg_catalog.unnest($2) AS n (profile) \
+         UNION SELECT u.profile FROM touched AS t JOIN (\
+             SELECT p.profile, p.type AS name FROM ingest.property AS p WHERE p.source = $1 \
+             UNION ALL SELECT c.profile, pg_catalog.unnest(c.types) FROM ingest.contained AS c \
+             WHERE c.source = $1) AS u ON u.name = t.profile), \
+     renewed AS (UPDATE ingest.profile AS q SET version=(q.version + 1), defined_at=DEFAULT \
+         FROM touched AS t WHERE q.source = $1 AND q.profile = t.profile AND q.profile <> $3 \
+         RETURNING q.profile, q.version, q.definition) \
+     INSERT INTO ingest.profile_version (source, profile, version, definition) \
+     SELECT $1, r.profile, r.version, r.definition FROM renewed AS r";
+const REFERRERS: &str = "SELECT DISTINCT profile FROM ingest.property \
+     WHERE source = $1 AND settings -> 'target' @> pg_catalog.to_jsonb($2) AND profile <> $2 \
+     ORDER BY profile";
+
 const VOCABULARY: &str = "SELECT concepts FROM ingest.vocabulary \
      WHERE source = $1 AND vocabulary = $2";
 const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary, concepts) \
@@ -84,6 +102,9 @@ statements! {
     REMOVE_SQL = REMOVE, [kind::TEXT, kind::TEXT];
     REMOVE_ENDS_SQL = REMOVE_ENDS, [kind::TEXT, kind::TEXT];
     CONTAINERS_SQL = CONTAINERS, [kind::TEXT, kind::TEXT];
+    BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXT];
+    RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXT];
+    REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     PUT_VOCABULARY_SQL = PUT_VOCABULARY, [kind::TEXT, kind::TEXT, kind::JSONB];
 }
@@ -278,6 +299,43 @@ pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(profile)];
         let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        rows.iter().map(|row| row.string(1)).collect()
+    })
+}
+
+/// Gives another version to all profiles that are made of this type or contained profile, which has
+/// changed: their rows were checked against something else.
+pub fn renew_users(session: &Session, source: &str, name: &str) -> Result<()> {
+    renew(session, source, &[name], name)
+}
+
+/// The same, for the profiles that a vocabulary is bound to, and those that are made of them.
+pub fn renew_bound(session: &Session, source: &str, vocabulary: &str) -> Result<()> {
+    let bound: Vec<String> = as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(vocabulary)];
+        let rows = BINDERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        rows.iter().map(|row| row.string(1)).collect()
+    })?;
+    let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
+    renew(session, source, &bound, "")
+}
+
+fn renew(session: &Session, source: &str, changed: &[&str], but: &str) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Texts(changed), Arg::Text(but)];
+        RENEW_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(())
+    })
+}
+
+/// The profiles whose references name this one as their target.
+pub fn referrers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(profile)];
+        let rows = REFERRERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
     })
 }

@@ -6,14 +6,23 @@
 
 use super::refusal;
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
+use crate::store::acting::on_referrer;
+use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
+use jsonb::{Item, Value, write};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
+
+/// A row that was deleted, and must not be missed.
+struct Gone {
+    guarded: Rc<Guarded>,
+    id: String,
+}
 
 /// What a row that was written demands.
 struct Owed {
@@ -39,6 +48,7 @@ pub struct Unmet {
 struct Scope {
     level: i32,
     owed: Vec<Owed>,
+    gone: Vec<Gone>,
 }
 
 thread_local! {
@@ -60,24 +70,28 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
     let scope = Scope {
         level: nest_level(),
         owed: Vec::new(),
+        gone: Vec::new(),
     };
     let outer = Outer(SCOPE.with(|inner| inner.replace(Some(scope))));
     let done = body()?;
     let scope = SCOPE.with(|scope| scope.take());
     drop(outer);
-    Ok((
-        done,
-        settle(scope.map_or_else(Vec::new, |scope| scope.owed))?,
-    ))
+    let Some(scope) = scope else {
+        return Ok((done, Vec::new()));
+    };
+    for gone in &scope.gone {
+        check_unmissed(gone)?;
+    }
+    Ok((done, settle(scope.owed)?))
 }
 
 /// As [`pg::attempt`], for work inside of [`deferred`]: what is undone owes nothing.
 pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Result<T, Failure>> {
     let before = SCOPE.with(|scope| {
         let mut scope = scope.borrow_mut();
-        scope.as_mut().map_or(0, |scope| {
+        scope.as_mut().map_or((0, 0), |scope| {
             scope.level += 1;
-            scope.owed.len()
+            (scope.owed.len(), scope.gone.len())
         })
     });
     let done = pg::attempt(body);
@@ -85,7 +99,8 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
         if let Some(scope) = scope.borrow_mut().as_mut() {
             scope.level -= 1;
             if !matches!(done, Ok(Ok(_))) {
-                scope.owed.truncate(before);
+                scope.owed.truncate(before.0);
+                scope.gone.truncate(before.1);
             }
         }
     });
@@ -128,8 +143,13 @@ fn settle(owed: Vec<Owed>) -> Result<Vec<Unmet>> {
 }
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
-pub fn hold(guarded: &Guarded, key: RowKey<'_>, checked: &Checked, owner: Oid) -> Result<()> {
-    if checked.references.is_empty() {
+pub fn hold(
+    guarded: &Guarded,
+    key: RowKey<'_>,
+    references: Vec<Reference>,
+    owner: Oid,
+) -> Result<()> {
+    if references.is_empty() {
         return Ok(());
     }
     let id = match (key, &guarded.ends) {
@@ -142,7 +162,7 @@ pub fn hold(guarded: &Guarded, key: RowKey<'_>, checked: &Checked, owner: Oid) -
         profile: guarded.name().to_owned(),
         id,
         owner,
-        references: checked.references.clone(),
+        references,
     };
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
         Some(scope) if scope.level == nest_level() => {
@@ -156,6 +176,87 @@ pub fn hold(guarded: &Guarded, key: RowKey<'_>, checked: &Checked, owner: Oid) -
         .into_iter()
         .next()
         .map_or(Ok(()), |unmet| Err(unmet.error))
+}
+
+/// Refuses, for the gate, to delete a row that references still need, at the end of the call that
+/// deletes it.
+pub fn leave(guarded: &Rc<Guarded>, id: &str) -> Result<()> {
+    if guarded.referrers()?.is_empty() {
+        return Ok(());
+    }
+    let gone = Gone {
+        guarded: guarded.clone(),
+        id: id.to_owned(),
+    };
+    let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
+        Some(scope) if scope.level == nest_level() => {
+            scope.gone.push(gone);
+            None
+        }
+        _ => Some(gone),
+    });
+    now.map_or(Ok(()), |gone| check_unmissed(&gone))
+}
+
+/// Looks for references to a row that was deleted. Who wrote one held the row, and has ended since:
+/// it is seen, whatever the snapshot.
+fn check_unmissed(Gone { guarded, id }: &Gone) -> Result<()> {
+    for name in guarded.referrers()? {
+        pg::check_for_interrupts()?;
+        let Some(referrer) = target(guarded.source_name(), name)? else {
+            continue;
+        };
+        let named = format!("{}/{id}", guarded.name());
+        if let Some(path) = refers(&referrer, guarded.name(), &named)? {
+            return Err(refusal::still_needed(guarded, &referrer, &path, &named));
+        }
+    }
+    Ok(())
+}
+
+/// The path at which some row of a profile refers to the one that is named.
+fn refers(referrer: &Guarded, profile: &str, named: &str) -> Result<Option<String>> {
+    let table = referrer.table()?;
+    let places = referrer.restricting()?;
+    for place in places.paths.iter().filter(|place| place.takes(profile)) {
+        let criterion = write(&Item::Members(vec![(
+            place.path.as_bytes(),
+            Item::Text(named),
+        )]));
+        let criterion = criterion.map_err(|_| Error::Bug("a criterion is not JSON".into()))?;
+        let Value::Object(criterion) = Value::read(&criterion)? else {
+            return Err(Error::Bug("a criterion is no object".into()));
+        };
+        let criteria = referrer.criteria(criterion)?;
+        let criteria = criteria.map_err(|mistake| Error::Bug(mistake.message.into()))?;
+        let search = Search::of(referrer, &criteria)?;
+        let is_met = || Session::open(|session| search.is_met(session, table));
+        if on_referrer(table, is_met)? {
+            return Ok(Some(place.path.clone()));
+        }
+    }
+    if !places.anywhere {
+        return Ok(None);
+    }
+    let mut path = None;
+    let found = on_referrer(table, || {
+        Session::open(|session| row::naming(session, table, named))
+    })?;
+    for stored in found {
+        let (checked, _) = referrer.check(&stored.content().read(&stored.id)?)?;
+        let needs = |reference: &&Reference| {
+            !reference.keep && format!("{}/{}", reference.profile, reference.id) == named
+        };
+        path = checked
+            .references
+            .iter()
+            .find(needs)
+            .map(|at| at.expression.clone());
+        if path.is_some() {
+            break;
+        }
+    }
+    Ok(path)
 }
 
 fn is_there(source: &str, profile: &str, id: &str, owner: Oid) -> Result<bool> {

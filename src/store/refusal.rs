@@ -229,6 +229,22 @@ pub fn referred_to(profile: &str, by: &str) -> Error {
     .hint("Delete what refers to them first.")
 }
 
+/// A reference still needs a row that is to be deleted.
+pub fn still_needed(guarded: &Guarded, referrer: &Guarded, path: &str, named: &str) -> Error {
+    let (name, by) = (guarded.name(), referrer.name());
+    let error = Error::refuse(
+        State::Conflict,
+        format!("a resource in {name} is still referred to by {by} ({path})"),
+    );
+    match referrer.is_relationship() || path.starts_with(by) {
+        true => error.hint("Change or delete what refers to it first."),
+        false => error.hint(format!(
+            "SELECT id FROM ingest.resource_search('{}', '{by}', '{{\"{path}\": \"{named}\"}}') lists what refers to it; change or delete that first.",
+            guarded.source_name()
+        )),
+    }
+}
+
 /// There is no such version.
 pub fn no_version(guarded: &Guarded) -> Error {
     Error::refuse(

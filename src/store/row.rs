@@ -104,6 +104,14 @@ impl Stored {
         self.data.is_none()
     }
 
+    /// What names it.
+    pub fn key(&self) -> RowKey<'_> {
+        match &self.ends {
+            Some([from, to]) => RowKey::Ends(from, to),
+            None => RowKey::Id(&self.id),
+        }
+    }
+
     /// What it holds.
     pub fn content(&self) -> Content<'_> {
         Content {
@@ -254,6 +262,27 @@ pub fn is_unseen(session: &Session, table: &Table, key: RowKey<'_>) -> Result<bo
     Ok(history::rights(session, table, Reading::Fresh)?.read
         && read(session, table, key, Reading::Fresh)?.is_none()
         && read(session, table, key, Reading::Latest)?.is_some())
+}
+
+/// So many rows after a key that were checked against another version of the definition, held for a
+/// write, in the order of their keys.
+pub fn outdated(
+    session: &Session,
+    table: &Table,
+    after: RowKey<'_>,
+    version: i32,
+    most: i32,
+) -> Result<Vec<Stored>> {
+    let args = after.with(&[Arg::Int4(version), Arg::Int4(most)]);
+    let rows = session.run(table.statement(Action::Outdated), &args, Reading::Fresh, 0)?;
+    rows.iter().map(|row| Stored::of(table, &row)).collect()
+}
+
+/// The rows that have a member `reference` with this value at any depth. The whole table is read.
+pub fn naming(session: &Session, table: &Table, reference: &str) -> Result<Vec<Stored>> {
+    let args = [Arg::Text(reference)];
+    let rows = session.run(table.statement(Action::Naming), &args, Reading::Latest, 0)?;
+    rows.iter().map(|row| Stored::of(table, &row)).collect()
 }
 
 /// All versions, newest first, each with the instant at which it ended.

@@ -28,6 +28,8 @@ pub enum Action {
     /// Reads a row's bookkeeping and holds it: also waits for a delete under way. As strong as the
     /// lock of the update that ON CONFLICT may turn the insert into.
     Hold,
+    /// Reads the rows that have a member `reference` with this value at any depth.
+    Naming,
     /// Reads a row by its key and keeps it from being deleted, as a foreign key does.
     HoldTarget,
     /// Replaces a row's content.
@@ -70,6 +72,9 @@ pub enum Action {
     HoldDeletes,
     /// Whether any of these rows is there.
     HasAny,
+    /// Reads and holds rows that were checked against another version of the definition than this,
+    /// after a key and in the order of keys, so many.
+    Outdated,
     /// Reads all rows in the order of their ids.
     All,
 }
@@ -331,6 +336,32 @@ impl Table {
             Action::HoldWrites => (self.many("t.id", "FOR NO KEY UPDATE OF t"), texts(TEXTS)),
             Action::HoldDeletes => (self.many("t.id", "FOR UPDATE OF t"), texts(TEXTS)),
             Action::HasAny => (self.many("t.id", "LIMIT 1"), texts(TEXTS)),
+            Action::Outdated => {
+                let width = key.len();
+                (
+                    format!(
+                        "SELECT {row} FROM {only} WHERE profile_version <> ${} AND ({keys}) > ({}) \
+                         ORDER BY {keys} LIMIT ${} FOR NO KEY UPDATE",
+                        width + 1,
+                        parameters(width),
+                        width + 2
+                    ),
+                    [texts(TEXT), vec![INT4, INT4]].concat(),
+                )
+            }
+            Action::Naming => {
+                let within = |column| {
+                    format!(
+                        "pg_catalog.jsonb_path_exists({column}, '$.**.reference ? (@ == $named)', \
+                         pg_catalog.jsonb_build_object('named', $1))"
+                    )
+                };
+                let content: Vec<String> = content.iter().map(within).collect();
+                (
+                    format!("SELECT {row} FROM {only} WHERE {}", content.join(" OR ")),
+                    vec![TEXT],
+                )
+            }
             Action::All => (format!("SELECT {row} FROM {only} ORDER BY id"), Vec::new()),
         };
         Statement::by_key(sql, types).about(&self.about)

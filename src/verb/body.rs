@@ -106,6 +106,17 @@ impl<'a> Parts<'a> {
         })
     }
 
+    /// Of a row, as it is stored.
+    pub fn stored(content: Content<'a>) -> Result<Self> {
+        let data = content
+            .data
+            .ok_or(Error::Bug("a row without data".into()))?;
+        Ok(Self {
+            data: Cow::Borrowed(data),
+            contained: content.contained.map(Cow::Borrowed),
+        })
+    }
+
     /// Of what has nothing: `{}`.
     pub fn empty() -> Result<Self> {
         let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;

@@ -16,6 +16,7 @@ pub mod refuse;
 pub mod relationship;
 mod render;
 pub mod resource;
+pub mod revalidate;
 pub mod row;
 pub mod source;
 #[cfg(feature = "testing")]

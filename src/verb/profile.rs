@@ -85,6 +85,9 @@ fn put(
         given: &bytes,
     };
     definition::put(session, source.as_str(), &[row])?;
+    if current.is_some() && read.kind() != Kind::Root {
+        definition::renew_users(session, source.as_str(), profile.as_str())?;
+    }
     let defined = if version == 1 {
         Defined::Created
     } else {
@@ -232,9 +235,12 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                     .hint("Drop it with ingest.relationship_drop."),
             );
         }
-        let containers = definition::containers(session, source.as_str(), profile)?;
-        if !containers.is_empty() {
-            return Err(in_use(profile, &containers.join(", ")));
+        let mut users = definition::containers(session, source.as_str(), profile)?;
+        users.extend(definition::referrers(session, source.as_str(), profile)?);
+        if !users.is_empty() {
+            users.sort();
+            users.dedup();
+            return Err(in_use(profile, &users.join(", ")));
         }
         let relationships = links::touching(session, source.as_str(), profile)?;
         if !relationships.is_empty() && !cascade {

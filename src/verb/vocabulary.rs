@@ -30,6 +30,9 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
             Some(_) => Defined::Updated,
         };
         definition::put_vocabulary(session, source, name, &bytes)?;
+        if current.is_some() {
+            definition::renew_bound(session, source, name)?;
+        }
         Ok(defined)
     })?;
     defined.answer_unversioned(source, "vocabulary", name)

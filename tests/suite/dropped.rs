@@ -23,7 +23,7 @@ const SOURCE: &str = r#"SELECT ingest.source_create('{s}');
 const REFERRING: &str = r#"SELECT ingest.source_create('{s}');
     SELECT ingest.profile_define('{s}', 'o', '{"type": "ROOT"}');
     SELECT ingest.profile_define('{s}', 'p', '{"type": "ROOT", "properties":
-        {"by": {"type": "reference", "target": ["o"], "enforce": true}}}');
+        {"by": {"type": "reference", "enforce": true}}}');
     INSERT INTO {s}.o (id, data) VALUES ('1', '{}')"#;
 
 const OF_PROFILES: &[&str] = &[

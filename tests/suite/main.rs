@@ -53,6 +53,8 @@ mod many_tables;
 mod memory;
 mod messages;
 mod mixture;
+mod on_delete;
+mod outdated;
 mod own_id;
 mod own_names;
 mod parallel;

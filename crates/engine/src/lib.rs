@@ -32,6 +32,7 @@ pub mod patch;
 pub mod path;
 pub mod profile;
 pub mod resource;
+pub mod restrict;
 mod rule;
 pub mod schema;
 mod slots;

@@ -34,6 +34,15 @@ pub struct Reference {
     pub id: String,
     /// Where the reference stands, for the issue.
     pub expression: String,
+    /// Whether the target may go away later (`"on_delete": "keep"`).
+    pub keep: bool,
+}
+
+impl Reference {
+    /// Whether both are to the same target.
+    pub fn is_to(&self, other: &Self) -> bool {
+        self.profile == other.profile && self.id == other.id
+    }
 }
 
 /// Why a check could not be done.

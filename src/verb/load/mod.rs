@@ -9,13 +9,13 @@ mod chunk;
 mod report;
 
 pub use call::{issues_of, load};
-use report::write_reporting;
+pub use report::write_reporting;
 
 use super::body::{Body, Parts};
 use super::link;
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::refusal;
-use crate::store::row::{Content, RowKey};
+use crate::store::row::{Content, RowKey, Stored};
 use crate::store::{Guarded, Outcome, id};
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
@@ -145,6 +145,19 @@ impl<'a> Incoming<'a> {
             id: Cow::Owned(link::ends_of(guarded)?.id(from, to)),
             key: Key::Ends(from, to),
             content: body.into_parts(),
+        })
+    }
+
+    /// A row as it is stored, to be judged once more.
+    pub fn stored(place: usize, stored: &'a Stored) -> Result<Self> {
+        Ok(Self {
+            place,
+            id: Cow::Borrowed(&stored.id),
+            key: match &stored.ends {
+                None => Key::Given,
+                Some([from, to]) => Key::Ends(from, to),
+            },
+            content: Parts::stored(stored.content())?,
         })
     }
 

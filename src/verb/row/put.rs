@@ -91,7 +91,7 @@ pub fn put(
         if expected == Some(0) {
             return Err(refusal::stale(guarded, 0, current.version));
         }
-        if is_same(guarded, content, &current)? {
+        if is_same(guarded, content, &current)? && current.profile_version == guarded.version() {
             return Ok((Outcome::Unchanged, current));
         }
         let updated = row::update(session, table, key, content)

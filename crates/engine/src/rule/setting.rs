@@ -2,12 +2,12 @@
 //! A native definition and a catalog row are read by the same function; a row may hold more.
 
 use super::binding::read_binding;
-use super::target::{read_enforce, read_target};
+use super::target::{read_enforce, read_on_delete, read_target};
 use super::{Asked, BindingSetting, Exact, Rules, Target, read_rules};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{Invariant, read_invariants};
-use crate::issue::{Code, Report};
+use crate::issue::{Code, Issue, Report};
 use crate::near::meant;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Object, Value, write};
@@ -86,7 +86,7 @@ pub(crate) fn read_settings(
     report: &mut Report,
 ) -> Result<Settings, Malformed> {
     let mut settings = Settings::default();
-    let (mut kinds, mut enforce) = (None, None);
+    let (mut kinds, mut enforce, mut on_delete) = (None, None, None);
     for member in object.iter() {
         let (key, value) = member?;
         let at = at.name(key);
@@ -104,6 +104,9 @@ pub(crate) fn read_settings(
             }
             (b"target", _) => kinds = read_target(base, value, &at, report)?,
             (b"enforce", _) => enforce = read_enforce(base, value, &at, report),
+            (b"on_delete", _) => {
+                on_delete = Some((read_on_delete(value, &at, report)?, at.render()))
+            }
             (_, _) if is_shape(reading, key) => {}
             (b"choice", _) if reading == Reading::Row => {
                 settings.choice = expect::string(value, &at, report)?.map(str::to_owned);
@@ -129,10 +132,21 @@ pub(crate) fn read_settings(
             }
         }
     }
-    if kinds.is_some() || enforce.is_some() {
+    let enforce_given = enforce.is_some();
+    let enforce = enforce.unwrap_or_default();
+    let mut keep = None;
+    if let Some((given, expression)) = on_delete {
+        keep = given;
+        if !enforce {
+            let expected = "expected beside \"enforce\": true only";
+            report.push(Issue::error(Code::Invalid, expression, expected));
+        }
+    }
+    if kinds.is_some() || enforce_given {
         settings.rules.target = Some(Target {
             kinds: kinds.unwrap_or_default().into(),
-            enforce: enforce.unwrap_or_default(),
+            enforce,
+            keep: keep.unwrap_or_default(),
         });
     }
     Ok(settings)

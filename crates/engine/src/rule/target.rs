@@ -14,6 +14,8 @@ pub(crate) struct Target {
     pub(crate) kinds: Box<[Box<str>]>,
     /// Whether the target must exist.
     pub(crate) enforce: bool,
+    /// Whether a target that must exist when it is named may go away later.
+    pub(crate) keep: bool,
 }
 
 /// What became of a reference whose form was already checked.
@@ -22,7 +24,11 @@ pub(crate) enum Verdict<'a> {
     /// Nothing to say.
     Fine,
     /// It points to this, which must exist.
-    Enforced { kind: &'a [u8], id: &'a [u8] },
+    Enforced {
+        kind: &'a [u8],
+        id: &'a [u8],
+        keep: bool,
+    },
     /// `reference` must be there.
     Missing,
     /// `reference` points elsewhere.
@@ -54,7 +60,11 @@ impl Target {
             return Ok(Verdict::Disagrees);
         }
         Ok(if self.enforce {
-            Verdict::Enforced { kind, id }
+            Verdict::Enforced {
+                kind,
+                id,
+                keep: self.keep,
+            }
         } else {
             Verdict::Fine
         })
@@ -72,6 +82,23 @@ impl Target {
             .collect();
         format!("expected {}", kinds.join(" or "))
     }
+}
+
+/// Reads `on_delete`: whether it is `keep`.
+pub(super) fn read_on_delete(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<bool>, Malformed> {
+    Ok(match expect::string(value, at, report)? {
+        Some("restrict") => Some(false),
+        Some("keep") => Some(true),
+        Some(_) => {
+            mistake(report, Code::Value, at, "expected restrict or keep");
+            None
+        }
+        None => None,
+    })
 }
 
 fn is_reference(base: &Base) -> bool {

@@ -142,10 +142,11 @@ impl Walk<'_> {
                 let expected = format!("expected at most {MOST_REFERENCES} references to follow");
                 self.report.push_too_many(here.render(), expected);
             }
-            Verdict::Enforced { kind, id } => self.references.push(Reference {
+            Verdict::Enforced { kind, id, keep } => self.references.push(Reference {
                 profile: String::from_utf8_lossy(kind).into_owned(),
                 id: String::from_utf8_lossy(id).into_owned(),
                 expression: here.render(),
+                keep,
             }),
         }
         Ok(())
