@@ -22,12 +22,13 @@ pub(crate) enum Reading<'n> {
 }
 
 /// The settings that a definition can hold.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "rules",
     "additionalProperties",
     "binding",
     "target",
     "enforce",
+    "on_delete",
 ];
 
 /// What a property's definition says beyond its type and its children.
