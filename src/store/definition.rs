@@ -42,7 +42,9 @@ const PUT_INDEXES: &str = "INSERT INTO ingest.index \
 const PUT_ENDS: &str = "INSERT INTO ingest.relationship (source, relationship, from_profile, \
      from_key, from_cardinality, to_profile, to_key, to_cardinality, description) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (source, relationship) DO UPDATE SET \
-     from_key=excluded.from_key, to_key=excluded.to_key, description=excluded.description";
+     from_key=excluded.from_key, to_key=excluded.to_key, \
+     from_cardinality=excluded.from_cardinality, to_cardinality=excluded.to_cardinality, \
+     description=excluded.description";
 /// Everything that stands under a name.
 const REMOVE: &str = "WITH properties AS (\
          DELETE FROM ingest.property WHERE source = $1 AND profile = $2), \

@@ -5,6 +5,7 @@ use super::definition::{Defined, drop_tables, make_tables};
 use super::profile::holds_rows;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::catalog::Ends;
+use crate::store::ddl::{self, Lock, Named};
 use crate::store::health::Shape;
 use crate::store::refusal;
 use crate::store::{Name, cache, definition, find, source};
@@ -58,13 +59,14 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         Some(current) => {
             let guarded = find(source.as_str(), name.as_str())?;
             let before = guarded.ends.as_ref().ok_or(Error::Bug("no ends".into()))?;
-            if *before != made {
+            if (&before.from, &before.to) != (&made.from, &made.to) {
                 return Err(Error::refuse(
                     State::Conflict,
-                    format!("the ends of {name} cannot change"),
+                    format!("the profiles at the ends of {name} cannot change"),
                 )
                 .hint("Drop the relationship and define it anew, or choose another name."));
             }
+            count_anew(session, source, name, before, &made)?;
             current.version + 1
         }
     };
@@ -83,6 +85,64 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         Defined::Updated
     };
     Ok((defined, version))
+}
+
+/// Lets the ends take as many links as the definition says now; what keeps an end to one link is made
+/// with the rest of the table. Links that are more than that are in the way.
+fn count_anew(
+    session: &Session,
+    source: &Name,
+    name: &Name,
+    before: &Ends,
+    made: &Ends,
+) -> Result<()> {
+    let counts = |ends: &Ends| [ends.from_cardinality.many, ends.to_cardinality.many];
+    if counts(before) == counts(made) {
+        return Ok(());
+    }
+    source::as_schema_owner(session, source.as_str(), || {
+        let ends = [&made.from, &made.to].map(|name| Named { links: false, name });
+        let links = Named {
+            links: true,
+            name: name.as_str(),
+        };
+        ddl::lock(session, source, &ends, Lock::Changes)?;
+        ddl::lock(session, source, &[links], Lock::All)?;
+        let known = ddl::one_sided(source, name, before);
+        let needed = ddl::one_sided(source, name, made);
+        for (index, ..) in known
+            .iter()
+            .filter(|(index, ..)| !needed.iter().any(|(needed, ..)| needed == index))
+        {
+            ddl::drop_index(session, source, index)?;
+        }
+        for (index, column, _) in &needed {
+            if known.iter().any(|(known, ..)| known == index) {
+                continue;
+            }
+            let (ids, more) = ddl::sharing(session, source, name, column)?;
+            if !ids.is_empty() {
+                return Err(too_many(name, column, &ids, more));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn too_many(name: &Name, column: &str, ids: &[String], more: i64) -> Error {
+    let end = column.strip_suffix("_id").unwrap_or(column);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Error::refuse(
+        State::Conflict,
+        format!(
+            "links of {name} share a {end} end: {}{more}",
+            ids.join(", ")
+        ),
+    )
+    .hint("Unlink all but one of each with ingest.relationship_unlink, and define it again.")
 }
 
 /// A definition, read.

@@ -15,6 +15,7 @@ mod bulk;
 mod bundle;
 mod bundle_order;
 mod cancel;
+mod cardinality;
 mod cases;
 mod catalog;
 mod clinic;

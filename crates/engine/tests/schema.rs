@@ -236,7 +236,7 @@ fn relationship(definition: &str) -> Result<Relationship, Vec<Issue>> {
 fn relationship_is_read_with_its_ends() {
     let read = relationship(
         r#"{"from": {"profileKey": "a", "includeKey": "bs", "includeCardinality": "0:1"},
-            "to": {"profileKey": "b", "cardinality": "1:*", "includeKey": null}, "description": "x"}"#,
+            "to": {"profileKey": "b", "cardinality": "0:*", "includeKey": null}, "description": "x"}"#,
     )
     .unwrap();
     let end = |profile: &str, key: Option<&str>, cardinality| End {
@@ -245,7 +245,7 @@ fn relationship_is_read_with_its_ends() {
         cardinality: Cardinality::parse(cardinality).unwrap(),
     };
     assert_eq!(read.from, end("a", Some("bs"), "0:1"));
-    assert_eq!(read.to, end("b", None, "1:*"));
+    assert_eq!(read.to, end("b", None, "0:*"));
     assert_eq!(read.description.as_deref(), Some("x"));
     assert_eq!(read.definition.kind(), Kind::Relationship);
 }

@@ -146,6 +146,12 @@ fn read_end(end: Value<'_>, at: &Trail<'_>, report: &mut Report) -> Result<End, 
             (b"includeCardinality" | b"cardinality", _) => {
                 counted = true;
                 let given = cardinality(value, &at, report)?;
+                // A resource is stored before its first link, and goes after its last: at least one
+                // could hold for no resource that a call of its own makes.
+                if given.is_some_and(|given| given.required) {
+                    let expected = "expected 0:1 or 0:*; that there is at least one cannot be kept";
+                    mistake(report, Code::Value, &at, expected);
+                }
                 read.cardinality = given.unwrap_or(read.cardinality);
             }
             _ => expect::unknown(report, &at, key, &END),
