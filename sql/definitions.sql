@@ -39,6 +39,11 @@ CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
 COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition would refuse, each with the array of its issues. For who may define in the source. Errors: PT404 no such profile, PT422 a wrong definition';
 
+CREATE FUNCTION ingest.profile_indexes(source text, profile text, definition jsonb DEFAULT NULL)
+    RETURNS TABLE (name text, statement text, state text)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_indexes_wrapper';
+COMMENT ON FUNCTION ingest.profile_indexes(text, text, jsonb) IS 'The indexes of a profile, or those that a definition would give it: each with the statement that builds it while others write (CREATE INDEX CONCURRENTLY), and its state: valid, invalid (it is being built, or could not be), missing, or other (something else has its name). A definition takes over what is valid. Errors: PT404 no such profile, PT422 a wrong definition';
+
 CREATE FUNCTION ingest.profile_revalidate(source text, profile text)
     RETURNS TABLE (id text, issue jsonb)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_revalidate_wrapper';

@@ -64,6 +64,7 @@ pg::sql_function! {
     profile_define => verb::profile::define;
     profile_json_schema => verb::profile::json_schema;
     profile_check => verb::profile::check;
+    profile_indexes => verb::profile::indexes;
     profile_revalidate => verb::revalidate::revalidate;
     profile_purge => verb::profile::purge;
     vocabulary_define => verb::vocabulary::define;

@@ -15,6 +15,7 @@ mod repair;
 mod triggers;
 
 pub use moved::{check_in_place, guarded, schema_gone, strays};
+pub use parts::{IndexState, index_states};
 pub use repair::{broken, repair};
 
 const RELATIONS: &str = "SELECT c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \

@@ -198,9 +198,10 @@ impl Index {
         })
     }
 
-    fn create(&self, source: &Name, profile: &Name) -> String {
+    /// What makes it; `how` is nothing, or `CONCURRENTLY `.
+    pub fn create(&self, source: &Name, profile: &Name, how: &str) -> String {
         format!(
-            "CREATE {}INDEX \"{}\" ON {}.{} {}",
+            "CREATE {}INDEX {how}\"{}\" ON {}.{} {}",
             if self.unique { "UNIQUE " } else { "" },
             self.name(profile),
             source.quoted(),
@@ -246,7 +247,7 @@ impl Index {
             self.check_unique(session, table)?;
         }
         session
-            .execute(&self.create(source, profile))
+            .execute(&self.create(source, profile, ""))
             .map_err(|error| match error.is_postgres(b"54000") {
                 true => Error::refuse(
                     State::Conflict,

@@ -7,7 +7,7 @@ use crate::pg::{
     Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
 };
 use crate::store::ddl::Lock;
-use crate::store::health::Shape;
+use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, row, source};
@@ -67,16 +67,17 @@ fn put(
             None => Vec::new(),
         };
         let after = indexes_of(&read);
-        let dropped: Vec<Index> = before
-            .into_iter()
-            .filter(|index| !after.contains(index))
-            .collect();
+        let dropped = before.iter().filter(|index| !after.contains(index));
+        let dropped: Vec<Index> = dropped.cloned().collect();
         let shape = Shape {
             source,
             name: profile,
             ends: None,
             indexes: &after,
         };
+        if current.is_some() {
+            check_builds(session, &shape, &before)?;
+        }
         make_tables(session, &shape, current.is_none(), &dropped)?;
     }
     let row = definition::Row {
@@ -94,6 +95,62 @@ fn put(
         Defined::Updated
     };
     Ok((defined, version))
+}
+
+/// Refuses a definition whose new index is being built by hand, or could not be: it would be made
+/// here while all writers wait, which who builds it so wants to spare them.
+fn check_builds(session: &Session, shape: &Shape<'_>, before: &[Index]) -> Result<()> {
+    let states = health::index_states(session, shape)?;
+    for (index, (name, state)) in shape.indexes.iter().zip(states) {
+        if state == IndexState::Invalid && !before.contains(index) {
+            let (schema, profile) = (shape.source, shape.name);
+            return Err(Error::refuse(
+                State::Conflict,
+                format!("the index {name} of {profile} is not valid"),
+            )
+            .hint(format!(
+                "Wait while CREATE INDEX CONCURRENTLY runs; if it has failed, DROP INDEX {}.\"{name}\".",
+                schema.quoted()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `ingest.profile_indexes(source, profile, definition)`: the indexes that are declared, or would be.
+pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
+    let guarded = resource::profile_of(call)?;
+    let source = Name::new(guarded.source_name(), "source")?;
+    let name = Name::new(guarded.name(), "profile")?;
+    let declared = match call.jsonb(2)? {
+        None => guarded.indexes.clone(),
+        Some(given) => {
+            let read = Definition::read(guarded.name(), Value::read(given)?)
+                .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
+            let issues = cache::judge(source.as_str(), &read)?;
+            if issues.iter().any(|issue| issue.severity.refuses()) {
+                return Err(refusal::of_definition(guarded.name(), &issues));
+            }
+            indexes_of(&read)
+        }
+    };
+    let shape = Shape {
+        source: &source,
+        name: &name,
+        ends: None,
+        indexes: &declared,
+    };
+    let sink = call.materialize()?;
+    let states = Session::open(|session| health::index_states(session, &shape))?;
+    for (index, (index_name, state)) in declared.iter().zip(states) {
+        let statement = index.create(&source, &name, "CONCURRENTLY ");
+        sink.push(&[
+            Arg::Text(&index_name),
+            Arg::Text(&statement),
+            Arg::Text(state.as_str()),
+        ])?;
+    }
+    Ok(Answer::Null)
 }
 
 /// The indexes that a definition declares.

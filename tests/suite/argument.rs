@@ -156,6 +156,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "profile_check",
         &["'clinic'", "'office'", "'{\"type\": \"ROOT\"}'"],
     ),
+    (
+        "profile_indexes",
+        &["'clinic'", "'office'", "'{\"type\": \"ROOT\"}'"],
+    ),
     ("profile_revalidate", &["'clinic'", "'office'"]),
     ("profile_purge", &["'clinic'", "'spare'", "true"]),
     (

@@ -55,6 +55,7 @@ mod memory;
 mod messages;
 mod mixture;
 mod on_delete;
+mod online;
 mod outdated;
 mod own_id;
 mod own_names;

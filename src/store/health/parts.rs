@@ -1,8 +1,9 @@
 //! The columns, keys and indexes of a guarded table.
 
 use super::{Cure, Finding, Shape};
-use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
+use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind};
 use crate::store::ddl::{self, Lock};
+use crate::store::index::Index;
 use std::mem::ManuallyDrop;
 
 const COLUMNS: &str = "SELECT a.attname::pg_catalog.text, a.atttypid, a.attnotnull, \
@@ -189,6 +190,64 @@ pub(super) fn keys(
     Ok(())
 }
 
+/// How an index stands that a definition declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexState {
+    /// It is there, and serves.
+    Valid,
+    /// It is being built, or could not be.
+    Invalid,
+    /// Something else has its name.
+    Other,
+    /// Nothing has its name.
+    Missing,
+}
+
+impl IndexState {
+    /// As it is told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Other => "other",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// How the indexes stand that are declared, each with its name.
+pub fn index_states(session: &Session, shape: &Shape<'_>) -> Result<Vec<(String, IndexState)>> {
+    let args = [
+        Arg::Text(shape.source.as_str()),
+        Arg::Text(shape.name.as_str()),
+    ];
+    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let states = shape.indexes.iter().map(|index| {
+        let wanted = index.name(shape.name);
+        let state = state_of(&rows, index, &wanted)?;
+        Ok((wanted, state))
+    });
+    states.collect()
+}
+
+fn state_of(rows: &Rows<'_>, index: &Index, wanted: &str) -> Result<IndexState> {
+    for row in rows.iter() {
+        if row.text(1)? != Some(wanted) {
+            continue;
+        }
+        let whole = row.text(7)?.unwrap_or_default();
+        let using = whole.find(" USING ").and_then(|at| whole.get(at..));
+        let same = row.bool(2) == index.unique
+            && using.is_some_and(|using| bare(using) == bare(&index.using()));
+        return Ok(match (same, row.bool(6)) {
+            (true, true) => IndexState::Valid,
+            (true, false) => IndexState::Invalid,
+            (false, _) => IndexState::Other,
+        });
+    }
+    Ok(IndexState::Missing)
+}
+
 pub(super) fn indexes(
     session: &Session,
     shape: &Shape<'_>,
@@ -204,25 +263,15 @@ pub(super) fn indexes(
             continue;
         }
         let wanted = index.name(shape.name);
-        let (mut taken, mut right) = (false, false);
-        for row in rows.iter() {
-            if row.text(1)? == Some(&wanted) {
-                taken = true;
-                let whole = row.text(7)?.unwrap_or_default();
-                let using = whole.find(" USING ").and_then(|at| whole.get(at..));
-                right = row.bool(2) == index.unique
-                    && row.bool(6)
-                    && using.is_some_and(|using| bare(using) == bare(&index.using()));
-            }
-        }
-        if right {
-            continue;
-        }
-        let what = if index.unique { "identity" } else { "index" };
-        let problem = match taken {
-            true => "is invalid, or is not as it was made",
-            false => "is missing",
+        let state = state_of(&rows, index, &wanted)?;
+        let problem = match state {
+            IndexState::Valid => continue,
+            IndexState::Invalid => "is invalid",
+            IndexState::Other => "is not as it was made",
+            IndexState::Missing => "is missing",
         };
+        let what = if index.unique { "identity" } else { "index" };
+        let taken = state != IndexState::Missing;
         let against = if taken { Lock::All } else { Lock::Changes };
         let problem = format!("the {what} {wanted} {problem}");
         let cure = Cure::Index {
