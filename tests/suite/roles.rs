@@ -865,7 +865,9 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_upsert",
         "resource_upsert_if",
         "resource_validate",
+        "profile_revalidate",
         // They ask for USAGE on the schema of the source.
+        "profile_indexes",
         "profile_json_schema",
         "source_catalog",
         "validate",
