@@ -49,7 +49,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             data,
             contained: None,
         };
-        let (checked, report) = guarded.check(&resource)?;
+        let (checked, report) = guarded.check_elsewhere(&resource)?;
         if report.refuses() {
             return Err(refusal::of_report(&guarded, report));
         }

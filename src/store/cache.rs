@@ -16,6 +16,7 @@ use crate::pg::{
     relation, watch,
 };
 use ingest_engine::criteria::{Criterion, Mistake};
+use ingest_engine::fit;
 use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
@@ -376,9 +377,14 @@ impl Guarded {
         })
     }
 
-    /// Checks a resource; what is wrong goes into the report that is returned.
+    /// Checks a resource of its table; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
         self.with_loading(|guarded| guarded.check_as_known(resource))
+    }
+
+    /// Checks what is stored elsewhere, where the indexes of its table hold nothing.
+    pub fn check_elsewhere(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
+        self.with_loading(|guarded| guarded.check_content(resource))
     }
 
     /// As [`Guarded::check`], for a write; if nothing is refused, gives contained resources their
@@ -408,6 +414,17 @@ impl Guarded {
     }
 
     fn check_as_known(
+        &self,
+        resource: &Resource<'_>,
+    ) -> std::result::Result<(Checked, Report), Stop> {
+        let (checked, mut report) = self.check_content(resource)?;
+        let trees = self.indexes.iter().filter(|index| index.is_btree());
+        let keys = trees.map(|index| index.paths.as_slice());
+        fit::check(self.name(), keys, resource.data, &mut report)?;
+        Ok((checked, report))
+    }
+
+    fn check_content(
         &self,
         resource: &Resource<'_>,
     ) -> std::result::Result<(Checked, Report), Stop> {
@@ -558,7 +575,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         description,
         profile,
         table: current.table.clone(),
-        indexes: Vec::new(),
+        indexes: index::declared(definition.identities(), definition.indexes()),
         ends: None,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),

@@ -31,6 +31,7 @@ mod dump;
 mod errors;
 mod escalation;
 mod fhir_data;
+mod fit;
 mod fuzz;
 mod gate;
 mod grant;
