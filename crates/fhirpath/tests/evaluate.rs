@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fhirpath::testing::{Model, clinic};
-use fhirpath::{Budget, Context, Environment, Item, Node, Plan, Stop, Types, parse};
+use fhirpath::{Budget, Context, Environment, Form, Item, Node, Plan, Stop, Type, Types, parse};
 use jsonb::{Value, from_text, to_text};
 use std::fs;
 
@@ -180,6 +180,62 @@ fn expression_beyond_its_bounds_is_refused() {
         assert!(refused.contains("expected less"), "{refused}");
     }
     assert!(parse(&("a or ".repeat(90) + "a")).is_ok());
+}
+
+/// What takes long to plan, or much memory, is refused as well.
+#[test]
+fn plan_beyond_its_bounds_is_refused() {
+    // What is repeated is planned again for each type that it finds.
+    let mut model = Model::default();
+    let types: Vec<Type> = (0..10)
+        .map(|it| model.add(&format!("t{it}"), None, Form::Complex))
+        .collect();
+    for pair in types.windows(2) {
+        model.element(pair[0], "next", "next", pair[1]);
+    }
+    model.element(types[9], "next", "next", types[9]);
+    let context = Context {
+        types: &model,
+        focus: Some(types[0]),
+        resource: None,
+    };
+    let repeated =
+        |count| "repeat(iif(".repeat(count) + "next" + &".exists(), next))".repeat(count);
+    assert!(Plan::new(&repeated(2), &context).is_ok());
+    let refused = Plan::new(&repeated(20), &context).unwrap_err().to_string();
+    assert!(refused.contains("expected less"), "{refused}");
+    let matches = |count| "id.matches('[^b]{1,99}') and ".repeat(count) + "true";
+    assert!(plan(&clinic(), &matches(2)).is_ok());
+    let refused = plan(&clinic(), &matches(80)).err().unwrap();
+    assert!(refused.contains("expected less"), "{refused}");
+}
+
+/// The deepest expressions there can be are evaluated on the stack of a thread.
+#[test]
+fn deepest_expressions_are_evaluated() {
+    let patient = Patient::new(
+        r#"{"resourceType": "Patient", "active": true, "contact": [{"name": {"family": "x"}}, {}]}"#,
+    );
+    for (expression, expected) in [
+        ("select(".repeat(95) + "active" + &")".repeat(95), "true"),
+        (
+            "where(".repeat(95) + "active" + &")".repeat(95) + ".active",
+            "true",
+        ),
+        ("iif(true, ".repeat(95) + "active" + &")".repeat(95), "true"),
+        ("(".repeat(95) + "active" + &")".repeat(95), "true"),
+        ("-".repeat(94) + "1", "1"),
+        ("active and ".repeat(95) + "active", "true"),
+        ("active = ".repeat(95) + "active", "true"),
+        ("active | ".repeat(95) + "active", "true"),
+        (
+            "contact".to_owned() + &".where(true)".repeat(90) + ".name.family",
+            "x",
+        ),
+    ] {
+        let found = patient.evaluate(&expression, 100_000);
+        assert_eq!(found, Ok(vec![expected.to_owned()]), "{expression}");
+    }
 }
 
 /// Random words of the language on random resources: nothing panics, and all ends.

@@ -1,7 +1,7 @@
 //! Equality, equivalence and order.
 
 use super::atom::Atom;
-use super::{ON, Run, Scope};
+use super::{OFF, ON, Run, Scope};
 use crate::item::Item;
 use crate::plan::Op;
 use crate::refusal::Stop;
@@ -19,6 +19,14 @@ impl<'v> Run<'_, 'v> {
         right: &'v Op,
         scope: Scope<'_, 'v>,
     ) -> Result<Option<bool>, Stop> {
+        for (one, others) in [(right, left), (left, right)] {
+            if let Some(item) = self.one(one, scope)? {
+                return match item {
+                    Some(item) => self.equal_to_one(others, &item, scope),
+                    None => Ok(None),
+                };
+            }
+        }
         let left = self.listed(left, scope)?;
         let right = self.listed(right, scope)?;
         let ((Some(one), others), (Some(other), more)) = (&left, &right) else {
@@ -38,6 +46,27 @@ impl<'v> Run<'_, 'v> {
         Ok(equal)
     }
 
+    /// The same where one side is one item.
+    fn equal_to_one(
+        &self,
+        op: &'v Op,
+        item: &Item<'v>,
+        scope: Scope<'_, 'v>,
+    ) -> Result<Option<bool>, Stop> {
+        let mut count = 0;
+        let mut equal = None;
+        let _ = self.each(op, scope, &mut |other| {
+            count += 1;
+            if count > 1 {
+                equal = Some(false);
+                return OFF;
+            }
+            equal = self.equal(&other, item)?;
+            ON
+        })?;
+        Ok(equal)
+    }
+
     /// The first item, and the others, for which alone there must be memory.
     #[allow(clippy::type_complexity)]
     fn listed(
@@ -45,9 +74,6 @@ impl<'v> Run<'_, 'v> {
         op: &'v Op,
         scope: Scope<'_, 'v>,
     ) -> Result<(Option<Item<'v>>, Vec<Item<'v>>), Stop> {
-        if let Some(item) = self.one(op, scope)? {
-            return Ok((item, Vec::new()));
-        }
         let (mut first, mut others) = (None, Vec::new());
         let _ = self.each(op, scope, &mut |item| {
             if first.is_none() {

@@ -147,7 +147,7 @@ impl Planner<'_> {
     }
 
     /// A pattern, which must be written out: compiling one takes too long for an evaluation.
-    fn pattern(&self, argument: &Expression, full: bool) -> Result<Box<Pattern>, Refused> {
+    fn pattern(&mut self, argument: &Expression, full: bool) -> Result<Box<Pattern>, Refused> {
         let at = argument.at;
         let Written::Literal(crate::syntax::Literal::String(source)) = &argument.kind else {
             return unsupported(at, "a pattern that is not written out");
@@ -158,7 +158,13 @@ impl Planner<'_> {
             Pattern::new(source, Dialect::FhirPath)
         };
         match pattern {
-            Ok(pattern) => Ok(Box::new(pattern)),
+            Ok(pattern) => match self.room.checked_sub(pattern.size()) {
+                Some(room) => {
+                    self.room = room;
+                    Ok(Box::new(pattern))
+                }
+                None => refused(at, Why::TooLarge("patterns of 2 MB")),
+            },
             Err(expected) => refused(at, Why::Pattern(expected)),
         }
     }

@@ -46,6 +46,8 @@ impl Plan {
             context: kinds(context.focus),
             resource: kinds(context.resource),
             this: kinds(context.focus),
+            left: MOST,
+            room: ROOM,
         };
         let (root, _) = planner.op(expression)?;
         Ok(Self { root })
@@ -58,13 +60,28 @@ struct Planner<'t> {
     resource: Kinds,
     /// What `$this` can be here.
     this: Kinds,
+    /// How many more expressions are planned.
+    left: usize,
+    /// How many more bytes patterns may take.
+    room: usize,
 }
+
+/// How many expressions are planned: what is repeated is planned several times, and can be within
+/// itself.
+const MOST: usize = 20_000;
+
+/// What the patterns of a plan may take, in bytes.
+const ROOM: usize = 2 << 20;
 
 type Planned = Result<(Op, Kinds), Refused>;
 
 impl Planner<'_> {
     fn op(&mut self, expression: &Expression) -> Planned {
         let at = expression.at;
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => return refused(at, Why::TooLarge("to repeat")),
+        }
         match &expression.kind {
             Written::Empty => Ok((Op::Nothing, Kinds::NONE)),
             Written::Literal(literal) => constant(literal, at),
