@@ -30,7 +30,7 @@ pub enum Text<'v> {
     /// As it stands there.
     There(&'v [u8]),
     /// Made.
-    Made(Rc<[u8]>),
+    Made(Rc<Vec<u8>>),
 }
 
 impl Text<'_> {

@@ -97,6 +97,14 @@ impl<'v> Run<'_, 'v> {
         }
     }
 
+    /// The same of an argument that may be missing.
+    pub(super) fn text_or_none<'a>(
+        &self,
+        item: Option<&'a Item<'v>>,
+    ) -> Result<Option<&'a [u8]>, Stop> {
+        item.map_or(Ok(None), |item| self.text(item))
+    }
+
     pub(super) fn has_value(&self, item: &Item<'v>) -> bool {
         match item {
             Item::Node(node) => {

@@ -7,6 +7,7 @@ use crate::plan::{Arithmetic, Constant, Op};
 use crate::refusal::Stop;
 use crate::types::System;
 use jsonb::{Number, Value};
+use std::rc::Rc;
 
 const INTEGER: &str = "one integer";
 
@@ -56,11 +57,9 @@ impl<'v> Run<'_, 'v> {
             Op::Concatenate(left, right) => {
                 let left = self.single(left, scope, "one string")?;
                 let right = self.single(right, scope, "one string")?;
-                let text = |item: Option<&'_ Item<'v>>| match item {
-                    Some(item) => Ok::<_, Stop>(self.text(item)?.unwrap_or_default().to_vec()),
-                    None => Ok(Vec::new()),
-                };
-                Some(self.made(&[&text(left.as_ref())?, &text(right.as_ref())?])?)
+                let left = self.text_or_none(left.as_ref())?.unwrap_or_default();
+                let right = self.text_or_none(right.as_ref())?.unwrap_or_default();
+                Some(self.made(&[left, right])?)
             }
             Op::Arithmetic(arithmetic, left, right) => {
                 let Some((left, right)) = self.both(left, right, scope)? else {
@@ -101,7 +100,7 @@ impl<'v> Run<'_, 'v> {
                     return self.made(&[of]).map(Some).map(Some);
                 }
                 let made = pattern.replace(of, with, |count| self.budget.take(count))?;
-                Some(Item::String(Text::Made(made.into())))
+                Some(Item::String(Text::Made(Rc::new(made))))
             }
             _ => return Ok(None),
         }))
@@ -128,7 +127,7 @@ impl<'v> Run<'_, 'v> {
             jsonb::memory::reserve(&mut text, part.len())?;
             text.extend_from_slice(part);
         }
-        Ok(Item::String(Text::Made(text.into())))
+        Ok(Item::String(Text::Made(Rc::new(text))))
     }
 
     fn convert(&self, system: System, item: Item<'v>) -> Result<Option<Item<'v>>, Stop> {

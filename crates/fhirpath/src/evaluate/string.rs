@@ -4,6 +4,7 @@ use super::{Run, Scope};
 use crate::item::{Item, Text};
 use crate::plan::{Op, Text as Function};
 use crate::refusal::Stop;
+use std::rc::Rc;
 
 impl<'v> Run<'_, 'v> {
     /// The value of a function of one string.
@@ -26,10 +27,6 @@ impl<'v> Run<'_, 'v> {
             *argument = self.single(op, scope, "one argument")?;
         }
         let [first, second] = &arguments;
-        let string = |argument: &'_ Option<Item<'v>>| match argument {
-            Some(item) => Ok(self.text(item)?.map(<[u8]>::to_vec)),
-            None => Ok::<_, Stop>(None),
-        };
         Ok(match function {
             Function::Length => Some(Item::Integer(characters(text))),
             Function::Upper | Function::Lower => {
@@ -58,20 +55,23 @@ impl<'v> Run<'_, 'v> {
                 self.part(&item, start, end)?
             }
             Function::Replace => {
-                let (Some(old), Some(new)) = (string(first)?, string(second)?) else {
+                let (Some(old), Some(new)) = (
+                    self.text_or_none(first.as_ref())?,
+                    self.text_or_none(second.as_ref())?,
+                ) else {
                     return Ok(None);
                 };
-                Some(self.replaced(text, &old, &new)?)
+                Some(self.replaced(text, old, new)?)
             }
             _ => {
-                let Some(part) = string(first)? else {
+                let Some(part) = self.text_or_none(first.as_ref())? else {
                     return Ok(None);
                 };
                 match function {
-                    Function::StartsWith => Some(Item::Boolean(text.starts_with(&part))),
-                    Function::EndsWith => Some(Item::Boolean(text.ends_with(&part))),
+                    Function::StartsWith => Some(Item::Boolean(text.starts_with(part))),
+                    Function::EndsWith => Some(Item::Boolean(text.ends_with(part))),
                     _ => {
-                        let found = self.find(text, &part)?;
+                        let found = self.find(text, part)?;
                         Some(match function {
                             Function::Contains => Item::Boolean(found.is_some()),
                             _ => Item::Integer(match found {
@@ -146,7 +146,7 @@ impl<'v> Run<'_, 'v> {
             }
             put(rest)?;
         }
-        Ok(Item::String(Text::Made(made.into())))
+        Ok(Item::String(Text::Made(Rc::new(made))))
     }
 }
 
