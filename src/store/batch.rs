@@ -74,6 +74,15 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Creates rows under keys that nobody has; a clash is PostgreSQL's 23505.
+pub fn insert_new(
+    session: &Session,
+    table: &Table,
+    batch: &Batch<'_>,
+) -> Result<HashMap<String, i32>> {
+    write_many(session, table, Action::InsertNew, batch)
+}
+
 /// Creates rows; gives the ids and versions of those whose key and identities were free.
 pub fn insert_many(
     session: &Session,

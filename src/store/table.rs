@@ -54,6 +54,8 @@ pub enum Action {
     ReadAt,
     /// All versions, newest first.
     Versions,
+    /// Creates the rows of arrays, whose keys are new.
+    InsertNew,
     /// Creates the rows of arrays; those whose key or identity is there do not come back.
     InsertMany,
     /// The same; a row whose key is there is locked in its turn, so that all rows are held in the
@@ -307,6 +309,10 @@ impl Table {
                      UNION ALL SELECT {row}, ended_at {archived} ORDER BY version DESC"
                 ),
                 with(&[]),
+            ),
+            Action::InsertNew => (
+                format!("{insert_many} RETURNING id, version"),
+                contents(TEXTS, JSONBS),
             ),
             Action::InsertMany => (
                 format!("{insert_many} ON CONFLICT DO NOTHING RETURNING id, version"),

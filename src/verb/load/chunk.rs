@@ -125,7 +125,15 @@ fn put(guarded: &Guarded, bodies: &[&Incoming<'_>], mode: Mode) -> Result<Vec<La
 fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Result<Vec<Landed>> {
     let table = guarded.table()?;
     let of_write = |error| refusal::of_write(guarded, error);
-    let made = batch::insert_many(session, table, &batch_of(bodies)).map_err(of_write)?;
+    // To look for clashes first costs a fifth of it all, and here nothing can clash.
+    let new = !guarded.indexes.iter().any(|index| index.unique)
+        && bodies.iter().all(|body| body.is_new());
+    let batch = batch_of(bodies);
+    let made = match new {
+        true => batch::insert_new(session, table, &batch),
+        false => batch::insert_many(session, table, &batch),
+    }
+    .map_err(of_write)?;
     bodies
         .iter()
         .map(|body| {
