@@ -1,4 +1,4 @@
-//! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, and nothing else.
+//! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, with the `type` and `meta` of what was read.
 
 use crate::pg::{Error, Result, State};
 use crate::store::row::Content;
@@ -16,11 +16,12 @@ pub struct Body<'a> {
     pub contained: Option<Value<'a>>,
 }
 
-const SHAPE: &str = "A body is {\"data\": {...}, \"contained\"?: {...}, \"id\"?: \"...\"}.";
+const SHAPE: &str = "A body is {\"data\": {...}, \"contained\"?: {...}, \"id\"?: \"...\"}; type and meta, as they are read, may stay.";
 
 impl<'a> Body<'a> {
-    /// Takes a body apart.
-    pub fn read(body: Value<'a>) -> Result<Self> {
+    /// Takes a body for this profile apart. What was read can be written back: `type` must be that of
+    /// the profile, and `meta` is the server's to say.
+    pub fn read(profile: &str, body: Value<'a>) -> Result<Self> {
         let bad = |message: &str| Error::refuse(State::BadRequest, message).hint(SHAPE);
         let Value::Object(object) = body else {
             return Err(bad("body is not an object"));
@@ -32,7 +33,8 @@ impl<'a> Body<'a> {
                 (b"id", Value::String(bytes)) => {
                     id = Some(std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?);
                 }
-                (b"id", Value::Null) | (b"contained", Value::Null) => {}
+                (b"id" | b"contained" | b"type", Value::Null) | (b"meta", _) => {}
+                (b"type", given) => check_type(profile, given)?,
                 (b"id", _) => return Err(bad("id in the body is not a string")),
                 (b"data", value) => data = Some(value),
                 (b"contained", value) => contained = Some(value),
@@ -55,12 +57,37 @@ impl<'a> Body<'a> {
         match (argument, self.id) {
             (Some(argument), Some(id)) if argument != id => Err(Error::refuse(
                 State::BadRequest,
-                "the id in the body is not the id of the call",
+                format!(
+                    "the id in the body is {}, and that of the call {}",
+                    shown_key(id.as_bytes()),
+                    shown_key(argument.as_bytes())
+                ),
             )
             .hint("Leave one of the two out.")),
             (argument, id) => Ok(argument.or(id)),
         }
     }
+}
+
+/// Refuses a body of another type.
+pub fn check_type(profile: &str, given: Value<'_>) -> Result<()> {
+    let Value::String(bytes) = given else {
+        return Err(Error::refuse(
+            State::BadRequest,
+            "type in the body is not a string",
+        ));
+    };
+    if bytes == profile.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "the body is of type {}, and is to be written as {profile}",
+            shown_key(bytes)
+        ),
+    )
+    .hint("Write it to the profile of its type, or leave type out."))
 }
 
 /// A key of a document, for a message: so much of it as a name can be.

@@ -154,7 +154,7 @@ fn link_with_a_malformed_body_is_refused() {
         json!({"from": good["from"]}),
         json!({"to": good["to"]}),
         with("extra", json!(1)),
-        with("id", json!("provider.p,office.o")),
+        with("id", json!("provider.p,office.x")),
         with("from", json!("p")),
         with("from", json!({"id": "p"})),
         with("from", json!({"type": "provider"})),

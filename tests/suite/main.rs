@@ -73,6 +73,7 @@ mod repair;
 mod revision;
 mod role;
 mod roles;
+mod round_trip;
 mod secure;
 mod signature;
 mod size;

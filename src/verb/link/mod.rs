@@ -10,7 +10,7 @@ pub use list::list;
 pub use validate::validate;
 pub use write::{link, make, put, upsert};
 
-use super::body::{Parts, shown_key};
+use super::body::{Parts, check_type, shown_key};
 use crate::pg::{Error, Result, State};
 use crate::store::Guarded;
 use crate::store::catalog::Ends;
@@ -47,17 +47,21 @@ fn bad(message: impl Into<String>) -> Error {
 }
 
 impl<'a> Body<'a> {
-    /// Takes a body apart.
-    pub fn read(body: Value<'a>) -> Result<Self> {
+    /// Takes a body for this relationship apart. What was read can be written back: `type` and `id`
+    /// must be those of the link, and `meta` is the server's to say.
+    pub fn read(guarded: &Guarded, body: Value<'a>) -> Result<Self> {
         let Value::Object(object) = body else {
             return Err(bad("body is not an object"));
         };
-        let (mut from, mut to, mut data) = (None, None, None);
+        let (mut from, mut to, mut data, mut id) = (None, None, None, None);
         for member in object.iter() {
             match member? {
                 (b"from", end) => from = Some(End::read(end, "from")?),
                 (b"to", end) => to = Some(End::read(end, "to")?),
-                (b"data", Value::Null) => {}
+                (b"data" | b"id" | b"type", Value::Null) | (b"meta", _) => {}
+                (b"type", given) => check_type(guarded.name(), given)?,
+                (b"id", Value::String(bytes)) => id = Some(bytes),
+                (b"id", _) => return Err(bad("id in the body is not a string")),
                 (b"data", value) => data = Some(Parts::data(value)?),
                 (key, _) => {
                     let key = shown_key(key);
@@ -65,11 +69,20 @@ impl<'a> Body<'a> {
                 }
             }
         }
-        Ok(Self {
+        let body = Self {
             from: from.ok_or_else(|| bad("body has no from"))?,
             to: to.ok_or_else(|| bad("body has no to"))?,
             data: data.map_or_else(Parts::empty, Ok)?,
-        })
+        };
+        let own = ends_of(guarded)?.id(body.from.id, body.to.id);
+        match id {
+            Some(id) if id != own.as_bytes() => Err(bad(format!(
+                "the id in the body is {}, and that of its ends {}",
+                shown_key(id),
+                shown_key(own.as_bytes())
+            ))),
+            _ => Ok(body),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use ingest_engine::{Issue, issue::Code};
 /// The OperationOutcome of a link: its ends, as the caller sees them, and its data.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = named(call, Noun::Link)?;
-    let body = Body::read(call.need_jsonb(2, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let mut issues = body.type_issues(&guarded)?;
     if issues.is_empty() {
         issues = missing_ends(&guarded, body.key())?;

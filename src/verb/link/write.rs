@@ -11,7 +11,7 @@ use crate::verb::row::{Noun, named, put as put_row};
 /// Links two resources.
 pub fn link(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = named(call, Noun::Link)?;
-    let body = Body::read(call.need_jsonb(2, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let made = Session::open(|session| make(session, &guarded, &body))?;
     Written::stored(Outcome::Created, &guarded, made)?.answer(call)
 }
@@ -28,7 +28,7 @@ pub fn make(session: &Session, guarded: &Guarded, body: &Body<'_>) -> Result<Sto
 /// Links two resources, or replaces the data of their link.
 pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = named(call, Noun::Link)?;
-    let body = Body::read(call.need_jsonb(2, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let expected = call.int4(3)?;
     let (outcome, link) = Session::open(|session| put(session, &guarded, &body, expected))?;
     Written::stored(outcome, &guarded, link)?.answer(call)

@@ -56,7 +56,7 @@ pub fn write(
     let before = render::body(&current)?;
     // The body's own object is one level around the data.
     let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
-    let body = Body::read(Value::read(&after)?).map_err(|error| {
+    let body = Body::read(guarded.name(), Value::read(&after)?).map_err(|error| {
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
     body.id(Some(id))?;
