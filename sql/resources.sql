@@ -90,6 +90,11 @@ CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mo
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_load_wrapper';
 COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writes an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. Errors: PT400, PT404, PT409, PT413, PT422';
 
+CREATE FUNCTION ingest.issues(outcome jsonb DEFAULT NULL)
+    RETURNS TABLE (severity text, code text, expression text, diagnostics text)
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'issues_wrapper';
+COMMENT ON FUNCTION ingest.issues(jsonb) IS 'The issues of an OperationOutcome, as resource_validate returns it and as the DETAIL of an error has it, or of an array of issues, as resource_load and profile_check return them: one row each, in their order; expression is the first. Errors: PT400 neither';
+
 CREATE FUNCTION ingest.criteria(query text) RETURNS jsonb
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'criteria_wrapper';
 COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma; tag=x&tag=y is {"tag": [["x"], ["y"]]}, one of each. Errors: PT400 no key, or not UTF-8; PT413 longer than 8 kB, or more than 64 keys';

@@ -89,6 +89,7 @@ pg::sql_function! {
     resource_exists => |call| verb::row::exists(call, Noun::Resource);
     resource_search => verb::resource::search;
     criteria => verb::criteria::from_query;
+    issues => verb::issues::issues;
     moment => verb::criteria::moment;
     bundle_apply => verb::bundle::apply;
     resource_history => |call| verb::row::history(call, Noun::Resource);

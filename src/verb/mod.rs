@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod criteria;
 mod definition;
 pub mod http;
+pub mod issues;
 pub mod link;
 pub mod load;
 pub mod profile;

@@ -167,6 +167,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'status'", "'[\"open\"]'"],
     ),
     ("criteria", &["'name=x'"]),
+    (
+        "issues",
+        &["'{\"issue\": [{\"severity\": \"error\", \"code\": \"invalid\"}]}'"],
+    ),
     ("moment", &["'2024'"]),
     ("profile_json_schema", &["'clinic'", "'office'"]),
     ("verify", &["'clinic'"]),

@@ -161,9 +161,20 @@ fn functions_given_random_arguments_answer_or_refuse() {
     assert!(!logged.contains("terminated by signal"), "seed {seed}");
 }
 
-/// A name that is not known is told, so that who misspelt it finds it.
+/// A name that is not known, or disagrees with another, is told, so that who misspelt it finds it.
 fn without_names(told: &str) -> String {
-    told.replace(&format!("no property {PLANTED}"), "")
+    let mut told = told.to_owned();
+    for before in [
+        "no property ",
+        "is of type ",
+        "the id in the body is ",
+        "that of the call ",
+        "that of its ends ",
+        "does not take: ",
+    ] {
+        told = told.replace(&format!("{before}{PLANTED}"), "");
+    }
+    told
 }
 
 fn setting(name: &str) -> Option<u64> {

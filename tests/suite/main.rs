@@ -43,6 +43,7 @@ mod injection;
 mod install;
 mod invariant;
 mod isolation;
+mod issues;
 mod jsonb;
 mod kept;
 mod key_index;

@@ -874,6 +874,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "verify",
         // They compute.
         "criteria",
+        "issues",
         "moment",
         "end_then",
         "no_such",
