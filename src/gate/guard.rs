@@ -140,12 +140,16 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             // The insert is going to clash; with ON CONFLICT DO UPDATE this row is what `excluded`
             // shows, so what the writer gave must stay as it is.
             version: given.unwrap_or(version),
-            created_at: row.instant(layout.created_at).unwrap_or(created_at),
-            updated_at: row.instant(layout.updated_at).unwrap_or(updated_at),
-            profile_version: row.int4(layout.profile_version).unwrap_or(profile_version),
+            created_at: given_at(&row, layout.created_at).unwrap_or(created_at),
+            updated_at: given_at(&row, layout.updated_at).unwrap_or(updated_at),
+            profile_version: row
+                .int4(layout.profile_version)
+                .filter(|version| *version != 0)
+                .unwrap_or(profile_version),
         },
+        // Who counts versions by himself begins with the first.
+        (Before::Never | Before::Nothing, None | Some(1)) => first(1, now()),
         (_, Some(expected)) => return Err(refusal::stale(guarded, expected, 0)),
-        (Before::Never | Before::Nothing, None) => first(1, now()),
         (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
     };
     if !generated {
@@ -175,10 +179,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         created_at.unwrap_or_default(),
         updated_at.unwrap_or_default(),
     );
-    if row
-        .instant(layout.created_at)
-        .is_some_and(|given| given != created_at)
-    {
+    if given_at(&row, layout.created_at).is_some_and(|given| given != created_at) {
         return Err(Error::refuse(
             State::BadRequest,
             format!("created_at of {} cannot change", guarded.name()),
@@ -186,7 +187,8 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         .hint("Leave the column out; the guard keeps it."));
     }
     match row.int4(layout.version) {
-        Some(expected) if expected != current => {
+        // An ORM that locks optimistically asks for the version in WHERE, and writes the next one.
+        Some(expected) if expected != current && Some(expected) != current.checked_add(1) => {
             return Err(refusal::stale(guarded, expected, current));
         }
         _ => {}
@@ -239,6 +241,11 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         profile_version,
     };
     answer(&row, &layout, &changed, None, contained)
+}
+
+/// An instant that the writer gave; the default stands for none (see `ddl::LEFT_OUT`).
+fn given_at(row: &Tuple<'_>, column: i32) -> Option<Instant> {
+    row.instant(column).filter(|at| *at != Instant::MIN)
 }
 
 /// What a row contains, as it is stored.

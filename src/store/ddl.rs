@@ -27,15 +27,28 @@ pub struct Named<'a> {
     pub name: &'a str,
 }
 
-/// The columns that every guarded table has between its key and its content. They have no
-/// defaults: what the writer leaves out is what the guard fills.
+/// What stands for a column that the guard keeps when the writer leaves it out. They are defaults, so
+/// that no tool asks a person for them; the guard puts its own in their place.
+pub const LEFT_OUT: [(&str, &str); 4] = [
+    ("version", "0"),
+    ("created_at", "'-infinity'"),
+    ("updated_at", "'-infinity'"),
+    ("profile_version", "0"),
+];
+
+/// The columns that every guarded table has between its key and its content.
+const KEPT: &str = "version pg_catalog.int4 NOT NULL DEFAULT 0, \
+     created_at pg_catalog.timestamptz NOT NULL DEFAULT '-infinity', \
+     updated_at pg_catalog.timestamptz NOT NULL DEFAULT '-infinity', \
+     profile_version pg_catalog.int4 NOT NULL DEFAULT 0";
+/// The same in a history, which nobody but the archive writes.
 const BOOKKEEPING: &str = "version pg_catalog.int4 NOT NULL, \
      created_at pg_catalog.timestamptz NOT NULL, updated_at pg_catalog.timestamptz NOT NULL, \
      profile_version pg_catalog.int4 NOT NULL";
 const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
     (
         "version",
-        "The version, from 1, kept by the guard; written by hand it is the version that the writer expects",
+        "The version, from 1, kept by the guard; written by hand it is the version that the writer expects, or the next one",
     ),
     (
         "created_at",
@@ -63,7 +76,7 @@ pub fn make(
     let sql = match (ends, history) {
         (None, false) => format!(
             "CREATE TABLE {schema}.{table} (\
-             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {BOOKKEEPING}, \
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {KEPT}, \
              data pg_catalog.jsonb NOT NULL, contained pg_catalog.jsonb)"
         ),
         (None, true) => format!(
@@ -81,7 +94,7 @@ pub fn make(
                      CONSTRAINT \"{name}_to\" REFERENCES {schema}.\"{to}\" (id), \
                  id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL GENERATED ALWAYS AS \
                      ('{from}.' || from_id || ',{to}.' || to_id) STORED, \
-                 {BOOKKEEPING}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
+                 {KEPT}, data pg_catalog.jsonb NOT NULL DEFAULT '{{}}', \
                  PRIMARY KEY (from_id, to_id))"
             )
         }

@@ -58,6 +58,7 @@ mod messages;
 mod mixture;
 mod on_delete;
 mod online;
+mod orm;
 mod outdated;
 mod own_id;
 mod own_names;

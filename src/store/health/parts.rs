@@ -112,6 +112,19 @@ pub(super) fn columns(
                 )]),
             ));
         }
+        let left_out = ddl::LEFT_OUT.iter().find(|(kept, _)| *kept == column);
+        if let Some((_, default)) = left_out.filter(|_| !history && !row.bool(5)) {
+            let cure = format!("ALTER TABLE {quoted} ALTER COLUMN {column} SET DEFAULT {default}");
+            findings.push(
+                Finding::curable(
+                    &object,
+                    format!("the column {column} has no default"),
+                    Lock::All,
+                    Cure::Run(vec![cure]),
+                )
+                .slight(),
+            );
+        }
         if shape.ends.is_none() && !history && column == "id" && !row.bool(5) {
             findings.push(Finding::curable(
                 &object,
