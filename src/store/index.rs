@@ -244,7 +244,7 @@ impl Index {
         table: &Table,
     ) -> Result<()> {
         if self.unique {
-            self.check_unique(session, table)?;
+            self.check_unique(session, profile, table)?;
         }
         session
             .execute(&self.create(source, profile, ""))
@@ -252,7 +252,7 @@ impl Index {
                 true => Error::refuse(
                     State::Conflict,
                     format!(
-                        "stored values are too long for an index over {}",
+                        "stored values of {profile} are too long for an index over {}",
                         self.named()
                     ),
                 )
@@ -288,7 +288,7 @@ impl Index {
     }
 
     /// Refuses to make an identity of what is not unique, and says which rows it is.
-    fn check_unique(&self, session: &Session, table: &Table) -> Result<()> {
+    fn check_unique(&self, session: &Session, profile: &Name, table: &Table) -> Result<()> {
         let expression = format!("identities ({})", self.named());
         let issue = |ids| {
             Issue::error(
@@ -304,7 +304,7 @@ impl Index {
         }
         Err(Error::refuse(
             State::Conflict,
-            "stored rows share what is to be an identity",
+            format!("stored rows of {profile} share what is to be an identity"),
         )
         .detail(operation_outcome(&issues))
         .hint("DETAIL names the rows; change or delete all but one of each."))

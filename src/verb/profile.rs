@@ -238,7 +238,8 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
                     purge_one(session, &source, relationship)?;
                 } else if ddl::holds_rows(session, &source, relationship.name())? {
                     let count = ddl::count_rows(session, &source, relationship.name())?;
-                    linked.push(format!("{} ({count} links)", relationship.name()));
+                    let noun = if count == 1 { "link" } else { "links" };
+                    linked.push(format!("{} ({count} {noun})", relationship.name()));
                 }
             }
             if !linked.is_empty() {

@@ -183,7 +183,7 @@ fn index_over_stored_values_that_are_too_long_is_told_and_refused() {
     let refusal = expect_sqlstate(refused, "PT409");
     assert_eq!(
         refusal.message(),
-        "stored values are too long for an index over mrn"
+        "stored values of pt are too long for an index over mrn"
     );
     client
         .batch_execute(r#"UPDATE clinic.pt SET data = '{"mrn": "b"}' WHERE id = 'b'"#)

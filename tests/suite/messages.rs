@@ -200,7 +200,7 @@ fn foreign_keys_of_the_users_own_are_named() {
     let refusal = expect_sqlstate(client.batch_execute(purge), "PT409");
     assert_eq!(
         refusal.message(),
-        "rows of office have links, or had them: worksAt (1 links)"
+        "rows of office have links, or had them: worksAt (1 link)"
     );
     let hint = refusal.hint().unwrap();
     assert!(
