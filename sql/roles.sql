@@ -25,7 +25,7 @@ BEGIN
         WHEN owner IS NULL THEN ingest.refuse('PT404', ingest.no_such('source', source),
             'SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.')
         WHEN NOT pg_has_role(owner, 'USAGE') THEN ingest.refuse('42501',
-            'must be owner of the source to say who may use it',
+            format('must be owner of the source %s to say who may use it', source),
             'Call as the role that owns the schema, or as a member of it.')
     END;
     RETURN owner;

@@ -365,7 +365,8 @@ fn schema_owner(source: &str) -> Result<Oid> {
         let name = [Arg::Text(source)];
         let rows = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Latest, 1))?;
         rows.first().map(|row| row.oid(1)).ok_or_else(|| {
-            Error::refuse(State::InsufficientPrivilege, "must be owner of the source")
+            let message = format!("must be owner of the source {source}");
+            Error::refuse(State::InsufficientPrivilege, message)
                 .hint("Call as the role that owns the schema, or as a member of it.")
         })
     })
@@ -451,7 +452,7 @@ pub fn elsewhere(named: &str) -> Error {
         State::InsufficientPrivilege,
         format!("the trigger is not on the table that it names, {named}"),
     )
-    .hint("ingest.guard and ingest.archive belong on the table that their arguments name, with the name and the schema that it was made with.")
+    .hint("ingest.guard and ingest.archive belong on the table that their arguments name, with the name and the schema that it was made with: ingest.verify says how one that was renamed or moved comes back.")
 }
 
 fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {

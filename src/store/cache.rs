@@ -239,7 +239,7 @@ fn known_source(name: &str) -> Rc<Source> {
 /// Loads a profile or relationship; `None` if the source has changed since the first of it was read.
 fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
     if Name::check(&source.name, "source").is_err() {
-        return Err(none_there(&source.name));
+        return Err(none_there(&source.name)?);
     }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
@@ -255,7 +255,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
                 format!("no such profile or relationship{}", called(name)),
             )
             .hint("ingest.profile lists the profiles, and ingest.relationship the relationships, that you may use."),
-            false => none_there(&source.name),
+            false => none_there(&source.name)?,
         });
     };
     if !source.is_in(&found.revision) {

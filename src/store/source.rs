@@ -130,15 +130,11 @@ fn exists_already(session: &Session, source: &Name) -> Result<Error> {
             ),
         );
     }
-    Ok(match health::strays(session, Some(name))?.is_empty() {
-        true => schema_taken(source),
-        false => schema_taken(source).hint(LOST_CATALOG),
+    Ok(match lost(session, name)? {
+        None => schema_taken(source),
+        Some(hint) => schema_taken(source).hint(hint),
     })
 }
-
-/// What to do with tables of ours that no catalog knows.
-pub const LOST_CATALOG: &str = "It looks like the tables of a source that has lost its catalog: \
-     ingest.source_adopt(source, catalog) takes them back, with their rows and history.";
 
 /// The refusal of a source whose schema is not there.
 pub fn gone(session: &Session, source: &str) -> Result<Error> {
@@ -171,7 +167,7 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
     check_usage(source)?;
     if !as_owner(What::Catalog, || lock(session, source))? {
-        return Err(none_there(source));
+        return Err(none_there(source)?);
     }
     ownership(session, source, Reading::Latest)
 }
@@ -190,13 +186,29 @@ pub fn may_define(source: &str) -> Result<bool> {
     })
 }
 
-/// There is no such source.
-pub fn none_there(source: &str) -> Error {
+/// The refusal of a source that is not there, though its schema may be.
+pub fn none_there(source: &str) -> Result<Error> {
     // Input can be anything: what cannot be a name is not repeated.
-    let called = Name::new(source, "source").map_or_else(|_| String::new(), |at| format!(": {at}"));
-    Error::refuse(State::NotFound, format!("no such source{called}")).hint(
-        "SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.",
+    let Ok(name) = Name::new(source, "source") else {
+        return Ok(Error::refuse(State::NotFound, "no such source").hint(NONE_THERE));
+    };
+    let hint = match may_use_schema(current_role(), source)? {
+        Some(true) => Session::open(|session| lost(session, source))?,
+        _ => None,
+    };
+    Ok(
+        Error::refuse(State::NotFound, format!("no such source: {name}"))
+            .hint(hint.unwrap_or_else(|| NONE_THERE.to_owned())),
     )
+}
+
+const NONE_THERE: &str =
+    "SELECT source FROM ingest.source lists those you may use; ingest.source_create makes one.";
+
+/// What helps where a schema that is no source has tables of ours.
+fn lost(session: &Session, schema: &str) -> Result<Option<String>> {
+    let strays = health::strays(session, Some(schema))?;
+    Ok(strays.into_iter().next().map(|stray| stray.hint))
 }
 
 /// Holds the row of a source, as it is now: whatever is defined changes it, also after the snapshot
@@ -222,7 +234,7 @@ pub fn check_there(source: &str) -> Result<()> {
     check_usage(source)?;
     match Session::open(|session| Catalog::open(session)?.has_source(session, source))? {
         true => Ok(()),
-        false => Err(none_there(source)),
+        false => Err(none_there(source)?),
     }
 }
 
@@ -256,24 +268,31 @@ fn ownership(session: &Session, source: &str, reading: Reading) -> Result<Standi
         Some(row) if row.bool(1) => Ok(Standing::Owned),
         Some(_) => Err(Error::refuse(
             State::InsufficientPrivilege,
-            "must be owner of the source to define in it",
+            format!("must be owner of the source {source} to define in it"),
         )
         .hint("Call as the role that owns the schema, or as a member of it.")),
     }
 }
 
 /// Holds the catalog row of a source that is the caller's, as [`lock_for_definition`] does, so that
-/// who says what roles may do and who defines wait for each other. Any other source is left to the
-/// caller's own refusals. In a transaction whose snapshot is older than the source's definitions,
+/// who says what roles may do and who defines wait for each other. A source of another is left to
+/// the caller's own refusals. In a transaction whose snapshot is older than the source's definitions,
 /// what the caller would go on to look at is not what is there.
 pub fn hold(session: &Session, source: &str) -> Result<()> {
     let name = [Arg::Text(source)];
     let owned = SCHEMA_SQL.with(|sql| session.run(sql, &name, Reading::Latest, 1))?;
-    if !owned.first().is_some_and(|row| row.bool(1)) {
-        return Ok(());
+    match owned.first() {
+        // Who may make the schema is told what has become of it, as where a definition is refused.
+        None if may_create_schemas(current_role())? && is_known(session, source)? => {
+            return Err(gone(session, source)?);
+        }
+        Some(row) if row.bool(1) => {}
+        _ => return Ok(()),
+    }
+    if !as_owner(What::Catalog, || lock(session, source))? {
+        return Err(none_there(source)?);
     }
     let current = as_owner(What::Catalog, || {
-        lock(session, source)?;
         let defined = |reading| {
             let rows = DEFINED_SQL.with(|sql| session.run(sql, &name, reading, 1))?;
             let names = rows.first().map(|row| row.text(1)).transpose()?;

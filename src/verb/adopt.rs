@@ -76,7 +76,12 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
         put(session, &source, &adopted)?;
         for (key, _) in kinds {
             let definitions = list(&catalog, key, "")?;
-            store::put_versions(session, source.as_str(), definitions.as_bytes())?;
+            store::put_versions(session, source.as_str(), definitions.as_bytes()).map_err(
+                |error| match error.is_postgres(b"22007") || error.is_postgres(b"22008") {
+                    true => malformed(key, "an instant as each defined_at"),
+                    false => error,
+                },
+            )?;
         }
         // Now that all of them are there, each is judged among the others.
         for at in &adopted {

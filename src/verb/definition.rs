@@ -2,7 +2,7 @@
 
 use crate::pg::{Answer, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::{self, Lock, Named};
-use crate::store::health::{self, Shape};
+use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
 use crate::store::{Guarded, Name, source};
@@ -151,11 +151,11 @@ pub fn make_tables(
                 Error::refuse(State::Conflict, format!("there is a table {table} already"));
             let strays = health::strays(session, Some(source.as_str()))?;
             let object = format!("{source}.{table}");
-            let ours = strays.iter().any(|at| at.object.replace('"', "") == object);
-            return Err(refusal.hint(match ours {
-                true => source::LOST_CATALOG,
-                false => "Rename it, or choose another name.",
-            }));
+            let ours = |at: &Finding| at.object.replace('"', "") == object;
+            return Err(match strays.into_iter().find(ours) {
+                Some(stray) => refusal.hint(stray.hint),
+                None => refusal.hint("Rename it, or choose another name."),
+            });
         }
     }
     let kind = match shape.ends {

@@ -144,6 +144,8 @@ fn catalogs_that_do_not_fit_are_refused() {
             profile["version"] = json!(1);
             profile["versions"].as_array_mut().unwrap().truncate(1);
         });
+    let mut soon = kept.clone();
+    soon["profiles"][0]["versions"][0]["defined_at"] = json!("soon");
     let with = |key: &str, new: Value| {
         let mut changed = kept.clone();
         changed[key] = new;
@@ -156,6 +158,19 @@ fn catalogs_that_do_not_fit_are_refused() {
         let refusal = expect_sqlstate(client.execute(call, &[]), "PT409");
         let hint = refusal.hint().unwrap();
         assert_eq!(hint.contains("source_adopt"), hinted, "{call}: {hint}");
+    }
+    // Whatever meets a source that has lost its catalog names what takes it back.
+    for call in [
+        "SELECT ingest.verify('clinic')",
+        "SELECT ingest.profile_define('clinic', 'office', '{\"type\": \"ROOT\"}')",
+        "SELECT ingest.resource_read('clinic', 'office', 'o')",
+        "SELECT ingest.source_grant('clinic', current_user::text, 'read')",
+        "SELECT ingest.source_drop('clinic', true)",
+    ] {
+        let refusal = expect_sqlstate(client.batch_execute(call), "PT404");
+        assert_eq!(refusal.message(), "no such source: clinic", "{call}");
+        let hint = refusal.hint().unwrap();
+        assert!(hint.contains("source_adopt"), "{call}: {hint}");
     }
     for (wrong, named) in [
         (json!({}), "expected an array at vocabularies"),
@@ -177,6 +192,7 @@ fn catalogs_that_do_not_fit_are_refused() {
             ),
             "a string at profiles[0].versions[0].defined_at",
         ),
+        (soon, "an instant as each defined_at at profiles"),
         (with("mine", json!(1)), "no member mine"),
     ] {
         let refusal = expect_sqlstate(adopt(&mut client, &wrong), "PT400");

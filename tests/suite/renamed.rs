@@ -188,9 +188,26 @@ fn renamed_schema_is_recognised_and_comes_back_whole() {
             "PT404",
         ),
         ("SELECT ingest.source_adopt('clinic', '{}')", "PT404"),
+        (
+            "SELECT ingest.source_grant('clinic', current_user::text, 'read')",
+            "PT404",
+        ),
+        ("SELECT ingest.source_secure('clinic')", "PT404"),
     ] {
         let refusal = expect_sqlstate(client.batch_execute(call), sqlstate);
         assert_eq!(refusal.hint(), Some(hint), "{call}");
+    }
+    // Under its new name it is nobody's loss, and no source to be taken back.
+    for (call, sqlstate) in [
+        ("SELECT ingest.source_create('hospital')", "PT409"),
+        ("SELECT ingest.verify('hospital')", "PT404"),
+        (
+            "SELECT ingest.resource_read('hospital', 'office', 'o')",
+            "PT404",
+        ),
+    ] {
+        let refusal = expect_sqlstate(client.batch_execute(call), sqlstate);
+        assert!(refusal.hint().unwrap().ends_with(back), "{refusal:?}");
     }
     // A new schema of the name does not let definitions make empty tables.
     client.batch_execute("CREATE SCHEMA clinic").unwrap();
@@ -208,6 +225,29 @@ fn renamed_schema_is_recognised_and_comes_back_whole() {
         "created 1, updated 2"
     );
     assert_sound(&mut client, "clinic");
+}
+
+/// A definition in whose way a renamed table stands says which that is.
+#[test]
+fn renamed_tables_in_the_way_of_a_definition_are_recognised() {
+    let (_database, mut client) = database();
+    client
+        .batch_execute("ALTER TABLE clinic.office RENAME TO surgery")
+        .unwrap();
+    let new = clinic::define(&mut client, "clinic", "surgery", &json!({"type": "ROOT"}));
+    let refusal = expect_sqlstate(new, "PT409");
+    assert_eq!(
+        refusal.hint(),
+        Some(
+            "clinic.surgery looks like clinic.office: ALTER TABLE clinic.surgery RENAME TO office"
+        )
+    );
+    let insert = "INSERT INTO clinic.surgery (data) VALUES ('{}')";
+    let refusal = expect_sqlstate(client.batch_execute(insert), "42501");
+    assert!(
+        refusal.hint().unwrap().contains("ingest.verify"),
+        "{refusal:?}"
+    );
 }
 
 /// Two tables that have changed their names are not taken for each other.

@@ -77,6 +77,9 @@ const CHANGED: &str = "SELECT p.source, p.profile FROM ingest.profile AS p \
      AND NOT COALESCE(v.definition = p.definition, false) ORDER BY 1, 2";
 const GONE: &str = "SELECT s.source FROM ingest.source AS s WHERE ($1 IS NULL OR s.source = $1) \
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n WHERE n.nspname = s.source) ORDER BY 1";
+/// What to do with tables of ours that no catalog knows.
+const LOST_CATALOG: &str = "Tables that have lost their catalog are taken back with their rows and \
+     history by ingest.source_adopt(source, catalog); a catalog that was not saved can be written by hand.";
 
 thread_local! {
     static GUARDED_SQL: ManuallyDrop<Statement> =
@@ -255,9 +258,7 @@ pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
             "no definition names the table",
             match elsewhere {
                 Some(moved) => moved.hint(),
-                None => "ingest.source_adopt(source, catalog) takes back the tables of a source \
-                         that have lost their catalog."
-                    .to_owned(),
+                None => LOST_CATALOG.to_owned(),
             },
         ));
     }
