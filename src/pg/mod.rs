@@ -59,6 +59,7 @@ pub use probe::{KeyIndex, Parts};
 pub use relation::{hold_relation, relation};
 pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
+pub(crate) use spi::statements;
 pub use spi::{About, Arg, Label, Reading, Session, Statement, kind};
 pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};

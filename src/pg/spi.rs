@@ -37,6 +37,18 @@ pub mod kind {
     pub const JSONBS: Oid = pg_sys::JSONBARRAYOID;
 }
 
+/// Statements by key that live as long as the backend, and are planned when they first run:
+/// `NAME = SQL, [types];`
+macro_rules! statements {
+    ($($name:ident = $sql:expr, $types:expr;)*) => {
+        thread_local! {$(
+            static $name: ::core::mem::ManuallyDrop<$crate::pg::Statement> =
+                const { ::core::mem::ManuallyDrop::new($crate::pg::Statement::keyed($sql, &$types)) };
+        )*}
+    };
+}
+pub(crate) use statements;
+
 /// The value of a statement parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum Arg<'a> {

@@ -65,20 +65,16 @@ pub fn on_history<T>(
 /// Runs `body` as the owner of the table that a reference of `referrer`'s leads to, to hold a row of
 /// it, or refuses. No other table can be named in it.
 pub fn on_target<T>(table: &Table, referrer: Oid, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let found = target(table, referrer)?;
-    let acting = Acting {
-        owner: found.owner,
-        confined: false,
-        own_path: false,
-        named: Some([found.relation; 2]),
-    };
-    act(acting, body)
+    on_one(target(table, referrer)?, body)
 }
 
 /// Runs `body` as the owner of a table whose rows may refer to one that was deleted, to look for
 /// them, or refuses. No other table can be named in it.
 pub fn on_referrer<T>(table: &Table, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let found = held(table)?;
+    on_one(held(table)?, body)
+}
+
+fn on_one<T>(found: Found, body: impl FnOnce() -> Result<T>) -> Result<T> {
     let acting = Acting {
         owner: found.owner,
         confined: false,

@@ -4,12 +4,11 @@
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
 use super::acting::{What, as_owner};
-use crate::pg::{Arg, Error, Reading, Result, Row, Session, Statement, kind};
+use crate::pg::{Arg, Error, Reading, Result, Row, Session, kind, statements};
 use ingest_engine::description::Format;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
 use jsonb::Value;
 use std::collections::HashMap;
-use std::mem::ManuallyDrop;
 
 /// Everything that is known of some names, in one statement with one snapshot.
 const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version, p.kind, p.additional_properties, \
@@ -48,15 +47,6 @@ const REFERRERS: &str = "WITH RECURSIVE holder AS (\
 const SOURCE: &str = "SELECT format FROM ingest.source WHERE source = $1";
 const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
      WHERE source = ANY ($1)";
-
-macro_rules! statements {
-    ($($name:ident = $sql:expr, $types:expr;)*) => {
-        thread_local! {$(
-            static $name: ManuallyDrop<Statement> =
-                const { ManuallyDrop::new(Statement::keyed($sql, &$types)) };
-        )*}
-    };
-}
 
 statements! {
     DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXTS];

@@ -4,7 +4,7 @@ use super::acting::{What, as_owner};
 use super::index;
 use super::name::Name;
 use super::source::newer_than_snapshot;
-use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, statements};
 use ingest_engine::{Definition, Description, Kind, Relationship};
 use jsonb::{Item, Value, write};
 use std::mem::ManuallyDrop;
@@ -79,15 +79,6 @@ const VOCABULARY: &str = "SELECT concepts FROM ingest.vocabulary \
 const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary, concepts) \
      VALUES ($1, $2, $3) ON CONFLICT (source, vocabulary) DO UPDATE SET \
      concepts=excluded.concepts, defined_at=excluded.defined_at";
-
-macro_rules! statements {
-    ($($name:ident = $sql:expr, $types:expr;)*) => {
-        thread_local! {$(
-            static $name: ManuallyDrop<Statement> =
-                const { ManuallyDrop::new(Statement::keyed($sql, &$types)) };
-        )*}
-    };
-}
 
 statements! {
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXT];

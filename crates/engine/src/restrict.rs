@@ -34,13 +34,7 @@ impl Place {
 /// Finds them. A named type or a contained profile that the schema has not been given yet is asked
 /// for.
 pub fn restricting(schema: &Schema, profile: &Profile) -> Result<Restricting, Box<Stop>> {
-    let mut search = Search {
-        schema,
-        within: Vec::new(),
-        again: Vec::new(),
-        found: Vec::new(),
-    };
-    search.shape(profile, 0, "")?;
+    let search = Search::of(schema, profile)?;
     let again = &search.again;
     let is_in_circle = |within: &[Shape]| within.iter().any(|shape| again.contains(shape));
     let mut anywhere = search.found.iter().any(|(_, within)| is_in_circle(within));
@@ -61,23 +55,12 @@ fn contains(schema: &Schema, profile: &Profile, seen: &mut Vec<Slot>) -> Result<
             Known::No => continue,
             Known::Unknown => return Err(schema.needs(kind.slot)),
         };
-        let own = restricting_data(schema, inner)?;
-        if own || contains(schema, inner, seen)? {
+        let own = Search::of(schema, inner)?.found;
+        if !own.is_empty() || contains(schema, inner, seen)? {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-fn restricting_data(schema: &Schema, profile: &Profile) -> Result<bool, Box<Stop>> {
-    let mut search = Search {
-        schema,
-        within: Vec::new(),
-        again: Vec::new(),
-        found: Vec::new(),
-    };
-    search.shape(profile, 0, "")?;
-    Ok(!search.found.is_empty())
 }
 
 /// A shape, by its profile and its number there.
@@ -92,7 +75,19 @@ struct Search<'s> {
     found: Vec<(Place, Vec<Shape>)>,
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
+    /// All that is found in the data of a profile.
+    fn of(schema: &'s Schema, profile: &Profile) -> Result<Self, Box<Stop>> {
+        let mut search = Self {
+            schema,
+            within: Vec::new(),
+            again: Vec::new(),
+            found: Vec::new(),
+        };
+        search.shape(profile, 0, "")?;
+        Ok(search)
+    }
+
     fn shape(&mut self, profile: &Profile, number: usize, path: &str) -> Result<(), Box<Stop>> {
         let here = (profile.slot, number);
         if self.within.contains(&here) {
