@@ -2,7 +2,7 @@
 
 use crate::pg::{Answer, Call, Error, Event, Result, State, kind};
 use crate::store::row::RowKey;
-use crate::store::{find_for_gate, reference, refusal, source as sources};
+use crate::store::{find_for_gate, reference, source as sources};
 use ingest_engine::Resource;
 use std::ffi::CString;
 
@@ -50,12 +50,10 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             contained: None,
         };
         let (checked, report) = guarded.check_elsewhere(&resource)?;
-        if report.refuses() {
-            return Err(refusal::of_report(&guarded, report));
-        }
         reference::hold(
             &guarded,
             RowKey::Id(""),
+            report,
             checked.references,
             trigger.owner(),
         )?;

@@ -5,14 +5,14 @@
 
 use super::confirm;
 use crate::pg::{
-    Answer, Arg, Call, Error, Event, Instant, PerTable, Result, State, TriggerCall, Tuple, now,
+    Answer, Arg, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
 use crate::store::row::RowKey;
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
 use ingest_engine::issue::Code;
-use ingest_engine::{Issue, Reference, Resource, id_is_valid};
+use ingest_engine::{Issue, Reference, Report, Resource, id_is_valid};
 use jsonb::Value;
 
 /// `ingest.guard('source', 'profile')`
@@ -107,8 +107,9 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let Judgement {
         contained,
         profile_version,
+        report,
         references,
-    } = judge(guarded, &row, &layout, key, None)?;
+    } = judge(guarded, &row, &layout, key, None, trigger.owner())?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
     // A trigger of somebody's that has seen the id can have told it to another session.
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
@@ -119,7 +120,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     };
     // A row that is going to clash is not stored; what an update makes of it is judged as an update.
     if !matches!(before, Before::Living { .. }) {
-        reference::hold(guarded, key, references, trigger.owner())?;
+        reference::hold(guarded, key, report, references, trigger.owner())?;
     }
     let first = |version: i32, instant: Instant| Verdict {
         version,
@@ -212,14 +213,17 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let Judgement {
         contained,
         profile_version,
-        mut references,
-    } = judge(guarded, &row, &layout, key, old_contained)?;
-    // What the same definition has let pass is not looked for again.
-    if !references.is_empty() && !is_outdated {
-        let (before, _) = guarded.check(&as_it_was(&old, &layout, key)?)?;
-        references.retain(|new| !before.references.iter().any(|old| old.is_to(new)));
-    }
-    reference::hold(guarded, key, references, trigger.owner())?;
+        report,
+        references,
+    } = judge(
+        guarded,
+        &row,
+        &layout,
+        key,
+        Some((&old, is_outdated)),
+        trigger.owner(),
+    )?;
+    reference::hold(guarded, key, report, references, trigger.owner())?;
     let same_contained = match &contained {
         Contained::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
         Contained::Absent => old_contained.is_none(),
@@ -288,18 +292,26 @@ struct Judgement {
     contained: Contained,
     /// The version of the definition that it was checked against.
     profile_version: i32,
+    /// What is said of it; nothing that refuses.
+    report: Report,
     /// The targets that must be there.
     references: Vec<Reference>,
 }
 
-/// Checks the row's content against the profile, and completes contained ids.
+/// Checks the row's content against the profile, and completes contained ids. Of a row that is
+/// changed, `old` is what it was, and whether an older definition let that pass.
 fn judge(
     guarded: &Guarded,
     row: &Tuple<'_>,
     layout: &Layout,
     key: RowKey<'_>,
-    old_contained: Option<&[u8]>,
+    old: Option<(&Tuple<'_>, bool)>,
+    owner: Oid,
 ) -> Result<Judgement> {
+    let old_contained = match old {
+        Some((old, _)) => contained_of(old, layout)?,
+        None => None,
+    };
     let contained = layout
         .contained
         .map(|column| row.json(column))
@@ -317,8 +329,22 @@ fn judge(
         contained,
     };
     let judged = guarded.judge(&resource, old_contained)?;
+    let mut references = judged.checked.references;
+    // What the same definition has let pass is not looked for again.
+    if let Some((old, false)) = old
+        && !references.is_empty()
+    {
+        let (before, _) = guarded.check(&as_it_was(old, layout, key)?)?;
+        references.retain(|new| !before.references.iter().any(|old| old.is_to(new)));
+    }
     if judged.report.refuses() {
-        return Err(refusal::of_report(guarded, judged.report));
+        return Err(reference::refuse(
+            guarded,
+            key,
+            judged.report,
+            references,
+            owner,
+        ));
     }
     let contained = match (contained, judged.completed) {
         (Some(Value::Null), _) => Contained::Absent,
@@ -336,7 +362,8 @@ fn judge(
     Ok(Judgement {
         contained,
         profile_version: judged.profile_version,
-        references: judged.checked.references,
+        report: judged.report,
+        references,
     })
 }
 

@@ -30,6 +30,8 @@ struct Owed {
     profile: String,
     id: String,
     owner: Oid,
+    /// What else is said of it.
+    report: Report,
     references: Vec<Reference>,
 }
 
@@ -108,7 +110,7 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
 }
 
 /// Targets are held in one order for all, and each is asked for once.
-fn settle(owed: Vec<Owed>) -> Result<Vec<Unmet>> {
+fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
     let mut targets: BTreeMap<(&str, &str, &str), (Oid, bool)> = BTreeMap::new();
     for row in &owed {
         for reference in &row.references {
@@ -120,37 +122,43 @@ fn settle(owed: Vec<Owed>) -> Result<Vec<Unmet>> {
         pg::check_for_interrupts()?;
         *there = is_there(source, profile, id, *owner)?;
     }
-    let mut unmet = Vec::new();
+    let mut reports = Vec::with_capacity(owed.len());
     for row in &owed {
-        let missing: Vec<Issue> = row
-            .references
-            .iter()
-            .filter(|reference| {
-                let target = (row.source.as_str(), &*reference.profile, &*reference.id);
-                !targets.get(&target).is_some_and(|(_, there)| *there)
-            })
-            .map(issue)
-            .collect();
-        if !missing.is_empty() {
-            unmet.push(Unmet {
-                profile: row.profile.clone(),
-                id: row.id.clone(),
-                error: refusal::of_issues(&row.profile, &missing),
-            });
-        }
+        let mut report = row.report.clone();
+        list(&mut report, &row.references, |reference| {
+            let target = (row.source.as_str(), &*reference.profile, &*reference.id);
+            Ok(targets.get(&target).is_some_and(|(_, there)| *there))
+        })?;
+        reports.push(report);
     }
-    Ok(unmet)
+    let refused = owed.drain(..).zip(reports);
+    let refused = refused.filter(|(_, report)| report.refuses());
+    let unmet = refused.map(|(row, report)| {
+        let guarded = find_for_gate(&row.source, &row.profile)?;
+        Ok(Unmet {
+            error: refusal::of_report(&guarded, report),
+            profile: row.profile,
+            id: row.id,
+        })
+    });
+    unmet.collect()
 }
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
+/// What the report refuses is refused at once, with those that are missing; but of a call that
+/// writes many the targets may be still to come, and are not looked for.
 pub fn hold(
     guarded: &Guarded,
     key: RowKey<'_>,
+    report: Report,
     references: Vec<Reference>,
     owner: Oid,
 ) -> Result<()> {
     if references.is_empty() {
-        return Ok(());
+        return match report.refuses() {
+            true => Err(refusal::of_report(guarded, report)),
+            false => Ok(()),
+        };
     }
     let id = match (key, &guarded.ends) {
         (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
@@ -162,20 +170,38 @@ pub fn hold(
         profile: guarded.name().to_owned(),
         id,
         owner,
+        report,
         references,
     };
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
-        Some(scope) if scope.level == nest_level() => {
-            scope.owed.push(owed);
-            None
-        }
-        _ => Some(owed),
-    });
+        Some(scope) if scope.level == nest_level() => match owed.report.refuses() {
+            true => Err(refusal::of_report(guarded, owed.report)),
+            false => {
+                scope.owed.push(owed);
+                Ok(None)
+            }
+        },
+        _ => Ok(Some(owed)),
+    })?;
     let unmet = now.map_or_else(|| Ok(Vec::new()), |owed| settle(vec![owed]))?;
     unmet
         .into_iter()
         .next()
         .map_or(Ok(()), |unmet| Err(unmet.error))
+}
+
+/// The refusal of a row whose report refuses it.
+pub fn refuse(
+    guarded: &Guarded,
+    key: RowKey<'_>,
+    report: Report,
+    references: Vec<Reference>,
+    owner: Oid,
+) -> Error {
+    match hold(guarded, key, report, references, owner) {
+        Err(error) => error,
+        Ok(()) => Error::Bug("a row that is refused was held".into()),
+    }
 }
 
 /// Refuses, for the gate, to delete a row that references still need, at the end of the call that
@@ -280,6 +306,23 @@ fn target(source: &str, profile: &str) -> Result<Option<Rc<Guarded>>> {
     }
 }
 
+/// Adds to a report what is missing, in the order of the document.
+fn list(
+    report: &mut Report,
+    references: &[Reference],
+    mut is_there: impl FnMut(&Reference) -> Result<bool>,
+) -> Result<()> {
+    let mut missing = Vec::new();
+    for reference in references {
+        pg::check_for_interrupts()?;
+        if !is_there(reference)? {
+            missing.push((reference.place, issue(reference)));
+        }
+    }
+    report.insert(missing);
+    Ok(())
+}
+
 /// Adds to a report, for who only asks, what is missing as the caller sees it.
 pub fn look(
     guarded: &Guarded,
@@ -287,19 +330,14 @@ pub fn look(
     report: &mut Report,
     reading: Reading,
 ) -> Result<()> {
-    for reference in &checked.references {
-        let there = match target(guarded.source_name(), &reference.profile)? {
-            Some(target) => Session::open(|session| {
-                row::read(session, target.table()?, RowKey::Id(&reference.id), reading)
-            })?
-            .is_some(),
-            None => false,
+    list(report, &checked.references, |reference| {
+        let Some(target) = target(guarded.source_name(), &reference.profile)? else {
+            return Ok(false);
         };
-        if !there {
-            report.push(issue(reference));
-        }
-    }
-    Ok(())
+        let key = RowKey::Id(&reference.id);
+        let found = Session::open(|session| row::read(session, target.table()?, key, reading))?;
+        Ok(found.is_some())
+    })
 }
 
 /// What is said of a reference that leads nowhere.

@@ -1,7 +1,7 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
 use crate::pg::{Error, Failure, State, limits};
-use crate::store::Guarded;
+use crate::store::{Guarded, Name};
 use ingest_engine::{Issue, Report, operation_outcome};
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
@@ -142,9 +142,7 @@ pub fn of_write(guarded: &Guarded, error: Error) -> Error {
         (Some(ends), "_to") if foreign => no_end(guarded, "to", &ends.to),
         (Some(ends), "_from_one") if unique => too_many(guarded, "from", &ends.from),
         (Some(ends), "_to_one") if unique => too_many(guarded, "to", &ends.to),
-        (None, _) if unique => Error::refuse(State::Conflict, identity_taken(table)).hint(format!(
-            "The unique index {constraint} says which properties identify a resource."
-        )),
+        (None, _) if unique => identity_taken(guarded, constraint),
         _ => error,
     }
 }
@@ -170,16 +168,42 @@ fn too_many(guarded: &Guarded, end: &str, kind: &str) -> Error {
     ))
 }
 
-/// What is said of an identity that another resource has.
-pub fn identity_taken(profile: &str) -> String {
-    format!("an identity of {profile} is taken")
+/// An identity that another resource has: which, and how to find who has it. That is for the caller
+/// to do, who may not be let see it.
+fn identity_taken(guarded: &Guarded, constraint: &str) -> Error {
+    let (source, profile) = (guarded.source_name(), guarded.name());
+    let index = Name::new(profile, "profile").ok().and_then(|name| {
+        let mut indexes = guarded.indexes.iter();
+        indexes.find(|index| index.unique && index.name(&name) == constraint)
+    });
+    let Some(index) = index else {
+        return Error::refuse(
+            State::Conflict,
+            format!("an identity of {profile} is taken"),
+        )
+        .hint(format!(
+            "The unique index {constraint} says what identifies a resource."
+        ));
+    };
+    let criteria: Vec<_> = index
+        .paths
+        .iter()
+        .map(|at| format!("\"{at}\": ..."))
+        .collect();
+    let named = index.named();
+    let message = format!("the identity ({named}) of {profile} is taken");
+    Error::refuse(State::Conflict, message).hint(format!(
+        "SELECT id FROM ingest.resource_search('{source}', '{profile}', '{{{}}}') finds the other row, if you may see it.",
+        criteria.join(", ")
+    ))
 }
 
 /// Whether that is why an attempt failed, so that it may go well when the other has given it away.
 pub fn is_of_identity(failure: &Failure) -> bool {
     failure.state == Some(State::Conflict)
         && failure.message.ends_with(" is taken")
-        && failure.message.contains("an identity of ")
+        && (failure.message.contains("an identity of ")
+            || failure.message.contains("the identity ("))
 }
 
 /// A resource could be stored, and never be returned.

@@ -295,7 +295,9 @@ fn match_that_the_bundle_makes_itself_is_an_overlap() {
     ] {
         let refused = expect_sqlstate(apply(&mut client, operations.clone()), "PT409");
         assert!(
-            refused.message().ends_with("an identity of p is taken"),
+            refused
+                .message()
+                .ends_with("the identity (mrn) of p is taken"),
             "{operations}: {refused:?}"
         );
     }

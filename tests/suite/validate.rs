@@ -260,3 +260,57 @@ fn column_trigger_after_the_row_refuses_too() {
         1
     );
 }
+
+/// A dry run and a refusal list the same, in document order, references that lead nowhere and
+/// warnings included, whether a reference is all that is wrong or not, and cut at the same place.
+#[test]
+fn references_that_lead_nowhere_stand_in_document_order() {
+    let database = clinic::database("validate");
+    let mut client = database.connect();
+    let reference = json!({"type": "reference", "target": ["office"], "enforce": true});
+    let definition = json!({"type": "ROOT", "properties": {
+        "a": reference, "b": {"type": "integer"}, "c": reference, "d": {"type": "integer"},
+        "e": {"type": "array", "items": reference}}});
+    client
+        .execute(
+            "SELECT ingest.profile_define('clinic', 'visit', $1)",
+            &[&definition],
+        )
+        .unwrap();
+    client
+        .batch_execute("INSERT INTO clinic.office (id, data) VALUES ('there', '{}')")
+        .unwrap();
+    let (gone, there) = (
+        json!({"reference": "office/gone"}),
+        json!({"reference": "office/there"}),
+    );
+    let all = json!({"data": {"a": gone, "b": "x", "c": gone, "d": "x", "e": [there, gone]}});
+    let few = json!({"data": {"a": there, "b": 1, "c": gone, "e": [gone]}});
+    for (body, most, expected) in [
+        (&all, 100, "a.reference b c.reference d e[1].reference"),
+        (&few, 100, "c.reference e[0].reference"),
+        (&all, 3, "a.reference b c.reference and more"),
+        (&all, 1, "a.reference and more"),
+        (&few, 1, "c.reference and more"),
+    ] {
+        client
+            .batch_execute(&format!("SET ingest.max_issues = {most}"))
+            .unwrap();
+        let outcome = outcome_issues(validate(&mut client, "visit", body).unwrap());
+        let refusal = expect_sqlstate(clinic::create(&mut client, "visit", body), "PT422");
+        assert_eq!(outcome, issues(&refusal), "{body}");
+        let insert = client.execute(
+            "INSERT INTO clinic.visit (data) VALUES ($1)",
+            &[&body["data"]],
+        );
+        assert_eq!(outcome, issues(&expect_sqlstate(insert, "PT422")), "{body}");
+        let paths: Vec<&str> = outcome
+            .iter()
+            .map(|issue| match issue.expression.first() {
+                Some(path) => path.strip_prefix("visit.").unwrap(),
+                None => "and more",
+            })
+            .collect();
+        assert_eq!(paths.join(" "), expected, "{body}");
+    }
+}

@@ -210,6 +210,31 @@ impl Report {
         self.complete = self.truncated && self.refused;
     }
 
+    /// How many issues are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.issues.len()
+    }
+
+    /// Adds issues that were found later, each with the number of those that come before it in the
+    /// document, in its order. What is past the limit then is cut as if all had come in order.
+    pub fn insert(&mut self, found: Vec<(usize, Issue)>) {
+        if found.is_empty() {
+            return;
+        }
+        let listed = std::mem::take(&mut self.issues);
+        let truncated = std::mem::take(&mut self.truncated);
+        self.left = LARGEST;
+        let mut found = found.into_iter().peekable();
+        for (place, issue) in listed.into_iter().enumerate() {
+            while let Some((_, missed)) = found.next_if(|(before, _)| *before <= place) {
+                self.push(missed);
+            }
+            self.push(issue);
+        }
+        self.truncated |= truncated;
+        found.for_each(|(_, missed)| self.push(missed));
+    }
+
     /// Says that the document nests deeper than the limit, at `expression`.
     pub fn push_too_deep(&mut self, expression: String, max_depth: usize) {
         let expected = format!("expected at most {max_depth} levels of nesting");

@@ -36,6 +36,8 @@ pub struct Reference {
     pub expression: String,
     /// Whether the target may go away later (`"on_delete": "keep"`).
     pub keep: bool,
+    /// How many issues of the report come before it in the document.
+    pub place: usize,
 }
 
 impl Reference {

@@ -147,6 +147,7 @@ impl Walk<'_> {
                 id: String::from_utf8_lossy(id).into_owned(),
                 expression: here.render(),
                 keep,
+                place: self.report.len(),
             }),
         }
         Ok(())
