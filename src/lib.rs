@@ -63,7 +63,7 @@ pg::sql_function! {
     source_hold => verb::source::hold;
     profile_define => verb::profile::define;
     profile_json_schema => verb::profile::json_schema;
-    profile_check => verb::profile::check;
+    profile_check => verb::check::check;
     profile_indexes => verb::profile::indexes;
     profile_revalidate => verb::revalidate::revalidate;
     profile_purge => verb::profile::purge;

@@ -568,7 +568,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
     source.compile(&description)?;
     let profile = source
         .schema
-        .profile(&description.name)
+        .get(Need::from(description.kind), &description.name)
         .ok_or_else(broken_catalog)?;
     Ok(Guarded {
         source,
@@ -576,7 +576,27 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         profile,
         table: current.table.clone(),
         indexes: index::declared(definition.identities(), definition.indexes()),
-        ends: None,
+        ends: current.ends.clone(),
+        restricting: OnceCell::new(),
+        referrers: OnceCell::new(),
+    })
+}
+
+/// What is made of a draft, with the draft in it.
+pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
+    let (source, name) = (&draft.source, user.name());
+    let need = Need::from(user.description.kind);
+    if source.schema.get(need, name).is_none() {
+        source.compile(&user.description)?;
+    }
+    let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
+    Ok(Guarded {
+        source: source.clone(),
+        description: user.description.clone(),
+        profile,
+        table: user.table.clone(),
+        indexes: user.indexes.clone(),
+        ends: user.ends.clone(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
     })

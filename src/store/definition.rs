@@ -58,18 +58,34 @@ const CONTAINERS: &str = "SELECT DISTINCT profile FROM ingest.contained \
 
 const BINDERS: &str = "SELECT DISTINCT profile FROM ingest.property \
      WHERE source = $1 AND settings #>> '{binding,vocabulary}' = $2";
+
+/// All that is made of the names `$2`, and those themselves.
+macro_rules! touched {
+    ($then:literal) => {
+        concat!(
+            "WITH RECURSIVE touched AS (\
+                SELECT n.profile COLLATE pg_catalog.\"C\" FROM pg_catalog.unnest($2) AS n (profile) \
+                UNION SELECT u.profile FROM touched AS t JOIN (\
+                    SELECT p.profile, p.type AS name FROM ingest.property AS p WHERE p.source = $1 \
+                    UNION ALL SELECT c.profile, pg_catalog.unnest(c.types) FROM ingest.contained AS c \
+                    WHERE c.source = $1) AS u ON u.name = t.profile) ",
+            $then
+        )
+    };
+}
+
+/// What is made of these.
+const USERS: &str = touched!("SELECT t.profile FROM touched AS t ORDER BY t.profile");
+
 /// Gives another version to all that is made of these, and to themselves but for one.
-const RENEW: &str = "WITH RECURSIVE touched AS (\
-         SELECT n.profile COLLATE pg_catalog.\"C\" FROM pg_catalog.unnest($2) AS n (profile) \
-         UNION SELECT u.profile FROM touched AS t JOIN (\
-             SELECT p.profile, p.type AS name FROM ingest.property AS p WHERE p.source = $1 \
-             UNION ALL SELECT c.profile, pg_catalog.unnest(c.types) FROM ingest.contained AS c \
-             WHERE c.source = $1) AS u ON u.name = t.profile), \
+const RENEW: &str = touched!(
+    ", \
      renewed AS (UPDATE ingest.profile AS q SET version=(q.version + 1), defined_at=DEFAULT \
          FROM touched AS t WHERE q.source = $1 AND q.profile = t.profile AND q.profile <> $3 \
          RETURNING q.profile, q.version, q.definition) \
      INSERT INTO ingest.profile_version (source, profile, version, definition) \
-     SELECT $1, r.profile, r.version, r.definition FROM renewed AS r";
+     SELECT $1, r.profile, r.version, r.definition FROM renewed AS r"
+);
 const REFERRERS: &str = "SELECT DISTINCT profile FROM ingest.property \
      WHERE source = $1 AND settings -> 'target' @> pg_catalog.to_jsonb($2) AND profile <> $2 \
      ORDER BY profile";
@@ -97,6 +113,7 @@ statements! {
     CONTAINERS_SQL = CONTAINERS, [kind::TEXT, kind::TEXT];
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXT];
     RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXT];
+    USERS_SQL = USERS, [kind::TEXT, kind::TEXTS];
     REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     PUT_VOCABULARY_SQL = PUT_VOCABULARY, [kind::TEXT, kind::TEXT, kind::JSONB];
@@ -292,6 +309,15 @@ pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(profile)];
         let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        rows.iter().map(|row| row.string(1)).collect()
+    })
+}
+
+/// A type or contained profile, and all that is made of it.
+pub fn users(session: &Session, source: &str, name: &str) -> Result<Vec<String>> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Texts(&[name])];
+        let rows = USERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
     })
 }

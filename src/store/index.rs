@@ -10,11 +10,15 @@ use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, re
 use ingest_engine::issue::Code;
 use ingest_engine::path::{Form, Found};
 use ingest_engine::{Definition, Issue, operation_outcome};
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 
 const KEEPS_APART: &str = "SELECT i.indisunique AND i.indisvalid AND i.indisready \
      AND i.indrelid = $2::pg_catalog.regclass, i.indpred IS NULL \
      FROM pg_catalog.pg_index AS i WHERE i.indexrelid = $1";
+
+/// How many rows are named that share an identity, and how many sets of them.
+const TOLD: i64 = 20;
 
 thread_local! {
     static KEEPS_APART_SQL: ManuallyDrop<Statement> =
@@ -268,23 +272,43 @@ impl Index {
 
     /// The ids of rows that share what is to be an identity: each set in one text.
     pub fn clashing(&self, session: &Session, table: &Table) -> Result<Vec<String>> {
-        let columns: Vec<String> = self.columns.iter().map(Column::sql).collect();
-        let present: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| format!("{} IS NOT NULL", text(&column.path)))
-            .collect();
         let sql = format!(
-            "SELECT pg_catalog.string_agg(id, ', ' ORDER BY id) FROM {} WHERE {} GROUP BY {} \
-             HAVING pg_catalog.count(*) > 1 ORDER BY 1 LIMIT 20",
+            "SELECT pg_catalog.array_to_string((pg_catalog.array_agg(id ORDER BY id))[1:{TOLD}], ', '), \
+             pg_catalog.count(*) FROM {} WHERE {} GROUP BY {} \
+             HAVING pg_catalog.count(*) > 1 ORDER BY 1 LIMIT {TOLD}",
             table.only,
-            present.join(" AND "),
-            columns.join(", ")
+            self.present(),
+            self.held()
         );
         let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
         rows.iter()
-            .map(|row| Ok(row.string(1)?.chars().take(1000).collect()))
+            .map(|row| {
+                let ids = row.string(1)?;
+                Ok(match row.int8(2) - TOLD {
+                    ..=0 => ids,
+                    more => format!("{ids} and {more} more"),
+                })
+            })
             .collect()
+    }
+
+    /// The ids of all rows that share with another what is to be an identity.
+    pub fn sharing(&self, session: &Session, table: &Table) -> Result<HashSet<String>> {
+        let rows = format!("{} WHERE {}", table.only, self.present());
+        sharing(session, &rows, &self.held())
+    }
+
+    /// What it holds, in SQL.
+    fn held(&self) -> String {
+        let columns: Vec<String> = self.columns.iter().map(Column::sql).collect();
+        columns.join(", ")
+    }
+
+    /// The condition that a row has all of it, in SQL.
+    fn present(&self) -> String {
+        let present = self.columns.iter();
+        let present = present.map(|column| format!("{} IS NOT NULL", text(&column.path)));
+        present.collect::<Vec<_>>().join(" AND ")
     }
 
     /// Refuses to make an identity of what is not unique, and says which rows it is.
@@ -309,6 +333,16 @@ impl Index {
         .detail(operation_outcome(&issues))
         .hint("DETAIL names the rows; change or delete all but one of each."))
     }
+}
+
+/// The ids of the rows that have the same in these columns as another.
+pub fn sharing(session: &Session, rows: &str, columns: &str) -> Result<HashSet<String>> {
+    let sql = format!(
+        "SELECT s.id FROM (SELECT id, pg_catalog.count(*) OVER (PARTITION BY {columns}) AS rows \
+         FROM {rows}) AS s WHERE s.rows > 1"
+    );
+    let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
+    rows.iter().map(|row| row.string(1)).collect()
 }
 
 /// The text of what stands at a path, `(data -> 'address' ->> 'city')`: NULL where it is absent or null.

@@ -6,6 +6,7 @@
 pub mod adopt;
 mod body;
 pub mod bundle;
+pub mod check;
 pub mod criteria;
 mod definition;
 pub mod http;

@@ -1,17 +1,14 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
 use super::definition::{Defined, drop_tables, make_tables, named};
-use super::load::issues_of;
 use super::resource;
-use crate::pg::{
-    Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts, datum_of_jsonb,
-};
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
-use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, row, source};
-use ingest_engine::{Definition, Issue, Kind, operation_outcome};
+use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
+use ingest_engine::{Definition, Issue, Kind};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -158,7 +155,8 @@ pub fn indexes_of(definition: &Definition) -> Vec<Index> {
     declared(definition.identities(), definition.indexes())
 }
 
-fn kind_changes(profile: &Name, kind: Kind) -> Error {
+/// The refusal to make something else of what is defined.
+pub fn kind_changes(profile: &Name, kind: Kind) -> Error {
     match kind {
         Kind::Relationship => {
             Error::refuse(State::Conflict, format!("{profile} is a relationship"))
@@ -170,37 +168,6 @@ fn kind_changes(profile: &Name, kind: Kind) -> Error {
         )
         .hint("The type of a profile cannot change; drop it first, or choose another name."),
     }
-}
-
-/// `ingest.profile_check(source, profile, definition)`: the stored rows that a new definition would
-/// refuse.
-pub fn check(call: &mut Call<'_>) -> Result<Answer> {
-    let guarded = resource::profile_of(call)?;
-    let source = guarded.source_name();
-    source::check_definer(source)?;
-    let given = call.need_jsonb(2, "definition")?;
-    let read = Definition::read(guarded.name(), given)
-        .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
-    let issues = cache::judge(source, &read)?;
-    if issues.iter().any(|issue| issue.severity.refuses()) {
-        return Err(refusal::of_definition(guarded.name(), &issues));
-    }
-    let draft = cache::draft(&guarded, &read)?;
-    let sink = call.materialize()?;
-    Session::open(|session| {
-        let table = draft.table()?;
-        let check = |stored: row::Stored| {
-            let resource = stored.content().read(&stored.id)?;
-            let (_, report) = draft.check(&resource)?;
-            if report.refuses() {
-                let issues = issues_of(&operation_outcome(&report.into_issues()))?;
-                sink.push(&[Arg::Text(&stored.id), Arg::jsonb(issues.as_deref())])?;
-            }
-            check_for_interrupts()
-        };
-        source::as_schema_owner(session, source, || row::all(session, table, check))
-    })?;
-    Ok(Answer::Null)
 }
 
 /// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.

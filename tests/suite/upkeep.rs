@@ -65,7 +65,7 @@ fn check_lists_the_rows_that_a_definition_would_refuse() {
     let refusal = expect_sqlstate(client.query(sql, &[&OFFICE, &wrong]), "PT422");
     assert!(!issues(&refusal).is_empty());
     expect_sqlstate(client.query(sql, &[&"nothing", &stricter]), "PT404");
-    expect_sqlstate(client.query(sql, &[&"worksAt", &stricter]), "PT400");
+    expect_sqlstate(client.query(sql, &[&"worksAt", &stricter]), "PT422");
 }
 
 fn insert_is_bound_by_the_old(client: &mut Client) {
@@ -179,4 +179,112 @@ fn query_string_becomes_criteria() {
             "PT413",
         );
     }
+}
+
+/// What a definition would refuse in the source, each row with its paths.
+fn told(client: &mut Client, name: &str, definition: &Value) -> Vec<String> {
+    let sql = "SELECT id || ':' || (SELECT string_agg(' ' || (i -> 'expression' ->> 0), '')
+                   FROM jsonb_array_elements(issue) AS i)
+               FROM ingest.profile_check('s', $1, $2)";
+    let rows = client.query(sql, &[&name, definition]).unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// A dry run tells rows that break a new identity together, enforced references that lead nowhere,
+/// links that are too many, and what the profiles that contain it would have refused.
+#[test]
+fn check_lists_what_only_other_rows_or_profiles_can_tell() {
+    let database = clinic::database("upkeep");
+    let mut client = database.connect();
+    let free = json!({"type": "ROOT", "contained": {"parts": {"types": ["part"], "cardinality": "0:*"}},
+        "properties": {"mrn": {"type": "identifier"}, "to": {"type": "reference"}}});
+    let part = json!({"type": "CONTAINED", "properties": {"name": {"type": "symbol"}}});
+    let link = |to: &str| {
+        json!({"from": {"profileKey": "pt", "cardinality": "0:*"},
+               "to": {"profileKey": "pt", "cardinality": to}})
+    };
+    for (function, name, definition) in [
+        ("profile_define", "part", &part),
+        ("profile_define", "pt", &free),
+        ("relationship_define", "knows", &link("0:*")),
+    ] {
+        if name == "part" {
+            client
+                .batch_execute("SELECT ingest.source_create('s')")
+                .unwrap();
+        }
+        let sql = format!("SELECT ingest.{function}('s', $1, $2)");
+        client.execute(&sql, &[&name, definition]).unwrap();
+    }
+    client
+        .batch_execute(
+            r#"INSERT INTO s.pt (id, data, contained) VALUES
+                 ('a', '{"mrn": {"system": "u", "value": "1"}}', NULL),
+                 ('b', '{"mrn": {"system": "u", "value": "1"}, "to": {"reference": "pt/none"}}', NULL),
+                 ('c', '{"mrn": {"system": "u", "value": "2"}, "to": {"reference": "pt/a"}}', NULL),
+                 ('d', '{"mrn": {"system": "u"}}', '{"parts": [{"data": {"name": "long"}}]}'),
+                 ('e', '{"mrn": {"system": "u"}}', '{"parts": [{"data": {"name": "x"}}]}');
+               INSERT INTO s.knows (from_id, to_id, data) VALUES
+                 ('a', 'b', '{}'), ('a', 'c', '{}'), ('d', 'e', '{}');"#,
+        )
+        .unwrap();
+    assert_eq!(told(&mut client, "pt", &free), [""; 0]);
+    let mut strict = free.clone();
+    strict["identities"] = json!([["mrn.system", "mrn.value"]]);
+    strict["properties"]["to"] = json!({"type": "reference", "target": ["pt"], "enforce": true});
+    let identity = "identities (mrn.system, mrn.value)";
+    assert_eq!(
+        told(&mut client, "pt", &strict),
+        [
+            format!("a: {identity}"),
+            format!("b: pt.to.reference {identity}")
+        ]
+    );
+    let short = json!({"type": "CONTAINED",
+        "properties": {"name": {"type": "symbol", "rules": [{"max": 2}]}}});
+    assert_eq!(
+        told(&mut client, "part", &short),
+        ["d: pt.contained.parts[0].data.name"]
+    );
+    assert_eq!(told(&mut client, "knows", &link("0:*")), [""; 0]);
+    for end in ["from", "to"] {
+        let mut one = link("0:*");
+        one[end]["cardinality"] = json!("0:1");
+        let told = told(&mut client, "knows", &one);
+        let expected: &[String] = match end {
+            "from" => &["pt.a,pt.b: knows.from", "pt.a,pt.c: knows.from"].map(str::to_owned),
+            _ => &[],
+        };
+        assert_eq!(told, expected, "{end}");
+    }
+    let sql = "SELECT ingest.profile_check('s', $1, $2)";
+    expect_sqlstate(client.query(sql, &[&"part", &free]), "PT409");
+}
+
+/// Of many rows that share what is to be an identity whole ids are named, and how many more there are.
+#[test]
+fn rows_that_share_an_identity_are_named_by_whole_ids() {
+    let database = clinic::database("upkeep");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            "INSERT INTO clinic.office (id, data)
+             SELECT lpad(i::text, 64, '0'), '{\"name\": \"x\"}' FROM generate_series(1, 25) AS i",
+        )
+        .unwrap();
+    let mut definition: Value = value(
+        &mut client,
+        "SELECT definition FROM ingest.profile WHERE profile = 'office'",
+    );
+    definition["identities"] = json!([["name"]]);
+    let refusal = expect_sqlstate(
+        client.query(
+            "SELECT ingest.profile_define('clinic', 'office', $1)",
+            &[&definition],
+        ),
+        "PT409",
+    );
+    let ids: Vec<String> = (1..=20).map(|id| format!("{id:064}")).collect();
+    let expected = format!("the same in {} and 5 more", ids.join(", "));
+    assert_eq!(issues(&refusal)[0].diagnostics, expected);
 }
