@@ -53,14 +53,19 @@ CREATE FUNCTION ingest.profile_purge(source text, profile text, cascade boolean 
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_purge_wrapper';
 COMMENT ON FUNCTION ingest.profile_purge(text, text, boolean) IS 'Deletes all rows of a profile or relationship and their history, for ever; cascade purges the relationships of the profile too. Returns how many rows there were. Errors: PT404, PT409 its relationships hold links or history, unless cascade';
 
-CREATE FUNCTION ingest.vocabulary_define(source text, vocabulary text, concepts jsonb) RETURNS jsonb
+CREATE FUNCTION ingest.vocabulary_define(source text, vocabulary text, concepts jsonb, mode text DEFAULT 'replace') RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vocabulary_define_wrapper';
-COMMENT ON FUNCTION ingest.vocabulary_define(text, text, jsonb) IS 'Defines a vocabulary for bindings, or replaces it: an array of codes, or of {"code", "system"?, "display"?}. Returns {"outcome", "source", "vocabulary"}. Errors: PT400 bad name, PT404 no such source, PT422 wrong concepts';
+COMMENT ON FUNCTION ingest.vocabulary_define(text, text, jsonb, text) IS 'Defines a vocabulary for bindings, or replaces it, or in mode add adds what is new: an array of codes, or of {"code", "system"?, "display"?}. Returns {"outcome", "source", "vocabulary"}. Errors: PT400 bad name or mode, PT404 no such source, PT422 wrong concepts';
+
+CREATE FUNCTION ingest.vocabulary_drop(source text, vocabulary text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'vocabulary_drop_wrapper';
+COMMENT ON FUNCTION ingest.vocabulary_drop(text, text) IS 'Drops a vocabulary. Errors: PT404 no such source or vocabulary, PT409 a profile is bound to it';
 
 REVOKE EXECUTE ON FUNCTION
     ingest.profile_check(text, text, jsonb),
     ingest.profile_purge(text, text, boolean),
-    ingest.vocabulary_define(text, text, jsonb)
+    ingest.vocabulary_define(text, text, jsonb, text),
+    ingest.vocabulary_drop(text, text)
 FROM PUBLIC;
 
 CREATE FUNCTION ingest.profile_json_schema(source text, profile text) RETURNS jsonb

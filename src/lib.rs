@@ -68,6 +68,7 @@ pg::sql_function! {
     profile_revalidate => verb::revalidate::revalidate;
     profile_purge => verb::profile::purge;
     vocabulary_define => verb::vocabulary::define;
+    vocabulary_drop => verb::vocabulary::drop;
     profile_drop => verb::profile::drop;
     relationship_define => verb::relationship::define;
     relationship_drop => verb::relationship::drop;

@@ -56,8 +56,10 @@ const REMOVE_ENDS: &str = "DELETE FROM ingest.relationship WHERE source = $1 AND
 const CONTAINERS: &str = "SELECT DISTINCT profile FROM ingest.contained \
      WHERE source = $1 AND $2 = ANY (types) AND profile <> $2 ORDER BY profile";
 
+const REMOVE_VOCABULARY: &str =
+    "DELETE FROM ingest.vocabulary WHERE source = $1 AND vocabulary = $2";
 const BINDERS: &str = "SELECT DISTINCT profile FROM ingest.property \
-     WHERE source = $1 AND settings #>> '{binding,vocabulary}' = $2";
+     WHERE source = $1 AND settings #>> '{binding,vocabulary}' = $2 ORDER BY profile";
 
 /// All that is made of the names `$2`, and those themselves.
 macro_rules! touched {
@@ -111,6 +113,7 @@ statements! {
     REMOVE_SQL = REMOVE, [kind::TEXT, kind::TEXT];
     REMOVE_ENDS_SQL = REMOVE_ENDS, [kind::TEXT, kind::TEXT];
     CONTAINERS_SQL = CONTAINERS, [kind::TEXT, kind::TEXT];
+    REMOVE_VOCABULARY_SQL = REMOVE_VOCABULARY, [kind::TEXT, kind::TEXT];
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXT];
     RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXT];
     USERS_SQL = USERS, [kind::TEXT, kind::TEXTS];
@@ -330,13 +333,31 @@ pub fn renew_users(session: &Session, source: &str, name: &str) -> Result<()> {
 
 /// The same, for the profiles that a vocabulary is bound to, and those that are made of them.
 pub fn renew_bound(session: &Session, source: &str, vocabulary: &str) -> Result<()> {
-    let bound: Vec<String> = as_owner(What::Catalog, || {
+    let bound = bound(session, source, vocabulary)?;
+    let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
+    renew(session, source, &bound, "")
+}
+
+/// The profiles that a vocabulary is bound to.
+pub fn bound(session: &Session, source: &str, vocabulary: &str) -> Result<Vec<String>> {
+    as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(vocabulary)];
         let rows = BINDERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
-    })?;
-    let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
-    renew(session, source, &bound, "")
+    })
+}
+
+/// Removes a vocabulary.
+pub fn remove_vocabulary(session: &Session, source: &str, vocabulary: &str) -> Result<()> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(vocabulary)];
+        let removed =
+            REMOVE_VOCABULARY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        match removed.count() {
+            0 => Err(newer_than_snapshot()),
+            _ => Ok(()),
+        }
+    })
 }
 
 fn renew(session: &Session, source: &str, changed: &[&str], but: &str) -> Result<()> {

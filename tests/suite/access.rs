@@ -65,6 +65,7 @@ const DEFINITIONS: &[&str] = &[
     "ingest.relationship_define(SOURCE, 'worksAt', '{}')",
     "ingest.relationship_drop(SOURCE, 'worksAt')",
     "ingest.vocabulary_define(SOURCE, 'v', '[]')",
+    "ingest.vocabulary_drop(SOURCE, 'v')",
     "ingest.source_drop(SOURCE)",
 ];
 

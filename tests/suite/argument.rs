@@ -164,8 +164,9 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("profile_purge", &["'clinic'", "'spare'", "true"]),
     (
         "vocabulary_define",
-        &["'clinic'", "'status'", "'[\"open\"]'"],
+        &["'clinic'", "'status'", "'[\"open\"]'", "'add'"],
     ),
+    ("vocabulary_drop", &["'clinic'", "'spare'"]),
     ("criteria", &["'name=x'"]),
     (
         "issues",
@@ -225,6 +226,7 @@ pub fn prepare(client: &mut Client) {
         .batch_execute(
             "SELECT ingest.api_create();
              SELECT ingest.source_create('empty');
+             SELECT ingest.vocabulary_define('clinic', 'spare', '[]');
              SELECT ingest.profile_define('clinic', 'spare', '{\"type\": \"ROOT\"}');
              SELECT ingest.relationship_define('clinic', 'sparing',
                  '{\"from\": {\"profileKey\": \"provider\"}, \"to\": {\"profileKey\": \"office\"}}');
@@ -441,7 +443,7 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
         // Its parameter is a query string, any text, or a URL.
         return true;
     }
-    if function == "vocabulary_define" && place == 1 {
+    if function.starts_with("vocabulary_") && place == 1 {
         // A URL is a name of a vocabulary.
         return (1..=255).contains(&name.len());
     }

@@ -915,6 +915,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_revoke",
         "source_secure",
         "vocabulary_define",
+        "vocabulary_drop",
     ];
     let database = Database::new("roles");
     let mut client = database.connect();

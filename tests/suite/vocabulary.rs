@@ -53,6 +53,66 @@ fn vocabulary_defined_again_is_unchanged_or_replaced() {
     }
 }
 
+/// Concepts are added behind those that are there, each once; rows that were judged by fewer are
+/// judged anew.
+#[test]
+fn concepts_are_added() {
+    let database = clinic::database("vocabulary");
+    let mut client = database.connect();
+    let mut add = |concepts: &str| -> String {
+        let sql = format!(
+            "SELECT ingest.vocabulary_define('clinic', 'v', '{concepts}', mode => 'add') ->> 'outcome'"
+        );
+        client.query_one(sql.as_str(), &[]).unwrap().get(0)
+    };
+    assert_eq!(add(r#"["b", {"code": "c", "system": "urn:x"}]"#), "created");
+    assert_eq!(add(r#"["b"]"#), "unchanged");
+    assert_eq!(add(r#"[{"code": "b", "display": "Bee"}]"#), "unchanged");
+    assert_eq!(add("[]"), "unchanged");
+    assert_eq!(
+        add(r#"["a", {"code": "c", "system": "urn:x"}, {"code": "c", "system": "urn:y"}, "c"]"#),
+        "updated"
+    );
+    let concepts: Value = client
+        .query_one("SELECT concepts FROM ingest.vocabulary", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(
+        concepts,
+        json!(["b", {"code": "c", "system": "urn:x"}, "a", {"code": "c", "system": "urn:y"}, "c"])
+    );
+    for (concepts, mode, state) in [("[1]", "add", "PT422"), ("[]", "append", "PT400")] {
+        let sql = format!("SELECT ingest.vocabulary_define('clinic', 'v', '{concepts}', '{mode}')");
+        expect_sqlstate(client.batch_execute(&sql), state);
+    }
+}
+
+/// One that is bound stays; one that nobody needs any more goes.
+#[test]
+fn vocabulary_that_is_not_bound_is_dropped() {
+    let database = clinic::database("vocabulary");
+    let mut client = database.connect();
+    define(&mut client, "v", &json!(["a"])).unwrap();
+    let bind = |client: &mut postgres::Client, more: &str| {
+        client.batch_execute(&format!(
+            r#"SELECT ingest.profile_define('clinic', 'bound', '{{"type": "ROOT", "properties": {{"c": {{"type": "code"{more}}}}}}}')"#
+        ))
+    };
+    bind(&mut client, r#", "binding": {"vocabulary": "v"}"#).unwrap();
+    let drop = "SELECT ingest.vocabulary_drop('clinic', 'v')";
+    let refusal = expect_sqlstate(client.batch_execute(drop), "PT409");
+    assert_eq!(refusal.message(), "the vocabulary is bound by bound");
+    bind(&mut client, "").unwrap();
+    client.batch_execute(drop).unwrap();
+    expect_sqlstate(client.batch_execute(drop), "PT404");
+    expect_sqlstate(
+        bind(&mut client, r#", "binding": {"vocabulary": "v"}"#),
+        "PT422",
+    );
+    let nowhere = "SELECT ingest.vocabulary_drop('nowhere', 'v')";
+    expect_sqlstate(client.batch_execute(nowhere), "PT404");
+}
+
 /// What is no vocabulary is refused, with its issues; so is what is no name.
 #[test]
 fn vocabulary_that_is_none_is_refused() {

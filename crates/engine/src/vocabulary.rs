@@ -6,7 +6,7 @@ use crate::issue::{Code, Issue, Report};
 use crate::rule::enumeration::LIST_LIMIT;
 use crate::trail::Trail;
 use jsonb::steps;
-use jsonb::{Malformed, Object, Value};
+use jsonb::{Item, Malformed, Object, Value, write};
 use std::collections::HashMap;
 
 /// How many codes an issue names at most.
@@ -61,6 +61,12 @@ impl Vocabulary {
         }
     }
 
+    /// Whether it has this very concept.
+    fn has(&self, system: Option<&[u8]>, code: &[u8]) -> bool {
+        let systems = self.concepts.get(code).into_iter().flatten();
+        systems.into_iter().any(|known| known.as_deref() == system)
+    }
+
     /// How many different codes it has.
     pub fn len(&self) -> usize {
         self.concepts.len()
@@ -93,6 +99,42 @@ impl Vocabulary {
                 .map(move |system| (system.as_deref(), &**code))
         })
     }
+}
+
+/// The concepts of both, as a root container: those that are known as they are, and behind them those
+/// that are new, of what [`Vocabulary::read`] has read of both. `None` if nothing is new.
+pub fn merged(known: Value<'_>, given: Value<'_>) -> Result<Option<Vec<u8>>, Malformed> {
+    let (Value::Array(old), Value::Array(new)) = (known, given) else {
+        return Err(Malformed);
+    };
+    let vocabulary = Vocabulary::read(known).map_err(|_| Malformed)?;
+    let mut items = Vec::new();
+    for concept in old.iter() {
+        items.push(Item::Copy(concept?));
+    }
+    let before = items.len();
+    for concept in new.iter() {
+        steps::take(1)?;
+        let concept = concept?;
+        let (system, code) = match concept {
+            Value::Object(object) => (object.get(b"system")?, object.get(b"code")?),
+            code => (None, Some(code)),
+        };
+        let (system, Some(Value::String(code))) = (system, code) else {
+            return Err(Malformed);
+        };
+        let system = match system {
+            Some(Value::String(system)) => Some(system),
+            _ => None,
+        };
+        if !vocabulary.has(system, code) {
+            items.push(Item::Copy(concept));
+        }
+    }
+    if items.len() == before {
+        return Ok(None);
+    }
+    write(&Item::Items(items)).map(Some).map_err(|_| Malformed)
 }
 
 fn read(concepts: Value<'_>, report: &mut Report) -> Result<Vocabulary, Malformed> {
