@@ -11,6 +11,7 @@ use super::index::{self, Index};
 use super::name::Name;
 use super::source::{check_usage, none_there};
 use super::table::Table;
+use super::{definition, refusal};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
@@ -45,7 +46,7 @@ pub struct Guarded {
     pub ends: Option<Ends>,
     /// Where references to other resources keep those from being deleted.
     restricting: OnceCell<Restricting>,
-    /// The profiles and relationships that may hold such references to this one.
+    /// What may hold such references to this one, with a table or without.
     referrers: OnceCell<Vec<String>>,
 }
 
@@ -462,15 +463,14 @@ impl Guarded {
         Ok(self.restricting.get_or_init(|| found))
     }
 
-    /// The profiles and relationships whose references may keep resources of this one from being
-    /// deleted.
+    /// What may hold references that keep resources of this one from being deleted, with a table or
+    /// without.
     pub fn referrers(&self) -> Result<&[String]> {
         if let Some(known) = self.referrers.get() {
             return Ok(known);
         }
-        let found = Session::open(|session| {
-            Catalog::open(session)?.referrers(session, self.source_name(), self.name())
-        })?;
+        let found =
+            Session::open(|session| definition::holders(session, self.source_name(), self.name()))?;
         Ok(self.referrers.get_or_init(|| found))
     }
 
@@ -602,8 +602,17 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
     })
 }
 
+/// Refuses a definition that is wrong among the others of its source.
+pub fn accept(source: &str, definition: &ingest_engine::Definition) -> Result<()> {
+    let issues = judge(source, definition)?;
+    match issues.iter().any(|issue| issue.severity.refuses()) {
+        true => Err(refusal::of_definition(definition.name(), &issues)),
+        false => Ok(()),
+    }
+}
+
 /// What is wrong with a definition among the others of its source.
-pub fn judge(
+fn judge(
     source: &str,
     definition: &ingest_engine::Definition,
 ) -> Result<Vec<ingest_engine::Issue>> {

@@ -31,19 +31,6 @@ const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.na
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.vocabulary AS v ON v.source = $1 AND v.vocabulary = n.name";
-/// What may hold a reference that keeps its target from being deleted: by itself, by a type that it
-/// uses, or by what it contains.
-const REFERRERS: &str = "WITH RECURSIVE holder AS (\
-         SELECT p.profile FROM ingest.property AS p WHERE p.source = $1 \
-             AND p.settings @> '{\"enforce\": true}'::pg_catalog.jsonb \
-             AND NOT p.settings @> '{\"on_delete\": \"keep\"}'::pg_catalog.jsonb \
-             AND COALESCE(p.settings -> 'target' @> pg_catalog.to_jsonb($2), true) \
-         UNION SELECT u.profile FROM holder AS h JOIN (\
-             SELECT p.profile, p.type AS name FROM ingest.property AS p WHERE p.source = $1 \
-             UNION ALL SELECT c.profile, pg_catalog.unnest(c.types) FROM ingest.contained AS c \
-             WHERE c.source = $1) AS u ON u.name = h.profile) \
-     SELECT q.profile FROM holder AS h JOIN ingest.profile AS q ON q.source = $1 \
-         AND q.profile = h.profile WHERE q.kind = ANY ('{ROOT,RELATIONSHIP}') ORDER BY q.profile";
 const SOURCE: &str = "SELECT format FROM ingest.source WHERE source = $1";
 const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
      WHERE source = ANY ($1)";
@@ -52,7 +39,6 @@ statements! {
     DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXTS];
     VOCABULARIES_SQL = VOCABULARIES, [kind::TEXT, kind::TEXTS];
     SOURCE_SQL = SOURCE, [kind::TEXT];
-    REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
     REVISIONS_SQL = REVISIONS, [kind::TEXTS];
 }
 
@@ -160,16 +146,6 @@ impl Catalog {
                     })
                 })
                 .collect()
-        })
-    }
-
-    /// The profiles and relationships whose references may keep resources of this profile from being
-    /// deleted.
-    pub fn referrers(&self, session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
-        as_owner(What::Catalog, || {
-            let key = [Arg::Text(source), Arg::Text(profile)];
-            let rows = REFERRERS_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
-            rows.iter().map(|row| row.string(1)).collect()
         })
     }
 

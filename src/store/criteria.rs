@@ -6,7 +6,8 @@ use super::kept;
 use super::row::Stored;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Oid, Reading, Result, Session, State, Statement, is_own_transaction, kind, notice,
+    Arg, Error, Oid, Reading, Result, Rows, Session, State, Statement, is_own_transaction, kind,
+    notice,
 };
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
@@ -121,18 +122,9 @@ impl Search {
 
     /// What has come to meet all criteria.
     pub fn come(&self, session: &Session, table: &Table) -> Result<Come> {
-        let sql = format!(
-            "SELECT id, xmin FROM {} WHERE {} LIMIT 2",
-            table.only, self.wheres
-        );
-        let search = kept::search(table, &sql, |sql| {
-            Statement::search(sql, self.types(), self.by_key)
-        });
+        let rows = self.few(session, table, "id, xmin", (2, self.by_key), Reading::Fresh)?;
         let mut come = Come::Nothing;
-        for row in session
-            .run(&search, &self.args(), Reading::Fresh, 2)?
-            .iter()
-        {
+        for row in rows.iter() {
             match is_own_transaction(row.xid(2)) {
                 true => return Ok(Come::Own(row.string(1)?)),
                 false => come = Come::Foreign,
@@ -144,28 +136,34 @@ impl Search {
     /// Whether any resource meets all criteria now, for who acts as the table's owner: by one plan
     /// for all values, as all that is done so.
     pub fn is_met(&self, session: &Session, table: &Table) -> Result<bool> {
-        let sql = format!(
-            "SELECT id FROM {} WHERE {} LIMIT 1",
-            table.only, self.wheres
-        );
-        let search = kept::search(table, &sql, |sql| {
-            Statement::search(sql, self.types(), true)
-        });
-        let rows = session.run(&search, &self.args(), Reading::Latest, 1)?;
+        let rows = self.few(session, table, "id", (1, true), Reading::Latest)?;
         Ok(rows.count() > 0)
     }
 
     /// At most two of the resources that meet all criteria.
     pub fn find(&self, session: &Session, table: &Table, reading: Reading) -> Result<Vec<Stored>> {
+        let row = table.columns.row;
+        let rows = self.few(session, table, row, (2, self.by_key), reading)?;
+        rows.iter().map(|row| Stored::of(table, &row)).collect()
+    }
+
+    /// These columns of so many of what meets all criteria.
+    fn few<'s>(
+        &self,
+        session: &'s Session,
+        table: &Table,
+        columns: &str,
+        (most, by_key): (u8, bool),
+        reading: Reading,
+    ) -> Result<Rows<'s>> {
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} LIMIT 2",
-            table.columns.row, table.only, self.wheres
+            "SELECT {columns} FROM {} WHERE {} LIMIT {most}",
+            table.only, self.wheres
         );
         let search = kept::search(table, &sql, |sql| {
-            Statement::search(sql, self.types(), self.by_key)
+            Statement::search(sql, self.types(), by_key)
         });
-        let rows = session.run(&search, &self.args(), reading, 2)?;
-        rows.iter().map(|row| Stored::of(table, &row)).collect()
+        session.run(&search, &self.args(), reading, most.into())
     }
 
     /// The resources that meet all criteria, by id, beginning after one.

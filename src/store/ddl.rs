@@ -146,33 +146,6 @@ pub fn drop_index(session: &Session, source: &Name, index: &str) -> Result<()> {
     ))
 }
 
-/// How many ids are told.
-const TOLD: usize = 20;
-
-/// The ids of links that share a value of this column with another, the first of them, and how many
-/// there are beyond.
-pub fn sharing(
-    session: &Session,
-    source: &Name,
-    name: &Name,
-    column: &str,
-) -> Result<(Vec<String>, i64)> {
-    let sql = format!(
-        "SELECT s.id, pg_catalog.count(*) OVER () FROM (SELECT t.id, pg_catalog.count(*) \
-             OVER (PARTITION BY t.{column}) AS links FROM ONLY {}.{} AS t) AS s \
-         WHERE s.links > 1 ORDER BY s.id LIMIT {TOLD}",
-        source.quoted(),
-        name.quoted()
-    );
-    let statement = Statement::by_values(sql, &[]);
-    let rows = session.run(&statement, &[], Reading::Latest, 0)?;
-    let ids = rows.iter().map(|row| row.string(1));
-    let ids = ids.collect::<Result<Vec<_>>>()?;
-    let all = rows.first().map_or(0, |row| row.int8(2));
-    let more = all - i64::try_from(ids.len()).unwrap_or(all);
-    Ok((ids, more))
-}
-
 /// Says what tables that were just made are for, and closes the history.
 pub fn finish(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -> Result<()> {
     match ends {

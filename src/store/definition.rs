@@ -88,6 +88,11 @@ const RENEW: &str = touched!(
      INSERT INTO ingest.profile_version (source, profile, version, definition) \
      SELECT $1, r.profile, r.version, r.definition FROM renewed AS r"
 );
+/// What may itself hold a reference that keeps its target from being deleted.
+const HOLDERS: &str = "SELECT DISTINCT p.profile FROM ingest.property AS p WHERE p.source = $1 \
+     AND p.settings @> '{\"enforce\": true}'::pg_catalog.jsonb \
+     AND NOT p.settings @> '{\"on_delete\": \"keep\"}'::pg_catalog.jsonb \
+     AND COALESCE(p.settings -> 'target' @> pg_catalog.to_jsonb($2), true)";
 const REFERRERS: &str = "SELECT DISTINCT profile FROM ingest.property \
      WHERE source = $1 AND settings -> 'target' @> pg_catalog.to_jsonb($2) AND profile <> $2 \
      ORDER BY profile";
@@ -117,6 +122,7 @@ statements! {
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXT];
     RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXT];
     USERS_SQL = USERS, [kind::TEXT, kind::TEXTS];
+    HOLDERS_SQL = HOLDERS, [kind::TEXT, kind::TEXT];
     REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     PUT_VOCABULARY_SQL = PUT_VOCABULARY, [kind::TEXT, kind::TEXT, kind::JSONB];
@@ -307,19 +313,24 @@ pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
     })
 }
 
-/// The profiles that may contain resources of this one.
-pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
+/// The names that a statement finds for one.
+fn names(sql: &'static Kept, session: &Session, source: &str, name: &str) -> Result<Vec<String>> {
     as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Text(profile)];
-        let rows = CONTAINERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        let args = [Arg::Text(source), Arg::Text(name)];
+        let rows = sql.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
     })
 }
 
-/// A type or contained profile, and all that is made of it.
-pub fn users(session: &Session, source: &str, name: &str) -> Result<Vec<String>> {
+/// The profiles that may contain resources of this one.
+pub fn containers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
+    names(&CONTAINERS_SQL, session, source, profile)
+}
+
+/// Types or profiles, and all that is made of them.
+pub fn users(session: &Session, source: &str, names: &[&str]) -> Result<Vec<String>> {
     as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Texts(&[name])];
+        let args = [Arg::Text(source), Arg::Texts(names)];
         let rows = USERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
         rows.iter().map(|row| row.string(1)).collect()
     })
@@ -340,11 +351,7 @@ pub fn renew_bound(session: &Session, source: &str, vocabulary: &str) -> Result<
 
 /// The profiles that a vocabulary is bound to.
 pub fn bound(session: &Session, source: &str, vocabulary: &str) -> Result<Vec<String>> {
-    as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Text(vocabulary)];
-        let rows = BINDERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
-        rows.iter().map(|row| row.string(1)).collect()
-    })
+    names(&BINDERS_SQL, session, source, vocabulary)
 }
 
 /// Removes a vocabulary.
@@ -371,13 +378,17 @@ fn renew(session: &Session, source: &str, changed: &[&str], but: &str) -> Result
     })
 }
 
+/// What may hold a reference that keeps resources of this profile from being deleted: by itself, by a
+/// type that it uses, or by what it contains.
+pub fn holders(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
+    let holders = names(&HOLDERS_SQL, session, source, profile)?;
+    let holders: Vec<&str> = holders.iter().map(String::as_str).collect();
+    users(session, source, &holders)
+}
+
 /// The profiles whose references name this one as their target.
 pub fn referrers(session: &Session, source: &str, profile: &str) -> Result<Vec<String>> {
-    as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Text(profile)];
-        let rows = REFERRERS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
-        rows.iter().map(|row| row.string(1)).collect()
-    })
+    names(&REFERRERS_SQL, session, source, profile)
 }
 
 /// The concepts of a vocabulary as they were given, a root container.

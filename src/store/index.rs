@@ -4,6 +4,7 @@
 //! those of PostgREST and of ORMs, use it too; `docs/definitions.md` says how. It is named after what
 //! it holds, so that a table's indexes need no list of their own.
 
+use super::ddl;
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, relation};
@@ -232,11 +233,7 @@ impl Index {
 
     /// Drops it, if it is there.
     pub fn drop(&self, session: &Session, source: &Name, profile: &Name) -> Result<()> {
-        let name = self.name(profile);
-        session.execute(&format!(
-            "DROP INDEX IF EXISTS {}.\"{name}\"",
-            source.quoted()
-        ))
+        ddl::drop_index(session, source, &self.name(profile))
     }
 
     /// Makes it. The table is locked by the caller.
@@ -282,13 +279,7 @@ impl Index {
         );
         let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
         rows.iter()
-            .map(|row| {
-                let ids = row.string(1)?;
-                Ok(match row.int8(2) - TOLD {
-                    ..=0 => ids,
-                    more => format!("{ids} and {more} more"),
-                })
-            })
+            .map(|row| Ok(told(row.string(1)?, row.int8(2))))
             .collect()
     }
 
@@ -335,14 +326,39 @@ impl Index {
     }
 }
 
-/// The ids of the rows that have the same in these columns as another.
+/// The rows that have the same in these columns as another, in SQL.
+fn shared(rows: &str, columns: &str) -> String {
+    format!(
+        "(SELECT id, pg_catalog.count(*) OVER (PARTITION BY {columns}) AS rows FROM {rows}) AS s \
+         WHERE s.rows > 1"
+    )
+}
+
+/// Their ids.
 pub fn sharing(session: &Session, rows: &str, columns: &str) -> Result<HashSet<String>> {
-    let sql = format!(
-        "SELECT s.id FROM (SELECT id, pg_catalog.count(*) OVER (PARTITION BY {columns}) AS rows \
-         FROM {rows}) AS s WHERE s.rows > 1"
-    );
+    let sql = format!("SELECT s.id FROM {}", shared(rows, columns));
     let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
     rows.iter().map(|row| row.string(1)).collect()
+}
+
+/// The first of their ids, and how many there are more, in one text; nothing if there are none.
+pub fn first_sharing(session: &Session, rows: &str, columns: &str) -> Result<Option<String>> {
+    let sql = format!(
+        "SELECT s.id, pg_catalog.count(*) OVER () FROM {} ORDER BY s.id LIMIT {TOLD}",
+        shared(rows, columns)
+    );
+    let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
+    let ids = rows.iter().map(|row| row.string(1));
+    let ids = ids.collect::<Result<Vec<_>>>()?.join(", ");
+    Ok(rows.first().map(|row| told(ids, row.int8(2))))
+}
+
+/// The first ids of so many, and how many there are more.
+fn told(ids: String, all: i64) -> String {
+    match all - TOLD {
+        ..=0 => ids,
+        more => format!("{ids} and {more} more"),
+    }
 }
 
 /// The text of what stands at a path, `(data -> 'address' ->> 'city')`: NULL where it is absent or null.

@@ -11,8 +11,9 @@ use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
+use ingest_engine::criteria::{Criterion, Test};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
-use jsonb::{Item, Value, write};
+use jsonb::{Item, write};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
@@ -232,6 +233,9 @@ fn check_unmissed(Gone { guarded, id }: &Gone) -> Result<()> {
         let Some(referrer) = target(guarded.source_name(), name)? else {
             continue;
         };
+        if referrer.table.is_none() {
+            continue;
+        }
         let named = format!("{}/{id}", guarded.name());
         if let Some(path) = refers(&referrer, guarded.name(), &named)? {
             return Err(refusal::still_needed(guarded, &referrer, &path, &named));
@@ -245,17 +249,12 @@ fn refers(referrer: &Guarded, profile: &str, named: &str) -> Result<Option<Strin
     let table = referrer.table()?;
     let places = referrer.restricting()?;
     for place in places.paths.iter().filter(|place| place.takes(profile)) {
-        let criterion = write(&Item::Members(vec![(
-            place.path.as_bytes(),
-            Item::Text(named),
-        )]));
-        let criterion = criterion.map_err(|_| Error::Bug("a criterion is not JSON".into()))?;
-        let Value::Object(criterion) = Value::read(&criterion)? else {
-            return Err(Error::Bug("a criterion is no object".into()));
+        let Ok(found) = referrer.find(&place.path)? else {
+            return Err(Error::Bug("a place of references is lost".into()));
         };
-        let criteria = referrer.criteria(criterion)?;
-        let criteria = criteria.map_err(|mistake| Error::Bug(mistake.message.into()))?;
-        let search = Search::of(referrer, &criteria)?;
+        let named = write(&Item::Text(named)).map_err(|_| Error::Bug("no name".into()))?;
+        let tests = vec![Test::Any(vec![named])];
+        let search = Search::of(referrer, &[Criterion { found, tests }])?;
         let is_met = || Session::open(|session| search.is_met(session, table));
         if on_referrer(table, is_met)? {
             return Ok(Some(place.path.clone()));

@@ -308,12 +308,3 @@ pub fn all(
     let all = table.statement(Action::All);
     session.each(all, &[], |row| each(Stored::of(table, &row)?))
 }
-
-/// Looks once more where nothing was found: who has waited for a delete does not see a row that the
-/// same transaction has made again.
-pub fn twice<T>(look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
-    match look()? {
-        None => look(),
-        found => Ok(found),
-    }
-}

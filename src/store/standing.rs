@@ -4,10 +4,9 @@
 //! snapshots a row is deleted, and made anew.
 
 use super::history::rights;
-use super::kept;
 use super::row::RowKey;
-use super::table::Table;
-use crate::pg::{Instant, Reading, Result, Session, Statement, kind};
+use super::table::{Action, Table};
+use crate::pg::{Instant, Reading, Result, Session, kind};
 
 /// Where a row stands, as far as the caller may know: without the right to read history, it was
 /// never deleted.
@@ -28,26 +27,12 @@ pub fn standing(
     key: RowKey<'_>,
     reading: Reading,
 ) -> Result<Standing> {
-    let types = vec![kind::TEXT; table.columns.key.len()];
-    let keyed: Vec<String> = (1..)
-        .zip(table.columns.key)
-        .map(|(at, column)| format!("{column} = ${at}"))
-        .collect();
-    let keyed = keyed.join(" AND ");
-    let mut sql = format!(
-        "SELECT version, updated_at, true, false FROM {} WHERE {keyed}",
-        table.only
-    );
-    if rights(session, table, reading)?.read_history {
-        sql.push_str(&format!(
-            " UNION ALL (SELECT version, updated_at, false, data IS NULL FROM {} WHERE {keyed} \
-             ORDER BY version DESC LIMIT 1)",
-            table.history
-        ));
-    }
-    let ask = kept::search(table, &sql, |sql| Statement::by_key(sql, types));
+    let ask = table.statement(match rights(session, table, reading)?.read_history {
+        true => Action::StandingAndHistory,
+        false => Action::Standing,
+    });
     let mut standing = Standing::Never;
-    for row in session.run(&ask, &key.args(), reading, 0)?.iter() {
+    for row in session.run(ask, &key.args(), reading, 0)?.iter() {
         row.expect(&[kind::INT4, kind::INSTANT, kind::BOOL, kind::BOOL])?;
         if row.bool(3) {
             return Ok(Standing::There(

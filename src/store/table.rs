@@ -39,6 +39,10 @@ pub enum Action {
     /// Who owns the table, and whether the caller may read its history, and the table, and hold rows
     /// of it.
     Rights,
+    /// Whether a row is there, by key, for who may not read its history.
+    Standing,
+    /// Whether a row is there, or was deleted, in one snapshot.
+    StandingAndHistory,
     /// The last version in history, by key.
     LastArchived,
     /// Of rows given by key and version: which transactions wrote what history has of those that
@@ -241,6 +245,18 @@ impl Table {
                      FROM pg_catalog.pg_class AS c WHERE c.oid = '{table}'::pg_catalog.regclass"
                 ),
                 Vec::new(),
+            ),
+            Action::Standing => (
+                format!("SELECT version, updated_at, true, false {living}"),
+                with(&[]),
+            ),
+            Action::StandingAndHistory => (
+                format!(
+                    "SELECT version, updated_at, true, false {living} \
+                     UNION ALL (SELECT version, updated_at, false, data IS NULL {archived} \
+                         ORDER BY version DESC LIMIT 1)"
+                ),
+                with(&[]),
             ),
             Action::LastArchived => (
                 format!(

@@ -12,7 +12,7 @@ use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Issue, Kind, Relationship};
+use ingest_engine::{Definition, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
 use std::collections::HashSet;
 
@@ -85,10 +85,7 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
         }
         // Now that all of them are there, each is judged among the others.
         for at in &adopted {
-            let issues = cache::judge(source.as_str(), &at.definition)?;
-            if issues.iter().any(|issue: &Issue| issue.severity.refuses()) {
-                return Err(refusal::of_definition(at.name.as_str(), &issues));
-            }
+            cache::accept(source.as_str(), &at.definition)?;
             if at.relationship.is_some() || at.definition.kind() == Kind::Root {
                 take_back(session, &source, at)?;
             }

@@ -21,16 +21,13 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     let (source, name) = (guarded.source_name(), Name::new(guarded.name(), "profile")?);
     sources::check_definer(source)?;
     let (read, ends) = read(&guarded, &name, call.need_jsonb(2, "definition")?)?;
-    let issues = cache::judge(source, &read)?;
-    if issues.iter().any(|issue| issue.severity.refuses()) {
-        return Err(refusal::of_definition(guarded.name(), &issues));
-    }
+    cache::accept(source, &read)?;
     let draft = cache::draft(&guarded, &read)?;
     let sink = call.materialize()?;
     Session::open(|session| {
         let mut drafts = Vec::new();
         if draft.table.is_none() {
-            for user in definition::users(session, source, guarded.name())? {
+            for user in definition::users(session, source, &[guarded.name()])? {
                 let user = find(source, &user)?;
                 if user.table.is_some() {
                     drafts.push(cache::draft_around(&draft, &user)?);

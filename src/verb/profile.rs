@@ -8,7 +8,7 @@ use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
-use ingest_engine::{Definition, Issue, Kind};
+use ingest_engine::{Definition, Kind};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -48,10 +48,7 @@ fn put(
     }
     let read = Definition::read(profile.as_str(), given)
         .map_err(|issues| refusal::of_definition(profile.as_str(), &issues))?;
-    let issues = cache::judge(source.as_str(), &read)?;
-    if issues.iter().any(|issue: &Issue| issue.severity.refuses()) {
-        return Err(refusal::of_definition(profile.as_str(), &issues));
-    }
+    cache::accept(source.as_str(), &read)?;
     if let Some(current) = &current
         && current.kind != read.kind()
     {
@@ -124,10 +121,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
         Some(given) => {
             let read = Definition::read(guarded.name(), Value::read(given)?)
                 .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
-            let issues = cache::judge(source.as_str(), &read)?;
-            if issues.iter().any(|issue| issue.severity.refuses()) {
-                return Err(refusal::of_definition(guarded.name(), &issues));
-            }
+            cache::accept(source.as_str(), &read)?;
             indexes_of(&read)
         }
     };

@@ -8,7 +8,7 @@ use crate::store::catalog::Ends;
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::health::Shape;
 use crate::store::refusal;
-use crate::store::{Name, cache, definition, find, source};
+use crate::store::{Name, cache, definition, find, index, source};
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Kind, Relationship};
 use jsonb::Value;
@@ -49,10 +49,7 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
     }
     let read = read(name, given)?;
     check_ends(source, name, &read)?;
-    let issues = cache::judge(source.as_str(), &read.definition)?;
-    if issues.iter().any(|issue| issue.severity.refuses()) {
-        return Err(refusal::of_definition(name.as_str(), &issues));
-    }
+    cache::accept(source.as_str(), &read.definition)?;
     let made = ends(&read);
     let version = match &current {
         None => 1,
@@ -120,27 +117,20 @@ fn count_anew(
             if known.iter().any(|(known, ..)| known == index) {
                 continue;
             }
-            let (ids, more) = ddl::sharing(session, source, name, column)?;
-            if !ids.is_empty() {
-                return Err(too_many(name, column, &ids, more));
+            let rows = format!("ONLY {}.{}", source.quoted(), name.quoted());
+            if let Some(ids) = index::first_sharing(session, &rows, column)? {
+                return Err(too_many(name, column, &ids));
             }
         }
         Ok(())
     })
 }
 
-fn too_many(name: &Name, column: &str, ids: &[String], more: i64) -> Error {
+fn too_many(name: &Name, column: &str, ids: &str) -> Error {
     let end = column.strip_suffix("_id").unwrap_or(column);
-    let more = match more {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     Error::refuse(
         State::Conflict,
-        format!(
-            "links of {name} share a {end} end: {}{more}",
-            ids.join(", ")
-        ),
+        format!("links of {name} share a {end} end: {ids}"),
     )
     .hint("Unlink all but one of each with ingest.relationship_unlink, and define it again.")
 }

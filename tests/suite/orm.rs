@@ -40,7 +40,11 @@ fn version_counted_by_the_writer_is_taken() {
     let insert = "INSERT INTO clinic.office (id, version, data) VALUES ('o', 1, '{}')";
     expect_sqlstate(client.batch_execute(insert), "PT412");
     client
-        .batch_execute("INSERT INTO clinic.\"worksAt\" (from_id, to_id, version) SELECT 'x', 'y', 1 WHERE false")
+        .batch_execute(
+            "INSERT INTO clinic.office (id, data) VALUES ('p', '{}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}');
+             INSERT INTO clinic.\"worksAt\" (from_id, to_id, version) VALUES ('p', 'p', 1)",
+        )
         .unwrap();
 }
 

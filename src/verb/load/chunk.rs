@@ -176,8 +176,7 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
     let mut differ = HashSet::new();
     for body in bodies {
         if let Some(current) = stored.get(body.id.as_ref())
-            && !(is_same(guarded, body.content(), current)?
-                && current.profile_version == guarded.version())
+            && !is_same(guarded, body.content(), current)?
         {
             changed.push(body.key(), body.content());
             differ.insert(body.id.as_ref());

@@ -91,7 +91,7 @@ pub fn put(
         if expected == Some(0) {
             return Err(refusal::stale(guarded, 0, current.version));
         }
-        if is_same(guarded, content, &current)? && current.profile_version == guarded.version() {
+        if is_same(guarded, content, &current)? {
             return Ok((Outcome::Unchanged, current));
         }
         let updated = row::update(session, table, key, content)
@@ -109,9 +109,12 @@ fn of_write(guarded: &Guarded) -> impl Fn(crate::pg::Error) -> crate::pg::Error 
     |error| refusal::of_write(guarded, error)
 }
 
-/// Whether the row holds this content already, so that nothing needs to be written. Byte for byte:
-/// `1.0` and `1.00` differ. Content that differs is for the gate to judge.
+/// Whether the row holds this content already, and by the definition that holds now, so that nothing
+/// needs to be written. Byte for byte: `1.0` and `1.00` differ. The rest is for the gate to judge.
 pub fn is_same(guarded: &Guarded, content: Content<'_>, current: &Stored) -> Result<bool> {
+    if current.profile_version != guarded.version() {
+        return Ok(false);
+    }
     let stored = current.content();
     if stored.data != content.data {
         return Ok(false);
