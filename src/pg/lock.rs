@@ -42,22 +42,28 @@ pub fn lock_partitions(relation: Oid, usage: Use) -> Result<()> {
         .map(drop)
 }
 
-/// What `pg_locks.objsubid` shows of an advisory lock of ours. PostgreSQL's own functions use 1 and
-/// 2, so no SQL can take one, no application waits for one, and it is told whose it is.
-const CLASS: u16 = 3;
+/// What an advisory lock of ours is for, as `pg_locks.objsubid` shows it. PostgreSQL's own functions
+/// use 1 and 2, so no SQL can take one, no application waits for one, and it is told whose it is.
+/// Who chooses criteria so that their number is that of a source waits for no source.
+#[derive(Debug, Clone, Copy)]
+#[repr(u16)]
+pub enum NamedLock {
+    Criteria = 3,
+    Source = 4,
+}
 
 /// `DEFAULT_LOCKMETHOD` is 1, that of advisory locks is 2.
 const USER_LOCKMETHOD: u8 = 2;
 
 /// Waits until nobody else holds the advisory lock of this name, and holds it until the transaction
 /// ends.
-pub fn lock_name(name: u64) -> Result<()> {
+pub fn lock_name(of: NamedLock, name: u64) -> Result<()> {
     let tag = LOCKTAG {
         // SAFETY: a backend variable that is set when a session begins.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.into(),
         locktag_field2: (name >> 32) as u32,
         locktag_field3: name as u32,
-        locktag_field4: CLASS,
+        locktag_field4: of as u16,
         locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
         locktag_lockmethodid: USER_LOCKMETHOD,
     };

@@ -49,7 +49,7 @@ pub use instant::{iso, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;
-pub use lock::{Use, lock, lock_name, lock_number, lock_partitions};
+pub use lock::{NamedLock, Use, lock, lock_name, lock_number, lock_partitions};
 pub use notice::notice;
 pub use opened::is_bound;
 pub use owner::{Acting, as_owner};

@@ -5,8 +5,8 @@ use super::catalog::Catalog;
 use super::name::Name;
 use super::{ddl, health};
 use crate::pg::{
-    Arg, Error, Oid, Reading, Result, Session, State, Statement, current_role, kind,
-    may_create_schemas, may_use_schema,
+    Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, current_role, kind,
+    lock_name, lock_number, may_create_schemas, may_use_schema,
 };
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
@@ -214,6 +214,9 @@ fn lost(session: &Session, schema: &str) -> Result<Option<String>> {
 /// Holds the row of a source, as it is now: whatever is defined changes it, also after the snapshot
 /// of this transaction. `false` if there is none.
 fn lock(session: &Session, source: &str) -> Result<bool> {
+    // Who waits for a row goes on when its transaction is over, before that has told others what it
+    // changed, and a GRANT then meets PostgreSQL's "tuple concurrently updated". A lock is let go after.
+    lock_name(NamedLock::Source, lock_number(source))?;
     let name = [Arg::Text(source)];
     let count = |sql: &'static LocalKey<ManuallyDrop<Statement>>, reading| {
         let rows = sql.with(|sql| session.run(sql, &name, reading, 1));

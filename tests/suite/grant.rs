@@ -288,6 +288,33 @@ fn access_changed_in_an_old_snapshot_is_a_serialization_failure() {
     }
 }
 
+/// Who waits for another in the same source is seen in pg_locks, under a class of locks that no function
+/// of SQL takes; another source is not waited for.
+#[test]
+fn waiting_for_a_source_is_seen_in_pg_locks() {
+    let database = clinic::database("grant");
+    database.run("SELECT ingest.source_create('other')");
+    let mut holder = database.connect();
+    holder.batch_execute(&format!("BEGIN; {DEFINE}")).unwrap();
+    database.run("SELECT ingest.profile_define('other', 'neu', '{\"type\": \"ROOT\"}')");
+    let mut waiter = database.connect();
+    let pid = server::backend_pid(&mut waiter);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| waiter.batch_execute(RELATE));
+        let mut watcher = database.connect();
+        wait_until_blocked(&mut watcher, pid);
+        let class: i32 = value(
+            &mut watcher,
+            &format!(
+                "SELECT objsubid::int4 FROM pg_locks WHERE pid = {pid} AND locktype = 'advisory' AND NOT granted"
+            ),
+        );
+        assert_eq!(class, 4);
+        holder.batch_execute("ROLLBACK").unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}
+
 /// Who may not change what roles may do holds nothing, so that nobody waits for him.
 #[test]
 fn stranger_holds_no_source() {

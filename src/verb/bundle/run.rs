@@ -9,7 +9,8 @@ use super::operation::{Content, Operation, Verb, check_distinct, same};
 use super::placeholder::Placeholders;
 use super::{Done, answer, at, read, resolve};
 use crate::pg::{
-    Error, Reading, Result, Session, State, check_for_interrupts, lock_name, snapshot_is_old,
+    Error, NamedLock, Reading, Result, Session, State, check_for_interrupts, lock_name,
+    snapshot_is_old,
 };
 use crate::store::batch::{self, Hold};
 use crate::store::reference::{self, Unmet};
@@ -93,7 +94,7 @@ fn wait(operations: &[Operation<'_>]) -> Result<Keys> {
     }
     for (number, _) in &keys {
         check_for_interrupts()?;
-        lock_name(*number)?;
+        lock_name(NamedLock::Criteria, *number)?;
     }
     Ok(keys)
 }

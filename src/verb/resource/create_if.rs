@@ -2,8 +2,8 @@
 
 use super::profile_of;
 use crate::pg::{
-    Answer, Call, Error, Reading, Result, Session, State, check_for_interrupts, lock_name,
-    snapshot_is_old,
+    Answer, Call, Error, NamedLock, Reading, Result, Session, State, check_for_interrupts,
+    lock_name, snapshot_is_old,
 };
 use crate::store::criteria::Come;
 use crate::store::refusal;
@@ -128,7 +128,7 @@ fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
 fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
     let apart = criteria.are_kept_apart(guarded)?;
     if !apart {
-        lock_name(criteria.lock_number(guarded))?;
+        lock_name(NamedLock::Criteria, criteria.lock_number(guarded))?;
     }
     Ok(apart)
 }
