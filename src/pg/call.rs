@@ -168,8 +168,22 @@ impl<'a> Call<'a> {
             return Err(wrong_result("a set of rows"));
         }
         let info: *mut FunctionCallInfoBaseData = self.info();
+        let node = self.info.resultinfo;
+        // A row type that the caller expects need not be looked up; `RowSink` holds it against ours.
+        // SAFETY: a non-null node begins with its tag, which says what it is.
+        let is_expected = unsafe {
+            !node.is_null()
+                && (*node).type_ == pg_sys::NodeTag::T_ReturnSetInfo
+                && !(*node.cast::<pg_sys::ReturnSetInfo>())
+                    .expectedDesc
+                    .is_null()
+        };
+        let flags = match is_expected {
+            true => pg_sys::MAT_SRF_USE_EXPECTED_DESC,
+            false => 0,
+        };
         // SAFETY: the closure holds only the call; PostgreSQL made `info`.
-        unsafe { guard(|| ffi::InitMaterializedSRF(info, 0)) }?;
+        unsafe { guard(|| ffi::InitMaterializedSRF(info, flags)) }?;
         super::composite::RowSink::new(self)
     }
 }

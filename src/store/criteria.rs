@@ -6,8 +6,8 @@ use super::kept;
 use super::row::Stored;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Oid, Reading, Result, Rows, Session, State, Statement, is_own_transaction, kind,
-    notice,
+    Arg, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement, is_own_transaction,
+    kind, notice,
 };
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
@@ -16,6 +16,9 @@ use jsonb::{Item, Value, write};
 /// How many values one search can have.
 pub const MOST: usize = 12;
 
+/// How many matches are few.
+const FEW: u32 = 16;
+
 /// Criteria in SQL.
 #[derive(Debug)]
 pub struct Search {
@@ -23,10 +26,8 @@ pub struct Search {
     values: Vec<Parameter>,
     /// Whether an index finds the matches by all of the criteria, as a key would.
     by_key: bool,
-    /// Whether some index serves some criterion.
-    served: bool,
-    /// The paths that an index could serve, and whether it can be an identity.
-    advice: (Vec<String>, bool),
+    /// The paths that an index could serve, and whether it can be an identity, if none serves.
+    advice: Option<(Vec<String>, bool)>,
     /// Which of the profile's indexes is an identity that they name.
     pub identity: Option<usize>,
 }
@@ -91,8 +92,10 @@ impl Search {
             wheres: wheres.join(" AND "),
             values: writer.values,
             by_key: guarded.indexes.iter().any(|index| leads(&index)),
-            served: served.iter().any(|served| *served != Served::No),
-            advice: advice(criteria),
+            advice: served
+                .iter()
+                .all(|served| *served == Served::No)
+                .then(|| advice(criteria)),
             identity,
         })
     }
@@ -174,6 +177,21 @@ impl Search {
         (after, count): (&str, i32),
         mut each: impl FnMut(Stored) -> Result<()>,
     ) -> Result<()> {
+        let mut each = |row: Row<'_>| each(Stored::of(table, &row)?);
+        // What a key finds is put in order here as long as it is little: without the portal, and the
+        // nodes of a plan that order and limit it (docs/performance.md).
+        if self.by_key && after.is_empty() && u32::try_from(count).is_ok_and(|count| count >= FEW) {
+            let sql = format!(
+                "SELECT {} FROM {} WHERE {}",
+                table.columns.row, table.only, self.wheres
+            );
+            let search = kept::search(table, &sql, |sql| {
+                Statement::search(sql, self.types(), true)
+            });
+            if session.each_of_few(&search, &self.args(), FEW, &mut each)? {
+                return Ok(());
+            }
+        }
         let (mut args, mut types) = (self.args(), self.types());
         let (from, most, row) = (args.len() + 1, args.len() + 2, table.columns.row);
         args.extend([Arg::Text(after), Arg::Int4(count)]);
@@ -190,16 +208,18 @@ impl Search {
         );
         let by_key = self.by_key || self.wheres.is_empty();
         let search = kept::search(table, &sql, |sql| Statement::search(sql, types, by_key));
-        session.each(&search, &args, |row| each(Stored::of(table, &row)?))
+        session.each(&search, &args, each)
     }
 
     /// Says which index is missing, if none serves any of the criteria.
     pub fn advise(&self, guarded: &Guarded) -> Result<()> {
-        if self.served || self.wheres.is_empty() {
+        let Some((paths, can_be_identity)) = &self.advice else {
+            return Ok(());
+        };
+        if self.wheres.is_empty() {
             return Ok(());
         }
         let name = guarded.name();
-        let (paths, can_be_identity) = &self.advice;
         let hint = match (paths.is_empty(), can_be_identity) {
             (true, _) => "No index can serve such criteria alone; add others.".to_owned(),
             (false, true) => format!(

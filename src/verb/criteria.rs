@@ -3,7 +3,7 @@
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb, lock_number};
 use crate::store::Guarded;
 use crate::store::criteria::{MOST, Search, too_many};
-use ingest_engine::criteria::{self, FORMS};
+use ingest_engine::criteria::{self, Criterion, FORMS};
 use ingest_engine::first_instant;
 use jsonb::{Item, Object, Value, write};
 
@@ -11,8 +11,7 @@ use jsonb::{Item, Object, Value, write};
 pub struct Criteria {
     /// As it is searched for.
     pub search: Search,
-    is_empty: bool,
-    canonical: String,
+    read: Vec<Criterion>,
 }
 
 impl Criteria {
@@ -27,14 +26,13 @@ impl Criteria {
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
-            is_empty: read.is_empty(),
-            canonical: criteria::canonical(&read)?,
+            read,
         })
     }
 
     /// Refuses criteria that say nothing: for who would write by them.
     pub fn not_empty(self) -> Result<Self> {
-        if self.is_empty {
+        if self.read.is_empty() {
             return Err(bad("criteria are empty"));
         }
         Ok(self)
@@ -49,13 +47,13 @@ impl Criteria {
     }
 
     /// The number of the lock that callers with the same criteria have in common.
-    pub fn lock_number(&self, guarded: &Guarded) -> u64 {
-        lock_number(&format!(
-            "{}\n{}\n{}",
+    pub fn lock_number(&self, guarded: &Guarded) -> Result<u64> {
+        let canonical = criteria::canonical(&self.read)?;
+        Ok(lock_number(&format!(
+            "{}\n{}\n{canonical}",
             guarded.source_name(),
             guarded.name(),
-            self.canonical
-        ))
+        )))
     }
 }
 

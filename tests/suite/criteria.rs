@@ -555,3 +555,49 @@ fn numbers_spelled_in_different_ways_are_one_criterion() {
         transaction.rollback().unwrap();
     }
 }
+
+/// What a key finds comes by id, whether it is little or much, in one page or in many, in whatever
+/// order it was written, large values too.
+#[test]
+fn matches_of_a_key_come_by_id_however_many() {
+    let database = Database::new("few");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            r#"SELECT ingest.source_create('s');
+               SELECT ingest.profile_define('s', 'p', '{"type": "ROOT", "indexes": [["ward"]],
+                   "properties": {"ward": {"type": "symbol"}, "note": {"type": "markdown"}}}');
+               INSERT INTO s.p (id, data)
+                   SELECT right('0' || n, 2) || '-' || many, jsonb_build_object('ward', many::text,
+                       'note', (SELECT string_agg(md5(i::text || n), '') FROM generate_series(1, 400) AS i))
+                   FROM unnest(ARRAY[1, 2, 15, 16, 17, 18, 70]) AS many, generate_series(1, many) AS n
+                   ORDER BY n DESC"#,
+        )
+        .unwrap();
+    for many in [0, 1, 2, 15, 16, 17, 18, 70] {
+        let criteria = json!({"ward": many.to_string()});
+        let mut page = |count: i32, after: &str| -> Vec<String> {
+            let sql = "SELECT id, resource #>> '{data,note}' AS note FROM ingest.resource_search('s', 'p', $1, $2, $3)";
+            let rows = client.query(sql, &[&criteria, &count, &after]).unwrap();
+            assert!(
+                rows.iter()
+                    .all(|row| row.get::<_, String>(1).len() == 12_800)
+            );
+            rows.iter().map(|row| row.get(0)).collect()
+        };
+        let all: Vec<String> = (1..=many).map(|n| format!("{n:02}-{many}")).collect();
+        for count in [1, 15, 16, 17, 100] {
+            let mut paged: Vec<String> = Vec::new();
+            loop {
+                let next = page(count, &paged.last().cloned().unwrap_or_default());
+                if next.is_empty() {
+                    break;
+                }
+                assert!(next.len() <= count as usize);
+                paged.extend(next);
+            }
+            assert_eq!(paged, all, "{many} by {count}");
+        }
+        assert!(page(0, "").is_empty());
+    }
+}

@@ -79,11 +79,12 @@ fn wait(operations: &[Operation<'_>]) -> Result<Keys> {
         .iter()
         .filter_map(|operation| match &operation.content {
             Content::Conditional(criteria, _) => {
-                Some((criteria.lock_number(&operation.guarded), operation.index))
+                let number = criteria.lock_number(&operation.guarded);
+                Some(number.map(|number| (number, operation.index)))
             }
             _ => None,
         })
-        .collect();
+        .collect::<Result<_>>()?;
     keys.sort_unstable();
     for pair in keys.windows(2) {
         if let [(one, first), (other, second)] = pair

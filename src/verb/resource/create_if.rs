@@ -128,7 +128,7 @@ fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
 fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
     let apart = criteria.are_kept_apart(guarded)?;
     if !apart {
-        lock_name(NamedLock::Criteria, criteria.lock_number(guarded))?;
+        lock_name(NamedLock::Criteria, criteria.lock_number(guarded)?)?;
     }
     Ok(apart)
 }
