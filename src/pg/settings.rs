@@ -21,6 +21,7 @@ pub fn limits() -> Limits {
     Limits {
         max_depth: of(&MAX_DEPTH),
         max_issues: of(&MAX_ISSUES),
+        ..Limits::default()
     }
 }
 

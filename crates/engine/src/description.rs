@@ -101,7 +101,8 @@ pub struct Property {
     /// * `choice`: the property is a variant of `value[x]` (`"value"`); if one variant is
     ///   required, one of them must stand,
     /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
-    /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
+    /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`,
+    ///   and of any element of FHIR `{"key", "severity", "human", "expression"}`, in FHIRPath.
     pub settings: Vec<u8>,
 }
 
@@ -127,6 +128,8 @@ pub struct Description {
     pub kind: Kind,
     /// Whose types and JSON it speaks of.
     pub format: Format,
+    /// The type that it is derived from; none of what is native.
+    pub base: Option<String>,
     /// Whether the root may hold properties that are not named.
     pub additional_properties: bool,
     /// Its properties, by ordinal.

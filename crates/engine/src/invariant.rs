@@ -1,5 +1,6 @@
 //! Invariants: what must hold between the members of one object.
 
+use crate::constraint::{Constraint, read_constraint};
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report};
 use crate::lexical;
@@ -106,21 +107,26 @@ impl Invariant {
     }
 }
 
-/// Reads `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
+/// Reads `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`, and those in FHIRPath
+/// among them.
 pub(crate) fn read_invariants(
     value: Value<'_>,
     at: &Trail<'_>,
     report: &mut Report,
-) -> Result<Vec<Invariant>, Malformed> {
-    let mut invariants = Vec::new();
+) -> Result<(Vec<Invariant>, Vec<Constraint>), Malformed> {
+    let (mut invariants, mut constraints) = (Vec::new(), Vec::new());
     let Some(array) = expect::array(value, at, report) else {
-        return Ok(invariants);
+        return Ok((invariants, constraints));
     };
     for (index, item) in array.iter().enumerate() {
         let at = at.index(index);
         let Some(object) = expect::object(item?, &at, report) else {
             continue;
         };
+        if object.get(b"expression")?.is_some() {
+            constraints.extend(read_constraint(object, &at, report)?);
+            continue;
+        }
         for member in object.iter() {
             let (key, value) = member?;
             let at = at.name(key);
@@ -142,7 +148,7 @@ pub(crate) fn read_invariants(
             }
         }
     }
-    Ok(invariants)
+    Ok((invariants, constraints))
 }
 
 fn read_names(

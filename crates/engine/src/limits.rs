@@ -12,6 +12,9 @@ pub const LONGEST_NUMBER: usize = 1_000;
 /// How many operations a JSON Patch can have.
 pub const MOST_OPERATIONS: usize = 10_000;
 
+/// How many choices an object of FHIR can have; R4 has five in one (ElementDefinition).
+pub(crate) const MOST_CHOICES: usize = 8;
+
 /// How many references of one resource can have targets that must exist.
 pub const MOST_REFERENCES: usize = 10_000;
 
@@ -22,6 +25,8 @@ pub struct Limits {
     pub max_depth: usize,
     /// Issues in a report, before the one that says that there are more.
     pub max_issues: usize,
+    /// Steps that the invariants of one resource may take together, in FHIRPath.
+    pub max_steps: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +34,7 @@ impl Default for Limits {
         Self {
             max_depth: 64,
             max_issues: 100,
+            max_steps: 10_000_000,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! A compiled profile: immutable, and laid out in the order in which documents are stored.
 
 use crate::base::Width;
+use crate::constraint::Constraint;
 use crate::description::{Cardinality, Kind};
 use crate::invariant::Relation;
 use crate::lexical::Lexical;
 use crate::rule::{Rules, Subject};
 use crate::schema::Slot;
 use jsonb::{Malformed, Number, Value};
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 /// A compiled profile, named type or relationship.
@@ -15,6 +17,12 @@ pub struct Profile {
     pub(crate) name: String,
     pub(crate) version: i32,
     pub(crate) kind: Kind,
+    /// The type that it is derived from.
+    pub(crate) base: Option<Box<str>>,
+    /// It is a number with a unit.
+    pub(crate) is_quantity: bool,
+    /// Whether all that it leads to is in its schema.
+    pub(crate) is_ready: Cell<bool>,
     /// Its own place in the schema that compiled it.
     pub(crate) slot: Slot,
     /// Every object of the description; the first is the root.
@@ -38,6 +46,14 @@ impl Profile {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// Whether its JSON is FHIR's.
+    #[inline]
+    pub(crate) fn is_fhir(&self) -> bool {
+        self.shapes
+            .first()
+            .is_some_and(|shape| shape.json.is_fhir())
+    }
 }
 
 /// What an object may hold.
@@ -51,12 +67,34 @@ pub(crate) struct Shape {
     pub(crate) members: Box<[Member]>,
     /// Members that are not named are accepted, whatever they are.
     pub(crate) open: bool,
-    /// It is FHIR's JSON: null and emptiness are refused, primitives have companions.
-    pub(crate) fhir: bool,
+    pub(crate) json: Json,
     /// What must hold between its members.
     pub(crate) relations: Box<[Relation]>,
+    /// The same, in FHIRPath.
+    pub(crate) constraints: Box<[Constraint]>,
     /// Its choices, `value[x]`.
     pub(crate) choices: Box<[Choice]>,
+}
+
+/// Whose JSON an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Json {
+    /// Null counts as absent.
+    #[default]
+    Native,
+    /// FHIR's: null and emptiness are refused, primitives have companions. A resource.
+    Resource,
+    /// An element, which is more than its id.
+    Element,
+    /// An extension, which has a value or extensions.
+    Extension,
+}
+
+impl Json {
+    #[inline]
+    pub(crate) fn is_fhir(self) -> bool {
+        self != Self::Native
+    }
 }
 
 /// A choice of members, of which at most one stands.
@@ -90,6 +128,14 @@ impl Member {
         }
     }
 
+    /// As an expression names it.
+    pub(crate) fn shown(&self) -> &str {
+        match &self.role {
+            Some(role) => &role.shown,
+            None => &self.name,
+        }
+    }
+
     /// The order in which this member and one of that name are stored.
     #[inline]
     pub(crate) fn order(&self, mark: &Mark, name: &[u8]) -> Ordering {
@@ -111,6 +157,8 @@ pub(crate) struct Role {
     pub(crate) variant: Option<(usize, usize)>,
     /// The member that must stand with it: `_birthDate` for `birthDate`, and the other way round.
     pub(crate) companion: Option<Box<str>>,
+    /// How FHIRPath names it: `value.ofType(Quantity)` for `valueQuantity`.
+    pub(crate) shown: Box<str>,
 }
 
 /// Whether an element must be there.

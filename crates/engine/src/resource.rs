@@ -91,6 +91,12 @@ impl Missing {
         }
     }
 
+    /// Whether nothing is lacking so far.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Nothing, or the stop that asks for all of it.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), Stop> {

@@ -19,8 +19,8 @@ pub(crate) struct Trail<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Segment<'a> {
     Name(&'a [u8]),
-    /// A member, and the object that holds it.
-    Member(&'a [u8], &'a Object<'a>),
+    /// A member: how it is shown, its name, and the object that holds it.
+    Member(&'a [u8], &'a [u8], &'a Object<'a>),
     Index(usize),
 }
 
@@ -38,7 +38,38 @@ impl<'a> Trail<'a> {
     pub(crate) fn member(&'a self, name: &'a [u8], object: &'a Object<'a>) -> Self {
         Self {
             parent: Some(self),
-            segment: Segment::Member(name, object),
+            segment: Segment::Member(name, name, object),
+        }
+    }
+
+    /// A member that is shown under another name.
+    #[inline]
+    pub(crate) fn shown(&'a self, shown: &'a str, name: &'a [u8], object: &'a Object<'a>) -> Self {
+        Self {
+            parent: Some(self),
+            segment: Segment::Member(shown.as_bytes(), name, object),
+        }
+    }
+
+    /// Whether the nearest member is of this name.
+    pub(crate) fn is_under(&self, member: &[u8]) -> bool {
+        let mut step = Some(self);
+        while let Some(trail) = step {
+            match trail.segment {
+                Segment::Index(_) => step = trail.parent,
+                Segment::Name(name) | Segment::Member(_, name, _) => return name == member,
+            }
+        }
+        false
+    }
+
+    /// The member of an array, and the place in it, if this is an element of one.
+    pub(crate) fn indexed(&self) -> Option<(&'a [u8], &'a Object<'a>, usize)> {
+        match (self.segment, self.parent?.segment) {
+            (Segment::Index(index), Segment::Member(_, name, object)) => {
+                Some((name, object, index))
+            }
+            _ => None,
         }
     }
 
@@ -51,7 +82,7 @@ impl<'a> Trail<'a> {
     pub(crate) fn object(&self) -> Option<&'a Object<'a>> {
         let mut step = Some(self);
         while let Some(trail) = step {
-            if let Segment::Member(_, object) = trail.segment {
+            if let Segment::Member(.., object) = trail.segment {
                 return Some(object);
             }
             step = trail.parent;
@@ -62,7 +93,7 @@ impl<'a> Trail<'a> {
     /// The member here and the object that holds it.
     pub(crate) fn step(&self) -> Option<(&'a [u8], &'a Object<'a>)> {
         match self.segment {
-            Segment::Member(name, object) => Some((name, object)),
+            Segment::Member(_, name, object) => Some((name, object)),
             _ => None,
         }
     }
@@ -96,7 +127,7 @@ impl<'a> Trail<'a> {
         let mut path = String::new();
         for segment in steps.iter().rev() {
             match segment {
-                Segment::Name(name) | Segment::Member(name, _) => {
+                Segment::Name(name) | Segment::Member(name, ..) => {
                     if !path.is_empty() {
                         path.push('.');
                     }

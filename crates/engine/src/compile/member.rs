@@ -3,7 +3,7 @@
 use super::Compiler;
 use crate::draft::Draft;
 use crate::lexical::Lexical;
-use crate::profile::{Choice, Element, Member, Node, Presence, Role};
+use crate::profile::{Choice, Element, Json, Member, Node, Presence, Role};
 use crate::resource::Need;
 use crate::rule::{Enumeration, Rule, Rules};
 
@@ -24,7 +24,9 @@ impl Compiler<'_> {
             .row
             .as_ref()
             .and_then(|(_, settings)| settings.choice.clone());
-        let companion = self.is_fhir() && draft.has_companion();
+        // The id of a resource is no element: nothing extends it.
+        let is_id = path == "id" && self.json("") == Json::Resource;
+        let companion = self.is_fhir() && draft.has_companion() && !is_id;
         let Some(mut element) = self.element(draft, path) else {
             return;
         };
@@ -44,6 +46,10 @@ impl Compiler<'_> {
             (index, members.len())
         });
         let other = format!("_{name}");
+        let shown = match variant {
+            Some((choice, _)) => shown(&choices[choice].name, name, companion),
+            None => name.into(),
+        };
         if companion {
             let slot = self.schema.slot(Need::Type, COMPANION);
             let one = Element {
@@ -57,6 +63,7 @@ impl Compiler<'_> {
             let role = Role {
                 variant,
                 companion: Some(name.into()),
+                shown: shown.clone(),
             };
             let element = Element {
                 node,
@@ -68,10 +75,22 @@ impl Compiler<'_> {
             Box::new(Role {
                 variant,
                 companion: companion.then(|| other.into()),
+                shown,
             })
         });
         members.push(Member::new(name, element, role));
     }
+}
+
+/// How FHIRPath names a variant of a choice: `value.ofType(string)` for `valueString`.
+fn shown(choice: &str, name: &str, is_primitive: bool) -> Box<str> {
+    let choice = choice.trim_end_matches("[x]");
+    let kind = name.strip_prefix(choice).unwrap_or(name);
+    let mut kind = kind.to_owned();
+    if is_primitive && let Some(first) = kind.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    format!("{choice}.ofType({kind})").into()
 }
 
 /// The member by which a FHIR resource says what it is.

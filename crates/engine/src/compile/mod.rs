@@ -4,19 +4,24 @@ mod member;
 
 use crate::base::Base;
 use crate::builtin;
+use crate::constraint::Constraint;
 use crate::definition::expect::mistake;
 use crate::description::{Description, Format, Kind};
 use crate::draft::{Draft, gather};
 use crate::invariant::Relation;
 use crate::issue::{Code, Issue, Report};
-use crate::limits::Limits;
+use crate::limits::{Limits, MOST_CHOICES};
+use crate::model;
 use crate::profile::{
-    ContainedKey, ContainedType, Element, Member, Node, Presence, Profile, Shape, stored_order,
+    ContainedKey, ContainedType, Element, Json, Member, Node, Presence, Profile, Shape,
+    stored_order,
 };
 use crate::resource::Need;
 use crate::rule::{Asked, Binding, Condition, Rules, Settings, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
+use fhirpath::Type;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// Compiles a description into the profile of `slot`, or says what is wrong with its rows;
@@ -39,6 +44,7 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
     let mut root = gather(description, &mut report);
     let mut compiler = Compiler {
         schema,
+        slot,
         description,
         report,
         shapes: vec![Shape::default()],
@@ -62,6 +68,10 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         name: description.name.clone(),
         version: description.version,
         kind: description.kind,
+        base: description.base.as_deref().map(Into::into),
+        is_quantity: [Some(&description.name), description.base.as_ref()]
+            .contains(&Some(&QUANTITY.to_owned())),
+        is_ready: Cell::new(false),
         slot,
         shapes: compiler.shapes,
         contained,
@@ -96,6 +106,8 @@ fn hand_out(conditions: &mut [Box<[Condition]>], element: &mut Element) {
 
 struct Compiler<'s> {
     schema: &'s Schema,
+    /// The place of what is compiled.
+    slot: Slot,
     description: &'s Description,
     report: Report,
     shapes: Vec<Shape>,
@@ -144,7 +156,7 @@ impl Compiler<'_> {
         let (_, settings) = draft.row.unwrap_or((Base::Object, Settings::default()));
         let mut members: Vec<Member> = Vec::with_capacity(draft.children.len());
         let mut choices = Vec::new();
-        if self.is_fhir() && path.is_empty() && self.description.kind == Kind::Root {
+        if self.json(path) == Json::Resource {
             members.push(member::resource_type(&self.description.name));
         }
         for (name, child) in draft.children {
@@ -153,6 +165,10 @@ impl Compiler<'_> {
         members.sort_by(|a, b| stored_order(a.name.as_bytes(), b.name.as_bytes()));
         for (place, member) in members.iter_mut().take(64).enumerate() {
             member.bit = 1 << place;
+        }
+        if choices.len() > MOST_CHOICES {
+            let expected = format!("expected at most {MOST_CHOICES} choices in one object");
+            self.mistake(path, &expected);
         }
         let number = |name: &str| members.iter().position(|member| &*member.name == name);
         let relations = settings
@@ -166,9 +182,20 @@ impl Compiler<'_> {
             relations,
             members: members.into(),
             open: settings.additional,
-            fhir: self.is_fhir(),
+            json: self.json(path),
+            constraints: focused(settings.constraints, model::object(self.slot, place)),
             choices: choices.into(),
         };
+    }
+
+    /// Whose JSON the object at `path` is.
+    fn json(&self, path: &str) -> Json {
+        match (self.description.format, self.description.kind) {
+            (Format::Native, _) => Json::Native,
+            (Format::Fhir, Kind::Root | Kind::Contained) if path.is_empty() => Json::Resource,
+            _ if path.is_empty() && self.description.name == EXTENSION => Json::Extension,
+            _ => Json::Element,
+        }
     }
 
     fn element(&mut self, mut draft: Draft, path: &str) -> Option<Element> {
@@ -183,7 +210,12 @@ impl Compiler<'_> {
         } else {
             Presence::Optional
         };
-        let rules = self.rules(&mut settings, path);
+        let mut rules = self.rules(&mut settings, path);
+        // Those of an object of its own are checked with the object.
+        let constraints = match base {
+            Base::Object => Vec::new(),
+            _ => std::mem::take(&mut settings.constraints),
+        };
         let built_in = match &base {
             Base::Named(name) if !self.is_fhir() => builtin::describe(name),
             _ => None,
@@ -231,11 +263,14 @@ impl Compiler<'_> {
                 None => Node::Named(self.schema.slot(Need::Type, &name)),
             },
         };
-        Some(Element {
+        let mut element = Element {
             node,
             presence,
-            rules: (presence == Presence::Asked || !rules.is_idle()).then(|| Box::new(rules)),
-        })
+            rules: None,
+        };
+        rules.constraints = focused(constraints, model::element(self.slot, &element));
+        element.rules = (presence == Presence::Asked || !rules.is_idle()).then(|| Box::new(rules));
+        Some(element)
     }
 
     /// A built-in type: an object that all its elements share. It is part of the profile, and not
@@ -280,6 +315,7 @@ impl Compiler<'_> {
         rules.binding = settings.binding.take().map(|binding| Binding {
             vocabulary: self.schema.vocabulary_number(&binding.vocabulary),
             preferred: binding.preferred,
+            names_systems: self.is_fhir(),
         });
         rules
     }
@@ -305,6 +341,16 @@ impl Compiler<'_> {
         keys.sort_by(|a, b| stored_order(a.key.as_bytes(), b.key.as_bytes()));
         keys.into()
     }
+}
+
+/// The type of numbers with a unit, and that of extensions.
+const QUANTITY: &str = "Quantity";
+const EXTENSION: &str = "Extension";
+
+/// Constraints, about this type.
+fn focused(constraints: Vec<Constraint>, focus: Option<Type>) -> Box<[Constraint]> {
+    let about = |constraint: Constraint| constraint.about(focus);
+    constraints.into_iter().map(about).collect()
 }
 
 fn join(path: &str, name: &str) -> String {

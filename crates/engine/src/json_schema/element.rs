@@ -122,7 +122,7 @@ impl Writer<'_> {
 /// Whether an object can be met again, even within itself.
 fn is_shared(profile: &Profile, place: usize) -> bool {
     let shape = profile.shapes.get(place);
-    shape.is_some_and(|shape| shape.fhir || shape.name.is_some())
+    shape.is_some_and(|shape| shape.json.is_fhir() || shape.name.is_some())
 }
 
 /// What one entry of the rules asks of a value; `None` where it asks nothing that can be said.

@@ -12,11 +12,11 @@ const GRAPHIC: &str = r"[^\u0000-\u0020]";
 /// The regular expression of a type.
 pub(super) fn pattern(lexical: Lexical) -> String {
     match lexical {
-        Lexical::Symbol | Lexical::Markdown => {
+        Lexical::Symbol | Lexical::String | Lexical::Markdown => {
             r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$".to_owned()
         }
         Lexical::Code => format!("^{GRAPHIC}+(?: {GRAPHIC}+)*$"),
-        Lexical::Uri | Lexical::Url => format!("^{GRAPHIC}+$"),
+        Lexical::Canonical | Lexical::Uri | Lexical::Url => format!("^{GRAPHIC}+$"),
         Lexical::Literal => literal(None),
         Lexical::Xhtml => {
             let (space, any) = (r"[\t\n\f\r ]*", r"[^\u0000]*");

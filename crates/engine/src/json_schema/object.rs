@@ -31,13 +31,13 @@ impl Writer<'_> {
                 _ if is_required => required.push(Value::from(&*member.name)),
                 _ => {}
             }
-            let schema = match is_required || shape.fhir {
+            let schema = match is_required || shape.json.is_fhir() {
                 true => Value::Object(schema),
                 false => nullable(schema),
             };
             properties.insert(member.name.to_string(), schema);
         }
-        let others = match (shape.open, shape.fhir) {
+        let others = match (shape.open, shape.json.is_fhir()) {
             (true, _) => json!(true),
             (false, true) => json!(false),
             (false, false) => json!({"type": "null"}),
@@ -47,7 +47,7 @@ impl Writer<'_> {
             object.insert("required".into(), Value::Array(required));
         }
         object.insert("additionalProperties".into(), others);
-        if shape.fhir {
+        if shape.json.is_fhir() {
             object.insert("minProperties".into(), json!(1));
         }
         let invariants = shape.relations.iter().map(|relation| &relation.invariant);

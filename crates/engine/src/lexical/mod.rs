@@ -23,6 +23,7 @@ use crate::rule::Subject;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lexical {
     Base64,
+    Canonical,
     Code,
     Date,
     Datetime,
@@ -31,6 +32,7 @@ pub(crate) enum Lexical {
     Literal,
     Markdown,
     Oid,
+    String,
     Symbol,
     Time,
     Uri,
@@ -46,6 +48,7 @@ impl Lexical {
         // The two most common types, for which nothing is called.
         match self {
             Self::Symbol => string::is_string(text),
+            Self::String => string::is_string(text) && string::is_short(text),
             Self::Code => code::is_code(text),
             _ => self.accepts_other(text),
         }
@@ -61,9 +64,10 @@ impl Lexical {
             Self::Instant => moment::is_instant(text),
             Self::Literal => literal(text).is_some(),
             Self::Markdown | Self::Symbol => string::is_string(text),
+            Self::String => string::is_string(text) && string::is_short(text),
             Self::Oid => name::is_oid(text),
             Self::Time => moment::is_time(text),
-            Self::Uri | Self::Url => uri::is_uri(text),
+            Self::Canonical | Self::Uri | Self::Url => uri::is_uri(text),
             Self::Uuid => name::is_uuid(text),
             Self::Xhtml => xhtml::is_xhtml(text),
         }
@@ -73,6 +77,7 @@ impl Lexical {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
+            Self::Canonical => "canonical",
             Self::Code => "code",
             Self::Date => "date",
             Self::Datetime => "datetime",
@@ -81,6 +86,7 @@ impl Lexical {
             Self::Literal => "literal",
             Self::Markdown => "markdown",
             Self::Oid => "oid",
+            Self::String => "string",
             Self::Symbol => "symbol",
             Self::Time => "time",
             Self::Uri => "uri",
@@ -94,6 +100,7 @@ impl Lexical {
     pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Base64 => "expected base64",
+            Self::Canonical => "expected canonical: a url and perhaps |version, no whitespace",
             Self::Code => "expected code: no whitespace but single spaces between words",
             Self::Date => "expected date: YYYY, YYYY-MM or YYYY-MM-DD",
             Self::Datetime => "expected datetime: a date, or YYYY-MM-DDThh:mm:ss with zone",
@@ -102,6 +109,7 @@ impl Lexical {
             Self::Literal => "expected reference: <type>/<id>, #<id> or an absolute uri",
             Self::Markdown => "expected markdown: at least one character, no controls",
             Self::Oid => "expected oid: urn:oid: and digits with points",
+            Self::String => "expected string: 1 to 1048576 characters, no controls",
             Self::Symbol => "expected symbol: at least one character, no controls",
             Self::Time => "expected time: hh:mm:ss",
             Self::Uri => "expected uri: at least one character, no whitespace",

@@ -22,11 +22,17 @@ pub(crate) struct Binding {
     /// The number of the vocabulary in its schema.
     pub(crate) vocabulary: u32,
     pub(crate) preferred: bool,
+    /// A coding must say of which system its code is.
+    pub(crate) names_systems: bool,
 }
 
 /// Whether a value is from a vocabulary: a string by itself, a coding (or a quantity) by its code
 /// and system, a codeable concept by any of its codings.
-pub(crate) fn is_from(vocabulary: &Vocabulary, value: Value<'_>) -> Result<bool, Malformed> {
+pub(crate) fn is_from(
+    vocabulary: &Vocabulary,
+    binding: &Binding,
+    value: Value<'_>,
+) -> Result<bool, Malformed> {
     let object = match value {
         Value::String(code) => return Ok(vocabulary.holds(None, code)),
         Value::Object(object) => object,
@@ -35,23 +41,29 @@ pub(crate) fn is_from(vocabulary: &Vocabulary, value: Value<'_>) -> Result<bool,
     if let Some(Value::Array(codings)) = object.get(b"coding")? {
         for coding in codings.iter() {
             if let Value::Object(coding) = coding?
-                && is_from_coding(vocabulary, coding)?
+                && is_from_coding(vocabulary, binding, coding)?
             {
                 return Ok(true);
             }
         }
         return Ok(false);
     }
-    is_from_coding(vocabulary, object)
+    is_from_coding(vocabulary, binding, object)
 }
 
-fn is_from_coding(vocabulary: &Vocabulary, coding: Object<'_>) -> Result<bool, Malformed> {
+fn is_from_coding(
+    vocabulary: &Vocabulary,
+    binding: &Binding,
+    coding: Object<'_>,
+) -> Result<bool, Malformed> {
     let system = match coding.get(b"system")? {
         Some(Value::String(system)) => Some(system),
         _ => None,
     };
     Ok(match coding.get(b"code")? {
-        Some(Value::String(code)) => vocabulary.holds(system, code),
+        Some(Value::String(code)) => {
+            (system.is_some() || !binding.names_systems) && vocabulary.holds(system, code)
+        }
         _ => false,
     })
 }
@@ -67,7 +79,10 @@ pub(super) fn read_binding(
 ) -> Result<Option<BindingSetting>, Malformed> {
     let bindable = match base {
         _ if reading == Reading::Row => true,
-        Base::Text(lexical) => matches!(lexical, Lexical::Code | Lexical::Symbol | Lexical::Uri),
+        Base::Text(lexical) => matches!(
+            lexical,
+            Lexical::Code | Lexical::String | Lexical::Symbol | Lexical::Uri
+        ),
         Base::Named(name) => {
             let names = ["coding", "codeableconcept", "quantity"];
             names.iter().any(|known| known.eq_ignore_ascii_case(name))

@@ -18,6 +18,7 @@ pub(crate) use size::{Bound, Decimal};
 pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
+use crate::constraint::Constraint;
 use crate::issue::Code;
 use crate::lexical::Moment;
 use jsonb::{Array, Malformed, Number, Object, Value};
@@ -32,6 +33,8 @@ pub(crate) struct Rules {
     pub(crate) binding: Option<Binding>,
     pub(crate) target: Option<Target>,
     pub(crate) exact: Option<Exact>,
+    /// What FHIR demands of it beyond what it demands of its type.
+    pub(crate) constraints: Box<[Constraint]>,
 }
 
 /// One entry of `rules`.
@@ -89,7 +92,10 @@ impl Rules {
     /// Whether there is more than the entries.
     #[inline]
     pub(crate) fn beyond_entries(&self) -> bool {
-        self.binding.is_some() || self.target.is_some() || self.exact.is_some()
+        self.binding.is_some()
+            || self.target.is_some()
+            || self.exact.is_some()
+            || !self.constraints.is_empty()
     }
 
     /// Whether an entry asks for a value that is not there.

@@ -5,6 +5,7 @@ use super::binding::read_binding;
 use super::target::{read_enforce, read_on_delete, read_target};
 use super::{Asked, BindingSetting, Exact, Rules, Target, read_rules};
 use crate::base::Base;
+use crate::constraint::Constraint;
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{Invariant, read_invariants};
 use crate::issue::{Code, Issue, Report};
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     /// The choice that this property is a variant of: `value` of `valueString`.
     pub(crate) choice: Option<String>,
     pub(crate) invariants: Vec<Invariant>,
+    /// Invariants in FHIRPath.
+    pub(crate) constraints: Vec<Constraint>,
 }
 
 impl Settings {
@@ -117,7 +120,7 @@ pub(crate) fn read_settings(
                 settings.rules.exact = Some(Exact::new(bytes, key == b"pattern"));
             }
             (b"invariants", _) if reading == Reading::Row => {
-                settings.invariants = read_invariants(value, &at, report)?;
+                (settings.invariants, settings.constraints) = read_invariants(value, &at, report)?;
             }
             _ => {
                 let shape: &[&str] = match reading {

@@ -51,7 +51,7 @@ impl Target {
                 Verdict::Fine
             });
         };
-        if !self.kinds.is_empty() && !self.kinds.iter().any(|known| known.as_bytes() == kind) {
+        if !self.allows(kind) {
             return Ok(Verdict::Elsewhere);
         }
         if let Some(Value::String(given)) = object.get(b"type")?
@@ -68,6 +68,16 @@ impl Target {
         } else {
             Verdict::Fine
         })
+    }
+
+    /// Whether it may point to a resource of this type.
+    pub(crate) fn allows(&self, kind: &[u8]) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|known| known.as_bytes() == kind)
+    }
+
+    /// What `type` must be.
+    pub(crate) fn expected_types(&self) -> String {
+        format!("expected {}", self.kinds.join(" or "))
     }
 
     /// What `reference` must look like.

@@ -7,13 +7,13 @@ use crate::rule::{Scope, Subject};
 use crate::trail::Trail;
 use jsonb::{Array, Value};
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// Walks an array; null elements count as absent.
     pub(super) fn array(
         &mut self,
         element: &Element,
         items: &Element,
-        array: Array<'_>,
+        array: Array<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -42,7 +42,7 @@ impl Walk<'_> {
     pub(super) fn count(
         &mut self,
         element: &Element,
-        array: Array<'_>,
+        array: Array<'w>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         if element.rules.is_none() {

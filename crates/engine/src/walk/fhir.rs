@@ -6,36 +6,33 @@
 
 use super::Walk;
 use crate::issue::Code;
-use crate::profile::{Element, Mark, Member, Presence, Shape};
+use crate::limits::MOST_CHOICES;
+use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape};
 use crate::resource::{Halt, Need};
 use crate::schema::Known;
 use crate::trail::Trail;
 use jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use std::cmp::Ordering;
 
-/// How many choices an object can have; R4 has five in one (ElementDefinition).
-pub(crate) const CHOICES: usize = 8;
-
 /// For each choice of an object, the variant that was met.
-type Met = [Option<usize>; CHOICES];
+type Met = [Option<usize>; MOST_CHOICES];
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// The pass of the native walk, with FHIR's rules.
     pub(super) fn fhir_object(
         &mut self,
         shape: &Shape,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<u64, Halt> {
         if object.is_empty() {
             self.report(Code::Structure, at, "expected at least one property");
         }
-        let mut met: Met = [None; CHOICES];
+        let mut met: Met = [None; MOST_CHOICES];
         let (mut there, mut next) = (0, 0);
         for member in object.iter() {
             let (key, value) = member?;
-            let here = at.member(key, &object);
             let mark = Mark::new(key);
             while let Some(member) = shape.members.get(next)
                 && member.order(&mark, key) == Ordering::Less
@@ -47,14 +44,21 @@ impl Walk<'_> {
                 Some(member) if member.order(&mark, key) == Ordering::Equal => {
                     there |= member.bit;
                     next += 1;
-                    self.meet(shape, member, &mut met, &here);
+                    let is_second = is_second(member, &mut met);
+                    if !is_second && member.element.accepts(&value)? {
+                        continue;
+                    }
+                    let here = at.shown(member.shown(), key, &object);
+                    if is_second {
+                        self.second(shape, member, &here);
+                    }
                     if matches!(value, Value::Null) {
                         self.report(Code::Structure, &here, "expected no null");
-                    } else if !member.element.accepts(&value)? {
+                    } else {
                         self.element(&member.element, value, &here, depth + 1)?;
                     }
                 }
-                _ => self.unknown(shape, value, &here, depth + 1)?,
+                _ => self.unknown(shape, value, &at.member(key, &object), depth + 1)?,
             }
             if self.report.is_complete() {
                 return Ok(there);
@@ -68,6 +72,7 @@ impl Walk<'_> {
                 self.missing(&at.name(choice.name.as_bytes()));
             }
         }
+        self.is_more_than_its_id(shape, object, &met, at)?;
         Ok(there)
     }
 
@@ -92,19 +97,42 @@ impl Walk<'_> {
         self.absent(member, object, at)
     }
 
-    /// Notes a variant of a choice; a second one is refused.
-    fn meet(&mut self, shape: &Shape, member: &Member, met: &mut Met, at: &Trail<'_>) {
-        let Some((choice, variant)) = member.role.as_ref().and_then(|role| role.variant) else {
-            return;
-        };
-        match met.get_mut(choice) {
-            Some(known @ None) => *known = Some(variant),
-            Some(Some(known)) if *known != variant => {
-                let name = shape.choices.get(choice).map_or("", |choice| &choice.name);
-                self.report(Code::Structure, at, format!("expected only one of {name}"));
+    /// Reports a second variant of a choice.
+    #[cold]
+    fn second(&mut self, shape: &Shape, member: &Member, at: &Trail<'_>) {
+        let choice = member.role.as_ref().and_then(|role| role.variant);
+        let choice = choice.and_then(|(choice, _)| shape.choices.get(choice));
+        let name = choice.map_or("", |choice| &choice.name);
+        self.report(Code::Structure, at, format!("expected only one of {name}"));
+    }
+
+    /// What an element and an extension must be, whatever else they are: ele-1 and ext-1.
+    fn is_more_than_its_id(
+        &mut self,
+        shape: &Shape,
+        object: Object<'w>,
+        met: &Met,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        match shape.json {
+            Json::Element
+                if object.len() == 1
+                    && object.get(b"id")?.is_some()
+                    && !stands_beside_a_value(at)? =>
+            {
+                let expected = "ele-1: All FHIR elements must have a @value or children";
+                self.report(Code::Invariant, at, expected);
+            }
+            Json::Extension => {
+                let has_value = met.iter().any(Option::is_some);
+                if has_value == object.get(b"extension")?.is_some() {
+                    let expected = "ext-1: Must have either extensions or value[x], not both";
+                    self.report(Code::Invariant, at, expected);
+                }
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Walks an array of FHIR.
@@ -112,7 +140,7 @@ impl Walk<'_> {
         &mut self,
         element: &Element,
         items: &Element,
-        array: Array<'_>,
+        array: Array<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -149,7 +177,7 @@ impl Walk<'_> {
     /// Walks a resource inside another.
     pub(super) fn resource(
         &mut self,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -165,15 +193,16 @@ impl Walk<'_> {
                 return self.unwalked(Value::Object(object), at, depth);
             }
         };
-        // What is no name of a type is not worth a question.
-        let known = match name.as_bytes() {
-            [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {
-                self.schema.find(name)
+        match self.known_resource(name) {
+            Known::Yes(profile) => {
+                self.schema.note_lacking(profile, &mut self.missing)?;
+                let outer = self
+                    .around
+                    .enter(profile, object, at.is_under(b"contained"));
+                let walked = self.of(profile, object, at, depth);
+                self.around.leave(outer);
+                walked
             }
-            _ => Known::No,
-        };
-        match known {
-            Known::Yes(profile) => self.of(profile, object, at, depth),
             Known::No => {
                 self.report(
                     Code::NotFound,
@@ -185,6 +214,60 @@ impl Walk<'_> {
             Known::Unknown => Ok(self.missing.add(Need::Profile, name)?),
         }
     }
+
+    fn known_resource(&self, name: &str) -> Known<&'w Profile> {
+        match name.as_bytes() {
+            // What is no name of a type is not worth a question.
+            [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {
+                self.schema.find(name)
+            }
+            _ => Known::No,
+        }
+    }
+
+    /// Whether this is the name of a type of resources.
+    pub(super) fn resource_named(&mut self, name: &[u8]) -> Result<bool, Halt> {
+        let Ok(name) = std::str::from_utf8(name) else {
+            return Ok(false);
+        };
+        match self.known_resource(name) {
+            Known::Yes(_) => Ok(true),
+            Known::No => Ok(false),
+            Known::Unknown => {
+                self.missing.add(Need::Profile, name)?;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Notes a variant of a choice, and tells whether it is a second one.
+fn is_second(member: &Member, met: &mut Met) -> bool {
+    let Some((choice, variant)) = member.role.as_ref().and_then(|role| role.variant) else {
+        return false;
+    };
+    match met.get_mut(choice) {
+        Some(Some(known)) => *known != variant,
+        Some(known @ None) => {
+            *known = Some(variant);
+            false
+        }
+        None => false,
+    }
+}
+
+/// Whether a companion (`_birthDate`) stands beside a value.
+#[cold]
+fn stands_beside_a_value(at: &Trail<'_>) -> Result<bool, Malformed> {
+    let value = match (at.step(), at.indexed()) {
+        (Some(([b'_', name @ ..], object)), _) => object.get(name)?,
+        (_, Some(([b'_', name @ ..], object, index))) => match object.get(name)? {
+            Some(Value::Array(array)) => array.iter().nth(index).transpose()?,
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(!matches!(value, None | Some(Value::Null)))
 }
 
 /// Whether an array of companions (`_given`) is as long as the array beside it, if there is one.

@@ -5,9 +5,11 @@
 //! Whatever the profile does not walk is only measured in depth.
 
 mod array;
+mod constraints;
 mod fhir;
 mod object;
 mod rules;
+mod target;
 
 use crate::contained;
 use crate::depth;
@@ -18,6 +20,7 @@ use crate::resource::{Checked, Halt, Missing, Reference, Resource, Stop};
 use crate::rule::{Answers, Subject};
 use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
+use constraints::Around;
 use jsonb::{Object, Value};
 
 /// Checks a resource against its profile; what is wrong goes into the report, in document order:
@@ -44,7 +47,11 @@ pub fn check(
         answers: Answers::default(),
         references: Vec::new(),
         missing: Missing::default(),
+        around: Around::new(limits),
     };
+    if profile.is_fhir() {
+        schema.note_lacking(profile, &mut walk.missing)?;
+    }
     let incomplete = walk
         .resource_of(profile, resource)
         .map_err(|halt: Halt| *halt)?;
@@ -69,6 +76,8 @@ pub(crate) struct Walk<'w> {
     references: Vec<Reference>,
     /// What the schema lacks of what was met; none of it is walked.
     pub(crate) missing: Missing,
+    /// The resources of FHIR around what is being walked.
+    around: Around<'w>,
 }
 
 impl<'w> Walk<'w> {
@@ -76,6 +85,10 @@ impl<'w> Walk<'w> {
     fn resource_of(&mut self, profile: &'w Profile, resource: &Resource<'w>) -> Result<bool, Halt> {
         let at = Trail::root(&profile.name);
         match resource.data {
+            Value::Object(object) if profile.is_fhir() => {
+                self.around.enter(profile, object, false);
+                self.shape(0, object, &at, 1)?;
+            }
             Value::Object(object) => self.shape(0, object, &at, 1)?,
             other => self.mismatch(other, "expected object", &at, 1)?,
         }
@@ -107,7 +120,7 @@ impl<'w> Walk<'w> {
     fn of(
         &mut self,
         profile: &'w Profile,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -124,7 +137,7 @@ impl<'w> Walk<'w> {
     fn enter(
         &mut self,
         element: &Element,
-        value: Value<'_>,
+        value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -143,7 +156,7 @@ impl<'w> Walk<'w> {
     fn element(
         &mut self,
         element: &Element,
-        value: Value<'_>,
+        value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -195,7 +208,7 @@ impl<'w> Walk<'w> {
     fn named(
         &mut self,
         slot: Slot,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {

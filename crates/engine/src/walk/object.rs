@@ -9,12 +9,12 @@ use crate::trail::Trail;
 use jsonb::{Object, Value};
 use std::cmp::Ordering;
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// Walks one of the profile's objects.
     pub(super) fn shape(
         &mut self,
         place: usize,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -25,7 +25,7 @@ impl Walk<'_> {
         if self.too_deep(at, depth) {
             return Ok(());
         }
-        let there = if shape.fhir {
+        let there = if shape.json.is_fhir() {
             self.fhir_object(shape, object, at, depth)?
         } else {
             self.object(shape, object, at, depth)?
@@ -35,6 +35,9 @@ impl Walk<'_> {
                 self.report(Code::Invariant, at, relation.invariant.expected());
             }
         }
+        if !shape.constraints.is_empty() {
+            self.constraints(&shape.constraints, Value::Object(object), at)?;
+        }
         Ok(())
     }
 
@@ -43,7 +46,7 @@ impl Walk<'_> {
     fn object(
         &mut self,
         shape: &Shape,
-        object: Object<'_>,
+        object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<u64, Halt> {
@@ -143,7 +146,7 @@ impl Walk<'_> {
     pub(super) fn unknown(
         &mut self,
         shape: &Shape,
-        value: Value<'_>,
+        value: Value<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {

@@ -3,21 +3,20 @@
 use super::Walk;
 use crate::issue::{Code, Issue, Severity};
 use crate::lexical::Lexical;
-use crate::limits::MOST_REFERENCES;
 use crate::profile::Element;
-use crate::resource::{Halt, Need, Reference};
-use crate::rule::{Binding, Rules, Scope, Subject, Target, Verdict, is_from};
+use crate::resource::{Halt, Need};
+use crate::rule::{Binding, Rules, Scope, Subject, is_from};
 use crate::schema::Known;
 use crate::trail::Trail;
 use jsonb::Value;
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
     /// Checks the rules of a string whose type is checked.
     pub(super) fn text_rules(
         &mut self,
         lexical: Lexical,
         rules: &Rules,
-        text: &[u8],
+        text: &'w [u8],
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         self.some_rules(rules, &lexical.subject(text), at)
@@ -28,7 +27,7 @@ impl Walk<'_> {
     pub(super) fn rules(
         &mut self,
         element: &Element,
-        subject: &Subject<'_>,
+        subject: &Subject<'w>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         match &element.rules {
@@ -40,7 +39,7 @@ impl Walk<'_> {
     fn some_rules(
         &mut self,
         rules: &Rules,
-        subject: &Subject<'_>,
+        subject: &Subject<'w>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         if !rules.accept(subject)? {
@@ -57,7 +56,7 @@ impl Walk<'_> {
     fn explain(
         &mut self,
         rules: &Rules,
-        subject: &Subject<'_>,
+        subject: &Subject<'w>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         let scope = Scope {
@@ -76,7 +75,7 @@ impl Walk<'_> {
     fn more_rules(
         &mut self,
         rules: &Rules,
-        subject: &Subject<'_>,
+        subject: &Subject<'w>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         let value = subject.value();
@@ -91,26 +90,28 @@ impl Walk<'_> {
         if let Some(target) = &rules.target {
             self.target(target, value, at)?;
         }
+        if !rules.constraints.is_empty() {
+            self.constraints(&rules.constraints, value, at)?;
+        }
         Ok(())
     }
 
-    fn binding(&mut self, binding: &Binding, value: Value<'_>, at: &Trail<'_>) -> Result<(), Halt> {
+    fn binding(&mut self, binding: &Binding, value: Value<'w>, at: &Trail<'_>) -> Result<(), Halt> {
         let name = self.schema.vocabulary_name(binding.vocabulary);
         let vocabulary = match self.schema.vocabulary(binding.vocabulary) {
             Known::Yes(vocabulary) => vocabulary,
+            // What FHIR binds to and cannot be told from its definitions was told at the import.
+            Known::No if binding.names_systems => return Ok(()),
             Known::No => {
-                self.report(
-                    Code::NotFound,
-                    at,
-                    format!("expected the vocabulary {name}"),
-                );
+                let expected = format!("expected the vocabulary {name}");
+                self.report(Code::NotFound, at, expected);
                 return Ok(());
             }
             Known::Unknown => {
                 return Ok(self.missing.add(Need::Vocabulary, name)?);
             }
         };
-        if !is_from(vocabulary, value)? {
+        if !is_from(vocabulary, binding, value)? {
             let diagnostics = vocabulary.expected(name);
             let severity = if binding.preferred {
                 Severity::Warning
@@ -121,34 +122,6 @@ impl Walk<'_> {
                 severity,
                 ..Issue::error(Code::CodeInvalid, at.render(), diagnostics)
             });
-        }
-        Ok(())
-    }
-
-    fn target(&mut self, target: &Target, value: Value<'_>, at: &Trail<'_>) -> Result<(), Halt> {
-        let Value::Object(object) = value else {
-            return Ok(());
-        };
-        let here = at.member(b"reference", &object);
-        match target.check(object)? {
-            Verdict::Fine => {}
-            Verdict::Missing => self.missing(&here),
-            Verdict::Elsewhere => self.report(Code::Value, &here, target.expected()),
-            Verdict::Disagrees => {
-                let here = at.member(b"type", &object);
-                self.report(Code::Value, &here, "expected the type of the reference");
-            }
-            Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
-                let expected = format!("expected at most {MOST_REFERENCES} references to follow");
-                self.report.push_too_many(here.render(), expected);
-            }
-            Verdict::Enforced { kind, id, keep } => self.references.push(Reference {
-                profile: String::from_utf8_lossy(kind).into_owned(),
-                id: String::from_utf8_lossy(id).into_owned(),
-                expression: here.render(),
-                keep,
-                place: self.report.len(),
-            }),
         }
         Ok(())
     }

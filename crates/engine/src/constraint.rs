@@ -1,0 +1,95 @@
+//! Constraints: invariants of FHIR, as an ElementDefinition has them, in FHIRPath.
+
+use crate::definition::expect::{self, mistake};
+use crate::issue::{Code, Report, Severity};
+use crate::model;
+use crate::profile::Profile;
+use crate::schema::Schema;
+use crate::trail::Trail;
+use fhirpath::errata::repaired;
+use fhirpath::{Context, Plan, Refused, Type};
+use jsonb::{Malformed, Object};
+use std::cell::OnceCell;
+
+/// An invariant of one element.
+#[derive(Debug)]
+pub(crate) struct Constraint {
+    /// `pat-1`
+    pub(crate) key: Box<str>,
+    /// What it means, for people.
+    human: Box<str>,
+    /// As FHIRPath; what is known to be wrong in R4 is put right.
+    expression: Box<str>,
+    pub(crate) severity: Severity,
+    /// The type of the element that it is about.
+    pub(crate) focus: Option<Type>,
+    /// Made when it is first needed, because then all types are there; none of what is beyond the
+    /// subset, which was told when it was defined.
+    plan: OnceCell<Option<Plan>>,
+}
+
+impl Constraint {
+    /// As one about elements of this type.
+    pub(crate) fn about(mut self, focus: Option<Type>) -> Self {
+        self.focus = focus;
+        self
+    }
+
+    /// The plan, if there is one.
+    #[inline]
+    pub(crate) fn plan(&self, schema: &Schema, of: &Profile) -> Option<&Plan> {
+        let plan = self.plan.get_or_init(|| self.make(schema, of).ok());
+        plan.as_ref()
+    }
+
+    /// Plans it.
+    pub(crate) fn make(&self, schema: &Schema, of: &Profile) -> Result<Plan, Refused> {
+        let context = Context {
+            types: schema,
+            focus: self.focus,
+            resource: model::resource(of),
+        };
+        Plan::new(&self.expression, &context)
+    }
+
+    /// What an issue says of it.
+    pub(crate) fn expected(&self) -> String {
+        format!("{}: {}", self.key, self.human)
+    }
+}
+
+/// Reads `{"key", "severity", "human", "expression"}`.
+pub(crate) fn read_constraint(
+    object: Object<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Constraint>, Malformed> {
+    let mut texts = [""; 4];
+    let names = ["key", "severity", "human", "expression"];
+    for member in object.iter() {
+        let (key, value) = member?;
+        let at = at.name(key);
+        let known = names.iter().position(|name| name.as_bytes() == key);
+        match known.and_then(|known| texts.get_mut(known)) {
+            Some(text) => *text = expect::string(value, &at, report)?.unwrap_or_default(),
+            None => expect::unknown(report, &at, key, &names),
+        }
+    }
+    let [key, severity, human, expression] = texts;
+    let severity = match severity {
+        "warning" => Severity::Warning,
+        _ => Severity::Error,
+    };
+    if key.is_empty() || expression.is_empty() {
+        mistake(report, Code::Required, at, "expected key and expression");
+        return Ok(None);
+    }
+    Ok(Some(Constraint {
+        key: key.into(),
+        human: human.into(),
+        expression: repaired(key, expression).into(),
+        severity,
+        focus: None,
+        plan: OnceCell::new(),
+    }))
+}

@@ -1,0 +1,74 @@
+//! Whether all that a profile of FHIR leads to is in its schema: its invariants are planned with all
+//! the types that they speak of, and what lacks is asked for at once.
+
+use crate::profile::{Element, Node, Profile};
+use crate::resource::{Missing, Need, Stop};
+use crate::schema::{Known, Schema, Slot};
+use jsonb::steps;
+use std::collections::HashSet;
+
+impl Schema {
+    /// Notes what the schema lacks of what a profile leads to.
+    pub(crate) fn note_lacking<'s>(
+        &'s self,
+        profile: &'s Profile,
+        missing: &mut Missing,
+    ) -> Result<(), Stop> {
+        if profile.is_ready.get() {
+            return Ok(());
+        }
+        let mut search = Search {
+            schema: self,
+            seen: HashSet::new(),
+            open: vec![profile],
+            lacking: 0,
+        };
+        while let Some(profile) = search.open.pop() {
+            let members = profile.shapes.iter().flat_map(|shape| &shape.members);
+            for member in members {
+                steps::take(1)?;
+                search.element(&member.element, missing)?;
+            }
+        }
+        profile.is_ready.set(search.lacking == 0);
+        Ok(())
+    }
+}
+
+struct Search<'s> {
+    schema: &'s Schema,
+    seen: HashSet<Slot>,
+    /// What is still to be looked through.
+    open: Vec<&'s Profile>,
+    lacking: usize,
+}
+
+impl Search<'_> {
+    fn element(&mut self, element: &Element, missing: &mut Missing) -> Result<(), Stop> {
+        if let Some(binding) = element
+            .rules
+            .as_ref()
+            .and_then(|rules| rules.binding.as_ref())
+            && matches!(self.schema.vocabulary(binding.vocabulary), Known::Unknown)
+        {
+            let name = self.schema.vocabulary_name(binding.vocabulary);
+            self.lacking += 1;
+            missing.add(Need::Vocabulary, name)?;
+        }
+        match &element.node {
+            Node::Array(items) | Node::Aligned(items) => self.element(items, missing),
+            Node::Named(slot) if self.seen.insert(*slot) => {
+                match self.schema.resolve(*slot) {
+                    Known::Yes(profile) => self.open.push(profile),
+                    Known::No => {}
+                    Known::Unknown => {
+                        self.lacking += 1;
+                        missing.add(slot.need, self.schema.name(*slot))?;
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}

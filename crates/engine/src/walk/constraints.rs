@@ -1,0 +1,131 @@
+//! The invariants of FHIR, where they hold and where not.
+
+use super::Walk;
+use crate::constraint::Constraint;
+use crate::issue::{Code, Issue};
+use crate::limits::Limits;
+use crate::model;
+use crate::profile::Profile;
+use crate::resource::Halt;
+use crate::trail::Trail;
+use fhirpath::{Budget, Environment, Form, Node, Stop, Types};
+use jsonb::{Malformed, Object, Value};
+
+/// The resources of FHIR around what is being walked, and what their invariants may still take.
+pub(super) struct Around<'w> {
+    resources: Resources<'w>,
+    budget: Budget,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Resources<'w> {
+    /// The nearest.
+    nearest: Option<Node<'w>>,
+    /// The one that contains that, or itself.
+    pub(super) root: Option<Node<'w>>,
+}
+
+impl<'w> Around<'w> {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            resources: Resources {
+                nearest: None,
+                root: None,
+            },
+            budget: Budget::new(limits.max_steps),
+        }
+    }
+
+    /// Enters a resource; gives those around it.
+    pub(super) fn enter(
+        &mut self,
+        profile: &Profile,
+        object: Object<'w>,
+        is_contained: bool,
+    ) -> Resources<'w> {
+        let outer = self.resources;
+        let kind = model::resource(profile);
+        let node = kind.map(|kind| Node::new(Value::Object(object), kind));
+        self.resources = Resources {
+            nearest: node,
+            root: outer.root.filter(|_| is_contained).or(node),
+        };
+        outer
+    }
+
+    /// Leaves it again.
+    pub(super) fn leave(&mut self, outer: Resources<'w>) {
+        self.resources = outer;
+    }
+
+    /// The resource that contains others, as far as there is one.
+    pub(super) fn root(&self) -> Option<Object<'w>> {
+        match self.resources.root?.value()? {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+impl<'w> Walk<'w> {
+    /// Checks what is demanded of an element in FHIRPath.
+    pub(super) fn constraints(
+        &mut self,
+        constraints: &[Constraint],
+        value: Value<'w>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        // Not before all types are there.
+        if !self.missing.is_empty() {
+            return Ok(());
+        }
+        for constraint in constraints {
+            let Some(focus) = constraint.focus else {
+                continue;
+            };
+            let Some(plan) = constraint.plan(self.schema, self.profile) else {
+                continue;
+            };
+            let environment = Environment {
+                types: self.schema,
+                resource: self.around.resources.nearest,
+                root: self.around.resources.root,
+            };
+            let node = match self.schema.form(focus) {
+                Form::Primitive(_) => Node::primitive(Some(value), companion(at)?, focus),
+                _ => Node::new(value, focus),
+            };
+            match plan.holds(&environment, node, &self.around.budget) {
+                Ok(true) => {}
+                Ok(false) | Err(Stop::Failed(_)) => self.report.push(Issue {
+                    severity: constraint.severity,
+                    ..Issue::error(Code::Invariant, at.render(), constraint.expected())
+                }),
+                Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
+                Err(Stop::Budget) => {
+                    let expected = format!("{}: expected less to look at", constraint.key);
+                    self.report.push_too_many(at.render(), expected);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands beside a primitive: its id and extensions.
+fn companion<'a>(at: &Trail<'a>) -> Result<Option<Object<'a>>, Malformed> {
+    let beside = |name: &[u8], object: &Object<'a>| object.get(&[b"_", name].concat());
+    let found = match (at.step(), at.indexed()) {
+        (Some((name, object)), _) => beside(name, object)?,
+        (_, Some((name, object, index))) => match beside(name, object)? {
+            Some(Value::Array(array)) => array.iter().nth(index).transpose()?,
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(match found {
+        Some(Value::Object(object)) => Some(object),
+        _ => None,
+    })
+}

@@ -1,0 +1,144 @@
+//! Where references may point.
+
+use super::Walk;
+use crate::issue::Code;
+use crate::limits::MOST_REFERENCES;
+use crate::resource::{Halt, Reference};
+use crate::rule::{Target, Verdict};
+use crate::trail::Trail;
+use jsonb::{Object, Value};
+
+impl<'w> Walk<'w> {
+    pub(super) fn target(
+        &mut self,
+        target: &Target,
+        value: Value<'w>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        let Value::Object(object) = value else {
+            return Ok(());
+        };
+        if self.profile.is_fhir() && !target.enforce {
+            return self.fhir_target(target, object, at);
+        }
+        let here = at.member(b"reference", &object);
+        match target.check(object)? {
+            Verdict::Fine => {}
+            Verdict::Missing => self.missing(&here),
+            Verdict::Elsewhere => self.report(Code::Value, &here, target.expected()),
+            Verdict::Disagrees => {
+                let here = at.member(b"type", &object);
+                self.report(Code::Value, &here, "expected the type of the reference");
+            }
+            Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
+                let expected = format!("expected at most {MOST_REFERENCES} references to follow");
+                self.report.push_too_many(here.render(), expected);
+            }
+            Verdict::Enforced { kind, id, keep } => self.references.push(Reference {
+                profile: String::from_utf8_lossy(kind).into_owned(),
+                id: String::from_utf8_lossy(id).into_owned(),
+                expression: here.render(),
+                keep,
+                place: self.report.len(),
+            }),
+        }
+        Ok(())
+    }
+
+    /// Where a reference of FHIR points, as far as it tells: R4, "Resource References". A canonical
+    /// and a `urn:` tell nothing.
+    fn fhir_target(
+        &mut self,
+        target: &Target,
+        object: Object<'w>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        let pointed = match object.get(b"reference")? {
+            Some(Value::String(text)) => self.pointed(target, text)?,
+            _ => None,
+        };
+        let said = match object.get(b"type")? {
+            Some(Value::String(said)) => Some(said.strip_prefix(DEFINITIONS).unwrap_or(said)),
+            _ => None,
+        };
+        if let Some(kind) = pointed
+            && !target.allows(kind)
+        {
+            let here = at.member(b"reference", &object);
+            self.report(Code::Value, &here, target.expected());
+        }
+        let here = at.member(b"type", &object);
+        match (said, pointed) {
+            (Some(said), Some(pointed)) if said != pointed => {
+                self.report(Code::Value, &here, "expected the type of the reference");
+            }
+            (Some(said), None) if !target.allows(said) => {
+                self.report(Code::Value, &here, target.expected_types());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The type of the resource that a reference points to, if that can be told.
+    fn pointed<'a>(&mut self, target: &Target, text: &'a [u8]) -> Result<Option<&'a [u8]>, Halt>
+    where
+        'w: 'a,
+    {
+        if let Some(id) = text.strip_prefix(b"#") {
+            return self.contained(id);
+        }
+        // What stands behind a question mark is a search, which has a type as well.
+        let path = text.split(|byte| *byte == b'?').next().unwrap_or(text);
+        let mut steps = path.rsplit(|byte| *byte == b'/');
+        let last = steps.next().unwrap_or_default();
+        let mut kind = match path.len() == text.len() {
+            true => steps.next(),
+            false => Some(last),
+        };
+        if kind == Some(b"_history") {
+            steps.next();
+            kind = steps.next();
+        }
+        let Some(kind) = kind else { return Ok(None) };
+        // Where something stands before it, it need not be FHIR's.
+        let is_relative = steps.next().is_none();
+        if target.allows(kind) || (is_relative && !text.contains(&b':')) {
+            return Ok(Some(kind));
+        }
+        Ok(match self.resource_named(kind)? {
+            true => Some(kind),
+            false => None,
+        })
+    }
+
+    /// The type of a resource that is contained in the one around.
+    fn contained(&self, id: &[u8]) -> Result<Option<&'w [u8]>, Halt> {
+        let Some(root) = self.around.root() else {
+            return Ok(None);
+        };
+        let kind = |resource: Object<'w>| -> Result<_, Halt> {
+            Ok(match resource.get(b"resourceType")? {
+                Some(Value::String(kind)) => Some(kind),
+                _ => None,
+            })
+        };
+        if id.is_empty() {
+            return kind(root);
+        }
+        let Some(Value::Array(contained)) = root.get(b"contained")? else {
+            return Ok(None);
+        };
+        for resource in contained.iter() {
+            if let Value::Object(resource) = resource?
+                && matches!(resource.get(b"id")?, Some(Value::String(known)) if known == id)
+            {
+                return kind(resource);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What stands before the name of a type where it is told as a URL.
+const DEFINITIONS: &[u8] = b"http://hl7.org/fhir/StructureDefinition/";
