@@ -134,7 +134,7 @@ fn fhir(name: &str) -> Option<Base> {
         "string" | "System.String" => Base::Text(Lexical::String),
         "code" => Base::Text(Lexical::Code),
         "markdown" => Base::Text(Lexical::Markdown),
-        "xhtml" => Base::Text(Lexical::Xhtml),
+        "xhtml" => Base::Text(Lexical::Narrative),
         "uri" => Base::Text(Lexical::Uri),
         "url" => Base::Text(Lexical::Url),
         "canonical" => Base::Text(Lexical::Canonical),

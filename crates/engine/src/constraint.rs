@@ -42,6 +42,11 @@ impl Constraint {
         plan.as_ref()
     }
 
+    /// Whether it is part of the type of what it is about: `txt-1` and `txt-2` of `xhtml`.
+    pub(crate) fn is_of_its_type(&self) -> bool {
+        &*self.expression == "htmlChecks()"
+    }
+
     /// Plans it.
     pub(crate) fn make(&self, schema: &Schema, of: &Profile) -> Result<Plan, Refused> {
         let context = Context {

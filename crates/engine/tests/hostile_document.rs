@@ -169,14 +169,14 @@ fn recursive() -> Schema {
     let thing = describe(
         "thing",
         Kind::Root,
-        &[("extension", "array"), ("extension[]", "Extension")],
+        &[("extension", "array"), ("extension[]", "Nested")],
     );
     let extension = describe(
-        "Extension",
+        "Nested",
         Kind::Type,
         &[
             ("extension", "array"),
-            ("extension[]", "Extension"),
+            ("extension[]", "Nested"),
             ("url", "uri"),
         ],
     );

@@ -3,10 +3,12 @@
 //! * A [`Pattern`] is a regular expression as ECMAScript writes it, which runs in linear time, or
 //!   is refused.
 //! * [`moment`] reads dates and times, and says how they lie to each other.
+//! * [`narrative`] tells whether XHTML is only text and formatting.
 #![forbid(unsafe_code)]
 
 mod ecmascript;
 pub mod moment;
+pub mod narrative;
 mod pattern;
 mod unicode;
 

@@ -350,7 +350,8 @@ const EXTENSION: &str = "Extension";
 /// Constraints, about this type.
 fn focused(constraints: Vec<Constraint>, focus: Option<Type>) -> Box<[Constraint]> {
     let about = |constraint: Constraint| constraint.about(focus);
-    constraints.into_iter().map(about).collect()
+    let constraints = constraints.into_iter().filter(|it| !it.is_of_its_type());
+    constraints.map(about).collect()
 }
 
 fn join(path: &str, name: &str) -> String {

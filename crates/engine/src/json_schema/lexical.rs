@@ -18,7 +18,7 @@ pub(super) fn pattern(lexical: Lexical) -> String {
         Lexical::Code => format!("^{GRAPHIC}+(?: {GRAPHIC}+)*$"),
         Lexical::Canonical | Lexical::Uri | Lexical::Url => format!("^{GRAPHIC}+$"),
         Lexical::Literal => literal(None),
-        Lexical::Xhtml => {
+        Lexical::Narrative | Lexical::Xhtml => {
             let (space, any) = (r"[\t\n\f\r ]*", r"[^\u0000]*");
             let end = "(?:</div>|/>)";
             format!(r"^{space}<div(?:/>|[>/ \t\n\r]{any}{end}){space}$")

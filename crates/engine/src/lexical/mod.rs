@@ -17,7 +17,9 @@ pub(crate) use literal::{Literal, literal};
 pub(crate) use text::moment::{self, Fixed, Moment, datetime};
 pub use text::moment::{first_instant, unix_time};
 
+use crate::issue::Code;
 use crate::rule::Subject;
+use text::narrative::{self, Wrong};
 
 /// A primitive type that is written as a JSON string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,7 @@ pub(crate) enum Lexical {
     Instant,
     Literal,
     Markdown,
+    Narrative,
     Oid,
     String,
     Symbol,
@@ -65,6 +68,7 @@ impl Lexical {
             Self::Literal => literal(text).is_some(),
             Self::Markdown | Self::Symbol => string::is_string(text),
             Self::String => string::is_string(text) && string::is_short(text),
+            Self::Narrative => narrative::wrong(text).is_none(),
             Self::Oid => name::is_oid(text),
             Self::Time => moment::is_time(text),
             Self::Canonical | Self::Uri | Self::Url => uri::is_uri(text),
@@ -92,8 +96,23 @@ impl Lexical {
             Self::Uri => "uri",
             Self::Url => "url",
             Self::Uuid => "uuid",
-            Self::Xhtml => "xhtml",
+            Self::Narrative | Self::Xhtml => "xhtml",
         }
+    }
+
+    /// What is wrong with a string that is not of this type.
+    pub(crate) fn wrong(self, text: &[u8]) -> (Code, &'static str) {
+        let expected = match self {
+            Self::Narrative => match narrative::wrong(text) {
+                Some(Wrong::Content) => {
+                    "txt-1: The narrative SHALL contain only the basic html formatting elements and attributes"
+                }
+                Some(Wrong::Empty) => "txt-2: The narrative SHALL have some non-whitespace content",
+                Some(Wrong::Form) | None => return (Code::Invalid, self.expected()),
+            },
+            _ => return (Code::Invalid, self.expected()),
+        };
+        (Code::Invariant, expected)
     }
 
     /// What a string of this type looks like.
@@ -115,6 +134,7 @@ impl Lexical {
             Self::Uri => "expected uri: at least one character, no whitespace",
             Self::Url => "expected url: at least one character, no whitespace",
             Self::Uuid => "expected uuid: urn:uuid: and 32 hexadecimal digits in lower case",
+            Self::Narrative => "expected xhtml: one div element with its namespace, well-formed",
             Self::Xhtml => "expected xhtml: a div element",
         }
     }

@@ -163,7 +163,8 @@ impl<'w> Walk<'w> {
         match (&value, &element.node) {
             (Value::String(text), Node::Text(lexical)) => {
                 if !lexical.accepts(text) {
-                    self.report(Code::Invalid, at, lexical.expected());
+                    let (code, expected) = lexical.wrong(text);
+                    self.report(code, at, expected);
                     return Ok(());
                 }
                 match &element.rules {
