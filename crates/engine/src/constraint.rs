@@ -3,12 +3,13 @@
 use crate::definition::expect::{self, mistake};
 use crate::issue::{Code, Report, Severity};
 use crate::model;
-use crate::profile::Profile;
+use crate::profile::{Node, Profile};
+use crate::resource::{Missing, Stop};
 use crate::schema::Schema;
 use crate::trail::Trail;
 use fhirpath::errata::repaired;
 use fhirpath::{Context, Plan, Refused, Type};
-use jsonb::{Malformed, Object};
+use jsonb::{Malformed, Object, steps};
 use std::cell::OnceCell;
 
 /// An invariant of one element.
@@ -60,6 +61,55 @@ impl Constraint {
     /// What an issue says of it.
     pub(crate) fn expected(&self) -> String {
         format!("{}: {}", self.key, self.human)
+    }
+}
+
+/// An invariant that is asked for and not checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplanned {
+    /// Its key.
+    pub key: String,
+    /// Why there is no plan of it: a path that leads nowhere, a function outside of the subset.
+    pub why: String,
+}
+
+impl Schema {
+    /// The invariants of a profile that are not checked, each once. All that the profile leads to
+    /// must have been inserted, or inserted as absent: else [`Stop::Needs`].
+    pub fn unplanned(&self, profile: &Profile) -> Result<Vec<Unplanned>, Stop> {
+        let mut missing = Missing::default();
+        self.note_lacking(profile, &mut missing)?;
+        missing.finish()?;
+        let mut unplanned: Vec<Unplanned> = Vec::new();
+        for constraint in profile.constraints() {
+            steps::take(1)?;
+            if let Err(refused) = constraint.make(self, profile) {
+                let one = Unplanned {
+                    key: constraint.key.to_string(),
+                    why: refused.to_string(),
+                };
+                if !unplanned.contains(&one) {
+                    unplanned.push(one);
+                }
+            }
+        }
+        Ok(unplanned)
+    }
+}
+
+impl Profile {
+    /// All that is demanded in FHIRPath, of any of its elements.
+    fn constraints(&self) -> impl Iterator<Item = &Constraint> {
+        self.shapes.iter().flat_map(|shape| {
+            let members = shape.members.iter().flat_map(|member| {
+                let element = match &member.element.node {
+                    Node::Array(items) | Node::Aligned(items) => items,
+                    _ => &member.element,
+                };
+                element.rules.iter().flat_map(|rules| &rules.constraints)
+            });
+            shape.constraints.iter().chain(members)
+        })
     }
 }
 

@@ -44,6 +44,7 @@ mod trail;
 pub mod vocabulary;
 mod walk;
 
+pub use constraint::Unplanned;
 pub use definition::{Definition, End, Relationship};
 pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};
