@@ -13,6 +13,8 @@ pub enum Kind {
     Contained,
     /// A named type that profiles share.
     Type,
+    /// A profile of FHIR, in FHIR's sense: it constrains a type for those that claim to conform.
+    Constraint,
     /// The properties of a relationship definition.
     Relationship,
 }
@@ -24,14 +26,21 @@ impl Kind {
             Self::Root => "ROOT",
             Self::Contained => "CONTAINED",
             Self::Type => "TYPE",
+            Self::Constraint => "CONSTRAINT",
             Self::Relationship => "RELATIONSHIP",
         }
     }
 
     /// Reads what [`Kind::as_str`] writes, in upper or lower case.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Root, Self::Contained, Self::Type, Self::Relationship]
-            .into_iter()
+        let all = [
+            Self::Root,
+            Self::Contained,
+            Self::Type,
+            Self::Constraint,
+            Self::Relationship,
+        ];
+        all.into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
     }
 }
@@ -102,7 +111,12 @@ pub struct Property {
     ///   required, one of them must stand,
     /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
     /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`,
-    ///   and of any element of FHIR `{"key", "severity", "human", "expression"}`, in FHIRPath.
+    ///   and of any element of FHIR `{"key", "severity", "human", "expression"}`, in FHIRPath,
+    /// * of a [constraint](Kind::Constraint): `profile`, the URL of another one that the element
+    ///   conforms to; `resource`, of the root, the type of the resource; `slicing`, of an array:
+    ///   `{"rules": "open", "ordered": false, "discriminators": [{"type": "value", "path": "url"}],
+    ///   "slices": [{"name": "race", "min": 0, "max": 1, "url"?}]}`. The rows of the items of a slice
+    ///   stand under `<path>:<name>[]`; `url` is that of an extension, which tells it from others.
     pub settings: Vec<u8>,
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Draft {
     pub(crate) row: Option<(Base, Settings)>,
     pub(crate) items: Option<Box<Draft>>,
     pub(crate) children: Vec<(String, Draft)>,
+    /// Of an array, the slices of its items, by their names.
+    pub(crate) slices: Vec<(String, Draft)>,
     /// It is a string of FHIRPath, which can have no companion.
     plain: bool,
 }

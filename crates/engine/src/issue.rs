@@ -215,6 +215,17 @@ impl Report {
         self.issues.len()
     }
 
+    /// Takes back the issues from here on that were told before.
+    pub(crate) fn forget_repeated(&mut self, from: usize) {
+        let again = self.issues.split_off(from.min(self.issues.len()));
+        for issue in again {
+            match self.issues.contains(&issue) {
+                true => self.left += issue.size(),
+                false => self.issues.push(issue),
+            }
+        }
+    }
+
     /// Adds issues that were found later, each with the number of those that come before it in the
     /// document, in its order. What is past the limit then is cut as if all had come in order.
     pub fn insert(&mut self, found: Vec<(usize, Issue)>) {

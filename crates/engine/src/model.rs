@@ -62,7 +62,7 @@ pub(crate) fn object(slot: Slot, place: usize) -> Option<Type> {
 pub(crate) fn resource(profile: &Profile) -> Option<Type> {
     match profile.kind {
         Kind::Root | Kind::Contained => object(profile.slot, 0),
-        Kind::Type | Kind::Relationship => None,
+        Kind::Type | Kind::Constraint | Kind::Relationship => None,
     }
 }
 

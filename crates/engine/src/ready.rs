@@ -55,20 +55,34 @@ impl Search<'_> {
             self.lacking += 1;
             missing.add(Need::Vocabulary, name)?;
         }
+        if let Some(rules) = &element.rules {
+            if let Some(slot) = rules.profile {
+                self.slot(slot, missing)?;
+            }
+            let slices = rules.slicing.iter().flat_map(|slicing| &slicing.slices);
+            for slice in slices {
+                self.element(&slice.element, missing)?;
+            }
+        }
         match &element.node {
             Node::Array(items) | Node::Aligned(items) => self.element(items, missing),
-            Node::Named(slot) if self.seen.insert(*slot) => {
-                match self.schema.resolve(*slot) {
-                    Known::Yes(profile) => self.open.push(profile),
-                    Known::No => {}
-                    Known::Unknown => {
-                        self.lacking += 1;
-                        missing.add(slot.need, self.schema.name(*slot))?;
-                    }
-                }
-                Ok(())
-            }
+            Node::Named(slot) => self.slot(*slot, missing),
             _ => Ok(()),
         }
+    }
+
+    fn slot(&mut self, slot: Slot, missing: &mut Missing) -> Result<(), Stop> {
+        if !self.seen.insert(slot) {
+            return Ok(());
+        }
+        match self.schema.resolve(slot) {
+            Known::Yes(profile) => self.open.push(profile),
+            Known::No => {}
+            Known::Unknown => {
+                self.lacking += 1;
+                missing.add(slot.need, self.schema.name(slot))?;
+            }
+        }
+        Ok(())
     }
 }

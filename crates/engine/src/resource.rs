@@ -136,7 +136,7 @@ impl From<Kind> for Need {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Root | Kind::Contained => Self::Profile,
-            Kind::Type => Self::Type,
+            Kind::Type | Kind::Constraint => Self::Type,
             Kind::Relationship => Self::Relationship,
         }
     }

@@ -76,7 +76,7 @@ impl Schema {
                 let number = self.vocabularies.number(name);
                 self.vocabularies.fill(number, None);
             }
-            Need::Profile if self.profiles.known(name).is_none() => {
+            Need::Profile | Need::Type if self.slots(need).known(name).is_none() => {
                 // The name may come from a document: what it takes must stay bounded.
                 let mut strangers = self.strangers.borrow_mut();
                 if strangers.len() >= STRANGERS {
@@ -146,6 +146,18 @@ impl Schema {
                 number,
             }),
             None if self.strangers.borrow().contains(name) => Known::No,
+            None => Known::Unknown,
+        }
+    }
+
+    /// The constraint of a URL that a document gives.
+    pub(crate) fn find_type(&self, url: &str) -> Known<&Profile> {
+        match self.types.known(url) {
+            Some(number) => self.resolve(Slot {
+                need: Need::Type,
+                number,
+            }),
+            None if self.strangers.borrow().contains(url) => Known::No,
             None => Known::Unknown,
         }
     }

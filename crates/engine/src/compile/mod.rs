@@ -1,6 +1,7 @@
 //! Compilation: from catalog rows to the form that is walked.
 
 mod member;
+mod slicing;
 
 use crate::base::Base;
 use crate::builtin;
@@ -42,8 +43,10 @@ pub(crate) fn compile(
 pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> (Profile, Report) {
     let mut report = Report::new(Limits::default());
     let mut root = gather(description, &mut report);
+    let is_resource = matches!(&root.row, Some((_, settings)) if settings.resource.is_some());
     let mut compiler = Compiler {
         schema,
+        is_resource,
         slot,
         description,
         report,
@@ -106,6 +109,8 @@ fn hand_out(conditions: &mut [Box<[Condition]>], element: &mut Element) {
 
 struct Compiler<'s> {
     schema: &'s Schema,
+    /// Whether it is a constraint of a resource.
+    is_resource: bool,
     /// The place of what is compiled.
     slot: Slot,
     description: &'s Description,
@@ -157,9 +162,15 @@ impl Compiler<'_> {
         let mut members: Vec<Member> = Vec::with_capacity(draft.children.len());
         let mut choices = Vec::new();
         if self.json(path) == Json::Resource {
-            members.push(member::resource_type(&self.description.name));
+            let name = settings.resource.as_ref();
+            let name = name.unwrap_or(&self.description.name);
+            members.push(member::resource_type(name));
         }
-        for (name, child) in draft.children {
+        let is_slice = |(name, _): &(String, Draft)| name.contains(':');
+        let (mut slices, children): (Vec<_>, Vec<_>) =
+            draft.children.into_iter().partition(is_slice);
+        for (name, mut child) in children {
+            child.slices = taken(&mut slices, &name);
             self.member(&name, child, &join(path, &name), &mut members, &mut choices);
         }
         members.sort_by(|a, b| stored_order(a.name.as_bytes(), b.name.as_bytes()));
@@ -192,7 +203,8 @@ impl Compiler<'_> {
     fn json(&self, path: &str) -> Json {
         match (self.description.format, self.description.kind) {
             (Format::Native, _) => Json::Native,
-            (Format::Fhir, Kind::Root | Kind::Contained) if path.is_empty() => Json::Resource,
+            (_, Kind::Root | Kind::Contained) if path.is_empty() => Json::Resource,
+            (_, Kind::Constraint) if path.is_empty() && self.is_resource => Json::Resource,
             _ if path.is_empty() && self.description.name == EXTENSION => Json::Extension,
             _ => Json::Element,
         }
@@ -220,6 +232,13 @@ impl Compiler<'_> {
             Base::Named(name) if !self.is_fhir() => builtin::describe(name),
             _ => None,
         };
+        let slicing = settings.slicing.take().map(|setting| {
+            let slices = std::mem::take(&mut draft.slices);
+            Box::new(self.slicing(setting, slices, path))
+        });
+        rules.slicing = slicing;
+        let profile = settings.profile.take();
+        rules.profile = profile.map(|url| self.schema.slot(Need::Type, &url));
         let holds_none = !matches!(base, Base::Object) && built_in.is_none();
         if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
         {
@@ -346,6 +365,24 @@ impl Compiler<'_> {
 /// The type of numbers with a unit, and that of extensions.
 const QUANTITY: &str = "Quantity";
 const EXTENSION: &str = "Extension";
+
+/// The drafts of the slices of a member, by their names: of `category:us-core` it is `us-core`.
+fn taken(slices: &mut Vec<(String, Draft)>, member: &str) -> Vec<(String, Draft)> {
+    let name = |slice: &str| {
+        slice
+            .strip_prefix(member)?
+            .strip_prefix(':')
+            .map(str::to_owned)
+    };
+    let mut taken = Vec::new();
+    for (slice, draft) in std::mem::take(slices) {
+        match name(&slice) {
+            Some(name) => taken.push((name, draft)),
+            None => slices.push((slice, draft)),
+        }
+    }
+    taken
+}
 
 /// Constraints, about this type.
 fn focused(constraints: Vec<Constraint>, focus: Option<Type>) -> Box<[Constraint]> {

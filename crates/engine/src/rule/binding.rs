@@ -17,7 +17,7 @@ pub(crate) struct BindingSetting {
 }
 
 /// A compiled binding.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Binding {
     /// The number of the vocabulary in its schema.
     pub(crate) vocabulary: u32,

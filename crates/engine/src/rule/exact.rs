@@ -7,7 +7,7 @@ use jsonb::{Malformed, Value, to_text};
 const SHOWN: usize = 200;
 
 /// A value that an element must be, or must hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Exact {
     /// A root container.
     bytes: Box<[u8]>,

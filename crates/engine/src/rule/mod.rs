@@ -6,6 +6,7 @@ mod exact;
 mod read;
 mod setting;
 mod size;
+mod slicing;
 mod target;
 mod when;
 
@@ -15,12 +16,14 @@ pub(crate) use exact::{Exact, equal};
 pub(crate) use read::{cardinality, read_rules};
 pub(crate) use setting::{Reading, Settings, read_settings};
 pub(crate) use size::{Bound, Decimal};
+pub(crate) use slicing::{Discriminator, Order, Slice, Slicing, SlicingSetting, Told};
 pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
 use crate::constraint::Constraint;
 use crate::issue::Code;
 use crate::lexical::Moment;
+use crate::schema::Slot;
 use jsonb::{Array, Malformed, Number, Object, Value};
 use std::cmp::Ordering;
 use text::Pattern;
@@ -35,6 +38,10 @@ pub(crate) struct Rules {
     pub(crate) exact: Option<Exact>,
     /// What FHIR demands of it beyond what it demands of its type.
     pub(crate) constraints: Box<[Constraint]>,
+    /// The constraint that it conforms to.
+    pub(crate) profile: Option<Slot>,
+    /// What the items of an array are told apart by.
+    pub(crate) slicing: Option<Box<Slicing>>,
 }
 
 /// One entry of `rules`.
@@ -96,6 +103,8 @@ impl Rules {
             || self.target.is_some()
             || self.exact.is_some()
             || !self.constraints.is_empty()
+            || self.profile.is_some()
+            || self.slicing.is_some()
     }
 
     /// Whether an entry asks for a value that is not there.

@@ -2,6 +2,7 @@
 //! A native definition and a catalog row are read by the same function; a row may hold more.
 
 use super::binding::read_binding;
+use super::slicing::{SlicingSetting, read_slicing};
 use super::target::{read_enforce, read_on_delete, read_target};
 use super::{Asked, BindingSetting, Exact, Rules, Target, read_rules};
 use crate::base::Base;
@@ -47,6 +48,11 @@ pub(crate) struct Settings {
     pub(crate) invariants: Vec<Invariant>,
     /// Invariants in FHIRPath.
     pub(crate) constraints: Vec<Constraint>,
+    /// The constraint that it conforms to.
+    pub(crate) profile: Option<String>,
+    /// The type of the resource that it is.
+    pub(crate) resource: Option<String>,
+    pub(crate) slicing: Option<SlicingSetting>,
 }
 
 impl Settings {
@@ -114,6 +120,15 @@ pub(crate) fn read_settings(
             (_, _) if is_shape(reading, key) => {}
             (b"choice", _) if reading == Reading::Row => {
                 settings.choice = expect::string(value, &at, report)?.map(str::to_owned);
+            }
+            (b"profile", _) if reading == Reading::Row => {
+                settings.profile = expect::string(value, &at, report)?.map(str::to_owned);
+            }
+            (b"resource", _) if reading == Reading::Row => {
+                settings.resource = expect::string(value, &at, report)?.map(str::to_owned);
+            }
+            (b"slicing", _) if reading == Reading::Row => {
+                settings.slicing = read_slicing(value, &at, report)?;
             }
             (b"fixed" | b"pattern", _) if reading == Reading::Row => {
                 let bytes = write(&Item::Copy(value)).map_err(|_| Malformed)?;

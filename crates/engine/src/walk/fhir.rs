@@ -5,6 +5,7 @@
 //! variant stands; a resource inside another is judged by its own `resourceType`.
 
 use super::Walk;
+use super::slices;
 use crate::issue::Code;
 use crate::limits::MOST_CHOICES;
 use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape};
@@ -83,6 +84,14 @@ impl<'w> Walk<'w> {
         object: &Object<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
+        if let Some(slicing) = member
+            .element
+            .rules
+            .as_ref()
+            .and_then(|it| it.slicing.as_ref())
+        {
+            self.counted(&slices::Met::new(slicing), &at.name(member.name.as_bytes()));
+        }
         if member.element.presence == Presence::Optional {
             return Ok(());
         }
@@ -156,6 +165,11 @@ impl<'w> Walk<'w> {
             self.report(Code::Structure, at, expected);
         }
         self.count(element, array, at)?;
+        let slicing = element
+            .rules
+            .as_ref()
+            .and_then(|rules| rules.slicing.as_ref());
+        let mut met = slicing.map(|slicing| slices::Met::new(slicing));
         let mut companion = Companion::new(at);
         for (index, item) in array.iter().enumerate() {
             let here = at.index(index);
@@ -165,11 +179,20 @@ impl<'w> Walk<'w> {
                         self.report(Code::Structure, &here, "expected a value or a companion");
                     }
                 }
-                item => self.element(items, item, &here, depth + 1)?,
+                item => {
+                    let element = match &mut met {
+                        Some(met) => self.sliced(met, items, item, &here)?,
+                        None => items,
+                    };
+                    self.element(element, item, &here, depth + 1)?;
+                }
             }
             if self.report.is_complete() {
-                break;
+                return Ok(());
             }
+        }
+        if let Some(met) = met {
+            self.counted(&met, at);
         }
         Ok(())
     }
@@ -199,7 +222,10 @@ impl<'w> Walk<'w> {
                 let outer = self
                     .around
                     .enter(profile, object, at.is_under(b"contained"));
-                let walked = self.of(profile, object, at, depth);
+                let mut walked = self.of(profile, object, at, depth);
+                if walked.is_ok() {
+                    walked = self.claims(object, at, depth);
+                }
                 self.around.leave(outer);
                 walked
             }

@@ -5,10 +5,12 @@
 //! Whatever the profile does not walk is only measured in depth.
 
 mod array;
+mod conforms;
 mod constraints;
 mod fhir;
 mod object;
 mod rules;
+mod slices;
 mod target;
 
 use crate::contained;
@@ -48,6 +50,7 @@ pub fn check(
         references: Vec::new(),
         missing: Missing::default(),
         around: Around::new(limits),
+        constrains: false,
     };
     if profile.is_fhir() {
         schema.note_lacking(profile, &mut walk.missing)?;
@@ -78,6 +81,8 @@ pub(crate) struct Walk<'w> {
     pub(crate) missing: Missing,
     /// The resources of FHIR around what is being walked.
     around: Around<'w>,
+    /// What is walked was walked by its type already: only what constrains it further is of interest.
+    constrains: bool,
 }
 
 impl<'w> Walk<'w> {
@@ -88,6 +93,7 @@ impl<'w> Walk<'w> {
             Value::Object(object) if profile.is_fhir() => {
                 self.around.enter(profile, object, false);
                 self.shape(0, object, &at, 1)?;
+                self.claims(object, &at, 1)?;
             }
             Value::Object(object) => self.shape(0, object, &at, 1)?,
             other => self.mismatch(other, "expected object", &at, 1)?,
@@ -176,7 +182,12 @@ impl<'w> Walk<'w> {
                 self.array(element, items, *array, at, depth)
             }
             (Value::Object(object), Node::Named(slot)) => {
-                self.named(*slot, *object, at, depth)?;
+                if !self.constrains {
+                    self.named(*slot, *object, at, depth)?;
+                }
+                if let Some(profile) = element.rules.as_ref().and_then(|rules| rules.profile) {
+                    self.also_in(profile, *object, at, depth)?;
+                }
                 self.rules(element, &Subject::Object(*object), at)
             }
             (Value::Object(object), Node::Object(place)) => {
@@ -197,6 +208,7 @@ impl<'w> Walk<'w> {
             (Value::Array(array), Node::Aligned(items)) => {
                 self.aligned(element, items, *array, at, depth)
             }
+            (Value::Object(_), Node::Resource) if self.constrains => Ok(()),
             (Value::Object(object), Node::Resource) => self.resource(*object, at, depth),
             (_, Node::Any) => {
                 self.unwalked(value, at, depth)?;

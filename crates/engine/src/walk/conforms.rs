@@ -1,0 +1,92 @@
+//! What a resource claims to conform to, and what its table asks it to.
+
+use super::Walk;
+use crate::profile::Profile;
+use crate::resource::{Halt, Need};
+use crate::schema::{Known, Slot};
+use crate::trail::Trail;
+use jsonb::{Malformed, Object, Value, steps};
+
+/// How many profiles a resource can claim to conform to.
+const MOST_CLAIMS: usize = 32;
+
+/// How long the URL of a profile can be.
+const LONGEST_URL: usize = 1_000;
+
+impl<'w> Walk<'w> {
+    /// Checks a resource against the profiles that it names in `meta.profile`. What is not known is
+    /// not checked.
+    pub(super) fn claims(
+        &mut self,
+        object: Object<'w>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        let Some(Value::Object(meta)) = object.get(b"meta")? else {
+            return Ok(());
+        };
+        let Some(Value::Array(claims)) = meta.get(b"profile")? else {
+            return Ok(());
+        };
+        for claim in claims.iter().take(MOST_CLAIMS) {
+            if let Value::String(url) = claim?
+                && url.len() <= LONGEST_URL
+            {
+                let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
+                let url = url.split('|').next().unwrap_or(url);
+                self.conforms(url, object, at, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a resource against a profile of this URL.
+    pub(super) fn conforms(
+        &mut self,
+        url: &str,
+        object: Object<'w>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        match self.schema.find_type(url) {
+            Known::Yes(profile) => self.also(profile, object, at, depth),
+            Known::No => Ok(()),
+            Known::Unknown => Ok(self.missing.add(Need::Type, url)?),
+        }
+    }
+
+    /// Checks an element against the constraint in a place.
+    pub(super) fn also_in(
+        &mut self,
+        slot: Slot,
+        object: Object<'w>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        match self.schema.resolve(slot) {
+            Known::Yes(profile) => self.also(profile, object, at, depth),
+            Known::No => Ok(()),
+            Known::Unknown => self.lacks(slot),
+        }
+    }
+
+    /// Checks what was checked by its type against a constraint of it: what both say is told once.
+    fn also(
+        &mut self,
+        profile: &'w Profile,
+        object: Object<'w>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        steps::take(1)?;
+        self.schema.note_lacking(profile, &mut self.missing)?;
+        let before = self.report.len();
+        let outer = std::mem::replace(&mut self.constrains, true);
+        let walked = self.of(profile, object, at, depth);
+        self.constrains = outer;
+        if !outer {
+            self.report.forget_repeated(before);
+        }
+        walked
+    }
+}
