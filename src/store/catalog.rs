@@ -216,6 +216,7 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
             "fhir" => Format::Fhir,
             _ => Format::Native,
         },
+        base: None,
         additional_properties: row.bool(5),
         properties,
         contained,
