@@ -9,7 +9,7 @@ use crate::schema::Schema;
 use crate::trail::Trail;
 use fhirpath::errata::repaired;
 use fhirpath::{Context, Plan, Refused, Type};
-use jsonb::{Malformed, Object, steps};
+use jsonb::{Malformed, Object, Value, steps};
 use std::cell::OnceCell;
 
 /// An invariant of one element.
@@ -113,35 +113,60 @@ impl Profile {
     }
 }
 
-/// Reads `{"key", "severity", "human", "expression"}`.
+/// How long the key of an invariant is at most, in bytes.
+pub(crate) const LONGEST_KEY: usize = 64;
+/// How long the words for an invariant are at most, in bytes.
+pub(crate) const LONGEST_HUMAN: usize = 1_000;
+
+/// Reads `{"key", "severity", "human"?, "expression"}`.
 pub(crate) fn read_constraint(
     object: Object<'_>,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Option<Constraint>, Malformed> {
-    let mut texts = [""; 4];
-    let names = ["key", "severity", "human", "expression"];
+    let (mut key, mut severity, mut human, mut expression) = (None, None, None, None);
     for member in object.iter() {
-        let (key, value) = member?;
-        let at = at.name(key);
-        let known = names.iter().position(|name| name.as_bytes() == key);
-        match known.and_then(|known| texts.get_mut(known)) {
-            Some(text) => *text = expect::string(value, &at, report)?.unwrap_or_default(),
-            None => expect::unknown(report, &at, key, &names),
+        let (name, value) = member?;
+        let at = at.name(name);
+        let (place, longest) = match name {
+            b"key" => (&mut key, LONGEST_KEY),
+            b"severity" => (&mut severity, LONGEST_KEY),
+            b"human" => (&mut human, LONGEST_HUMAN),
+            b"expression" => (&mut expression, fhirpath::LONGEST),
+            _ => {
+                let members = ["key", "severity", "human", "expression"];
+                expect::unknown(report, &at, name, &members);
+                continue;
+            }
+        };
+        *place = match value {
+            // Words may be missing.
+            Value::String(b"") if name == b"human" => None,
+            _ => expect::string(value, &at, report)?,
+        };
+        if place.is_some_and(|text| text.len() > longest) {
+            let expected = format!("expected at most {longest} bytes");
+            mistake(report, Code::TooCostly, &at, &expected);
+            return Ok(None);
         }
     }
-    let [key, severity, human, expression] = texts;
     let severity = match severity {
-        "warning" => Severity::Warning,
-        _ => Severity::Error,
+        Some("error") => Severity::Error,
+        Some("warning") => Severity::Warning,
+        _ => {
+            let expected = "expected error or warning";
+            mistake(report, Code::Value, &at.name(b"severity"), expected);
+            return Ok(None);
+        }
     };
-    if key.is_empty() || expression.is_empty() {
-        mistake(report, Code::Required, at, "expected key and expression");
+    let (Some(key), Some(expression)) = (key, expression) else {
+        let expected = "expected a key and an expression";
+        mistake(report, Code::Required, at, expected);
         return Ok(None);
-    }
+    };
     Ok(Some(Constraint {
         key: key.into(),
-        human: human.into(),
+        human: human.unwrap_or_default().into(),
         expression: repaired(key, expression).into(),
         severity,
         focus: None,

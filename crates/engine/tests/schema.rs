@@ -313,11 +313,11 @@ fn rows_that_make_no_profile_are_refused_by_path() {
         settings: from_text(settings).unwrap_or_default(),
     };
     let description = Description {
-        base: None,
         name: "thing".to_owned(),
         version: 1,
         kind: Kind::Root,
         format: Format::Native,
+        base: None,
         additional_properties: false,
         properties: vec![
             row("a", "symbol", "{}"),
@@ -398,11 +398,11 @@ fn definition_tells_its_keys_and_what_it_uses() {
 #[test]
 fn path_into_a_named_type_asks_for_the_type() {
     let describe = |name: &str, kind, path: &str, of: &str| Description {
-        base: None,
         name: name.to_owned(),
         version: 1,
         kind,
         format: Format::Fhir,
+        base: None,
         additional_properties: false,
         properties: vec![Property {
             path: path.to_owned(),
