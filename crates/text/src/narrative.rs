@@ -159,7 +159,7 @@ const IMAGE: &str = "data:image/";
 
 /// What a style may not hold: what is fetched, or runs.
 const STYLES: [&str; 7] = [
-    "url(",
+    "/*",
     "expression(",
     "@import",
     "javascript:",
@@ -272,12 +272,20 @@ fn is_harmless(element: &str, key: &str, attribute: &Attribute<'_>) -> Result<()
             }
         }
     } else {
-        !STYLES.iter().any(|part| value.contains(part)) && !value.contains("/*")
+        !STYLES.iter().any(|part| value.contains(part)) && value.split("url(").skip(1).all(is_here)
     };
     match harmless {
         true => Ok(()),
         false => Err(Wrong::Content),
     }
+}
+
+/// Whether what a style fetches stands beside the resource, or in the style itself.
+fn is_here(url: &str) -> bool {
+    let url = url.trim_start_matches(['\'', '"']);
+    let end = url.find(['\'', '"', ')']).unwrap_or(url.len());
+    let (url, _) = url.split_at(end);
+    is_image(url) || !(url.contains(':') || url.starts_with("//"))
 }
 
 /// An image that stands in its address; one that is a document of its own could run something.
