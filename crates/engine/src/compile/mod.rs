@@ -18,7 +18,7 @@ use crate::profile::{
     stored_order,
 };
 use crate::resource::Need;
-use crate::rule::{Asked, Binding, Condition, Rules, Settings, When};
+use crate::rule::{Asked, Binding, Condition, Rules, Settings, SlicingSetting, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
 use fhirpath::Type;
@@ -242,6 +242,11 @@ impl Compiler<'_> {
         let built_in = match &base {
             Base::Named(name) if !self.is_fhir() => builtin::describe(name),
             _ => None,
+        };
+        let asks = |setting: &SlicingSetting| setting.slices.iter().any(|slice| slice.min > 0);
+        let presence = match presence {
+            Presence::Optional if settings.slicing.as_ref().is_some_and(asks) => Presence::Asked,
+            presence => presence,
         };
         let slicing = settings.slicing.take().map(|setting| {
             let slices = std::mem::take(&mut draft.slices);
