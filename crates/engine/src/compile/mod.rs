@@ -248,13 +248,14 @@ impl Compiler<'_> {
             Presence::Optional if settings.slicing.as_ref().is_some_and(asks) => Presence::Asked,
             presence => presence,
         };
+        let profiles = std::mem::take(&mut settings.profiles);
+        let profiles = profiles.iter().map(|url| self.schema.slot(Need::Type, url));
+        rules.profiles = profiles.collect();
         let slicing = settings.slicing.take().map(|setting| {
             let slices = std::mem::take(&mut draft.slices);
             Box::new(self.slicing(setting, slices, path))
         });
         rules.slicing = slicing;
-        let profile = settings.profile.take();
-        rules.profile = profile.map(|url| self.schema.slot(Need::Type, &url));
         let holds_none = !matches!(base, Base::Object) && built_in.is_none();
         if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
         {
