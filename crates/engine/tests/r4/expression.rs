@@ -2,7 +2,7 @@
 //! `Observation.value.ofType(Quantity)` of HL7's, `Observation.valueQuantity` of ours.
 
 /// The steps of an expression, without comments, each index a step of its own, a variant of a choice
-/// as JSON names it.
+/// as JSON names it, a companion as what it stands beside.
 pub fn steps(expression: &str) -> Vec<String> {
     let mut plain = String::new();
     let mut rest = expression;
@@ -23,7 +23,7 @@ pub fn steps(expression: &str) -> Vec<String> {
                 last.push_str(&first.to_uppercase());
                 last.push_str(tail);
             }
-            _ => steps.push(step.to_owned()),
+            _ => steps.push(step.trim_start_matches('_').to_owned()),
         }
     }
     steps
