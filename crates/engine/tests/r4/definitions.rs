@@ -117,7 +117,9 @@ impl Definitions {
     }
 
     pub fn is_primitive(&self, code: &str) -> bool {
-        self.kinds.get(code).is_some_and(|it| it == "primitive-type")
+        self.kinds
+            .get(code)
+            .is_some_and(|it| it == "primitive-type")
     }
 
     pub fn is_resource(&self, code: &str) -> bool {

@@ -83,7 +83,9 @@ fn records_of_synthea_are_accepted() {
     if !takes_all() {
         bundles.truncate(3);
     }
-    let entries = bundles.iter().flat_map(|it| it["entry"].as_array().unwrap());
+    let entries = bundles
+        .iter()
+        .flat_map(|it| it["entry"].as_array().unwrap());
     let mut all: Vec<Json> = entries.map(|it| it["resource"].clone()).collect();
     assert!(all.len() == 2_522 || !takes_all());
     all.extend(bundles);

@@ -51,16 +51,30 @@ fn places_of_both_ways_are_the_same() {
         steps(theirs),
         steps("Bundle.entry[1].resource.valueQuantity.code")
     );
-    assert_eq!(names("Patient.name[0].given[1]"), ["Patient", "name", "given"]);
+    assert_eq!(
+        names("Patient.name[0].given[1]"),
+        ["Patient", "name", "given"]
+    );
 }
 
 #[test]
 fn issues_at_a_place_are_told_from_those_elsewhere() {
     let place = "Patient.name[0].given[1]";
-    for told in [place, "Patient.name[0].given", "Patient.name[0]", "Patient.name[0].given[1].x"] {
+    for told in [
+        place,
+        "Patient.name[0].given",
+        "Patient.name[0]",
+        "Patient.name[0].given[1].x",
+    ] {
         assert!(is_at(told, place), "{told}");
     }
-    for told in ["Patient.name", "Patient", "Patient.name[0].given[0]", "Patient.name[1]", ""] {
+    for told in [
+        "Patient.name",
+        "Patient",
+        "Patient.name[0].given[0]",
+        "Patient.name[1]",
+        "",
+    ] {
         assert!(!is_at(told, place), "{told}");
     }
 }

@@ -64,7 +64,9 @@ impl Judge {
     /// One that knows R4; `None` where the definitions were not fetched.
     pub fn of_r4() -> Option<Self> {
         static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
-        let library = LIBRARY.get_or_init(|| package().map(Library::of)).as_ref()?;
+        let library = LIBRARY
+            .get_or_init(|| package().map(Library::of))
+            .as_ref()?;
         Some(Self {
             library,
             schema: Schema::new(),

@@ -86,7 +86,11 @@ impl<'d> Search<'d, '_> {
                 resource: self.resource.clone(),
                 key: key.clone(),
                 expression: format!("{expression}.{key}"),
-                form: if element.is_many { Form::Array } else { Form::Single },
+                form: if element.is_many {
+                    Form::Array
+                } else {
+                    Form::Single
+                },
                 of: of.to_owned(),
                 element,
                 kind,

@@ -59,16 +59,16 @@ fn verdicts_of_hl7_are_ours() {
 /// The first expression of HL7's issues where none of ours is.
 fn missed(case: &Json, issues: &[Issue]) -> Option<String> {
     let errors = case["errors"].as_array().unwrap();
-    let expressions = errors.iter().flat_map(|it| it["expression"].as_array().unwrap());
+    let expressions = errors
+        .iter()
+        .flat_map(|it| it["expression"].as_array().unwrap());
     let mut expressions = expressions.map(|it| it.as_str().unwrap());
     let told: Vec<_> = issues.iter().map(|it| names(&it.expression)).collect();
     let missed = expressions.find(|theirs| {
         let theirs = names(theirs);
         // What is missing, or too much, is told by them of what it is missing in, by us at its own
         // place; a reference by us at its member.
-        let near = |ours: &Vec<String>| {
-            ours.starts_with(&theirs) && ours.len() <= theirs.len() + 1
-        };
+        let near = |ours: &Vec<String>| ours.starts_with(&theirs) && ours.len() <= theirs.len() + 1;
         !told.iter().any(near)
     });
     missed.map(str::to_owned)

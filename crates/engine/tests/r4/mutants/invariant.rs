@@ -5,62 +5,143 @@ use crate::place::Form;
 use serde_json::{Value as Json, json};
 
 pub(super) const KINDS: &[Kind] = &[
-    put("per-1", "datatypes.html#Period", &["Period"], || {
-        json!({"start": "2020-02-01", "end": "2020-01-01"})
-    }),
-    put("qty-3", "datatypes.html#Quantity", &["Quantity"], || json!({"value": 1, "code": "kg"})),
-    put("att-1", "datatypes.html#Attachment", &["Attachment"], || json!({"data": "aGk="})),
-    put("cpt-2", "datatypes.html#ContactPoint", &["ContactPoint"], || json!({"value": "1"})),
-    put("rng-2", "datatypes.html#Range", &["Range"], || {
-        json!({"low": {"value": 2}, "high": {"value": 1}})
-    }),
-    put("rat-1", "datatypes.html#Ratio", &["Ratio"], || json!({"numerator": {"value": 1}})),
-    put("age-1", "datatypes.html#Age", &["Age"], || json!({"value": 1})),
-    put("drt-1", "datatypes.html#Duration", &["Duration"], || {
-        json!({"value": 1, "code": "h", "system": "http://example.org"})
-    }),
-    put("tim-1", "datatypes.html#Timing", &["Timing"], || json!({"repeat": {"duration": 1}})),
-    put("tim-4", "datatypes.html#Timing", &["Timing"], || {
-        json!({"repeat": {"duration": -1, "durationUnit": "h"}})
-    }),
-    put("tim-9", "datatypes.html#Timing", &["Timing"], || {
-        json!({"repeat": {"when": ["C"], "offset": 1}})
-    }),
-    put("exp-1", "metadatatypes.html#Expression", &["Expression"], || {
-        json!({"language": "text/cql"})
-    }),
-    put("eld-2", "elementdefinition.html", &["ElementDefinition"], || {
-        json!({"path": "A.b", "min": 2, "max": "1"})
-    }),
+    put(
+        "per-1",
+        "datatypes.html#Period",
+        &["Period"],
+        || json!({"start": "2020-02-01", "end": "2020-01-01"}),
+    ),
+    put(
+        "qty-3",
+        "datatypes.html#Quantity",
+        &["Quantity"],
+        || json!({"value": 1, "code": "kg"}),
+    ),
+    put(
+        "att-1",
+        "datatypes.html#Attachment",
+        &["Attachment"],
+        || json!({"data": "aGk="}),
+    ),
+    put(
+        "cpt-2",
+        "datatypes.html#ContactPoint",
+        &["ContactPoint"],
+        || json!({"value": "1"}),
+    ),
+    put(
+        "rng-2",
+        "datatypes.html#Range",
+        &["Range"],
+        || json!({"low": {"value": 2}, "high": {"value": 1}}),
+    ),
+    put(
+        "rat-1",
+        "datatypes.html#Ratio",
+        &["Ratio"],
+        || json!({"numerator": {"value": 1}}),
+    ),
+    put(
+        "age-1",
+        "datatypes.html#Age",
+        &["Age"],
+        || json!({"value": 1}),
+    ),
+    put(
+        "drt-1",
+        "datatypes.html#Duration",
+        &["Duration"],
+        || json!({"value": 1, "code": "h", "system": "http://example.org"}),
+    ),
+    put(
+        "tim-1",
+        "datatypes.html#Timing",
+        &["Timing"],
+        || json!({"repeat": {"duration": 1}}),
+    ),
+    put(
+        "tim-4",
+        "datatypes.html#Timing",
+        &["Timing"],
+        || json!({"repeat": {"duration": -1, "durationUnit": "h"}}),
+    ),
+    put(
+        "tim-9",
+        "datatypes.html#Timing",
+        &["Timing"],
+        || json!({"repeat": {"when": ["C"], "offset": 1}}),
+    ),
+    put(
+        "exp-1",
+        "metadatatypes.html#Expression",
+        &["Expression"],
+        || json!({"language": "text/cql"}),
+    ),
+    put(
+        "eld-2",
+        "elementdefinition.html",
+        &["ElementDefinition"],
+        || json!({"path": "A.b", "min": 2, "max": "1"}),
+    ),
     put("txt-2", "narrative.html", &["xhtml"], || {
         json!("<div xmlns=\"http://www.w3.org/1999/xhtml\"/>")
     }),
     make("pat-1", "patient.html", |site, document| {
-        item(site, document, "Patient", "contact", json!({"gender": "male"}))
+        item(
+            site,
+            document,
+            "Patient",
+            "contact",
+            json!({"gender": "male"}),
+        )
     }),
     make("obs-3", "observation.html", |site, document| {
         let value = json!({"type": {"text": "x"}});
         item(site, document, "Observation", "referenceRange", value)
     }),
     make("obs-6", "observation.html", |site, document| {
-        let is_value = site.place.of == "Observation" && site.place.element.choice() == Some("value");
-        let beside = is_value.then(|| {
-            site.beside(document, "dataAbsentReason", json!({"text": "x"}))
-        });
+        let is_value =
+            site.place.of == "Observation" && site.place.element.choice() == Some("value");
+        let beside =
+            is_value.then(|| site.beside(document, "dataAbsentReason", json!({"text": "x"})));
         beside??;
         site.root()
     }),
     make("cmp-1", "composition.html", |site, document| {
-        item(site, document, "Composition", "section", json!({"title": "x"}))
+        item(
+            site,
+            document,
+            "Composition",
+            "section",
+            json!({"title": "x"}),
+        )
     }),
     make("vsd-1", "valueset.html", |site, document| {
-        item(site, document, "ValueSet.compose", "include", json!({"version": "1"}))
+        item(
+            site,
+            document,
+            "ValueSet.compose",
+            "include",
+            json!({"version": "1"}),
+        )
     }),
     make("gol-1", "goal.html", |site, document| {
-        item(site, document, "Goal", "target", json!({"detailString": "x"}))
+        item(
+            site,
+            document,
+            "Goal",
+            "target",
+            json!({"detailString": "x"}),
+        )
     }),
     make("imm-1", "immunization.html", |site, document| {
-        item(site, document, "Immunization", "education", json!({"publicationDate": "2020"}))
+        item(
+            site,
+            document,
+            "Immunization",
+            "education",
+            json!({"publicationDate": "2020"}),
+        )
     }),
     make("ras-2", "riskassessment.html", |site, document| {
         let value = json!({"probabilityDecimal": 101});
@@ -106,7 +187,11 @@ pub(super) const KINDS: &[Kind] = &[
         contained(site, document, json!({"meta": {"versionId": "1"}}))
     }),
     make("dom-5", "domainresource.html", |site, document| {
-        contained(site, document, json!({"meta": {"security": [{"code": "x"}]}}))
+        contained(
+            site,
+            document,
+            json!({"meta": {"security": [{"code": "x"}]}}),
+        )
     }),
 ];
 

@@ -91,7 +91,7 @@ impl Site<'_> {
     }
 
     /// The object in which the place is.
-    fn object<'d>(&self, document: &'d mut Json) -> &'d mut Map<String, Json> {
+    fn object<'d>(&self, document: &'d mut Draft<'_>) -> &'d mut Map<String, Json> {
         let object = document.to_mut().pointer_mut(&self.place.object).unwrap();
         object.as_object_mut().unwrap()
     }
@@ -108,10 +108,7 @@ impl Site<'_> {
     /// The expression of the whole, if the place stands right in it.
     fn root(&self) -> Option<Vec<String>> {
         let kind = self.document["resourceType"].as_str()?;
-        self.place
-            .object
-            .is_empty()
-            .then(|| vec![kind.to_owned()])
+        self.place.object.is_empty().then(|| vec![kind.to_owned()])
     }
 }
 

@@ -24,11 +24,15 @@ pub(super) const KINDS: &[Kind] = &[
         let is_object = site.value().is_object();
         is_object.then(|| site.put(document, json!(true)))?
     }),
-    make("primitive as object", "json.html#primitive", |site, document| {
-        let value = json!({"value": site.value()});
-        let is_one = site.is_primitive() && site.place.form != Form::Array;
-        is_one.then(|| site.put(document, value))?
-    }),
+    make(
+        "primitive as object",
+        "json.html#primitive",
+        |site, document| {
+            let value = json!({"value": site.value()});
+            let is_one = site.is_primitive() && site.place.form != Form::Array;
+            is_one.then(|| site.put(document, value))?
+        },
+    ),
     make("array for one", "json.html#repeat", |site, document| {
         let value = json!([site.value()]);
         let is_one = site.place.form == Form::Single;
@@ -49,16 +53,20 @@ pub(super) const KINDS: &[Kind] = &[
         let is_item = site.place.form == Form::Item;
         is_item.then(|| site.put(document, value))?
     }),
-    make("missing", "conformance-rules.html#cardinality", |site, document| {
-        let place = site.place;
-        if !place.element.is_required || place.form == Form::Item {
-            return None;
-        }
-        let object = site.object(document);
-        object.remove(&place.key);
-        object.remove(&format!("_{}", place.key));
-        Some(vec![format!("{}.{}", place.above(), place.element.name)])
-    }),
+    make(
+        "missing",
+        "conformance-rules.html#cardinality",
+        |site, document| {
+            let place = site.place;
+            if !place.element.is_required || place.form == Form::Item {
+                return None;
+            }
+            let object = site.object(document);
+            object.remove(&place.key);
+            object.remove(&format!("_{}", place.key));
+            Some(vec![format!("{}.{}", place.above(), place.element.name)])
+        },
+    ),
     make("two choices", "formats.html#choice", |site, document| {
         let place = site.place;
         place.element.choice()?;
@@ -81,16 +89,24 @@ pub(super) const KINDS: &[Kind] = &[
         places.push(place.expression.clone());
         Some(places)
     }),
-    make("choice without type", "formats.html#choice", |site, document| {
-        let choice = site.place.element.choice()?;
-        let value = site.object(document).remove(&site.place.key)?;
-        site.beside(document, choice, value)
-    }),
-    make("choice of another type", "formats.html#choice", |site, document| {
-        let choice = site.place.element.choice()?;
-        let value = site.object(document).remove(&site.place.key)?;
-        site.beside(document, &format!("{choice}Narrative"), value)
-    }),
+    make(
+        "choice without type",
+        "formats.html#choice",
+        |site, document| {
+            let choice = site.place.element.choice()?;
+            let value = site.object(document).remove(&site.place.key)?;
+            site.beside(document, choice, value)
+        },
+    ),
+    make(
+        "choice of another type",
+        "formats.html#choice",
+        |site, document| {
+            let choice = site.place.element.choice()?;
+            let value = site.object(document).remove(&site.place.key)?;
+            site.beside(document, &format!("{choice}Narrative"), value)
+        },
+    ),
     make("null", "json.html#null", |site, document| {
         let is_one = site.place.form != Form::Item;
         is_one.then(|| site.put(document, Json::Null))?
@@ -105,58 +121,95 @@ pub(super) const KINDS: &[Kind] = &[
         is_object.then(|| site.put(document, json!({})))?
     }),
     make("only an id", "element.html, ele-1", |site, document| {
-        let is_object = site.value().is_object() && !site.definitions.is_resource(&site.place.inside);
+        let is_object =
+            site.value().is_object() && !site.definitions.is_resource(&site.place.inside);
         is_object.then(|| site.put(document, json!({"id": "x"})))?
     }),
     make("empty array", "json.html#repeat", |site, document| {
         let is_array = site.place.form == Form::Array;
         is_array.then(|| site.put(document, json!([])))?
     }),
-    make("empty array for one", "json.html#repeat", |site, document| {
-        let is_one = site.place.form == Form::Single;
-        is_one.then(|| site.put(document, json!([])))?
-    }),
+    make(
+        "empty array for one",
+        "json.html#repeat",
+        |site, document| {
+            let is_one = site.place.form == Form::Single;
+            is_one.then(|| site.put(document, json!([])))?
+        },
+    ),
     make("empty string", "json.html#primitive", |site, document| {
         let is_text = site.value().is_string();
         is_text.then(|| site.put(document, json!("")))?
     }),
-    make("number as string", "json.html#primitive", |site, document| {
-        let text = site.value().as_number()?.to_string();
-        site.put(document, json!(text))
-    }),
-    make("boolean as string", "json.html#primitive", |site, document| {
-        let text = site.value().as_bool()?.to_string();
-        site.put(document, json!(text))
-    }),
-    make("boolean as number", "json.html#primitive", |site, document| {
-        let number = i32::from(site.value().as_bool()?);
-        site.put(document, json!(number))
-    }),
-    make("string as number", "json.html#primitive", |site, document| {
-        let is_text = site.value().is_string();
-        is_text.then(|| site.put(document, json!(1)))?
-    }),
-    make("string as boolean", "json.html#primitive", |site, document| {
-        let is_text = site.value().is_string();
-        is_text.then(|| site.put(document, json!(true)))?
-    }),
-    make("unknown type of resource", "json.html#resources", |site, document| {
-        resource(site, document, Some("Pacient"))
-    }),
-    make("resource of an abstract type", "json.html#resources", |site, document| {
-        resource(site, document, Some("DomainResource"))
-    }),
-    make("data type as resource", "json.html#resources", |site, document| {
-        resource(site, document, Some("HumanName"))
-    }),
-    make("no type of resource", "json.html#resources", |site, document| {
-        resource(site, document, None)
-    }),
-    make("type of resource in an element", "json.html#resources", |site, document| {
-        let is_resource = site.place.object == site.place.resource;
-        let value = json!("Patient");
-        (!is_resource).then(|| site.beside(document, "resourceType", value))?
-    }),
+    make(
+        "number as string",
+        "json.html#primitive",
+        |site, document| {
+            let text = site.value().as_number()?.to_string();
+            site.put(document, json!(text))
+        },
+    ),
+    make(
+        "boolean as string",
+        "json.html#primitive",
+        |site, document| {
+            let text = site.value().as_bool()?.to_string();
+            site.put(document, json!(text))
+        },
+    ),
+    make(
+        "boolean as number",
+        "json.html#primitive",
+        |site, document| {
+            let number = i32::from(site.value().as_bool()?);
+            site.put(document, json!(number))
+        },
+    ),
+    make(
+        "string as number",
+        "json.html#primitive",
+        |site, document| {
+            let is_text = site.value().is_string();
+            is_text.then(|| site.put(document, json!(1)))?
+        },
+    ),
+    make(
+        "string as boolean",
+        "json.html#primitive",
+        |site, document| {
+            let is_text = site.value().is_string();
+            is_text.then(|| site.put(document, json!(true)))?
+        },
+    ),
+    make(
+        "unknown type of resource",
+        "json.html#resources",
+        |site, document| resource(site, document, Some("Pacient")),
+    ),
+    make(
+        "resource of an abstract type",
+        "json.html#resources",
+        |site, document| resource(site, document, Some("DomainResource")),
+    ),
+    make(
+        "data type as resource",
+        "json.html#resources",
+        |site, document| resource(site, document, Some("HumanName")),
+    ),
+    make(
+        "no type of resource",
+        "json.html#resources",
+        |site, document| resource(site, document, None),
+    ),
+    make(
+        "type of resource in an element",
+        "json.html#resources",
+        |site, document| {
+            let is_resource = site.place.object == site.place.resource;
+            let value = json!("Patient");
+            (!is_resource).then(|| site.beside(document, "resourceType", value))?
+        },
+    ),
 ];
 
 /// Changes the type of the nearest resource.
