@@ -7,10 +7,19 @@ use crate::profile::{Node, Profile};
 use crate::resource::{Missing, Stop};
 use crate::schema::Schema;
 use crate::trail::Trail;
-use fhirpath::errata::repaired;
-use fhirpath::{Context, Plan, Refused, Type};
+use fhirpath::errata::{ERRATA, repaired};
+use fhirpath::{Context, Glance, Plan, Refused, Type, parse};
 use jsonb::{Malformed, Object, Value, steps};
 use std::cell::OnceCell;
+
+/// An invariant whose meaning is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// `ref-1`
+    LocalReference,
+    /// `dom-3`
+    Contained,
+}
 
 /// An invariant of one element.
 #[derive(Debug)]
@@ -27,9 +36,26 @@ pub(crate) struct Constraint {
     /// Made when it is first needed, because then all types are there; none of what is beyond the
     /// subset, which was told when it was defined.
     plan: OnceCell<Option<Plan>>,
+    /// What it means, where that is quicker to look at.
+    pub(crate) known: Option<Known>,
+    /// Whether it holds, as far as the members of its object tell.
+    glance: Option<Glance>,
 }
 
 impl Constraint {
+    /// Whether it is seen to hold from the members that are there.
+    #[inline]
+    pub(crate) fn is_seen_to_hold(&self, there: u64) -> bool {
+        self.glance.as_ref().is_some_and(|it| it.holds(there))
+    }
+
+    /// Looks which members of its object decide it; see [`Glance::new`].
+    pub(crate) fn look(&mut self, mask: &dyn Fn(Option<&str>, &str) -> Option<u64>) {
+        let expression = parse(&self.expression).ok();
+        let glance = expression.map(|expression| Glance::new(&expression, mask));
+        self.glance = glance.filter(Glance::is_of_use);
+    }
+
     /// As one about elements of this type.
     pub(crate) fn about(mut self, focus: Option<Type>) -> Self {
         self.focus = focus;
@@ -171,5 +197,19 @@ pub(crate) fn read_constraint(
         severity,
         focus: None,
         plan: OnceCell::new(),
+        known: known(key, expression),
+        glance: None,
     }))
+}
+
+/// What an invariant means, if it is R4's own.
+fn known(key: &str, expression: &str) -> Option<Known> {
+    let known = match key {
+        "ref-1" => Known::LocalReference,
+        "dom-3" => Known::Contained,
+        _ => return None,
+    };
+    let mut errata = ERRATA.iter().filter(|it| it.key == key);
+    let is_it = errata.any(|it| repaired(key, expression) == it.repaired);
+    is_it.then_some(known)
 }

@@ -15,6 +15,7 @@
 mod budget;
 pub mod errata;
 mod evaluate;
+mod glance;
 mod item;
 mod lex;
 mod parse;
@@ -27,6 +28,7 @@ mod types;
 
 pub use budget::Budget;
 pub use evaluate::Environment;
+pub use glance::Glance;
 pub use item::{Item, Node, Text};
 pub use parse::{DEEPEST, LONGEST, parse};
 pub use plan::{Context, Plan};

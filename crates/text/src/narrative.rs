@@ -154,11 +154,12 @@ const SCHEMES: [&str; 9] = [
     "http", "https", "mailto", "tel", "ftp", "ftps", "urn", "cid", "news",
 ];
 
-/// What an address of an image may begin with, beside those; in a style it is the only one.
+/// What an address of an image may begin with, beside those.
 const IMAGE: &str = "data:image/";
 
 /// What a style may not hold: what is fetched, or runs.
-const STYLES: [&str; 6] = [
+const STYLES: [&str; 7] = [
+    "/*",
     "expression(",
     "@import",
     "javascript:",
@@ -271,9 +272,7 @@ fn is_harmless(element: &str, key: &str, attribute: &Attribute<'_>) -> Result<()
             }
         }
     } else {
-        !STYLES.iter().any(|part| value.contains(part))
-            && !value.contains("/*")
-            && value.split("url(").skip(1).all(is_quoted_image)
+        !STYLES.iter().any(|part| value.contains(part)) && value.split("url(").skip(1).all(is_here)
     };
     match harmless {
         true => Ok(()),
@@ -281,9 +280,12 @@ fn is_harmless(element: &str, key: &str, attribute: &Attribute<'_>) -> Result<()
     }
 }
 
-/// What follows `url(` where a style has an image in itself.
-fn is_quoted_image(value: &str) -> bool {
-    is_image(value.trim_start_matches(['"', '\'']))
+/// Whether what a style fetches stands beside the resource, or in the style itself.
+fn is_here(url: &str) -> bool {
+    let url = url.trim_start_matches(['\'', '"']);
+    let end = url.find(['\'', '"', ')']).unwrap_or(url.len());
+    let (url, _) = url.split_at(end);
+    is_image(url) || !(url.contains(':') || url.starts_with("//"))
 }
 
 /// An image that stands in its address; one that is a document of its own could run something.

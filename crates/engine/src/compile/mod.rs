@@ -14,7 +14,7 @@ use crate::issue::{Code, Issue, Report};
 use crate::limits::{Limits, MOST_CHOICES};
 use crate::model;
 use crate::profile::{
-    ContainedKey, ContainedType, Element, Json, Member, Node, Presence, Profile, Shape,
+    Choice, ContainedKey, ContainedType, Element, Json, Member, Node, Presence, Profile, Shape,
     stored_order,
 };
 use crate::resource::Need;
@@ -187,6 +187,17 @@ impl Compiler<'_> {
             .into_iter()
             .map(|invariant| Relation::new(invariant, number))
             .collect();
+        let name = match path {
+            "" => self.description.name.as_str(),
+            _ => "",
+        };
+        let mut constraints = focused(settings.constraints, model::object(self.slot, place));
+        for constraint in &mut constraints {
+            constraint.look(&|kind, element| {
+                let bits = bits(&members, &choices, element);
+                bits.filter(|_| kind.is_none_or(|kind| kind == name))
+            });
+        }
         self.shapes[place] = Shape {
             name: None,
             built_in: None,
@@ -194,7 +205,7 @@ impl Compiler<'_> {
             members: members.into(),
             open: settings.additional,
             json: self.json(path),
-            constraints: focused(settings.constraints, model::object(self.slot, place)),
+            constraints,
             choices: choices.into(),
         };
     }
@@ -382,6 +393,27 @@ fn taken(slices: &mut Vec<(String, Draft)>, member: &str) -> Vec<(String, Draft)
         }
     }
     taken
+}
+
+/// The bits of the members in which an element can stand, companions among them; none where some
+/// have none.
+fn bits(members: &[Member], choices: &[Choice], element: &str) -> Option<u64> {
+    let choice = |member: &Member| {
+        let (choice, _) = member.role.as_ref()?.variant?;
+        choices.get(choice)?.name.strip_suffix("[x]")
+    };
+    let is_it = |member: &&Member| {
+        let name = member.name.strip_prefix('_').unwrap_or(&member.name);
+        name == element || choice(member) == Some(element)
+    };
+    let mut all = 0;
+    for member in members.iter().filter(is_it) {
+        if member.bit == 0 {
+            return None;
+        }
+        all |= member.bit;
+    }
+    (all != 0).then_some(all)
 }
 
 /// Constraints, about this type.

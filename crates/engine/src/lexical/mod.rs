@@ -17,7 +17,7 @@ pub(crate) use literal::{Literal, literal};
 pub(crate) use text::moment::{self, Fixed, Moment, datetime};
 pub use text::moment::{first_instant, unix_time};
 
-use crate::issue::Code;
+use crate::issue::{Code, Severity};
 use crate::rule::Subject;
 use text::narrative::{self, Wrong};
 
@@ -103,18 +103,25 @@ impl Lexical {
     }
 
     /// What is wrong with a string that is not of this type.
-    pub(crate) fn wrong(self, text: &[u8]) -> (Code, &'static str) {
-        let expected = match self {
-            Self::Narrative => match narrative::wrong(text) {
-                Some(Wrong::Content) => {
-                    "txt-1: The narrative SHALL contain only the basic html formatting elements and attributes"
-                }
-                Some(Wrong::Empty) => "txt-2: The narrative SHALL have some non-whitespace content",
-                Some(Wrong::Form) | None => return (Code::Invalid, self.expected()),
-            },
-            _ => return (Code::Invalid, self.expected()),
+    pub(crate) fn wrong(self, text: &[u8]) -> (Severity, Code, &'static str) {
+        let wrong = match self {
+            Self::Narrative => narrative::wrong(text),
+            _ => None,
         };
-        (Code::Invariant, expected)
+        match wrong {
+            Some(Wrong::Content) => (
+                Severity::Error,
+                Code::Invariant,
+                "txt-1: The narrative SHALL contain only the basic html formatting elements and attributes",
+            ),
+            // R4's own expression does not see it, and its examples break it.
+            Some(Wrong::Empty) => (
+                Severity::Warning,
+                Code::Invariant,
+                "txt-2: The narrative SHALL have some non-whitespace content",
+            ),
+            Some(Wrong::Form) | None => (Severity::Error, Code::Invalid, self.expected()),
+        }
     }
 
     /// What a string of this type looks like.

@@ -1,6 +1,6 @@
 //! The invariants of FHIR, where they hold and where not.
 
-use super::Walk;
+use super::{Walk, known};
 use crate::constraint::Constraint;
 use crate::issue::{Code, Issue};
 use crate::limits::Limits;
@@ -68,11 +68,13 @@ impl<'w> Around<'w> {
 }
 
 impl<'w> Walk<'w> {
-    /// Checks what is demanded of an element in FHIRPath.
+    /// Checks what is demanded of an element in FHIRPath; of an object's own shape `there` tells
+    /// which of its first 64 members are there.
     pub(super) fn constraints(
         &mut self,
         constraints: &[Constraint],
         value: Value<'w>,
+        there: u64,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         // Not before all types are there.
@@ -80,6 +82,14 @@ impl<'w> Walk<'w> {
             return Ok(());
         }
         for constraint in constraints {
+            if constraint.is_seen_to_hold(there) {
+                continue;
+            }
+            if let Value::Object(object) = value
+                && known::is_seen_to_hold(constraint, object)?
+            {
+                continue;
+            }
             let Some(focus) = constraint.focus else {
                 continue;
             };

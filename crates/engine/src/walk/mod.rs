@@ -8,6 +8,7 @@ mod array;
 mod conforms;
 mod constraints;
 mod fhir;
+mod known;
 mod object;
 mod rules;
 mod slices;
@@ -169,8 +170,11 @@ impl<'w> Walk<'w> {
         match (&value, &element.node) {
             (Value::String(text), Node::Text(lexical)) => {
                 if !lexical.accepts(text) {
-                    let (code, expected) = lexical.wrong(text);
-                    self.report(code, at, expected);
+                    let (severity, code, expected) = lexical.wrong(text);
+                    self.report.push(Issue {
+                        severity,
+                        ..Issue::error(code, at.render(), expected)
+                    });
                     return Ok(());
                 }
                 match &element.rules {

@@ -36,7 +36,7 @@ impl<'w> Walk<'w> {
             }
         }
         if !shape.constraints.is_empty() {
-            self.constraints(&shape.constraints, Value::Object(object), at)?;
+            self.constraints(&shape.constraints, Value::Object(object), there, at)?;
         }
         Ok(())
     }

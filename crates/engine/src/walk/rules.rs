@@ -91,7 +91,7 @@ impl<'w> Walk<'w> {
             self.target(target, value, at)?;
         }
         if !rules.constraints.is_empty() {
-            self.constraints(&rules.constraints, value, at)?;
+            self.constraints(&rules.constraints, value, 0, at)?;
         }
         Ok(())
     }

@@ -1,0 +1,74 @@
+//! Invariants of R4 that are asked so often, or cost so much as FHIRPath, that they are known by
+//! what they mean. What is not seen to hold here is evaluated like any other.
+
+use crate::constraint::{Constraint, Known};
+use jsonb::{Malformed, Object, Value};
+
+/// How many contained resources are looked for in one pass.
+const MOST: usize = 64;
+
+/// Whether an invariant is seen to hold for an object.
+#[inline]
+pub(super) fn is_seen_to_hold(
+    constraint: &Constraint,
+    object: Object<'_>,
+) -> Result<bool, Malformed> {
+    match constraint.known {
+        None => Ok(false),
+        Some(Known::LocalReference) => is_no_local_reference(object),
+        Some(Known::Contained) => all_are_referred_to(object),
+    }
+}
+
+/// `ref-1` holds for every reference that is not to something contained.
+fn is_no_local_reference(reference: Object<'_>) -> Result<bool, Malformed> {
+    Ok(match reference.get(b"reference")? {
+        Some(Value::String(text)) => text == b"#" || !text.starts_with(b"#"),
+        _ => false,
+    })
+}
+
+/// `dom-3` holds where a `reference` leads to everything that is contained.
+fn all_are_referred_to(resource: Object<'_>) -> Result<bool, Malformed> {
+    let Some(Value::Array(contained)) = resource.get(b"contained")? else {
+        return Ok(false);
+    };
+    let mut ids: Vec<&[u8]> = Vec::new();
+    for contained in contained.iter() {
+        let Value::Object(contained) = contained? else {
+            return Ok(false);
+        };
+        match contained.get(b"id")? {
+            Some(Value::String(id)) if ids.len() < MOST => ids.push(id),
+            _ => return Ok(false),
+        }
+    }
+    strike_out(Value::Object(resource), &mut ids)?;
+    Ok(ids.is_empty())
+}
+
+/// Takes out the ids that a `reference` leads to. (The walk has measured the depth.)
+fn strike_out(value: Value<'_>, ids: &mut Vec<&[u8]>) -> Result<(), Malformed> {
+    match value {
+        Value::Array(array) => {
+            for item in array.iter() {
+                strike_out(item?, ids)?;
+            }
+        }
+        Value::Object(object) => {
+            for member in object.iter() {
+                match member? {
+                    (b"reference", Value::String([b'#', id @ ..])) => {
+                        ids.retain(|known| known != &id);
+                    }
+                    (_, value) => strike_out(value, ids)?,
+                }
+                if ids.is_empty() {
+                    break;
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
