@@ -83,9 +83,6 @@ pub(super) const KINDS: &[Kind] = &[
         &["ElementDefinition"],
         || json!({"path": "A.b", "min": 2, "max": "1"}),
     ),
-    put("txt-2", "narrative.html", &["xhtml"], || {
-        json!("<div xmlns=\"http://www.w3.org/1999/xhtml\"/>")
-    }),
     make("pat-1", "patient.html", |site, document| {
         item(
             site,

@@ -45,6 +45,18 @@ pub(super) const KINDS: &[Kind] = &[
         let is_bound = site.place.code() == "CodeableConcept" && is_bound(site);
         is_bound.then(|| site.put(document, value))?
     }),
+    make(
+        "comparator in a SimpleQuantity",
+        "datatypes.html#SimpleQuantity",
+        |site, document| {
+            let is_simple = site.place.kind?.is_simple_quantity;
+            let mut value = site.value().clone();
+            value
+                .as_object_mut()?
+                .insert("comparator".to_owned(), json!("<"));
+            is_simple.then(|| site.put(document, value))?
+        },
+    ),
     make("reference to another type", TARGET, |site, document| {
         let targets = &site.place.kind?.targets;
         let types = ["Patient", "Organization", "Substance", "Account"];
