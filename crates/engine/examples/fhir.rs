@@ -1,6 +1,6 @@
 //! Judges FHIR resources by the definitions of a package, and measures it.
 //!
-//! `cargo run --release --example fhir -- PACKAGE.tgz FILE.ndjson` prints what is wrong with each
+//! `cargo run --release --example fhir -- PACKAGE.tgz[,MORE.tgz] FILE.ndjson` prints what is wrong with each
 //! resource (a line `{"name", …, "resource"}` is that resource), and at the end how long the checks
 //! took, and walking the same documents with the engine's own reader.
 //! `… PACKAGE.tgz FILE.ndjson TIMES [N]` checks all of them, or the one of number N, so often and
@@ -13,7 +13,9 @@
     clippy::indexing_slicing
 )]
 
-use ingest_engine::definition::fhir::{Kind, NotDescribed, Reduced, describe, expand};
+use ingest_engine::definition::fhir::{
+    Kind, NotDescribed, Reduced, describe, describe_profile, expand,
+};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::{Limits, Report, Resource, Schema, Stop, Vocabulary, check};
 use jsonb::{Value, from_json, from_text};
@@ -125,7 +127,8 @@ impl Definitions {
             let Value::Object(object) = Value::read(&bytes).unwrap() else {
                 continue;
             };
-            if let Some(reduced) = Reduced::read(object).unwrap() {
+            // The examples of a package are in it too.
+            if let Ok(Some(reduced)) = Reduced::read(object) {
                 definitions.insert((reduced.kind, reduced.url.clone()), reduced);
             }
         }
@@ -164,6 +167,17 @@ impl Definitions {
         }
     }
 
+    fn type_of(&self, url: &str) -> Option<&str> {
+        let key = (Kind::StructureDefinition, url.to_owned());
+        let Ok(Value::Object(object)) = Value::read(&self.0.get(&key)?.content) else {
+            return None;
+        };
+        match object.get(b"type") {
+            Ok(Some(Value::String(name))) => std::str::from_utf8(name).ok(),
+            _ => None,
+        }
+    }
+
     fn give(&self, schema: &Schema, need: Need, name: &str) {
         if need == Need::Vocabulary {
             let find = &mut |kind: Kind, url: &str| {
@@ -189,7 +203,12 @@ impl Definitions {
         let Some(reduced) = self.0.get(&(Kind::StructureDefinition, url)) else {
             return schema.insert_absent(need, name);
         };
-        match describe(Value::read(&reduced.content).unwrap(), 1) {
+        let content = Value::read(&reduced.content).unwrap();
+        let described = match name.contains(':') {
+            true => describe_profile(content, 1, &|url| self.type_of(url)),
+            false => describe(content, 1),
+        };
+        match described {
             Ok(described) => {
                 if Need::from(described.description.kind) != need {
                     return schema.insert_absent(need, name);

@@ -112,11 +112,11 @@ pub struct Property {
     /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
     /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`,
     ///   and of any element of FHIR `{"key", "severity", "human", "expression"}`, in FHIRPath,
-    /// * of a [constraint](Kind::Constraint): `profile`, the URL of another one that the element
-    ///   conforms to; `resource`, of the root, the type of the resource; `slicing`, of an array:
-    ///   `{"rules": "open", "ordered": false, "discriminators": [{"type": "value", "path": "url"}],
-    ///   "slices": [{"name": "race", "min": 0, "max": 1, "url"?}]}`. The rows of the items of a slice
-    ///   stand under `<path>:<name>[]`; `url` is that of an extension, which tells it from others.
+    /// * of a [constraint](Kind::Constraint): `profiles`, the URLs of others of which the element
+    ///   conforms to one; `type`, the type whose elements are told again below; `resource`, of the
+    ///   root, the type of the resource; `slicing`, of an array: `{"rules": "open", "ordered": false,
+    ///   "discriminators": [{"type": "value", "path": "url"}], "slices": [{"name": "race", "min": 0,
+    ///   "max": 1}]}`. The rows of the items of a slice stand under `<path>:<name>[]`.
     pub settings: Vec<u8>,
 }
 

@@ -56,8 +56,8 @@ impl Search<'_> {
             missing.add(Need::Vocabulary, name)?;
         }
         if let Some(rules) = &element.rules {
-            if let Some(slot) = rules.profile {
-                self.slot(slot, missing)?;
+            for slot in &rules.profiles {
+                self.slot(*slot, missing)?;
             }
             let slices = rules.slicing.iter().flat_map(|slicing| &slicing.slices);
             for slice in slices {

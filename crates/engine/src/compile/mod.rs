@@ -18,7 +18,7 @@ use crate::profile::{
     stored_order,
 };
 use crate::resource::Need;
-use crate::rule::{Asked, Binding, Condition, Rules, Settings, When};
+use crate::rule::{Asked, Binding, Condition, Rules, Settings, SlicingSetting, When};
 use crate::schema::{Schema, Slot};
 use crate::trail::Trail;
 use fhirpath::Type;
@@ -243,13 +243,19 @@ impl Compiler<'_> {
             Base::Named(name) if !self.is_fhir() => builtin::describe(name),
             _ => None,
         };
+        let asks = |setting: &SlicingSetting| setting.slices.iter().any(|slice| slice.min > 0);
+        let presence = match presence {
+            Presence::Optional if settings.slicing.as_ref().is_some_and(asks) => Presence::Asked,
+            presence => presence,
+        };
+        let profiles = std::mem::take(&mut settings.profiles);
+        let profiles = profiles.iter().map(|url| self.schema.slot(Need::Type, url));
+        rules.profiles = profiles.collect();
         let slicing = settings.slicing.take().map(|setting| {
             let slices = std::mem::take(&mut draft.slices);
             Box::new(self.slicing(setting, slices, path))
         });
         rules.slicing = slicing;
-        let profile = settings.profile.take();
-        rules.profile = profile.map(|url| self.schema.slot(Need::Type, &url));
         let holds_none = !matches!(base, Base::Object) && built_in.is_none();
         if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
         {

@@ -25,13 +25,8 @@ impl Compiler<'_> {
             let element = draft.and_then(|draft| self.element(*draft.items?, &under));
             let element = element.unwrap_or_default();
             let mut discriminators = Vec::new();
-            match &one.url {
-                Some(url) => discriminators.extend(by_url(url)),
-                None => {
-                    for (kind, path) in &setting.discriminators {
-                        self.tell(&element, kind, path, &mut discriminators);
-                    }
-                }
+            for (kind, path) in &setting.discriminators {
+                self.tell(&element, kind, path, &mut discriminators);
             }
             if discriminators.is_empty() {
                 self.mistake(&under, "expected a discriminator that tells this slice");
@@ -58,6 +53,13 @@ impl Compiler<'_> {
             path => path.split('.').map(Into::into).collect(),
         };
         let Some(element) = self.at(slice, &path) else {
+            // An extension has the URL of its profile.
+            let profiles = slice.rules.as_ref().map(|rules| &*rules.profiles);
+            if let (Some([profile]), [url]) = (profiles, &*path)
+                && &**url == "url"
+            {
+                found.extend(by_url(self.schema.name(*profile)));
+            }
             if kind == "exists" {
                 found.push(Discriminator {
                     path: path.into(),

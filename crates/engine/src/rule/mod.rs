@@ -38,8 +38,8 @@ pub(crate) struct Rules {
     pub(crate) exact: Option<Exact>,
     /// What FHIR demands of it beyond what it demands of its type.
     pub(crate) constraints: Box<[Constraint]>,
-    /// The constraint that it conforms to.
-    pub(crate) profile: Option<Slot>,
+    /// The constraints that it conforms to one of.
+    pub(crate) profiles: Box<[Slot]>,
     /// What the items of an array are told apart by.
     pub(crate) slicing: Option<Box<Slicing>>,
 }
@@ -103,7 +103,7 @@ impl Rules {
             || self.target.is_some()
             || self.exact.is_some()
             || !self.constraints.is_empty()
-            || self.profile.is_some()
+            || !self.profiles.is_empty()
             || self.slicing.is_some()
     }
 

@@ -48,8 +48,8 @@ pub(crate) struct Settings {
     pub(crate) invariants: Vec<Invariant>,
     /// Invariants in FHIRPath.
     pub(crate) constraints: Vec<Constraint>,
-    /// The constraint that it conforms to.
-    pub(crate) profile: Option<String>,
+    /// The constraints that it conforms to one of.
+    pub(crate) profiles: Vec<String>,
     /// The type of the resource that it is.
     pub(crate) resource: Option<String>,
     pub(crate) slicing: Option<SlicingSetting>,
@@ -121,9 +121,11 @@ pub(crate) fn read_settings(
             (b"choice", _) if reading == Reading::Row => {
                 settings.choice = expect::string(value, &at, report)?.map(str::to_owned);
             }
-            (b"profile", _) if reading == Reading::Row => {
-                settings.profile = expect::string(value, &at, report)?.map(str::to_owned);
+            (b"profiles", _) if reading == Reading::Row => {
+                settings.profiles = read_texts(value, &at, report)?;
             }
+            // The type whose elements are told again below: what it is was checked by the type.
+            (b"type", _) if reading == Reading::Row => {}
             (b"resource", _) if reading == Reading::Row => {
                 settings.resource = expect::string(value, &at, report)?.map(str::to_owned);
             }
@@ -169,6 +171,19 @@ pub(crate) fn read_settings(
         });
     }
     Ok(settings)
+}
+
+fn read_texts(
+    value: Value<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Vec<String>, Malformed> {
+    let mut texts = Vec::new();
+    let array = expect::array(value, at, report);
+    for (index, item) in array.iter().flat_map(|array| array.iter().enumerate()) {
+        texts.extend(expect::string(item?, &at.index(index), report)?.map(str::to_owned));
+    }
+    Ok(texts)
 }
 
 fn is_shape(reading: Reading<'_>, key: &[u8]) -> bool {

@@ -36,7 +36,6 @@ pub(crate) struct SliceSetting {
     pub(crate) name: String,
     pub(crate) min: usize,
     pub(crate) max: Option<usize>,
-    pub(crate) url: Option<String>,
 }
 
 /// A compiled slicing.
@@ -137,7 +136,7 @@ fn any(
 }
 
 /// Reads `{"rules", "ordered", "discriminators": [{"type", "path"}], "slices": [{"name", "min",
-/// "max", "url"}]}`.
+/// "max", "path"}]}`.
 pub(super) fn read_slicing(
     value: Value<'_>,
     at: &Trail<'_>,
@@ -225,8 +224,9 @@ fn read_slice(
             }
             b"min" => slice.min = expect::size(value, &at, report).unwrap_or_default(),
             b"max" => slice.max = expect::size(value, &at, report),
-            b"url" => slice.url = expect::string(value, &at, report)?.map(str::to_owned),
-            _ => expect::unknown(report, &at, key, &["name", "min", "max", "url"]),
+            // It says itself where its rows stand.
+            b"path" => {}
+            _ => expect::unknown(report, &at, key, &["name", "min", "max", "path"]),
         }
     }
     Ok(slice)

@@ -1,6 +1,8 @@
 //! What a resource claims to conform to, and what its table asks it to.
 
 use super::Walk;
+use crate::issue::{Code, Report};
+use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::resource::{Halt, Need};
 use crate::schema::{Known, Slot};
@@ -55,19 +57,39 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// Checks an element against the constraint in a place.
-    pub(super) fn also_in(
+    /// Checks an element against the constraints of which it must conform to one.
+    pub(super) fn any_of(
         &mut self,
-        slot: Slot,
+        slots: &[Slot],
         object: Object<'w>,
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
-        match self.schema.resolve(slot) {
-            Known::Yes(profile) => self.also(profile, object, at, depth),
-            Known::No => Ok(()),
-            Known::Unknown => self.lacks(slot),
+        let mut known = Vec::new();
+        for slot in slots {
+            match self.schema.resolve(*slot) {
+                Known::Yes(profile) => known.push(profile),
+                // What it says is not known, so that it may be that one.
+                Known::No => return Ok(()),
+                Known::Unknown => return self.lacks(*slot),
+            }
         }
+        if let [profile] = *known {
+            return self.also(profile, object, at, depth);
+        }
+        for profile in &known {
+            let told = std::mem::replace(self.report, Report::new(Limits::default()));
+            let walked = self.also(profile, object, at, depth);
+            let report = std::mem::replace(self.report, told);
+            walked?;
+            if !report.refuses() {
+                return Ok(());
+            }
+        }
+        let names: Vec<&str> = known.iter().map(|profile| profile.name()).collect();
+        let expected = format!("expected to conform to one of {}", names.join(", "));
+        self.report(Code::Structure, at, expected);
+        Ok(())
     }
 
     /// Checks what was checked by its type against a constraint of it: what both say is told once.

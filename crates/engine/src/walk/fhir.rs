@@ -8,12 +8,15 @@ use super::Walk;
 use super::slices;
 use crate::issue::Code;
 use crate::limits::MOST_CHOICES;
-use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape};
+use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape, stored_order};
 use crate::resource::{Halt, Need};
 use crate::schema::Known;
 use crate::trail::Trail;
 use jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use std::cmp::Ordering;
+
+/// The extension that says why there is no value.
+const DATA_ABSENT: &[u8] = b"http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 /// For each choice of an object, the variant that was met.
 type Met = [Option<usize>; MOST_CHOICES];
@@ -46,6 +49,9 @@ impl<'w> Walk<'w> {
                     there |= member.bit;
                     next += 1;
                     let is_second = is_second(member, &mut met);
+                    if let [b'_', plain @ ..] = key {
+                        self.is_data_absent(shape, plain, value, &object, at)?;
+                    }
                     if !is_second && member.element.accepts(&value)? {
                         continue;
                     }
@@ -77,28 +83,35 @@ impl<'w> Walk<'w> {
         Ok(there)
     }
 
-    /// Passes a member that is not there; its companion may stand for it.
+    /// Passes a member that is not there.
+    #[inline(always)]
     fn fhir_absent(
         &mut self,
         member: &Member,
         object: &Object<'_>,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
-        if let Some(slicing) = member
-            .element
-            .rules
-            .as_ref()
-            .and_then(|it| it.slicing.as_ref())
-        {
-            self.counted(&slices::Met::new(slicing), &at.name(member.name.as_bytes()));
+        match member.element.presence {
+            Presence::Optional => Ok(()),
+            _ => self.fhir_missing(member, object, at),
         }
-        if member.element.presence == Presence::Optional {
-            return Ok(());
+    }
+
+    /// A member that is not there and may have to; its companion may stand for it.
+    #[cold]
+    fn fhir_missing(
+        &mut self,
+        member: &Member,
+        object: &Object<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        let rules = member.element.rules.as_ref();
+        if let Some(slicing) = rules.and_then(|rules| rules.slicing.as_ref()) {
+            let at = at.name(member.name.as_bytes());
+            self.counted(&slices::Met::new(slicing), &at);
         }
-        if let Some(companion) = member
-            .role
-            .as_ref()
-            .and_then(|role| role.companion.as_ref())
+        let role = member.role.as_ref();
+        if let Some(companion) = role.and_then(|role| role.companion.as_ref())
             && object.get(companion.as_bytes())?.is_some()
         {
             return Ok(());
@@ -113,6 +126,43 @@ impl<'w> Walk<'w> {
         let choice = choice.and_then(|(choice, _)| shape.choices.get(choice));
         let name = choice.map_or("", |choice| &choice.name);
         self.report(Code::Structure, at, format!("expected only one of {name}"));
+    }
+
+    /// Refuses to say that a code is unknown where it must be from a vocabulary: R4, "Terminologies",
+    /// strength required.
+    fn is_data_absent(
+        &mut self,
+        shape: &Shape,
+        plain: &[u8],
+        companion: Value<'_>,
+        object: &Object<'_>,
+        at: &Trail<'_>,
+    ) -> Result<(), Halt> {
+        let place = shape
+            .members
+            .binary_search_by(|member| stored_order(member.name.as_bytes(), plain));
+        let member = place.ok().and_then(|place| shape.members.get(place));
+        let rules = member.and_then(|member| member.element.rules.as_ref());
+        let Some(binding) = rules.and_then(|rules| rules.binding.as_ref()) else {
+            return Ok(());
+        };
+        let (Value::Object(companion), None) = (companion, object.get(plain)?) else {
+            return Ok(());
+        };
+        let Some(Value::Array(extensions)) = companion.get(b"extension")? else {
+            return Ok(());
+        };
+        for extension in extensions.iter() {
+            if let Value::Object(extension) = extension?
+                && matches!(extension.get(b"url")?, Some(Value::String(url)) if url == DATA_ABSENT)
+            {
+                let name = self.schema.vocabulary_name(binding.vocabulary);
+                let expected = format!("expected a code of the vocabulary {name}, not its absence");
+                self.report(Code::CodeInvalid, &at.name(plain), expected);
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// What an element and an extension must be, whatever else they are: ele-1 and ext-1.

@@ -189,8 +189,10 @@ impl<'w> Walk<'w> {
                 if !self.constrains {
                     self.named(*slot, *object, at, depth)?;
                 }
-                if let Some(profile) = element.rules.as_ref().and_then(|rules| rules.profile) {
-                    self.also_in(profile, *object, at, depth)?;
+                if let Some(rules) = &element.rules
+                    && !rules.profiles.is_empty()
+                {
+                    self.any_of(&rules.profiles, *object, at, depth)?;
                 }
                 self.rules(element, &Subject::Object(*object), at)
             }

@@ -1,28 +1,35 @@
 //! The constraints of an element, as invariants of a row.
 
-use super::element::text;
-use super::unchecked::Unchecked;
+use super::element::{Element, text};
+use super::unchecked::{Told, shortened};
 use crate::constraint::{LONGEST_HUMAN, LONGEST_KEY};
-use crate::definition::expect;
-use crate::issue::Report;
+use crate::definition::expect::{self, mistake};
+use crate::issue::{Code, Report};
 use crate::trail::Trail;
 use fhirpath::errata::repaired;
-use jsonb::{Item, Malformed, Object, Value, memory, steps};
+use jsonb::{Item, Malformed, Value, memory, steps};
+
+/// How many constraints an element can have.
+const MOST_CONSTRAINTS: usize = 200;
 
 /// Reads `constraint`. What cannot be an invariant is told.
 pub(super) fn read<'a>(
-    element: Object<'a>,
-    path: &str,
-    unchecked: &mut Vec<Unchecked>,
+    element: &Element<'a>,
+    unchecked: &mut Told,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Vec<Item<'a>>, Malformed> {
     let mut invariants = Vec::new();
     let at = at.name(b"constraint");
-    let constraints = match element.get(b"constraint")? {
+    let constraints = match element.object.get(b"constraint")? {
         None | Some(Value::Null) => return Ok(invariants),
         Some(value) => expect::array(value, &at, report),
     };
+    if constraints.is_some_and(|array| array.len() > MOST_CONSTRAINTS) {
+        let expected = format!("expected at most {MOST_CONSTRAINTS} constraints");
+        mistake(report, Code::TooCostly, &at, expected);
+        return Ok(invariants);
+    }
     let constraints = constraints.iter().flat_map(|array| array.iter());
     for (index, constraint) in constraints.enumerate() {
         steps::take(1)?;
@@ -35,11 +42,10 @@ pub(super) fn read<'a>(
         let human = text(constraint, "human", &at, report)?.unwrap_or_default();
         let expression = text(constraint, "expression", &at, report)?;
         match wrong(key, severity, expression) {
-            Some(why) => unchecked.push(Unchecked {
-                path: path.to_owned(),
-                what: "constraint",
-                reason: format!("{}: {why}", shortened(key, LONGEST_KEY)),
-            }),
+            Some(why) => {
+                let reason = format!("{}: {why}", shortened(key, LONGEST_KEY));
+                unchecked.tell(element, "constraint", &reason);
+            }
             None => {
                 memory::reserve(&mut invariants, 1)?;
                 invariants.push(Item::Members(vec![
@@ -67,9 +73,4 @@ fn wrong(key: &str, severity: &str, expression: Option<&str>) -> Option<String> 
     };
     let refused = fhirpath::parse(repaired(key, expression)).err();
     refused.map(|refused| refused.to_string())
-}
-
-fn shortened(text: &str, longest: usize) -> &str {
-    text.get(..text.floor_char_boundary(longest))
-        .unwrap_or(text)
 }

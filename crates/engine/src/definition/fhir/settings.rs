@@ -1,14 +1,16 @@
 //! What an element asks of its values, as the settings of rows.
 
 use super::element::{Element, Occurs, Type};
+use super::elements::TypeOf;
 use super::keep::MAX_VALUE_SET;
-use super::unchecked::Unchecked;
-use super::{CORE, choice, constraint, tail, without_version};
+use super::unchecked::Told;
+use super::{CORE, choice, constraint, without_version};
 use crate::base::Base;
-use crate::definition::expect;
+use crate::definition::expect::{self, mistake};
 use crate::description::Format;
-use crate::issue::Report;
+use crate::issue::{Code, Report};
 use crate::lexical::moment;
+use crate::limits::LONGEST_NUMBER;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Member, Object, Value};
 
@@ -21,6 +23,9 @@ const BINDABLE: [&str; 6] = [
     "string",
     "uri",
 ];
+
+/// How many values an element's definition has at most.
+const MOST_TYPED: usize = 20;
 
 /// A value of an element's definition whose name ends in a type: `fixedCode`, `minValueInteger`.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ impl<'a> Asks<'a> {
     /// Reads what all types of an element share.
     pub(super) fn read(
         element: &Element<'a>,
-        unchecked: &mut Vec<Unchecked>,
+        unchecked: &mut Told,
         at: &Trail<'_>,
         report: &mut Report,
     ) -> Result<Self, Malformed> {
@@ -58,6 +63,11 @@ impl<'a> Asks<'a> {
                 if let Some(ending) = key.strip_prefix(name)
                     && !ending.is_empty()
                 {
+                    if typed.len() >= MOST_TYPED {
+                        let expected = format!("expected at most {MOST_TYPED} values");
+                        mistake(report, Code::TooCostly, at, expected);
+                        break;
+                    }
                     typed.push(Typed {
                         name,
                         ending,
@@ -67,7 +77,7 @@ impl<'a> Asks<'a> {
             }
         }
         let asks = Self {
-            invariants: constraint::read(element.object, element.path, unchecked, at, report)?,
+            invariants: constraint::read(element, unchecked, at, report)?,
             binding: binding(element, unchecked, at, report)?,
             typed,
             longest: element.object.get(b"maxLength")?,
@@ -77,12 +87,17 @@ impl<'a> Asks<'a> {
     }
 
     /// A binding that no type can have is told.
-    fn tell_unbound(&self, element: &Element<'a>, unchecked: &mut Vec<Unchecked>) {
+    fn tell_unbound(&self, element: &Element<'a>, unchecked: &mut Told) {
         let bindable = |kind: &Type<'_>| BINDABLE.contains(&kind.fhir.unwrap_or(kind.code));
         if self.binding.is_some() && !element.types.iter().any(bindable) {
-            let reason = "no type of the element can be bound".to_owned();
-            unchecked.push(told(element, "binding", reason));
+            let reason = "no type of the element can be bound";
+            unchecked.tell(element, "binding", reason);
         }
+    }
+
+    /// Whether there is one value only.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.typed.iter().any(|typed| typed.name == "fixed")
     }
 
     /// The invariants alone.
@@ -99,7 +114,8 @@ impl<'a> Asks<'a> {
         element: &Element<'a>,
         kind: &Type<'a>,
         row: &str,
-        unchecked: &mut Vec<Unchecked>,
+        type_of: TypeOf<'_, 'a>,
+        unchecked: &mut Told,
     ) -> Result<(Vec<Member<'a>>, Vec<Member<'a>>), Malformed> {
         let mut settings = self.invariants();
         let mut rule = Vec::new();
@@ -118,7 +134,7 @@ impl<'a> Asks<'a> {
                 }
                 name => {
                     let reason = format!("expected one that {} has", kind.code);
-                    unchecked.push(told(element, name, reason));
+                    unchecked.tell(element, name, &reason);
                 }
             }
         }
@@ -131,7 +147,7 @@ impl<'a> Asks<'a> {
                 }
                 _ => {
                     let reason = format!("expected on a string, not on {}", kind.code);
-                    unchecked.push(told(element, "maxLength", reason));
+                    unchecked.tell(element, "maxLength", &reason);
                 }
             }
         }
@@ -145,13 +161,13 @@ impl<'a> Asks<'a> {
             settings.push((b"binding", Item::Members(binding)));
         }
         if name == "Reference"
-            && let Some(targets) = targets(element, kind, unchecked)
+            && let Some(targets) = targets(element, kind, type_of, unchecked)
         {
             settings.push((b"target", Item::Items(targets)));
         }
         if kind.regex {
-            let reason = "a regular expression on a type in an element".to_owned();
-            unchecked.push(told(element, "type", reason));
+            let reason = "a regular expression on a type in an element";
+            unchecked.tell(element, "type", reason);
         }
         Ok((settings, rule))
     }
@@ -184,19 +200,12 @@ pub(super) fn add_rules<'a>(settings: &mut Vec<Member<'a>>, entries: [Vec<Member
     }
 }
 
-/// Something that is not checked of an element.
-pub(super) fn told(element: &Element<'_>, what: &'static str, reason: String) -> Unchecked {
-    Unchecked {
-        path: element.path.to_owned(),
-        what,
-        reason,
-    }
-}
-
 /// Whether a value can be an end of a range of a type's values.
 fn bounds(base: &Base, value: Value<'_>) -> bool {
     match (base, value) {
-        (Base::Integer(_) | Base::Decimal, Value::Number(_)) => true,
+        (Base::Integer(_) | Base::Decimal, Value::Number(number)) => {
+            number.text_len() <= LONGEST_NUMBER
+        }
         (Base::Text(lexical), Value::String(text)) if lexical.is_temporal() => {
             moment(*lexical, text).is_some()
         }
@@ -207,7 +216,7 @@ fn bounds(base: &Base, value: Value<'_>) -> bool {
 /// The value set of a required binding.
 fn binding<'a>(
     element: &Element<'a>,
-    unchecked: &mut Vec<Unchecked>,
+    unchecked: &mut Told,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Option<&'a str>, Malformed> {
@@ -221,7 +230,7 @@ fn binding<'a>(
     };
     if let Some(set) = max_value_set(binding)? {
         let reason = format!("the most that it reaches to: {set}");
-        unchecked.push(told(element, "binding", reason));
+        unchecked.tell(element, "binding", &reason);
     }
     let strength = super::element::text(binding, "strength", &at, report)?;
     if strength != Some("required") {
@@ -230,8 +239,8 @@ fn binding<'a>(
     let set = super::element::text(binding, "valueSet", &at, report)?;
     let set = set.map(without_version).filter(|set| !set.is_empty());
     if set.is_none() {
-        let reason = "required, without a value set".to_owned();
-        unchecked.push(told(element, "binding", reason));
+        let reason = "required, without a value set";
+        unchecked.tell(element, "binding", reason);
     }
     Ok(set)
 }
@@ -262,16 +271,19 @@ fn max_value_set(binding: Object<'_>) -> Result<Option<String>, Malformed> {
 fn targets<'a>(
     element: &Element<'a>,
     kind: &Type<'a>,
-    unchecked: &mut Vec<Unchecked>,
+    type_of: TypeOf<'_, 'a>,
+    unchecked: &mut Told,
 ) -> Option<Vec<Item<'a>>> {
     let mut names: Vec<&'a str> = Vec::new();
     for target in &kind.targets {
-        let name = tail(target);
-        if !target.starts_with(CORE) {
+        let is_type = |name: &&str| name.starts_with(|first: char| first.is_ascii_uppercase());
+        let own = target.strip_prefix(CORE).map(without_version);
+        let name = type_of(without_version(target)).or(own.filter(is_type));
+        let Some(name) = name else {
             let reason = format!("the type behind {target} is not known");
-            unchecked.push(told(element, "type", reason));
+            unchecked.tell(element, "type", &reason);
             return None;
-        }
+        };
         if name == "Resource" {
             return None;
         }
