@@ -16,7 +16,9 @@ pub(super) fn pattern(lexical: Lexical) -> String {
             r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$".to_owned()
         }
         Lexical::Code => format!("^{GRAPHIC}+(?: {GRAPHIC}+)*$"),
-        Lexical::Canonical | Lexical::Uri | Lexical::Url => format!("^{GRAPHIC}+$"),
+        Lexical::Canonical | Lexical::Uri | Lexical::UriReference | Lexical::Url => {
+            format!("^{GRAPHIC}+$")
+        }
         Lexical::Literal => literal(None),
         Lexical::Narrative | Lexical::Xhtml => {
             let (space, any) = (r"[\t\n\f\r ]*", r"[^\u0000]*");

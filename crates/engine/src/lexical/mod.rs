@@ -39,6 +39,7 @@ pub(crate) enum Lexical {
     Symbol,
     Time,
     Uri,
+    UriReference,
     Url,
     Uuid,
     Xhtml,
@@ -72,6 +73,7 @@ impl Lexical {
             Self::Oid => name::is_oid(text),
             Self::Time => moment::is_time(text),
             Self::Canonical | Self::Uri | Self::Url => uri::is_uri(text),
+            Self::UriReference => uri::is_uri_reference(text),
             Self::Uuid => name::is_uuid(text),
             Self::Xhtml => xhtml::is_xhtml(text),
         }
@@ -93,7 +95,7 @@ impl Lexical {
             Self::String => "string",
             Self::Symbol => "symbol",
             Self::Time => "time",
-            Self::Uri => "uri",
+            Self::Uri | Self::UriReference => "uri",
             Self::Url => "url",
             Self::Uuid => "uuid",
             Self::Narrative | Self::Xhtml => "xhtml",
@@ -139,6 +141,9 @@ impl Lexical {
             Self::Symbol => "expected symbol: at least one character, no controls",
             Self::Time => "expected time: hh:mm:ss",
             Self::Uri => "expected uri: at least one character, no whitespace",
+            Self::UriReference => {
+                "expected uri: no whitespace, a UUID behind urn:uuid:, an OID behind urn:oid:"
+            }
             Self::Url => "expected url: at least one character, no whitespace",
             Self::Uuid => "expected uuid: urn:uuid: and 32 hexadecimal digits in lower case",
             Self::Narrative => "expected xhtml: one div element with its namespace, well-formed",

@@ -35,9 +35,14 @@ pub(super) fn is_uuid(text: &[u8]) -> bool {
     let Some(uuid) = text.strip_prefix(b"urn:uuid:") else {
         return false;
     };
+    is_uuid_in_either_case(uuid) && !uuid.iter().any(u8::is_ascii_uppercase)
+}
+
+/// Without `urn:uuid:`: RFC 4122 reads either case.
+pub(super) fn is_uuid_in_either_case(uuid: &[u8]) -> bool {
     uuid.len() == 36
         && uuid.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',
-            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            _ => byte.is_ascii_hexdigit(),
         })
 }

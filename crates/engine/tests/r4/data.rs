@@ -1,0 +1,73 @@
+//! The files that tests read.
+
+use serde_json::Value as Json;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// All of what is much is taken, and not a sample of it.
+pub fn takes_all() -> bool {
+    env::var("INGEST_JUDGE").is_ok_and(|it| it == "all")
+}
+
+/// The definitions of R4's package; `None`, with a word, where it was not fetched.
+pub fn package() -> Option<&'static [Json]> {
+    static PACKAGE: OnceLock<Option<Vec<Json>>> = OnceLock::new();
+    PACKAGE.get_or_init(unpack).as_deref()
+}
+
+fn unpack() -> Option<Vec<Json>> {
+    let script = root().join("scripts/fetch-fhir");
+    let output = Command::new(script).arg("--cached").output().unwrap();
+    let path = String::from_utf8(output.stdout).unwrap();
+    if path.trim().is_empty() {
+        eprintln!("skipped: no definitions of FHIR here; scripts/fetch-fhir fetches them");
+        return None;
+    }
+    let mut tar = Command::new("tar");
+    tar.arg("-xzOf").arg(path.trim()).arg("--wildcards");
+    for kind in ["StructureDefinition", "ValueSet", "CodeSystem"] {
+        tar.arg(format!("package/{kind}-*.json"));
+    }
+    let output = tar.output().unwrap();
+    assert!(output.status.success(), "{path}");
+    let all = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Json>();
+    Some(all.map(Result::unwrap).collect())
+}
+
+/// The lines of a compressed file of the shared data; `None`, with a word, where it is missing.
+pub fn lines(name: &str) -> Option<Vec<Json>> {
+    let shared = match env::var_os("INGEST_SHARED") {
+        Some(shared) => PathBuf::from(shared),
+        None => root().join("../shared"),
+    };
+    let file = shared.join("fhir-r4").join(name);
+    if !file.exists() {
+        eprintln!("skipped: no {} here", file.display());
+        return None;
+    }
+    let output = Command::new("gzip").arg("-cd").arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", file.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    Some(lines.collect())
+}
+
+/// The resources of the examples.
+pub fn examples() -> Option<&'static [Json]> {
+    static EXAMPLES: OnceLock<Option<Vec<Json>>> = OnceLock::new();
+    EXAMPLES
+        .get_or_init(|| lines("examples.ndjson.gz"))
+        .as_deref()
+}
+
+/// `Patient/example`
+pub fn name(resource: &Json) -> String {
+    let part = |key: &str| resource[key].as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", part("resourceType"), part("id"))
+}
