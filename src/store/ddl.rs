@@ -4,7 +4,7 @@
 
 use super::acting::{What, as_owner};
 use super::catalog::Ends;
-use super::name::Name;
+use super::name::{Name, literal};
 use super::source::LOCK_ALL;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use std::mem::ManuallyDrop;
@@ -310,11 +310,6 @@ pub fn seal(history: &str, source: &Name, name: &Name) -> String {
         "CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
          ON {history} FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
     )
-}
-
-/// A text of ours as a SQL literal.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn comment(

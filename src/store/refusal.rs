@@ -1,8 +1,10 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
 use crate::pg::{Error, Failure, State, limits};
+use crate::store::name::literal;
 use crate::store::{Guarded, Name};
 use ingest_engine::{Issue, Report, operation_outcome};
+use serde_json::Value as Json;
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
 pub fn of_report(guarded: &Guarded, report: Report) -> Error {
@@ -185,17 +187,26 @@ fn identity_taken(guarded: &Guarded, constraint: &str) -> Error {
             "The unique index {constraint} says what identifies a resource."
         ));
     };
-    let criteria: Vec<_> = index
-        .paths
-        .iter()
-        .map(|at| format!("\"{at}\": ..."))
-        .collect();
+    let criteria: Vec<_> = index.paths.iter().map(|at| (at.as_str(), "...")).collect();
     let named = index.named();
     let message = format!("the identity ({named}) of {profile} is taken");
     Error::refuse(State::Conflict, message).hint(format!(
-        "SELECT id FROM ingest.resource_search('{source}', '{profile}', '{{{}}}') finds the other row, if you may see it.",
-        criteria.join(", ")
+        "{} finds the other row, if you may see it.",
+        search(source, profile, &criteria)
     ))
+}
+
+/// A search for a person to type: by paths, each with its value in JSON. The paths come from a
+/// definition, and can hold anything.
+fn search(source: &str, profile: &str, criteria: &[(&str, &str)]) -> String {
+    let members = criteria
+        .iter()
+        .map(|(path, value)| format!("{}: {value}", Json::from(*path)));
+    let criteria = format!("{{{}}}", members.collect::<Vec<_>>().join(", "));
+    format!(
+        "SELECT id FROM ingest.resource_search('{source}', '{profile}', {})",
+        literal(&criteria)
+    )
 }
 
 /// Whether that is why an attempt failed, so that it may go well when the other has given it away.
@@ -263,8 +274,12 @@ pub fn still_needed(guarded: &Guarded, referrer: &Guarded, path: &str, named: &s
     match referrer.is_relationship() || path.starts_with(by) {
         true => error.hint("Change or delete what refers to it first."),
         false => error.hint(format!(
-            "SELECT id FROM ingest.resource_search('{}', '{by}', '{{\"{path}\": \"{named}\"}}') lists what refers to it; change or delete that first.",
-            guarded.source_name()
+            "{} lists what refers to it; change or delete that first.",
+            search(
+                guarded.source_name(),
+                by,
+                &[(path, &Json::from(named).to_string())]
+            )
         )),
     }
 }

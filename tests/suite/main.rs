@@ -35,6 +35,7 @@ mod fit;
 mod fuzz;
 mod gate;
 mod grant;
+mod hint;
 mod hostile;
 mod id;
 mod if_match;
