@@ -385,7 +385,7 @@ impl Guarded {
 
     /// Checks what is stored elsewhere, where the indexes of its table hold nothing.
     pub fn check_elsewhere(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        self.with_loading(|guarded| guarded.check_content(resource))
+        self.with_loading(|guarded| guarded.check_content(resource, Report::new(pg::limits())))
     }
 
     /// As [`Guarded::check`], for a write; if nothing is refused, gives contained resources their
@@ -418,19 +418,19 @@ impl Guarded {
         &self,
         resource: &Resource<'_>,
     ) -> std::result::Result<(Checked, Report), Stop> {
-        let (checked, mut report) = self.check_content(resource)?;
+        let mut report = Report::new(pg::limits());
         let trees = self.indexes.iter().filter(|index| index.is_btree());
         let keys = trees.map(|index| index.paths.as_slice());
         fit::check(self.name(), keys, resource.data, &mut report)?;
-        Ok((checked, report))
+        self.check_content(resource, report)
     }
 
     fn check_content(
         &self,
         resource: &Resource<'_>,
+        mut report: Report,
     ) -> std::result::Result<(Checked, Report), Stop> {
         let (schema, profile) = (&self.source.schema, &self.profile);
-        let mut report = Report::new(pg::limits());
         let checked = ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
         Ok((checked, report))
     }

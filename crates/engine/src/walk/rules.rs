@@ -66,6 +66,7 @@ impl Walk<'_> {
             answers: &self.answers,
         };
         let report = &mut *self.report;
+        report.come_to(at);
         rules.explain(subject, &scope, &mut |code, expected| {
             report.push(Issue::error(code, at.render(), expected));
         })?;
@@ -117,7 +118,7 @@ impl Walk<'_> {
             } else {
                 Severity::Error
             };
-            self.report.push(Issue {
+            self.report_at(at).push(Issue {
                 severity,
                 ..Issue::error(Code::CodeInvalid, at.render(), diagnostics)
             });
@@ -140,15 +141,18 @@ impl Walk<'_> {
             }
             Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
                 let expected = format!("expected at most {MOST_REFERENCES} references to follow");
-                self.report.push_too_many(here.render(), expected);
+                self.report_at(&here).push_too_many(here.render(), expected);
             }
-            Verdict::Enforced { kind, id, keep } => self.references.push(Reference {
-                profile: String::from_utf8_lossy(kind).into_owned(),
-                id: String::from_utf8_lossy(id).into_owned(),
-                expression: here.render(),
-                keep,
-                place: self.report.len(),
-            }),
+            Verdict::Enforced { kind, id, keep } => {
+                let place = self.report_at(&here).len();
+                self.references.push(Reference {
+                    profile: String::from_utf8_lossy(kind).into_owned(),
+                    id: String::from_utf8_lossy(id).into_owned(),
+                    expression: here.render(),
+                    keep,
+                    place,
+                });
+            }
         }
         Ok(())
     }
