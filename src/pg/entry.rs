@@ -1,7 +1,7 @@
 //! `entry`: where PostgreSQL calls in, and the one frame from which an error is thrown.
 
 use super::call::Call;
-use super::error::{Error, Refusal, Result, ascii, encode};
+use super::error::{Error, Refusal, Result, THROWN_IN, ascii, encode};
 use super::{ffi, kind, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, INT8OID, Oid, Pg_finfo_record, TRIGGEROID};
@@ -223,7 +223,7 @@ unsafe fn throw(thrown: Thrown) -> ! {
         if !hint.is_null() {
             ffi::errhint(c"%s".as_ptr(), hint);
         }
-        ffi::errfinish(c"ingest_ext".as_ptr(), 0, c"entry".as_ptr());
+        ffi::errfinish(THROWN_IN.as_ptr(), 0, c"entry".as_ptr());
     }
     // errfinish(ERROR) does not return.
     std::process::abort()

@@ -275,6 +275,9 @@ impl From<jsonb::Malformed> for Error {
     }
 }
 
+/// What the errors of this extension have for the name of their source file.
+pub(super) const THROWN_IN: &CStr = c"ingest_ext";
+
 /// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
 #[derive(Debug)]
 pub struct Caught(NonNull<ErrorData>);
@@ -322,6 +325,16 @@ impl Caught {
     /// The constraint it names.
     pub(super) fn constraint(&self) -> Option<&str> {
         text(self.error().constraint_name)
+    }
+
+    /// What a refusal of this extension says, and its OperationOutcome, neither of which holds a value
+    /// of a document: from where [`super::entry`] throws, whatever statement it has gone through.
+    pub(super) fn own(&self) -> Option<(&str, &str)> {
+        let error = self.error();
+        match text(error.filename) == THROWN_IN.to_str().ok() {
+            true => Some((text(error.message)?, text(error.detail)?)),
+            false => None,
+        }
     }
 
     /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.

@@ -15,7 +15,7 @@ use ingest_engine::criteria::{Criterion, Test};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use jsonb::{Item, write};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::mem;
 use std::rc::Rc;
 
@@ -52,7 +52,12 @@ struct Scope {
     level: i32,
     owed: Vec<Owed>,
     gone: Vec<Gone>,
+    /// What is still to be written, where that is known.
+    coming: Option<Coming>,
 }
+
+/// Rows that a call is to write, by profile and id.
+pub type Coming = HashSet<(String, String)>;
 
 thread_local! {
     static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -74,6 +79,7 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
         level: nest_level(),
         owed: Vec::new(),
         gone: Vec::new(),
+        coming: None,
     };
     let outer = Outer(SCOPE.with(|inner| inner.replace(Some(scope))));
     let done = body()?;
@@ -86,6 +92,28 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
         check_unmissed(gone)?;
     }
     Ok((done, settle(scope.owed)?))
+}
+
+/// Runs `body`, inside of [`deferred`], so that what is refused is told whole: with its references
+/// that lead to nothing that is there or `coming`. What a call around this has said of that holds.
+/// A first try, which writes many rows and may well succeed, does without: what is to come is asked
+/// for only after it has failed.
+pub fn telling<T>(coming: impl FnOnce() -> Coming, body: impl FnOnce() -> T) -> T {
+    let known = |scope: &mut Option<Scope>| scope.as_ref().is_none_or(|at| at.coming.is_some());
+    if SCOPE.with_borrow_mut(known) {
+        return body();
+    }
+    let set = |coming| {
+        SCOPE.with_borrow_mut(|scope| {
+            if let Some(scope) = scope {
+                scope.coming = coming;
+            }
+        });
+    };
+    set(Some(coming()));
+    let done = body();
+    set(None);
+    done
 }
 
 /// As [`pg::attempt`], for work inside of [`deferred`]: what is undone owes nothing.
@@ -147,7 +175,7 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
 /// What the report refuses is refused at once, with those that are missing; but of a call that
-/// writes many the targets may be still to come, and are not looked for.
+/// writes many the targets may be still to come, and are looked for only by who is [`telling`].
 pub fn hold(
     guarded: &Guarded,
     key: RowKey<'_>,
@@ -166,7 +194,7 @@ pub fn hold(
         (RowKey::Ends(..), None) => String::new(),
         (RowKey::Id(id), _) => id.to_owned(),
     };
-    let owed = Owed {
+    let mut owed = Owed {
         source: guarded.source_name().to_owned(),
         profile: guarded.name().to_owned(),
         id,
@@ -175,13 +203,21 @@ pub fn hold(
         references,
     };
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
-        Some(scope) if scope.level == nest_level() => match owed.report.refuses() {
-            true => Err(refusal::of_report(guarded, owed.report)),
-            false => {
-                scope.owed.push(owed);
-                Ok(None)
+        Some(scope) if scope.level == nest_level() => {
+            match (&scope.coming, owed.report.refuses()) {
+                (None, true) => Err(refusal::of_report(guarded, owed.report)),
+                (Some(coming), true) => {
+                    let comes =
+                        |at: &Reference| coming.contains(&(at.profile.clone(), at.id.clone()));
+                    owed.references.retain(|reference| !comes(reference));
+                    Ok(Some(owed))
+                }
+                (_, false) => {
+                    scope.owed.push(owed);
+                    Ok(None)
+                }
             }
-        },
+        }
         _ => Ok(Some(owed)),
     })?;
     let unmet = now.map_or_else(|| Ok(Vec::new()), |owed| settle(vec![owed]))?;
