@@ -35,9 +35,9 @@ REVOKE EXECUTE ON FUNCTION
 FROM PUBLIC;
 
 CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb)
-    RETURNS TABLE (id text, issue jsonb)
+    RETURNS TABLE (type text, id text, issue jsonb)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
-COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition of a profile or relationship would refuse, each with the array of its issues, those that break an identity together and references that lead nowhere included; of a contained profile or a type, the rows of the profiles that are made of it, which the paths name. For who may define in the source. Errors: PT404 no such profile, PT409 a definition of another type, PT422 a wrong definition';
+COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition of a profile or relationship would refuse, each with the array of its issues, those that break an identity together and references that lead nowhere included; of a contained profile or a type, the rows of the profiles that are made of it. type is the profile whose row it is. For who may define in the source. Errors: PT404 no such profile, PT409 a definition of another type, PT422 a wrong definition';
 
 CREATE FUNCTION ingest.profile_indexes(source text, profile text, definition jsonb DEFAULT NULL)
     RETURNS TABLE (name text, statement text, state text)
