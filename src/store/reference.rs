@@ -4,11 +4,12 @@
 //! many ([`deferred`]) asks when all of it is there, as a deferred constraint does, so that what one
 //! call makes may refer to each other in any direction.
 
-use super::refusal;
+use super::refusal::{self, Which};
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
 use crate::store::acting::on_referrer;
 use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
+use crate::store::id;
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
 use ingest_engine::criteria::{Criterion, Test};
@@ -25,15 +26,62 @@ struct Gone {
     id: String,
 }
 
+/// A row as the gate writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// What names it; a column of the user's own has nothing.
+    pub key: RowKey<'a>,
+    /// Its place among those that its statement inserts, from 1.
+    pub place: Option<u32>,
+}
+
+impl Written<'_> {
+    /// Its id.
+    fn id(&self, guarded: &Guarded) -> String {
+        match (self.key, &guarded.ends) {
+            (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
+            (RowKey::Ends(..), None) => String::new(),
+            (RowKey::Id(id), _) => id.to_owned(),
+        }
+    }
+
+    /// Whether nobody else tells it from the others of its statement: a call of ours names the bodies
+    /// that it was given.
+    fn is_nameless(&self, guarded: &Guarded) -> bool {
+        self.key != RowKey::Id("") && !pg::is_running(guarded.source_name(), guarded.name())
+    }
+
+    /// How a refusal tells it from the others of its statement.
+    pub fn which(&self, guarded: &Guarded) -> Which {
+        which(self.is_nameless(guarded), &self.id(guarded), self.place)
+    }
+}
+
+fn which(nameless: bool, id: &str, place: Option<u32>) -> Which {
+    match place {
+        _ if !nameless => Which::Any,
+        Some(place) if id::is_new(id) => Which::Place(place),
+        _ => Which::Id(id.to_owned()),
+    }
+}
+
 /// What a row that was written demands.
 struct Owed {
     source: String,
     profile: String,
     id: String,
+    nameless: bool,
+    place: Option<u32>,
     owner: Oid,
     /// What else is said of it.
     report: Report,
     references: Vec<Reference>,
+}
+
+impl Owed {
+    fn which(&self) -> Which {
+        which(self.nameless, &self.id, self.place)
+    }
 }
 
 /// A row that was written, and what it refers to is not there.
@@ -165,7 +213,7 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
     let unmet = refused.map(|(row, report)| {
         let guarded = find_for_gate(&row.source, &row.profile)?;
         Ok(Unmet {
-            error: refusal::of_report(&guarded, report),
+            error: refusal::of_row(&guarded, &row.which(), report),
             profile: row.profile,
             id: row.id,
         })
@@ -178,26 +226,23 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
 /// writes many the targets may be still to come, and are looked for only by who is [`telling`].
 pub fn hold(
     guarded: &Guarded,
-    key: RowKey<'_>,
+    written: Written<'_>,
     report: Report,
     references: Vec<Reference>,
     owner: Oid,
 ) -> Result<()> {
     if references.is_empty() {
         return match report.refuses() {
-            true => Err(refusal::of_report(guarded, report)),
+            true => Err(refusal::of_row(guarded, &written.which(guarded), report)),
             false => Ok(()),
         };
     }
-    let id = match (key, &guarded.ends) {
-        (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
-        (RowKey::Ends(..), None) => String::new(),
-        (RowKey::Id(id), _) => id.to_owned(),
-    };
     let mut owed = Owed {
         source: guarded.source_name().to_owned(),
         profile: guarded.name().to_owned(),
-        id,
+        id: written.id(guarded),
+        nameless: written.is_nameless(guarded),
+        place: written.place,
         owner,
         report,
         references,
@@ -205,7 +250,7 @@ pub fn hold(
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
         Some(scope) if scope.level == nest_level() => {
             match (&scope.coming, owed.report.refuses()) {
-                (None, true) => Err(refusal::of_report(guarded, owed.report)),
+                (None, true) => Err(refusal::of_row(guarded, &owed.which(), owed.report)),
                 (Some(coming), true) => {
                     let comes =
                         |at: &Reference| coming.contains(&(at.profile.clone(), at.id.clone()));
@@ -230,12 +275,12 @@ pub fn hold(
 /// The refusal of a row whose report refuses it.
 pub fn refuse(
     guarded: &Guarded,
-    key: RowKey<'_>,
+    written: Written<'_>,
     report: Report,
     references: Vec<Reference>,
     owner: Oid,
 ) -> Error {
-    match hold(guarded, key, report, references, owner) {
+    match hold(guarded, written, report, references, owner) {
         Err(error) => error,
         Ok(()) => Error::Bug("a row that is refused was held".into()),
     }

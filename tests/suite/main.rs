@@ -88,3 +88,4 @@ mod validate;
 mod values;
 mod version;
 mod vocabulary;
+mod which;

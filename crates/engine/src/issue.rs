@@ -246,6 +246,17 @@ impl Report {
         }
     }
 
+    /// Names the row in each issue of a document: `Patient/p1.name`.
+    pub fn name_row(&mut self, profile: &str, id: &str) {
+        for issue in &mut self.issues {
+            let rest = issue.expression.strip_prefix(profile);
+            let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('.'));
+            if let Some(rest) = rest {
+                issue.expression = format!("{profile}/{id}{rest}");
+            }
+        }
+    }
+
     /// How many issues are listed.
     pub(crate) fn len(&self) -> usize {
         self.issues.len()

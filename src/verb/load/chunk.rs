@@ -51,7 +51,7 @@ pub fn write(
     for (at, result) in results {
         match result {
             Landed::Refused(refused) if on_error == OnError::Abort => {
-                return Err(refused.at(what, incoming.get(at).map_or(0, |one| one.place)));
+                return Err(refused.at(guarded, what, incoming.get(at).map_or(0, |one| one.place)));
             }
             result => set(landed, at, result),
         }

@@ -105,9 +105,10 @@ impl Refused {
         }
     }
 
-    /// As an error that names the body; `what` is "body" or "entry".
-    pub fn at(self, what: &str, place: usize) -> Error {
-        Error::refuse(self.state, format!("{what} {place}: {}", self.message))
+    /// As an error that names the body; `what` is "body" or "operation".
+    pub fn at(self, guarded: &Guarded, what: &str, place: usize) -> Error {
+        let message = format!("{what} {place}: {}", self.message);
+        refusal::about(guarded, self.state, message)
             .detail(self.outcome)
             .hint("Nothing was written.")
     }
@@ -276,7 +277,7 @@ fn write_others(
                 || judge_all(guarded, incoming, *at, mode, what),
             )?;
             let place = incoming.get(*at).map_or(0, |one| one.place);
-            return Err(same_id(incoming, *twin, what).at(what, place));
+            return Err(same_id(incoming, *twin, what).at(guarded, what, place));
         }
         let mut turns = order
             .iter()
@@ -322,7 +323,7 @@ fn judge_all(
         check_for_interrupts()?;
         if let Some(refused) = one.judge(guarded)? {
             let told = chunk::told(guarded, one, mode)?;
-            return Err(told.unwrap_or(refused).at(what, one.place));
+            return Err(told.unwrap_or(refused).at(guarded, what, one.place));
         }
     }
     Ok(())

@@ -118,7 +118,7 @@ fn refuse(
                 Some(Landed::Written(Outcome::Created, _))
             );
             if matches!(refused.get(follower), Some(None)) {
-                let error = refusal::of_issues(guarded.name(), &[issue]);
+                let error = refusal::of_issues(guarded, &[issue]);
                 super::set(refused, follower, Landed::Refused(Refused::of(error)?));
                 lost.extend(created.then_some(follower));
             }
