@@ -68,9 +68,9 @@ REVOKE EXECUTE ON FUNCTION
     ingest.vocabulary_drop(text, text)
 FROM PUBLIC;
 
-CREATE FUNCTION ingest.profile_json_schema(source text, profile text) RETURNS jsonb
+CREATE FUNCTION ingest.profile_json_schema(source text, profile text, part text DEFAULT 'data', strict boolean DEFAULT false) RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_json_schema_wrapper';
-COMMENT ON FUNCTION ingest.profile_json_schema(text, text) IS 'What the data of a profile must be, as JSON Schema (draft 2020-12). Where JSON Schema can say less than the profile, the schema accepts more. Errors: PT404 no such profile';
+COMMENT ON FUNCTION ingest.profile_json_schema(text, text, text, boolean) IS 'What the data of a profile or relationship must be (part data), or the whole resource or link, as it is written and read (part resource), as JSON Schema (draft 2020-12), with the descriptions of the definition. It accepts whatever the gate accepts; strict refuses null, which counts as absent, and whatever the profile does not name. Where JSON Schema can say less than the profile, both accept more. Errors: PT400 another part, PT404 no such profile';
 
 CREATE FUNCTION ingest.verify(source text DEFAULT NULL)
     RETURNS TABLE (severity text, object text, problem text, hint text)

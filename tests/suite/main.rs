@@ -26,6 +26,7 @@ mod contention;
 mod crash;
 mod criteria;
 mod definition_lock;
+mod described;
 mod dropped;
 mod dump;
 mod errors;
