@@ -259,10 +259,30 @@ fn search(source: &str, profile: &str, criteria: &[(&str, &str)]) -> String {
     )
 }
 
+/// Says who has the identity that an error is about, where the caller may see it.
+pub fn taken_by<'h>(
+    guarded: &Guarded,
+    mut error: Error,
+    holder: impl FnOnce(&str) -> Option<&'h str>,
+) -> Error {
+    if let Error::Refused(refusal) = &mut error
+        && refusal.state == State::Conflict
+        && let Some(id) = refusal.constraint.as_deref().and_then(holder)
+    {
+        refusal.message.push_str(&format!(" by {id}"));
+        refusal.hint = Some(format!(
+            "ingest.resource_read('{}', '{}', '{id}') reads it, unless this call was to make it.",
+            guarded.source_name(),
+            guarded.name()
+        ));
+    }
+    error
+}
+
 /// Whether that is why an attempt failed, so that it may go well when the other has given it away.
 pub fn is_of_identity(failure: &Failure) -> bool {
     failure.state == Some(State::Conflict)
-        && failure.message.ends_with(" is taken")
+        && failure.message.contains(" is taken")
         && (failure.message.contains("an identity of ")
             || failure.message.contains("the identity ("))
 }

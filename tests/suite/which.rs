@@ -249,3 +249,90 @@ fn refusal_names_its_table_and_its_constraint() {
     let refusal = expect_sqlstate(client.batch_execute(link), "PT404");
     assert_eq!(refusal.table(), Some("worksAt"));
 }
+
+/// An identity that is taken names who has it, in the calls that can look before their last try, to
+/// who may see that row; to others it is taken, and no more.
+#[test]
+fn identity_that_is_taken_names_who_has_it_to_who_may_see_it() {
+    let mut database = clinic::database("which");
+    let mut client = database.connect();
+    let definition = json!({"type": "ROOT",
+        "identities": [["system", "number"], ["name"]],
+        "properties": {"system": {"type": "symbol"}, "number": {"type": "integer"}, "name": {"type": "symbol"},
+                       "note": {"type": "symbol"}}});
+    clinic::define(&mut client, "clinic", "shop", &definition).unwrap();
+    for (id, number, name) in [("a", 1, "x"), ("b", 2, "y"), ("hidden", 3, "z")] {
+        let data = json!({"system": "u", "number": number, "name": name});
+        clinic::create_as(&mut client, "shop", id, &json!({"data": data})).unwrap();
+    }
+    let clerk = database.create_role("clerk", "");
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.source_grant('clinic', '{clerk}', 'write');
+             CREATE POLICY p ON clinic.shop USING (id <> 'hidden') WITH CHECK (true);
+             ALTER TABLE clinic.shop ENABLE ROW LEVEL SECURITY; SET ROLE \"{clerk}\"",
+        ))
+        .unwrap();
+    let number = |number: i32| json!({"system": "u", "number": number});
+    for (data, taken) in [
+        (
+            number(1),
+            "the identity (system, number) of shop is taken by a",
+        ),
+        (
+            json!({"name": "y"}),
+            "the identity (name) of shop is taken by b",
+        ),
+        (
+            json!({"system": "u", "number": 9, "name": "y"}),
+            "the identity (name) of shop is taken by b",
+        ),
+        (number(3), "the identity (system, number) of shop is taken"),
+    ] {
+        let body = json!({"data": data});
+        let of_none = json!({"note": "nothing"});
+        let seen = taken.contains(" by ");
+        for (call, part, refused) in [
+            ("upsert", "", clinic::upsert(&mut client, "shop", "new", &body).map(drop)),
+            ("create_if", "", clinic::create_if(&mut client, "shop", &of_none, &body).map(drop)),
+            ("load", "body 2: ", client.execute(
+                "SELECT ingest.resource_load('clinic', 'shop', jsonb_build_array('{\"data\": {}}'::jsonb, $1::jsonb))", &[&body]).map(drop)),
+            ("load", "body 2: ", client.execute(
+                "SELECT ingest.resource_load('clinic', 'shop', jsonb_build_array('{\"data\": {}}'::jsonb, $1::jsonb), 'upsert')", &[&body]).map(drop)),
+            ("bundle", "operation 0: ", client.execute(
+                "SELECT ingest.bundle_apply('clinic', $1)", &[&json!({"operations": [
+                    {"operation": "upsert", "profile": "shop", "id": "new", "body": body}]})]).map(drop)),
+        ] {
+            let refusal = expect_sqlstate(refused, "PT409");
+            assert_eq!(refusal.message(), format!("{part}{taken}"), "{call}");
+            assert_eq!(issues(&refusal).len(), 1);
+        }
+        let reported = client
+            .query_one(
+                "SELECT issue #>> '{0,diagnostics}' FROM ingest.resource_load('clinic', 'shop', jsonb_build_array($1::jsonb), on_error => 'report')",
+                &[&body],
+            )
+            .unwrap();
+        assert_eq!(reported.get::<_, String>(0), taken);
+        // What writes at once, and whatever is changed, tells how to find it.
+        let short = taken.split(" by ").next().unwrap();
+        let refusal = expect_sqlstate(clinic::create(&mut client, "shop", &body), "PT409");
+        assert_eq!(refusal.message(), short);
+        let hint = refusal.hint().unwrap();
+        assert!(
+            hint.starts_with("SELECT id FROM ingest.resource_search("),
+            "{hint}"
+        );
+        let refusal = expect_sqlstate(clinic::upsert(&mut client, "shop", "new", &body), "PT409");
+        let reads = "ingest.resource_read('clinic', 'shop', '";
+        assert_eq!(refusal.hint().unwrap().starts_with(reads), seen);
+    }
+    // Its own identity stands in nobody's way.
+    clinic::upsert(
+        &mut client,
+        "shop",
+        "a",
+        &json!({"data": {"name": "x", "note": "n"}}),
+    )
+    .unwrap();
+}

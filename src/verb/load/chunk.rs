@@ -7,6 +7,7 @@ use crate::store::reference::{attempt, telling};
 use crate::store::refusal;
 use crate::store::row::{self, Stored};
 use crate::store::{Guarded, Outcome};
+use crate::verb::clash::Holders;
 use crate::verb::row::is_same;
 use std::collections::{HashMap, HashSet};
 
@@ -96,12 +97,13 @@ fn write_apart(
         }
         tried = attempt(|| put(guarded, &at(incoming, &places), mode))?.ok();
     }
+    let looking = refusal::is_of_identity(failure);
     let results = match tried {
         Some(results) => results,
         // One of them failed; alone each shows whether it is that one.
         None => at(incoming, &places)
             .into_iter()
-            .map(|body| put_alone(guarded, body, mode, on_error, what))
+            .map(|body| put_alone(guarded, body, mode, on_error, what, looking))
             .collect::<Result<_>>()?,
     };
     landed.extend(places.into_iter().zip(results));
@@ -132,8 +134,14 @@ fn put_alone(
     mode: Mode,
     on_error: OnError,
     what: &str,
+    looking: bool,
 ) -> Result<Landed> {
-    let put = || put(guarded, &[body], mode);
+    let holders = match looking {
+        true => holders(guarded, body)?,
+        false => Holders::default(),
+    };
+    let name = |error| holders.name(guarded, error);
+    let put = || put(guarded, &[body], mode).map_err(name);
     let landed = match on_error {
         OnError::Report => match attempt(put)? {
             Ok(landed) => landed,
@@ -241,10 +249,11 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
 
 /// A row that did not come back, though its key is free: the plain insert tells why.
 fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
+    let holders = holders(guarded, body)?;
     let insert = || {
         Session::open(|session| {
             row::insert(session, guarded.table()?, body.key(), body.content())
-                .map_err(|error| refusal::of_write(guarded, error))
+                .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))
         })
     };
     match attempt(insert)? {
@@ -252,6 +261,10 @@ fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
         Ok(None) => swallowed(guarded),
         Err(failure) => failed(failure).map(Landed::Refused),
     }
+}
+
+fn holders(guarded: &Guarded, body: &Incoming<'_>) -> Result<Holders> {
+    Session::open(|session| Holders::look(session, guarded, body.key(), body.content()))
 }
 
 fn swallowed(guarded: &Guarded) -> Result<Landed> {
