@@ -11,9 +11,11 @@ mod path;
 mod property;
 mod read;
 mod relationship;
+mod said;
 
 pub(crate) use read::finish;
 pub use relationship::{End, Relationship};
+pub use said::Said;
 
 use crate::description::{Contained, Description, Kind};
 use crate::issue::Issue;
