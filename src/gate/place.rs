@@ -1,15 +1,14 @@
 //! The places of rows in the statements that insert them: what tells one from the others for who
 //! leaves its id to be made.
 
-use crate::pg::{Instant, Oid, running_command, running_statement, statement_start};
+use crate::pg::{Instant, Oid, running_command, statement_start};
 use std::cell::RefCell;
 
 /// A statement that inserts into a table. Those that come later have other commands or instants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Insertion {
     table: Oid,
-    statement: usize,
-    command: u32,
+    command: (usize, u32),
     since: Instant,
 }
 
@@ -25,7 +24,6 @@ const MOST: usize = 8;
 pub fn next(table: Oid) -> u32 {
     let insertion = Insertion {
         table,
-        statement: running_statement(),
         command: running_command(),
         since: statement_start(),
     };

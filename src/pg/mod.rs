@@ -110,14 +110,17 @@ pub fn running_statement() -> usize {
     }
 }
 
-/// The command of the transaction that is running: with [`running_statement`] it tells one statement
-/// from another that comes after it. 0 if there is none.
-pub fn running_command() -> u32 {
+/// The same, and the command of the transaction that it is, which tells it from those that come after
+/// it, too.
+pub fn running_command() -> (usize, u32) {
     // SAFETY: as above; a snapshot that is on the stack is a live one.
     unsafe {
         match ffi::ActiveSnapshotSet() {
-            true => (*ffi::GetActiveSnapshot()).curcid,
-            false => 0,
+            true => {
+                let snapshot = ffi::GetActiveSnapshot();
+                (snapshot.addr(), (*snapshot).curcid)
+            }
+            false => (0, 0),
         }
     }
 }
