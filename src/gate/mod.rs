@@ -6,6 +6,7 @@ pub mod archive;
 pub mod catalog;
 pub mod column;
 mod confirm;
+mod envelope;
 pub mod guard;
 pub mod id;
 pub mod seal;

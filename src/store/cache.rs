@@ -10,7 +10,7 @@ use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
 use super::name::Name;
 use super::source::{check_usage, none_there};
-use super::table::Table;
+use super::table::{Form, Table};
 use super::{definition, refusal};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -330,14 +330,14 @@ fn keys(
 
 fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
     let key = (source.to_owned(), description.name.clone());
-    let kind = description.kind;
+    let form = Form::of(description.kind, description.format);
     let known = TABLES.with(|tables| tables.borrow().get(&key).cloned());
     if let Some(known) = known
-        && known.kind() == kind
+        && known.form() == form
     {
         return Ok(known);
     }
-    let table = Rc::new(Table::new(&key.0, &key.1, kind)?);
+    let table = Rc::new(Table::new(&key.0, &key.1, form)?);
     TABLES.with(|tables| tables.borrow_mut().insert(key, table.clone()));
     Ok(table)
 }
@@ -360,6 +360,12 @@ impl Guarded {
     /// The source's name.
     pub fn source_name(&self) -> &str {
         &self.source.name
+    }
+
+    /// What its rows are made of.
+    #[inline]
+    pub fn form(&self) -> Form {
+        Form::of(self.description.kind, self.description.format)
     }
 
     /// Whether it is a relationship.

@@ -10,9 +10,10 @@ use crate::store::definition::Row;
 use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
+use crate::store::table::Form;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Kind, Relationship};
+use ingest_engine::{Definition, Format, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
 use std::collections::HashSet;
 
@@ -53,7 +54,7 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
         // A source that is there takes back what it lacks.
         match source::is_known(session, source.as_str())? {
             true => source::lock_for_definition(session, source.as_str())?,
-            false => source::register(session, &source, &format, &options)?,
+            false => source::register(session, &source, format, &options)?,
         }
         for (place, vocabulary) in list(&catalog, "vocabularies", "")?.iter().enumerate() {
             let at = format!("vocabularies[{place}]");
@@ -285,9 +286,11 @@ fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
         Ok(())
     })?;
     let ends = at.relationship.as_ref().map(relationship::ends);
+    let form = Form::of(at.definition.kind(), Format::Native);
     let shape = Shape {
         source,
         name,
+        form,
         ends: ends.as_ref(),
         indexes: &at.indexes,
     };

@@ -6,7 +6,6 @@ use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
 use crate::store::{Guarded, Name, source};
-use ingest_engine::Kind;
 use jsonb::{Item, write};
 use std::rc::Rc;
 
@@ -158,11 +157,7 @@ pub fn make_tables(
             });
         }
     }
-    let kind = match shape.ends {
-        Some(_) => Kind::Relationship,
-        None => Kind::Root,
-    };
-    let table = Table::new(source.as_str(), name.as_str(), kind)?;
+    let table = Table::new(source.as_str(), name.as_str(), shape.form)?;
     source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, shape, &table, dropped)
     })

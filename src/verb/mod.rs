@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod check;
 pub mod criteria;
 mod definition;
+pub mod fhir_import;
 pub mod http;
 pub mod issues;
 pub mod link;

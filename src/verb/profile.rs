@@ -7,8 +7,9 @@ use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
+use crate::store::table::Form;
 use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
-use ingest_engine::{Definition, Kind};
+use ingest_engine::{Definition, Format, Kind};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -17,11 +18,15 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
     let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
     let given = call.need_jsonb(2, "definition")?;
     let (defined, version) = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_of_format(session, source.as_str(), Format::Native, DEFINED_BY_IMPORT)?;
         put(session, &source, &profile, given)
     })?;
     defined.answer(source.as_str(), "profile", profile.as_str(), version)
 }
+
+/// What defines in a source of FHIR.
+const DEFINED_BY_IMPORT: &str =
+    "ingest.fhir_import(source, definitions) defines types of FHIR and makes their tables.";
 
 fn put(
     session: &Session,
@@ -39,6 +44,7 @@ fn put(
             let shape = Shape {
                 source,
                 name: profile,
+                form: known.form(),
                 ends: None,
                 indexes: &known.indexes,
             };
@@ -66,6 +72,7 @@ fn put(
         let shape = Shape {
             source,
             name: profile,
+            form: Form::Native,
             ends: None,
             indexes: &after,
         };
@@ -119,6 +126,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
     let declared = match call.jsonb(2)? {
         None => guarded.indexes.clone(),
         Some(given) => {
+            check_native(&guarded)?;
             let read = Definition::read(guarded.name(), Value::read(given)?)
                 .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
             cache::accept(source.as_str(), &read)?;
@@ -128,6 +136,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
     let shape = Shape {
         source: &source,
         name: &name,
+        form: guarded.form(),
         ends: None,
         indexes: &declared,
     };
@@ -142,6 +151,18 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
         ])?;
     }
     Ok(Answer::Null)
+}
+
+/// Refuses what is no profile of native definitions, where one is given for it.
+pub fn check_native(guarded: &Guarded) -> Result<()> {
+    match guarded.form() {
+        Form::Fhir => Err(Error::refuse(
+            State::BadRequest,
+            format!("{} is a type of FHIR", guarded.name()),
+        )
+        .hint(DEFINED_BY_IMPORT)),
+        Form::Native | Form::Link => Ok(()),
+    }
 }
 
 /// The indexes that a definition declares.

@@ -21,6 +21,7 @@ pub mod definition;
 mod depth;
 pub mod description;
 mod draft;
+pub mod envelope;
 pub mod fit;
 mod invariant;
 pub mod issue;
