@@ -230,6 +230,7 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         version: row.int4(3),
         kind,
         format: format_of(Some(format)),
+        base: None,
         additional_properties: row.bool(5),
         properties,
         contained,

@@ -101,7 +101,9 @@ pub struct Property {
     /// * `choice`: the property is a variant of `value[x]` (`"value"`); if one variant is
     ///   required, one of them must stand,
     /// * `fixed`: the value that it must be; `pattern`: the value that it must hold,
-    /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
+    /// * `invariants`, of an object: `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`;
+    ///   in FHIR's format, of anything:
+    ///   `[{"key": "qty-3", "severity": "error", "human": "…", "expression": "…"}]`.
     pub settings: Vec<u8>,
 }
 
@@ -127,6 +129,8 @@ pub struct Description {
     pub kind: Kind,
     /// Whose types and JSON it speaks of.
     pub format: Format,
+    /// The type that it is a kind of, if it says so: `DomainResource`, `Quantity`.
+    pub base: Option<String>,
     /// Whether the root may hold properties that are not named.
     pub additional_properties: bool,
     /// Its properties, by ordinal.

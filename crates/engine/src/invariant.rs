@@ -106,21 +106,44 @@ impl Invariant {
     }
 }
 
-/// Reads `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`.
+/// An invariant of FHIR, stated by an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code)]
+pub(crate) struct Stated {
+    pub(crate) key: Box<str>,
+    /// Whether it refuses.
+    pub(crate) is_error: bool,
+    /// What it means, for people.
+    pub(crate) human: Box<str>,
+    /// As the definition has it.
+    pub(crate) expression: Box<str>,
+}
+
+/// How long the key of an invariant is at most, in bytes.
+pub(crate) const LONGEST_KEY: usize = 64;
+/// How long the words for an invariant are at most, in bytes.
+pub(crate) const LONGEST_HUMAN: usize = 1_000;
+
+/// Reads `[{"ordered": [a, b]}, {"requires": [a, b]}, {"some": [a, …]}]`, and those that are stated
+/// by an expression, as they are in FHIR.
 pub(crate) fn read_invariants(
     value: Value<'_>,
     at: &Trail<'_>,
     report: &mut Report,
-) -> Result<Vec<Invariant>, Malformed> {
-    let mut invariants = Vec::new();
+) -> Result<(Vec<Invariant>, Vec<Stated>), Malformed> {
+    let (mut invariants, mut stated) = (Vec::new(), Vec::new());
     let Some(array) = expect::array(value, at, report) else {
-        return Ok(invariants);
+        return Ok((invariants, stated));
     };
     for (index, item) in array.iter().enumerate() {
         let at = at.index(index);
         let Some(object) = expect::object(item?, &at, report) else {
             continue;
         };
+        if object.get(b"expression")?.is_some() {
+            stated.extend(read_stated(object, &at, report)?);
+            continue;
+        }
         for member in object.iter() {
             let (key, value) = member?;
             let at = at.name(key);
@@ -142,7 +165,65 @@ pub(crate) fn read_invariants(
             }
         }
     }
-    Ok(invariants)
+    Ok((invariants, stated))
+}
+
+/// Reads `{"key", "severity", "human"?, "expression"}`.
+fn read_stated(
+    object: Object<'_>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Option<Stated>, Malformed> {
+    let (mut key, mut severity, mut human, mut expression) = (None, None, None, None);
+    for member in object.iter() {
+        let (name, value) = member?;
+        let at = at.name(name);
+        let (place, longest) = match name {
+            b"key" => (&mut key, LONGEST_KEY),
+            b"severity" => (&mut severity, LONGEST_KEY),
+            b"human" => (&mut human, LONGEST_HUMAN),
+            b"expression" => (&mut expression, fhirpath::LONGEST),
+            _ => {
+                let members = ["key", "severity", "human", "expression"];
+                expect::unknown(report, &at, name, &members);
+                continue;
+            }
+        };
+        *place = match value {
+            // Words may be missing.
+            Value::String(b"") if name == b"human" => None,
+            _ => expect::string(value, &at, report)?,
+        };
+        if place.is_some_and(|text| text.len() > longest) {
+            let expected = format!("expected at most {longest} bytes");
+            mistake(report, Code::TooCostly, &at, expected);
+            return Ok(None);
+        }
+    }
+    let is_error = match severity {
+        Some("error") => true,
+        Some("warning") => false,
+        _ => {
+            let expected = "expected error or warning";
+            mistake(report, Code::Value, &at.name(b"severity"), expected);
+            return Ok(None);
+        }
+    };
+    let (Some(key), Some(expression)) = (key, expression) else {
+        mistake(
+            report,
+            Code::Required,
+            at,
+            "expected a key and an expression",
+        );
+        return Ok(None);
+    };
+    Ok(Some(Stated {
+        key: key.into(),
+        is_error,
+        human: human.unwrap_or_default().into(),
+        expression: expression.into(),
+    }))
 }
 
 fn read_names(

@@ -57,6 +57,7 @@ impl DescriptionCase {
             version: 1,
             kind: Kind::parse(&self.kind).unwrap(),
             format: Format::Fhir,
+            base: None,
             additional_properties: false,
             properties: properties.collect(),
             contained: Vec::new(),

@@ -153,6 +153,7 @@ fn recursive() -> Schema {
         version: 1,
         kind,
         format: Format::Fhir,
+        base: None,
         additional_properties: false,
         properties: rows
             .iter()

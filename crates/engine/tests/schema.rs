@@ -91,6 +91,7 @@ fn fhir_type(name: &str, kind: Kind, members: &[(&str, &str)]) -> Description {
         version: 1,
         kind,
         format: Format::Fhir,
+        base: None,
         additional_properties: false,
         properties: properties.collect(),
         contained: Vec::new(),
@@ -315,6 +316,7 @@ fn rows_that_make_no_profile_are_refused_by_path() {
         version: 1,
         kind: Kind::Root,
         format: Format::Native,
+        base: None,
         additional_properties: false,
         properties: vec![
             row("a", "symbol", "{}"),
@@ -399,6 +401,7 @@ fn path_into_a_named_type_asks_for_the_type() {
         version: 1,
         kind,
         format: Format::Fhir,
+        base: None,
         additional_properties: false,
         properties: vec![Property {
             path: path.to_owned(),

@@ -4,6 +4,7 @@
 //! `"additionalProperties": true`; an `array` without `items` accepts elements of any kind.
 
 pub(crate) mod expect;
+pub mod fhir;
 mod inside;
 mod name;
 mod path;

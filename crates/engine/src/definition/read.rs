@@ -147,6 +147,7 @@ pub(super) fn empty(name: &str, kind: Kind) -> Definition {
             version: 0,
             kind,
             format: Format::Native,
+            base: None,
             additional_properties: false,
             properties: Vec::new(),
             contained: Vec::new(),

@@ -6,7 +6,7 @@ use super::target::{read_enforce, read_on_delete, read_target};
 use super::{Asked, BindingSetting, Exact, Rules, Target, read_rules};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
-use crate::invariant::{Invariant, read_invariants};
+use crate::invariant::{Invariant, Stated, read_invariants};
 use crate::issue::{Code, Issue, Report};
 use crate::near::meant;
 use crate::trail::Trail;
@@ -44,6 +44,9 @@ pub(crate) struct Settings {
     /// The choice that this property is a variant of: `value` of `valueString`.
     pub(crate) choice: Option<String>,
     pub(crate) invariants: Vec<Invariant>,
+    /// Those that an expression states.
+    #[allow(dead_code)]
+    pub(crate) stated: Vec<Stated>,
 }
 
 impl Settings {
@@ -117,7 +120,7 @@ pub(crate) fn read_settings(
                 settings.rules.exact = Some(Exact::new(bytes, key == b"pattern"));
             }
             (b"invariants", _) if reading == Reading::Row => {
-                settings.invariants = read_invariants(value, &at, report)?;
+                (settings.invariants, settings.stated) = read_invariants(value, &at, report)?;
             }
             _ => {
                 let shape: &[&str] = match reading {

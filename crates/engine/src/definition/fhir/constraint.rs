@@ -1,0 +1,75 @@
+//! The constraints of an element, as invariants of a row.
+
+use super::element::text;
+use super::unchecked::Unchecked;
+use crate::definition::expect;
+use crate::invariant::{LONGEST_HUMAN, LONGEST_KEY};
+use crate::issue::Report;
+use crate::trail::Trail;
+use fhirpath::errata::repaired;
+use jsonb::{Item, Malformed, Object, Value, memory, steps};
+
+/// Reads `constraint`. What cannot be an invariant is told.
+pub(super) fn read<'a>(
+    element: Object<'a>,
+    path: &str,
+    unchecked: &mut Vec<Unchecked>,
+    at: &Trail<'_>,
+    report: &mut Report,
+) -> Result<Vec<Item<'a>>, Malformed> {
+    let mut invariants = Vec::new();
+    let at = at.name(b"constraint");
+    let constraints = match element.get(b"constraint")? {
+        None | Some(Value::Null) => return Ok(invariants),
+        Some(value) => expect::array(value, &at, report),
+    };
+    let constraints = constraints.iter().flat_map(|array| array.iter());
+    for (index, constraint) in constraints.enumerate() {
+        steps::take(1)?;
+        let at = at.index(index);
+        let Some(constraint) = expect::object(constraint?, &at, report) else {
+            continue;
+        };
+        let key = text(constraint, "key", &at, report)?.unwrap_or_default();
+        let severity = text(constraint, "severity", &at, report)?.unwrap_or_default();
+        let human = text(constraint, "human", &at, report)?.unwrap_or_default();
+        let expression = text(constraint, "expression", &at, report)?;
+        match wrong(key, severity, expression) {
+            Some(why) => unchecked.push(Unchecked {
+                path: path.to_owned(),
+                what: "constraint",
+                reason: format!("{}: {why}", shortened(key, LONGEST_KEY)),
+            }),
+            None => {
+                memory::reserve(&mut invariants, 1)?;
+                invariants.push(Item::Members(vec![
+                    (b"key", Item::Text(key)),
+                    (b"severity", Item::Text(severity)),
+                    (b"human", Item::Text(shortened(human, LONGEST_HUMAN))),
+                    (b"expression", Item::Text(expression.unwrap_or_default())),
+                ]));
+            }
+        }
+    }
+    Ok(invariants)
+}
+
+/// Why a constraint cannot be an invariant.
+fn wrong(key: &str, severity: &str, expression: Option<&str>) -> Option<String> {
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Some(format!("expected a key of 1 to {LONGEST_KEY} bytes"));
+    }
+    if !matches!(severity, "error" | "warning") {
+        return Some("expected severity error or warning".to_owned());
+    }
+    let Some(expression) = expression else {
+        return Some("no expression".to_owned());
+    };
+    let refused = fhirpath::parse(repaired(key, expression)).err();
+    refused.map(|refused| refused.to_string())
+}
+
+fn shortened(text: &str, longest: usize) -> &str {
+    text.get(..text.floor_char_boundary(longest))
+        .unwrap_or(text)
+}
