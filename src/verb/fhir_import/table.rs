@@ -1,32 +1,14 @@
-//! `ingest.fhir_import(source, definitions, types)`
+//! The tables of resource types.
 
-use super::definition::make_tables;
-use crate::pg::{Answer, Call, Error, Result, Session, State, check_for_interrupts};
+use crate::pg::{Error, Result, Session, State, check_for_interrupts};
 use crate::store::health::Shape;
 use crate::store::table::Form;
-use crate::store::{Name, import as store, source};
-use ingest_engine::{Format, Kind};
-
-/// Imports definitions, and makes tables for resource types.
-pub fn import(call: &mut Call<'_>) -> Result<Answer> {
-    let source = Name::new(call.need_text(0, "source")?, "source")?;
-    let _definitions = call.need_jsonb(1, "definitions")?;
-    let types = call.texts(2, "types")?;
-    let _sink = call.materialize()?;
-    Session::open(|session| {
-        let hint =
-            "ingest.source_create(source, '{\"format\": \"fhir\"}') makes a source for FHIR.";
-        source::lock_of_format(session, source.as_str(), Format::Fhir, hint)?;
-        if let Some(types) = &types {
-            tables(session, &source, types)?;
-        }
-        Ok(())
-    })?;
-    Ok(Answer::Null)
-}
+use crate::store::{Name, import as store};
+use crate::verb::definition::make_tables;
+use ingest_engine::Kind;
 
 /// Makes the tables of these resource types, or puts right what is missing of them.
-fn tables(session: &Session, source: &Name, types: &[&str]) -> Result<()> {
+pub fn make(session: &Session, source: &Name, types: &[&str]) -> Result<()> {
     let mut types = types.to_vec();
     types.sort_unstable();
     types.dedup();
