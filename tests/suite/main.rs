@@ -32,6 +32,7 @@ mod errors;
 mod escalation;
 mod fhir_data;
 mod fhir_envelope;
+mod fhir_import;
 mod fit;
 mod fuzz;
 mod gate;

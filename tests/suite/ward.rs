@@ -1,99 +1,136 @@
 //! The ward: a source of FHIR with a few types of few elements, for tests of what holds for all.
 
 use ingest_tests::Database;
+use postgres::types::ToSql;
 use postgres::{Client, Error, GenericClient};
 use serde_json::{Value, json};
 
 use crate::clinic::Written;
 
-/// `profile`, `kind`, and the rows of `ingest.property`: path, type, settings.
-type Rows = (
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str, &'static str)],
-);
+/// The URL of a definition of FHIR's own.
+pub fn url(name: &str) -> String {
+    format!("http://hl7.org/fhir/StructureDefinition/{name}")
+}
 
-const TYPES: &[Rows] = &[
-    (
-        "Meta",
-        "TYPE",
-        &[
-            ("versionId", "id", "{}"),
-            ("lastUpdated", "instant", "{}"),
-            ("source", "uri", "{}"),
-            ("tag", "array", "{}"),
-            ("tag[]", "object", "{}"),
-            ("tag[].code", "code", "{}"),
-        ],
-    ),
-    (
-        "Patient",
-        "CONTAINED",
-        &[
-            ("id", "id", "{}"),
-            ("meta", "Meta", "{}"),
-            ("active", "boolean", "{}"),
-            ("identifier", "array", "{}"),
-            ("identifier[]", "object", "{}"),
-            ("identifier[].system", "uri", "{}"),
-            ("identifier[].value", "string", "{}"),
-            ("name", "array", "{}"),
-            ("name[]", "object", "{}"),
-            ("name[].family", "string", "{}"),
-            ("name[].given", "array", "{}"),
-            ("name[].given[]", "string", "{}"),
-            ("birthDate", "date", "{}"),
-            ("weight", "decimal", "{}"),
-            ("contained", "array", "{}"),
-            ("contained[]", "Resource", "{}"),
-        ],
-    ),
-    (
-        "Observation",
-        "CONTAINED",
-        &[
-            ("id", "id", "{}"),
-            ("meta", "Meta", "{}"),
-            ("status", "code", r#"{"rules": [{"required": true}]}"#),
-        ],
-    ),
-];
+/// A StructureDefinition: its elements by path, type and cardinality. An element without a type is
+/// one of its own.
+pub fn structure(kind: &str, name: &str, elements: &[(&str, &str, &str)]) -> Value {
+    let element = |(path, of, cardinality): &(&str, &str, &str)| {
+        let (min, max) = cardinality.split_once("..").unwrap();
+        let min: u8 = min.parse().unwrap();
+        let of = if of.is_empty() { "BackboneElement" } else { of };
+        json!({"id": format!("{name}.{path}"), "path": format!("{name}.{path}"), "min": min, "max": max,
+            "type": [{"code": of}]})
+    };
+    let root = json!({"id": name, "path": name, "min": 0, "max": "*"});
+    let elements: Vec<Value> = std::iter::once(root)
+        .chain(elements.iter().map(element))
+        .collect();
+    let base = match kind {
+        "resource" => "DomainResource",
+        _ => "Element",
+    };
+    json!({"resourceType": "StructureDefinition", "url": url(name), "name": name, "kind": kind,
+        "abstract": false, "type": name, "baseDefinition": url(base), "derivation": "specialization",
+        "snapshot": {"element": elements}})
+}
 
-/// A database with the source `fhir` in it, and tables for Patient and Observation.
-pub fn database(hint: &str) -> (Database, Client) {
+/// Meta, Patient and Observation.
+pub fn types() -> Value {
+    json!([
+        structure(
+            "complex-type",
+            "Meta",
+            &[
+                ("versionId", "id", "0..1"),
+                ("lastUpdated", "instant", "0..1"),
+                ("source", "uri", "0..1"),
+                ("tag", "", "0..*"),
+                ("tag.code", "code", "0..1"),
+            ],
+        ),
+        structure(
+            "resource",
+            "Patient",
+            &[
+                ("id", "id", "0..1"),
+                ("meta", "Meta", "0..1"),
+                ("contained", "Resource", "0..*"),
+                ("active", "boolean", "0..1"),
+                ("identifier", "", "0..*"),
+                ("identifier.system", "uri", "0..1"),
+                ("identifier.value", "string", "0..1"),
+                ("name", "", "0..*"),
+                ("name.family", "string", "0..1"),
+                ("name.given", "string", "0..*"),
+                ("birthDate", "date", "0..1"),
+                ("weight", "decimal", "0..1"),
+            ],
+        ),
+        structure(
+            "resource",
+            "Observation",
+            &[
+                ("id", "id", "0..1"),
+                ("meta", "Meta", "0..1"),
+                ("status", "code", "1..1"),
+            ],
+        ),
+    ])
+}
+
+/// A database with an empty source `fhir` in it.
+pub fn empty(hint: &str) -> (Database, Client) {
     let database = Database::new(hint);
     let mut client = database.connect();
     client
         .batch_execute("SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}')")
         .unwrap();
-    define(&mut client);
-    client
-        .batch_execute("SELECT * FROM ingest.fhir_import('fhir', '[]', '{Patient,Observation}')")
-        .unwrap();
     (database, client)
 }
 
-/// Writes the types into the catalog, as an import does.
-fn define(client: &mut Client) {
-    for (name, kind, rows) in TYPES {
-        client
-            .execute(
-                "WITH version AS (INSERT INTO ingest.profile_version (source, profile, version, definition)
-                     VALUES ('fhir', $1, 1, '{}'))
-                 INSERT INTO ingest.profile (source, profile, version, kind, definition) VALUES ('fhir', $1, 1, $2, '{}')",
-                &[name, kind],
-            )
-            .unwrap();
-        for (ordinal, (path, of, settings)) in (0..).zip(*rows) {
-            client
-                .execute(
-                    "INSERT INTO ingest.property (source, profile, ordinal, path, type, settings)
-                     VALUES ('fhir', $1, $2, $3, $4, $5::text::jsonb)",
-                    &[name, &ordinal, path, of, settings],
-                )
-                .unwrap();
-        }
-    }
+/// A database with the source `fhir` in it, and tables for Patient and Observation.
+pub fn database(hint: &str) -> (Database, Client) {
+    let (database, mut client) = empty(hint);
+    let told = import(&mut client, &types(), None).unwrap();
+    assert!(
+        told.iter()
+            .all(|one| one.outcome == "created" && one.issue.is_none()),
+        "{told:?}"
+    );
+    (database, client)
+}
+
+/// A row that an import answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub kind: String,
+    pub url: String,
+    pub name: String,
+    pub outcome: String,
+    pub issue: Option<String>,
+}
+
+/// `fhir_import`
+pub fn import(
+    client: &mut impl GenericClient,
+    definitions: &Value,
+    types: Option<&[&str]>,
+) -> Result<Vec<Told>, Error> {
+    let rows = client.query(
+        "SELECT kind, url, name, outcome, issue FROM ingest.fhir_import('fhir', $1, $2)",
+        &[definitions, &types],
+    )?;
+    Ok(rows
+        .iter()
+        .map(|row| Told {
+            kind: row.get(0),
+            url: row.get(1),
+            name: row.get(2),
+            outcome: row.get(3),
+            issue: row.get(4),
+        })
+        .collect())
 }
 
 /// A patient of this id.
@@ -106,7 +143,7 @@ pub fn call(
     client: &mut impl GenericClient,
     verb: &str,
     rest: &str,
-    arguments: &[&(dyn postgres::types::ToSql + Sync)],
+    arguments: &[&(dyn ToSql + Sync)],
 ) -> Result<Written, Error> {
     let sql = format!(
         "SELECT outcome::text, id, version, updated_at, resource FROM ingest.{verb}('fhir', 'Patient', {rest})"

@@ -144,7 +144,8 @@ impl Compiler<'_> {
         let (_, settings) = draft.row.unwrap_or((Base::Object, Settings::default()));
         let mut members: Vec<Member> = Vec::with_capacity(draft.children.len());
         let mut choices = Vec::new();
-        if self.is_fhir() && path.is_empty() && self.description.kind == Kind::Root {
+        let is_resource = matches!(self.description.kind, Kind::Root | Kind::Contained);
+        if self.is_fhir() && path.is_empty() && is_resource {
             members.push(member::resource_type(&self.description.name));
         }
         for (name, child) in draft.children {
