@@ -3,6 +3,7 @@
 
 use super::acting::{What, as_owner};
 use super::definition::recordset;
+use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, kind, statements};
 use ingest_engine::Kind;
 use ingest_engine::definition::fhir::Reduced;
@@ -14,6 +15,8 @@ const KINDS: &str = "SELECT n.name, p.kind FROM pg_catalog.unnest($2) AS n (name
      LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name ORDER BY n.name";
 const GIVE_TABLES: &str = "UPDATE ingest.profile SET kind='ROOT' \
      WHERE source = $1 AND profile = ANY ($2) AND kind = 'CONTAINED'";
+const TAKE_TABLE: &str = "UPDATE ingest.profile SET kind='CONTAINED' \
+     WHERE source = $1 AND profile = $2 AND kind = 'ROOT'";
 const KEPT: &str = "SELECT content FROM ingest.definition \
      WHERE source = $1 AND kind = $2 AND url = $3";
 const KEEP: &str = "INSERT INTO ingest.definition (source, kind, url, version, name, content) \
@@ -40,6 +43,7 @@ statements! {
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXTS];
     KINDS_SQL = KINDS, [kind::TEXT, kind::TEXTS];
     GIVE_TABLES_SQL = GIVE_TABLES, [kind::TEXT, kind::TEXTS];
+    TAKE_TABLE_SQL = TAKE_TABLE, [kind::TEXT, kind::TEXT];
     KEPT_SQL = KEPT, [kind::TEXT, kind::TEXT, kind::TEXT];
     KEEP_SQL = KEEP, [kind::TEXT, kind::JSONB];
     BOUND_SQL = BOUND, [kind::TEXT];
@@ -104,6 +108,18 @@ pub fn give_tables(session: &Session, source: &str, names: &[&str]) -> Result<()
         GIVE_TABLES_SQL
             .with(|sql| session.run(sql, &args, Reading::Fresh, 0))
             .map(drop)
+    })
+}
+
+/// Says of a resource type that it has no table any more, and stands in others alone.
+pub fn take_table(session: &Session, source: &str, name: &str) -> Result<()> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(name)];
+        let taken = TAKE_TABLE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        match taken.count() {
+            0 => Err(newer_than_snapshot()),
+            _ => Ok(()),
+        }
     })
 }
 

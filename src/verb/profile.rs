@@ -8,7 +8,7 @@ use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::table::Form;
-use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
+use crate::store::{Guarded, Name, cache, ddl, definition, find, history, import, links, source};
 use ingest_engine::{Definition, Format, Kind};
 use jsonb::{Value, from_text};
 
@@ -261,7 +261,8 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
     }
 }
 
-/// Drops a profile; while it holds rows or is used, only with cascade.
+/// Drops a profile; while it holds rows or is used, only with cascade. Of a type of FHIR only the
+/// table goes: it may stand in other resources.
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
@@ -274,6 +275,11 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                 Error::refuse(State::BadRequest, format!("{profile} is a relationship"))
                     .hint("Drop it with ingest.relationship_drop."),
             );
+        }
+        if guarded.form() == Form::Fhir {
+            guarded.table()?;
+            drop_tables(session, &source, &[guarded], cascade, holds_rows)?;
+            return import::take_table(session, source.as_str(), profile);
         }
         let mut users = definition::containers(session, source.as_str(), profile)?;
         users.extend(definition::referrers(session, source.as_str(), profile)?);

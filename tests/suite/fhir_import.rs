@@ -332,6 +332,93 @@ fn source_of_fhir_comes_back_from_a_dump() {
     );
 }
 
+/// A source of FHIR that has lost its catalog is taken back as it was saved.
+#[test]
+fn source_of_fhir_is_taken_back_with_its_catalog() {
+    let (_database, mut client) = ward::database("import");
+    let [_, set, system] = bound();
+    let loose = structure("resource", "Loose", &[("id", "id", "0..1")]);
+    import(&mut client, &json!([set, system, loose]), Some(&[])).unwrap();
+    let mut changed = types();
+    changed[1]["snapshot"]["element"][4]["max"] = json!("*");
+    import(&mut client, &changed, None).unwrap();
+    insert(&mut client, &patient("p", "A")).unwrap();
+    let before = versions(&mut client);
+    let catalog: Value = value(&mut client, "SELECT ingest.source_catalog('fhir')");
+    client
+        .batch_execute("DROP EXTENSION ingest_ext CASCADE; CREATE EXTENSION ingest_ext")
+        .unwrap();
+    client
+        .execute("SELECT ingest.source_adopt('fhir', $1)", &[&catalog])
+        .unwrap();
+    assert_eq!(versions(&mut client), before);
+    let after: Value = value(&mut client, "SELECT ingest.source_catalog('fhir')");
+    assert_eq!(after, catalog);
+    let again = import(
+        &mut client,
+        &json!([changed[0], changed[1], set, system, loose]),
+        Some(&[]),
+    );
+    assert!(again.unwrap().iter().all(|one| one.outcome == "unchanged"));
+    client
+        .execute(
+            "UPDATE fhir.\"Patient\" SET data = $1",
+            &[&patient("p", "B")],
+        )
+        .unwrap();
+    expect_sqlstate(
+        insert(
+            &mut client,
+            &json!({"resourceType": "Patient", "nothing": 1}),
+        ),
+        "PT422",
+    );
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify()"),
+        0
+    );
+}
+
+/// A type whose table is dropped still stands in others, and can get a table again.
+#[test]
+fn dropped_table_leaves_the_type() {
+    let (_database, mut client) = ward::database("import");
+    let drop = |client: &mut Client, rest: &str| {
+        client.execute(
+            &format!("SELECT ingest.profile_drop('fhir', 'Observation'{rest})"),
+            &[],
+        )
+    };
+    let observation = json!({"resourceType": "Observation", "status": "final"});
+    client
+        .execute(
+            "INSERT INTO fhir.\"Observation\" (data) VALUES ($1)",
+            &[&observation],
+        )
+        .unwrap();
+    expect_sqlstate(drop(&mut client, ""), "PT409");
+    drop(&mut client, ", true").unwrap();
+    let mut holder = patient("p", "A");
+    holder["contained"] = json!([observation]);
+    insert(&mut client, &holder).unwrap();
+    expect_sqlstate(drop(&mut client, ""), "PT400");
+    expect_sqlstate(
+        client.execute("SELECT ingest.profile_drop('fhir', 'Meta')", &[]),
+        "PT400",
+    );
+    import(&mut client, &json!([]), Some(&["Observation"])).unwrap();
+    client
+        .execute(
+            "INSERT INTO fhir.\"Observation\" (data) VALUES ($1)",
+            &[&observation],
+        )
+        .unwrap();
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify()"),
+        0
+    );
+}
+
 /// A source of FHIR is dropped with all that the catalog holds of it.
 #[test]
 fn dropped_source_leaves_nothing_in_the_catalog() {
