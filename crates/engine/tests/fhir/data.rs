@@ -29,7 +29,7 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 }
 
 /// The resources of a package.
-fn unpack(package: &Path) -> Vec<Json> {
+pub fn unpack(package: &Path) -> Vec<Json> {
     let output = Command::new("tar")
         .arg("-xzOf")
         .arg(package)

@@ -11,5 +11,10 @@
 )]
 
 mod data;
+mod describe;
 mod expand;
+mod hostile;
 mod package;
+mod profile;
+mod rows;
+mod trap;

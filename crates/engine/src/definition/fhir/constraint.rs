@@ -2,12 +2,15 @@
 
 use super::element::text;
 use super::unchecked::Unchecked;
-use crate::definition::expect;
+use crate::definition::expect::{self, mistake};
 use crate::invariant::{LONGEST_HUMAN, LONGEST_KEY};
-use crate::issue::Report;
+use crate::issue::{Code, Report};
 use crate::trail::Trail;
 use fhirpath::errata::repaired;
 use jsonb::{Item, Malformed, Object, Value, memory, steps};
+
+/// How many constraints an element can have.
+const MOST_CONSTRAINTS: usize = 200;
 
 /// Reads `constraint`. What cannot be an invariant is told.
 pub(super) fn read<'a>(
@@ -23,6 +26,11 @@ pub(super) fn read<'a>(
         None | Some(Value::Null) => return Ok(invariants),
         Some(value) => expect::array(value, &at, report),
     };
+    if constraints.is_some_and(|array| array.len() > MOST_CONSTRAINTS) {
+        let expected = format!("expected at most {MOST_CONSTRAINTS} constraints");
+        mistake(report, Code::TooCostly, &at, expected);
+        return Ok(invariants);
+    }
     let constraints = constraints.iter().flat_map(|array| array.iter());
     for (index, constraint) in constraints.enumerate() {
         steps::take(1)?;

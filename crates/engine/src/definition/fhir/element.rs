@@ -9,6 +9,9 @@ use jsonb::{Malformed, Object, Value, memory};
 /// How many types an element can have. R4 has 50.
 const MOST_TYPES: usize = 200;
 
+/// How many profiles a type can have, or its targets. R4 has up to 146.
+const MOST_PROFILES: usize = 500;
+
 /// How many may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Occurs {
@@ -97,6 +100,11 @@ fn texts<'a>(
         None | Some(Value::Null) => return Ok(texts),
         Some(value) => expect::array(value, &at, report),
     };
+    if array.is_some_and(|array| array.len() > MOST_PROFILES) {
+        let expected = format!("expected at most {MOST_PROFILES} profiles");
+        mistake(report, Code::TooCostly, &at, expected);
+        return Ok(texts);
+    }
     for (index, item) in array.iter().flat_map(|array| array.iter()).enumerate() {
         if let Some(text) = expect::string(item?, &at.index(index), report)? {
             memory::reserve(&mut texts, 1)?;

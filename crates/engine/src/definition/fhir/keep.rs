@@ -245,7 +245,7 @@ fn element<'a>(value: Value<'a>, keep: &Keep, depth: usize) -> Result<Option<Ite
             let url = object.get(b"url")?;
             let is_wanted =
                 |wanted: &&str| matches!(url, Some(Value::String(url)) if url == wanted.as_bytes());
-            if !urls.iter().any(|wanted| is_wanted(wanted)) {
+            if !urls.iter().any(is_wanted) {
                 return Ok(None);
             }
             &[("url", Whole), ("value*", Whole)]

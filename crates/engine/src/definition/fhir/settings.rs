@@ -1,14 +1,16 @@
 //! What an element asks of its values, as the settings of rows.
 
 use super::element::{Element, Occurs, Type};
+use super::elements::TypeOf;
 use super::keep::MAX_VALUE_SET;
-use super::unchecked::Unchecked;
-use super::{CORE, choice, constraint, tail, without_version};
+use super::unchecked::{Unchecked, told};
+use super::{CORE, choice, constraint, without_version};
 use crate::base::Base;
-use crate::definition::expect;
+use crate::definition::expect::{self, mistake};
 use crate::description::Format;
-use crate::issue::Report;
+use crate::issue::{Code, Report};
 use crate::lexical::moment;
+use crate::limits::LONGEST_NUMBER;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Member, Object, Value};
 
@@ -21,6 +23,9 @@ const BINDABLE: [&str; 6] = [
     "string",
     "uri",
 ];
+
+/// How many values an element's definition has at most.
+const MOST_TYPED: usize = 20;
 
 /// A value of an element's definition whose name ends in a type: `fixedCode`, `minValueInteger`.
 #[derive(Debug)]
@@ -58,6 +63,11 @@ impl<'a> Asks<'a> {
                 if let Some(ending) = key.strip_prefix(name)
                     && !ending.is_empty()
                 {
+                    if typed.len() >= MOST_TYPED {
+                        let expected = format!("expected at most {MOST_TYPED} values");
+                        mistake(report, Code::TooCostly, at, expected);
+                        break;
+                    }
                     typed.push(Typed {
                         name,
                         ending,
@@ -85,6 +95,11 @@ impl<'a> Asks<'a> {
         }
     }
 
+    /// Whether there is one value only.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.typed.iter().any(|typed| typed.name == "fixed")
+    }
+
     /// The invariants alone.
     pub(super) fn invariants(&self) -> Vec<Member<'a>> {
         match self.invariants.is_empty() {
@@ -99,6 +114,7 @@ impl<'a> Asks<'a> {
         element: &Element<'a>,
         kind: &Type<'a>,
         row: &str,
+        type_of: TypeOf<'_, 'a>,
         unchecked: &mut Vec<Unchecked>,
     ) -> Result<(Vec<Member<'a>>, Vec<Member<'a>>), Malformed> {
         let mut settings = self.invariants();
@@ -145,7 +161,7 @@ impl<'a> Asks<'a> {
             settings.push((b"binding", Item::Members(binding)));
         }
         if name == "Reference"
-            && let Some(targets) = targets(element, kind, unchecked)
+            && let Some(targets) = targets(element, kind, type_of, unchecked)
         {
             settings.push((b"target", Item::Items(targets)));
         }
@@ -184,19 +200,12 @@ pub(super) fn add_rules<'a>(settings: &mut Vec<Member<'a>>, entries: [Vec<Member
     }
 }
 
-/// Something that is not checked of an element.
-pub(super) fn told(element: &Element<'_>, what: &'static str, reason: String) -> Unchecked {
-    Unchecked {
-        path: element.path.to_owned(),
-        what,
-        reason,
-    }
-}
-
 /// Whether a value can be an end of a range of a type's values.
 fn bounds(base: &Base, value: Value<'_>) -> bool {
     match (base, value) {
-        (Base::Integer(_) | Base::Decimal, Value::Number(_)) => true,
+        (Base::Integer(_) | Base::Decimal, Value::Number(number)) => {
+            number.text_len() <= LONGEST_NUMBER
+        }
         (Base::Text(lexical), Value::String(text)) if lexical.is_temporal() => {
             moment(*lexical, text).is_some()
         }
@@ -262,16 +271,19 @@ fn max_value_set(binding: Object<'_>) -> Result<Option<String>, Malformed> {
 fn targets<'a>(
     element: &Element<'a>,
     kind: &Type<'a>,
+    type_of: TypeOf<'_, 'a>,
     unchecked: &mut Vec<Unchecked>,
 ) -> Option<Vec<Item<'a>>> {
     let mut names: Vec<&'a str> = Vec::new();
     for target in &kind.targets {
-        let name = tail(target);
-        if !target.starts_with(CORE) {
+        let is_type = |name: &&str| name.starts_with(|first: char| first.is_ascii_uppercase());
+        let own = target.strip_prefix(CORE).map(without_version);
+        let name = type_of(without_version(target)).or(own.filter(is_type));
+        let Some(name) = name else {
             let reason = format!("the type behind {target} is not known");
             unchecked.push(told(element, "type", reason));
             return None;
-        }
+        };
         if name == "Resource" {
             return None;
         }

@@ -42,6 +42,11 @@ impl<'a> Tree<'a> {
     pub(super) fn find(&self, id: &str) -> Option<&Node<'a>> {
         self.nodes.get(*self.by_id.get(id)?)
     }
+
+    /// The nodes at these places.
+    pub(super) fn at<'t>(&'t self, places: &'t [usize]) -> impl Iterator<Item = &'t Node<'a>> {
+        places.iter().filter_map(|place| self.nodes.get(*place))
+    }
 }
 
 /// Reads `snapshot.element`; nothing if what was reported leaves no tree.
@@ -181,6 +186,9 @@ fn agree(id: &str, path: &str) -> bool {
 
 fn is_name(name: &str) -> bool {
     let bare = name.strip_suffix("[x]").unwrap_or(name);
-    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    !bare.is_empty() && bare.len() <= LONGEST_NAME && bare.chars().all(letter)
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    bare.len() <= LONGEST_NAME
+        && bare.bytes().all(letter)
+        // `_name` is the companion of a primitive.
+        && bare.starts_with(|first: char| first.is_ascii_alphabetic())
 }
