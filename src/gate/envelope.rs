@@ -45,9 +45,9 @@ pub fn is_same(
     old: &Tuple<'_>,
     new: &Tuple<'_>,
 ) -> Result<bool> {
-    let (before, after) = (old.jsonb(layout.data)?, new.jsonb(layout.data)?);
-    if before == after || guarded.form() != Form::Fhir {
-        return Ok(before == after);
+    let same = old.jsonb(layout.data)? == new.jsonb(layout.data)?;
+    if same || guarded.form() != Form::Fhir {
+        return Ok(same);
     }
     match (old.json(layout.data)?, new.json(layout.data)?) {
         (Some(Value::Object(before)), Some(Value::Object(after))) => {

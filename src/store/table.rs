@@ -375,9 +375,10 @@ impl Table {
             ),
             Action::UpdateMany => (
                 format!(
-                    "UPDATE {only} AS t SET {} FROM unnest({values}) AS n ({own}) WHERE {} \
+                    "UPDATE {only} AS t SET {} FROM unnest({}) AS n ({own}) WHERE {} \
                      RETURNING t.id, t.version",
                     set(content, "=", ", ", |at| format!("n.{}", content[at - 1])),
+                    values,
                     same(key, "t", "n")
                 ),
                 contents(TEXTS, JSONBS),
