@@ -264,8 +264,8 @@ fn elements_that_are_wrong_are_refused() {
             "snapshot.element[1].id: expected the path of the element, with names of slices",
         ),
         (
-            json!([{"path": "Thing.x", "id": "Thing.x:a", "type": string}]),
-            "snapshot.element[1].id: expected a slice behind the element that it is of",
+            json!([{"path": "Thing.x", "id": "Thing.x:a", "type": string}, {"path": "Thing.x", "id": "Thing.x:b", "type": string}]),
+            "x: expected each element once, the variants of a choice too",
         ),
         (
             json!(tower),

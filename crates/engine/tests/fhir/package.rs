@@ -45,7 +45,7 @@ fn types_of_r4_are_described() {
         *counts.entry(outcome).or_insert(0) += 1;
     }
     let expected = [
-        // DocumentSectionLibrary and DocumentStructure.
+        // Definition, Event, FiveWs, MetadataResource and Request.
         ("a logical model, which no resource is an instance of", 5),
         ("a profile, which says more of a type that there is", 439),
         ("built in", 20),

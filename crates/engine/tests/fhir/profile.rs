@@ -2,10 +2,10 @@
 
 use crate::data::{Library, r4, shared, unpack};
 use crate::rows::line;
-use ingest_engine::definition::fhir::{Described, Kind, describe_profile};
+use ingest_engine::definition::fhir::{Described, Kind, NotDescribed, describe_profile, expand};
 use jsonb::Value;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct UsCore {
     library: Library,
@@ -157,4 +157,75 @@ fn profiles_say_what_they_add() {
     ] {
         assert_eq!(row(name, path), expected);
     }
+}
+
+/// The profiles of R4's own package are described, but for the two that have no snapshot.
+#[test]
+fn profiles_of_r4_are_described() {
+    let Some(library) = r4() else { return };
+    let mut told = BTreeMap::new();
+    for one in library.of_kind(Kind::StructureDefinition) {
+        let outcome = match describe_profile(Value::read(&one.content).unwrap(), 1, &|_| None) {
+            Ok(described) => {
+                for one in described.unchecked {
+                    let what = match one.what {
+                        "binding" | "type" | "constraint" => one.what,
+                        _ => &format!("{} {}", one.what, one.reason),
+                    };
+                    *told.entry(what.to_owned()).or_insert(0) += 1;
+                }
+                "described".to_owned()
+            }
+            Err(NotDescribed::Wrong(issues)) => panic!("{}: {issues:?}", one.url),
+            Err(why) => why.to_string(),
+        };
+        *told.entry(outcome).or_insert(0) += 1;
+    }
+    let expected = [
+        // Definition, Event, FiveWs, MetadataResource and Request.
+        ("a logical model, which no resource is an instance of", 5),
+        ("a type, and not a profile of one", 191),
+        ("binding", 50),
+        ("built in", 20),
+        ("described", 437),
+        ("no snapshot: give the definition with one", 2),
+        // By what a reference leads to.
+        (
+            "slicing discriminators other than a value, a pattern or the type of $this",
+            1,
+        ),
+        ("type", 22),
+    ];
+    let expected = expected.map(|(what, count)| (what.to_owned(), count));
+    assert_eq!(told, BTreeMap::from(expected));
+}
+
+/// Required value sets of US Core are expanded with those of R4: 51 of 53.
+#[test]
+fn value_sets_of_us_core_are_expanded() {
+    let Some(us_core) = UsCore::load() else {
+        return;
+    };
+    let stock = r4().unwrap();
+    let rows = us_core.described().into_values();
+    let rows = rows.flat_map(|it| it.description.properties);
+    let sets: BTreeSet<String> = rows
+        .filter_map(|row| {
+            let line = line(&row);
+            let (_, name) = line.split_once("\"vocabulary\": \"")?;
+            Some(name.split('"').next()?.to_owned())
+        })
+        .collect();
+    let mut find = |kind, url: &str| us_core.library.find(kind, url).or(stock.find(kind, url));
+    let refused = sets.iter().filter_map(|it| expand(it, &mut find).err());
+    let mut refused: Vec<String> = refused.map(|why| why.to_string()).collect();
+    refused.sort();
+    assert_eq!(sets.len(), 53, "{sets:#?}");
+    assert_eq!(
+        refused,
+        [
+            "no CodeSystem http://loinc.org",
+            "no CodeSystem urn:ietf:bcp:13"
+        ]
+    );
 }

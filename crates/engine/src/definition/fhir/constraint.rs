@@ -1,28 +1,27 @@
 //! The constraints of an element, as invariants of a row.
 
-use super::element::text;
-use super::unchecked::Unchecked;
+use super::element::{Element, text};
+use super::unchecked::{Told, shortened};
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{LONGEST_HUMAN, LONGEST_KEY};
 use crate::issue::{Code, Report};
 use crate::trail::Trail;
 use fhirpath::errata::repaired;
-use jsonb::{Item, Malformed, Object, Value, memory, steps};
+use jsonb::{Item, Malformed, Value, memory, steps};
 
 /// How many constraints an element can have.
 const MOST_CONSTRAINTS: usize = 200;
 
 /// Reads `constraint`. What cannot be an invariant is told.
 pub(super) fn read<'a>(
-    element: Object<'a>,
-    path: &str,
-    unchecked: &mut Vec<Unchecked>,
+    element: &Element<'a>,
+    unchecked: &mut Told,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Vec<Item<'a>>, Malformed> {
     let mut invariants = Vec::new();
     let at = at.name(b"constraint");
-    let constraints = match element.get(b"constraint")? {
+    let constraints = match element.object.get(b"constraint")? {
         None | Some(Value::Null) => return Ok(invariants),
         Some(value) => expect::array(value, &at, report),
     };
@@ -43,11 +42,10 @@ pub(super) fn read<'a>(
         let human = text(constraint, "human", &at, report)?.unwrap_or_default();
         let expression = text(constraint, "expression", &at, report)?;
         match wrong(key, severity, expression) {
-            Some(why) => unchecked.push(Unchecked {
-                path: path.to_owned(),
-                what: "constraint",
-                reason: format!("{}: {why}", shortened(key, LONGEST_KEY)),
-            }),
+            Some(why) => {
+                let reason = format!("{}: {why}", shortened(key, LONGEST_KEY));
+                unchecked.tell(element, "constraint", &reason);
+            }
             None => {
                 memory::reserve(&mut invariants, 1)?;
                 invariants.push(Item::Members(vec![
@@ -75,9 +73,4 @@ fn wrong(key: &str, severity: &str, expression: Option<&str>) -> Option<String> 
     };
     let refused = fhirpath::parse(repaired(key, expression)).err();
     refused.map(|refused| refused.to_string())
-}
-
-fn shortened(text: &str, longest: usize) -> &str {
-    text.get(..text.floor_char_boundary(longest))
-        .unwrap_or(text)
 }

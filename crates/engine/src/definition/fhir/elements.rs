@@ -6,7 +6,7 @@ use super::head::Head;
 use super::row::Rows;
 use super::settings::{Asks, add_rules, occurrence};
 use super::tree::{Node, Tree};
-use super::unchecked::{Unchecked, told};
+use super::unchecked::{Told, Unchecked};
 use crate::definition::expect::mistake;
 use crate::description::Property;
 use crate::issue::{Code, Report};
@@ -23,7 +23,7 @@ pub(super) struct Describer<'d, 'a> {
     pub(super) tree: &'d Tree<'a>,
     pub(super) type_of: TypeOf<'d, 'a>,
     pub(super) rows: Rows,
-    pub(super) unchecked: Vec<Unchecked>,
+    pub(super) unchecked: Told,
     pub(super) report: &'d mut Report,
 }
 
@@ -40,7 +40,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             tree,
             type_of,
             rows: Rows::default(),
-            unchecked: Vec::new(),
+            unchecked: Told::default(),
             report,
         }
     }
@@ -59,7 +59,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             }
             self.children(root, "", elements)?;
         }
-        Ok((self.rows.rows, self.unchecked))
+        Ok((self.rows.rows, self.unchecked.finish(self.report)))
     }
 
     pub(super) fn asks(
@@ -86,6 +86,24 @@ impl<'d, 'a> Describer<'d, 'a> {
             if child.element.occurs.max != Some(0) {
                 self.element(child, path, elements)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The rows of the elements in a node, if its kind of row has any.
+    pub(super) fn enter(
+        &mut self,
+        node: &Node<'a>,
+        kind: &RowKind<'a>,
+        path: &str,
+        elements: &Trail<'_>,
+    ) -> Result<(), Malformed> {
+        if kind.enters {
+            return self.children(node, path, elements);
+        }
+        if !node.children.is_empty() {
+            let reason = format!("elements in {}", kind.name);
+            self.unchecked.tell(&node.element, "type", &reason);
         }
         Ok(())
     }
@@ -117,9 +135,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             .iter()
             .map(|slicing| (&b"slicing"[..], slicing.item()));
         let inside = self.put(path, &kind, element.occurs, settings, sliced.collect())?;
-        if kind.enters {
-            self.children(node, &inside, elements)?;
-        }
+        self.enter(node, &kind, &inside, elements)?;
         match slicing {
             Some(slicing) => self.slices(node, &slicing, elements),
             None => Ok(()),
@@ -198,8 +214,8 @@ impl<'d, 'a> Describer<'d, 'a> {
         }
         let is_closed = self.by_type(node, elements)?;
         if types.len() > 1 && !node.children.is_empty() {
-            let reason = "elements in a choice of several types".to_owned();
-            self.unchecked.push(told(&node.element, "type", reason));
+            let reason = "elements in a choice of several types";
+            self.unchecked.tell(&node.element, "type", reason);
         }
         let shared = self.asks(node, elements)?;
         let tree = self.tree;
@@ -220,7 +236,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             // One of the variants must stand; that it is this one is more than a row can say.
             if occurs.min > node.element.occurs.min && types.len() > 1 {
                 let reason = format!("that it is a {}", kind.code);
-                self.unchecked.push(told(&own.element, "min", reason));
+                self.unchecked.tell(&own.element, "min", &reason);
             }
             let at = elements.index(own.index);
             let sliced = match slice {
@@ -239,8 +255,8 @@ impl<'d, 'a> Describer<'d, 'a> {
             let path = join(parent, &format!("{choice}{}", choice::ending(name)));
             let more = vec![(&b"choice"[..], Item::Text(choice))];
             let inside = self.put(path, &row, occurs, settings, more)?;
-            if row.enters && (own.index != node.index || types.len() == 1) {
-                self.children(own, &inside, elements)?;
+            if own.index != node.index || types.len() == 1 {
+                self.enter(own, &row, &inside, elements)?;
             }
         }
         Ok(())

@@ -5,7 +5,6 @@ use super::elements::{Describer, RowKind};
 use super::head::{is_type_name, is_type_profile};
 use super::settings::Asks;
 use super::tree::Node;
-use super::unchecked::told;
 use super::{choice, tail};
 use crate::base::Base;
 use crate::definition::expect::mistake;
@@ -37,7 +36,7 @@ impl<'a> Describer<'_, 'a> {
                 && !asks.is_fixed()
             {
                 let reason = format!("the form of {name}");
-                self.unchecked.push(told(element, "type", reason));
+                self.unchecked.tell(element, "type", &reason);
             }
             return Some(plain(if is_id { "id" } else { "System.String" }));
         }
@@ -47,26 +46,20 @@ impl<'a> Describer<'_, 'a> {
             return None;
         }
         let profiles = self.profiles(node, kind);
-        if let [profile] = *profiles
-            && is_type_profile(profile)
-        {
-            return Some(plain(tail(profile)));
-        }
-        if node.children.is_empty() {
+        let (code, profiles) = match *profiles {
+            [profile] if is_type_profile(profile) => (tail(profile), Vec::new()),
+            _ => (kind.code, profiles),
+        };
+        let is_leaf = !matches!(Base::parse(Format::Fhir, code), Base::Named(_));
+        if node.children.is_empty() || is_leaf {
             return Some(RowKind {
                 profiles,
-                ..plain(kind.code)
+                ..plain(code)
             });
         }
-        let is_leaf = !matches!(Base::parse(Format::Fhir, kind.code), Base::Named(_));
-        if is_leaf {
-            let reason = format!("elements in {}", kind.code);
-            self.unchecked.push(told(element, "type", reason));
-            return Some(plain(kind.code));
-        }
-        let is_backbone = BACKBONES.contains(&kind.code);
+        let is_backbone = BACKBONES.contains(&code);
         Some(RowKind {
-            of: (!is_backbone).then_some(kind.code),
+            of: (!is_backbone).then_some(code),
             profiles,
             enters: true,
             ..plain("object")
@@ -82,7 +75,7 @@ impl<'a> Describer<'_, 'a> {
             [] => Vec::new(),
             profiles => {
                 let reason = format!("the profile {}", profiles.join(" or "));
-                self.unchecked.push(told(&node.element, "type", reason));
+                self.unchecked.tell(&node.element, "type", &reason);
                 Vec::new()
             }
         }
@@ -112,14 +105,13 @@ impl<'a> Describer<'_, 'a> {
             if choice::of(here.name).is_some() || here.element.occurs.max == Some(0) {
                 return None;
             }
-            let name = here
-                .element
-                .id
-                .rsplit_once('.')
-                .map_or("", |(_, name)| name);
+            let name = match here.slice {
+                Some(slice) => format!("{}:{slice}", here.name),
+                None => here.name.to_owned(),
+            };
             parts.push(match here.element.occurs.many {
                 true => format!("{name}[]"),
-                false => name.to_owned(),
+                false => name,
             });
             here = self.tree.nodes.get(here.parent)?;
         }

@@ -3,7 +3,7 @@
 use super::element::{Element, Occurs, Type};
 use super::elements::TypeOf;
 use super::keep::MAX_VALUE_SET;
-use super::unchecked::{Unchecked, told};
+use super::unchecked::Told;
 use super::{CORE, choice, constraint, without_version};
 use crate::base::Base;
 use crate::definition::expect::{self, mistake};
@@ -51,7 +51,7 @@ impl<'a> Asks<'a> {
     /// Reads what all types of an element share.
     pub(super) fn read(
         element: &Element<'a>,
-        unchecked: &mut Vec<Unchecked>,
+        unchecked: &mut Told,
         at: &Trail<'_>,
         report: &mut Report,
     ) -> Result<Self, Malformed> {
@@ -77,7 +77,7 @@ impl<'a> Asks<'a> {
             }
         }
         let asks = Self {
-            invariants: constraint::read(element.object, element.path, unchecked, at, report)?,
+            invariants: constraint::read(element, unchecked, at, report)?,
             binding: binding(element, unchecked, at, report)?,
             typed,
             longest: element.object.get(b"maxLength")?,
@@ -87,11 +87,11 @@ impl<'a> Asks<'a> {
     }
 
     /// A binding that no type can have is told.
-    fn tell_unbound(&self, element: &Element<'a>, unchecked: &mut Vec<Unchecked>) {
+    fn tell_unbound(&self, element: &Element<'a>, unchecked: &mut Told) {
         let bindable = |kind: &Type<'_>| BINDABLE.contains(&kind.fhir.unwrap_or(kind.code));
         if self.binding.is_some() && !element.types.iter().any(bindable) {
-            let reason = "no type of the element can be bound".to_owned();
-            unchecked.push(told(element, "binding", reason));
+            let reason = "no type of the element can be bound";
+            unchecked.tell(element, "binding", reason);
         }
     }
 
@@ -115,7 +115,7 @@ impl<'a> Asks<'a> {
         kind: &Type<'a>,
         row: &str,
         type_of: TypeOf<'_, 'a>,
-        unchecked: &mut Vec<Unchecked>,
+        unchecked: &mut Told,
     ) -> Result<(Vec<Member<'a>>, Vec<Member<'a>>), Malformed> {
         let mut settings = self.invariants();
         let mut rule = Vec::new();
@@ -134,7 +134,7 @@ impl<'a> Asks<'a> {
                 }
                 name => {
                     let reason = format!("expected one that {} has", kind.code);
-                    unchecked.push(told(element, name, reason));
+                    unchecked.tell(element, name, &reason);
                 }
             }
         }
@@ -147,7 +147,7 @@ impl<'a> Asks<'a> {
                 }
                 _ => {
                     let reason = format!("expected on a string, not on {}", kind.code);
-                    unchecked.push(told(element, "maxLength", reason));
+                    unchecked.tell(element, "maxLength", &reason);
                 }
             }
         }
@@ -166,8 +166,8 @@ impl<'a> Asks<'a> {
             settings.push((b"target", Item::Items(targets)));
         }
         if kind.regex {
-            let reason = "a regular expression on a type in an element".to_owned();
-            unchecked.push(told(element, "type", reason));
+            let reason = "a regular expression on a type in an element";
+            unchecked.tell(element, "type", reason);
         }
         Ok((settings, rule))
     }
@@ -216,7 +216,7 @@ fn bounds(base: &Base, value: Value<'_>) -> bool {
 /// The value set of a required binding.
 fn binding<'a>(
     element: &Element<'a>,
-    unchecked: &mut Vec<Unchecked>,
+    unchecked: &mut Told,
     at: &Trail<'_>,
     report: &mut Report,
 ) -> Result<Option<&'a str>, Malformed> {
@@ -230,7 +230,7 @@ fn binding<'a>(
     };
     if let Some(set) = max_value_set(binding)? {
         let reason = format!("the most that it reaches to: {set}");
-        unchecked.push(told(element, "binding", reason));
+        unchecked.tell(element, "binding", &reason);
     }
     let strength = super::element::text(binding, "strength", &at, report)?;
     if strength != Some("required") {
@@ -239,8 +239,8 @@ fn binding<'a>(
     let set = super::element::text(binding, "valueSet", &at, report)?;
     let set = set.map(without_version).filter(|set| !set.is_empty());
     if set.is_none() {
-        let reason = "required, without a value set".to_owned();
-        unchecked.push(told(element, "binding", reason));
+        let reason = "required, without a value set";
+        unchecked.tell(element, "binding", reason);
     }
     Ok(set)
 }
@@ -272,7 +272,7 @@ fn targets<'a>(
     element: &Element<'a>,
     kind: &Type<'a>,
     type_of: TypeOf<'_, 'a>,
-    unchecked: &mut Vec<Unchecked>,
+    unchecked: &mut Told,
 ) -> Option<Vec<Item<'a>>> {
     let mut names: Vec<&'a str> = Vec::new();
     for target in &kind.targets {
@@ -281,7 +281,7 @@ fn targets<'a>(
         let name = type_of(without_version(target)).or(own.filter(is_type));
         let Some(name) = name else {
             let reason = format!("the type behind {target} is not known");
-            unchecked.push(told(element, "type", reason));
+            unchecked.tell(element, "type", &reason);
             return None;
         };
         if name == "Resource" {

@@ -5,7 +5,6 @@ use super::choice;
 use super::element::{Occurs, text};
 use super::elements::Describer;
 use super::tree::Node;
-use super::unchecked::told;
 use crate::definition::expect;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Member, Object, Value, memory, steps};
@@ -105,9 +104,8 @@ impl<'a> Describer<'_, 'a> {
         for slice in self.tree.at(&node.slices) {
             steps::take(1)?;
             let Some(name) = name(slice) else {
-                let reason = "slices of slices, or names that are none".to_owned();
-                self.unchecked
-                    .push(told(&slice.element, "sliceName", reason));
+                let reason = "slices of slices, or names that are none";
+                self.unchecked.tell(&slice.element, "sliceName", reason);
                 continue;
             };
             memory::reserve(&mut slices, 1)?;
@@ -126,8 +124,7 @@ impl<'a> Describer<'_, 'a> {
     }
 
     fn untold(&mut self, node: &Node<'a>, reason: &str) -> Result<Option<Slicing<'a>>, Malformed> {
-        let told = told(&node.element, "slicing", reason.to_owned());
-        self.unchecked.push(told);
+        self.unchecked.tell(&node.element, "slicing", reason);
         Ok(None)
     }
 
@@ -179,9 +176,7 @@ impl<'a> Describer<'_, 'a> {
                 continue;
             };
             self.item(told.path.clone(), &kind, settings, rule)?;
-            if kind.enters {
-                self.children(slice, &told.path, elements)?;
-            }
+            self.enter(slice, &kind, &told.path, elements)?;
         }
         Ok(())
     }
@@ -204,8 +199,20 @@ impl<'a> Describer<'_, 'a> {
         let rules = text(slicing, "rules", &at, self.report)?;
         let discriminators = self.discriminators(slicing, &at)?;
         let by_type = *discriminators == [("type", "$this")];
-        let of_one = |slice: &Node<'_>| slice.element.types.len() == 1;
-        if !by_type || !self.tree.at(&node.slices).all(of_one) {
+        // Each slice is of another one of the types.
+        let mut types: Vec<&str> = node.element.types.iter().map(|kind| kind.code).collect();
+        let mut is_told = !by_type;
+        for slice in self.tree.at(&node.slices) {
+            let place = match &*slice.element.types {
+                [only] => types.iter().position(|code| *code == only.code),
+                _ => None,
+            };
+            match place {
+                Some(place) => drop(types.remove(place)),
+                None => is_told = true,
+            }
+        }
+        if is_told {
             self.untold(node, "slices of a choice by other than one type each")?;
             return Ok(false);
         }
@@ -226,9 +233,7 @@ fn is_supported((kind, path): (&str, &str)) -> bool {
 /// The name of a slice, which can stand in a path; nothing for a slice of a slice, which has its
 /// owner's name before a slash.
 fn name<'a>(slice: &Node<'a>) -> Option<&'a str> {
-    let id = slice.element.id;
-    let last = id.rsplit_once('.').map_or(id, |(_, last)| last);
-    let (_, name) = last.split_once(':')?;
+    let name = slice.slice?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_name = (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(letter);
     (is_name && choice::of(slice.name).is_none()).then_some(name)

@@ -26,6 +26,8 @@ pub(super) struct Node<'a> {
     pub(super) children: Vec<usize>,
     /// The slices of it.
     pub(super) slices: Vec<usize>,
+    /// Its name, if it is a slice.
+    pub(super) slice: Option<&'a str>,
     /// Its place among the elements.
     pub(super) index: usize,
 }
@@ -133,26 +135,17 @@ impl<'a> Tree<'a> {
             mistake(report, Code::Duplicate, &at.name(b"id"), expected);
             return Ok(());
         }
-        if place > 0 {
-            let (owner, is_slice) = match sliced(element.id) {
-                Some(id) => match self.by_id.get(id) {
-                    Some(owner) => (*owner, true),
-                    None => {
-                        let expected = "expected a slice behind the element that it is of";
-                        mistake(report, Code::NotFound, &at.name(b"id"), expected);
-                        return Ok(());
-                    }
-                },
-                None => (parent, false),
+        // Where the element is not there that an id is a slice of, R4's snapshots mean the element.
+        let slice = sliced(element.id);
+        let slice = slice.and_then(|(of, slice)| Some((*self.by_id.get(of)?, slice)));
+        let owner = slice.map_or(parent, |(owner, _)| owner);
+        if let Some(owner) = self.nodes.get_mut(owner).filter(|_| place > 0) {
+            let list = match slice {
+                Some(_) => &mut owner.slices,
+                None => &mut owner.children,
             };
-            if let Some(owner) = self.nodes.get_mut(owner) {
-                let list = match is_slice {
-                    true => &mut owner.slices,
-                    false => &mut owner.children,
-                };
-                memory::reserve(list, 1)?;
-                list.push(place);
-            }
+            memory::reserve(list, 1)?;
+            list.push(place);
         }
         memory::reserve(&mut self.nodes, 1)?;
         self.nodes.push(Node {
@@ -161,17 +154,19 @@ impl<'a> Tree<'a> {
             parent,
             children: Vec::new(),
             slices: Vec::new(),
+            slice: slice.map(|(_, slice)| slice),
             index,
         });
         Ok(())
     }
 }
 
-/// The id of the element that an id is a slice of: `Patient.extension` of `Patient.extension:race`.
-fn sliced(id: &str) -> Option<&str> {
+/// The id of the element that an id is a slice of, and the slice's name: `Patient.extension` and
+/// `race` of `Patient.extension:race`.
+fn sliced(id: &str) -> Option<(&str, &str)> {
     let dot = id.rfind('.').map_or(0, |dot| dot + 1);
     let colon = id.get(dot..)?.find(':')?;
-    id.get(..dot + colon)
+    Some((id.get(..dot + colon)?, id.get(dot + colon + 1..)?))
 }
 
 /// Whether an id is a path with names of slices in it.

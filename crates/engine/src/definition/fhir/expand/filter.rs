@@ -21,8 +21,8 @@ impl System<'_> {
         let op = text(filter, "op", url)?.unwrap_or_default();
         let value = text(filter, "value", url)?.unwrap_or_default();
         let unanswered = |why: String| NotExpanded::Filter {
-            system: url.to_owned(),
-            why,
+            system: super::short(url),
+            why: super::short(&why),
         };
         let is_code = matches!(property, "concept" | "code");
         if matches!(op, "is-a" | "descendent-of" | "is-not-a") {

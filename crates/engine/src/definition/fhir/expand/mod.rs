@@ -8,6 +8,7 @@ mod filter;
 mod set;
 mod system;
 
+use super::unchecked::shortened;
 use super::{Kind, without_version};
 use jsonb::{Item, Malformed, Object, Value, memory, steps, write};
 use set::Set;
@@ -23,6 +24,8 @@ pub const MOST_CONCEPTS: usize = 100_000;
 const MOST_TOUCHED: usize = 20_000_000;
 /// How deep value sets can stand in each other.
 const DEEPEST: usize = 30;
+/// How much of a canonical is told, in bytes.
+const LONGEST_URL: usize = 500;
 /// How deep the entries of an expansion can stand in each other.
 const DEEPEST_ENTRY: usize = 100;
 
@@ -119,7 +122,7 @@ impl<'c> Expander<'_, 'c> {
         };
         found.ok_or_else(|| NotExpanded::Absent {
             kind,
-            url: bare.to_owned(),
+            url: short(bare),
         })
     }
 
@@ -136,7 +139,7 @@ impl<'c> Expander<'_, 'c> {
             return Ok(Rc::clone(known));
         }
         if self.open.iter().any(|open| open == url) {
-            return Err(NotExpanded::Cycle(url.to_owned()));
+            return Err(NotExpanded::Cycle(short(url)));
         }
         if self.open.len() >= DEEPEST {
             return Err(NotExpanded::TooLarge);
@@ -244,7 +247,7 @@ impl<'c> Expander<'_, 'c> {
         };
         if text(definition, "content", system_url)? != Some("complete") {
             return Err(NotExpanded::Incomplete {
-                system: system_url.to_owned(),
+                system: short(system_url),
             });
         }
         let system = System::read(definition, system_url)?;
@@ -315,7 +318,12 @@ impl<'c> Expander<'_, 'c> {
 }
 
 fn wrong(url: &str, why: &str) -> NotExpanded {
-    NotExpanded::Wrong(format!("{}: {why}", without_version(url)))
+    NotExpanded::Wrong(format!("{}: {why}", short(without_version(url))))
+}
+
+/// As much of a canonical as is told.
+fn short(url: &str) -> String {
+    shortened(url, LONGEST_URL).to_owned()
 }
 
 /// A string, if it is there.
