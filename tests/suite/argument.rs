@@ -36,7 +36,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
-    ("fhir_import", &["'fhir'", "'[]'", "'{}'"]),
+    ("fhir_import", &["'fhir'", "'[]'", "ARRAY[]::text[]"]),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",

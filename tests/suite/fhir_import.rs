@@ -8,7 +8,8 @@ use ingest_tests::{Database, expect_sqlstate, server};
 use postgres::Client;
 use serde_json::{Value, json};
 
-use crate::clinic::value;
+use crate::clinic::{copy, value};
+use crate::fhir_data::lines;
 use crate::ward::{self, Told, import, patient, structure, types};
 
 /// Name, outcome and issue of each row.
@@ -225,7 +226,8 @@ fn what_is_not_taken_is_told() {
         {"resource": {"resourceType": "ValueSet", "name": "Nowhere"}},
         {"resource": profile},
         {"resource": meta},
-        {"resource": meta}]});
+        {"resource": meta},
+        {"resource": {"resourceType": "CodeSystem", "url": "http://x/none", "name": 7}}]});
     let told = import(&mut client, &bundle, None).unwrap();
     let brief: Vec<_> = told
         .iter()
@@ -239,9 +241,15 @@ fn what_is_not_taken_is_told() {
             ("Nowhere", "skipped", true),
             ("Mine", "created", true),
             ("Meta", "created", false),
-            ("Meta", "skipped", true)
+            ("Meta", "skipped", true),
+            ("", "skipped", true)
         ]
     );
+    let mut other = types()[0].clone();
+    other["url"] = json!("http://x/StructureDefinition/Meta");
+    let told = import(&mut client, &other, None).unwrap();
+    let by = format!("Meta is defined by {}", ward::url("Meta"));
+    assert_eq!(outcomes(&told), [("Meta", "skipped", Some(by.as_str()))]);
     for (wrong, state) in [
         (json!(1), "PT422"),
         (json!([1]), "PT422"),
@@ -489,4 +497,42 @@ fn stock_package_is_imported_by_one_command() {
         "PT422",
     );
     assert_eq!(issues(&refusal)[0].expression, ["Patient.gender"]);
+    examples_come_back(&mut client);
+}
+
+/// The examples of R4 that are accepted are stored as they were given, the server's members aside,
+/// numbers to the last digit.
+fn examples_come_back(client: &mut Client) {
+    let Some(examples) = lines("examples.ndjson.gz") else {
+        return;
+    };
+    client
+        .batch_execute("CREATE TEMP TABLE example (data jsonb)")
+        .unwrap();
+    let rows: String = examples.iter().map(|line| format!("{line}\n")).collect();
+    let into = r"COPY example FROM STDIN WITH (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')";
+    copy(client, into, &rows).unwrap();
+    client
+        .batch_execute(
+            "DELETE FROM example WHERE NOT ingest.resource_is_valid('fhir', data ->> 'resourceType', data);
+             CREATE FUNCTION pg_temp.bare(data jsonb) RETURNS text LANGUAGE sql AS $$
+                 SELECT CASE (data -> 'meta') - ARRAY['versionId', 'lastUpdated'] WHEN '{}' THEN data - 'meta'
+                     ELSE data #- '{meta,versionId}' #- '{meta,lastUpdated}' END::text $$;
+             CREATE TEMP TABLE differing (type text, id text);
+             DO $$
+             DECLARE type text;
+             BEGIN
+                 FOR type IN SELECT DISTINCT data ->> 'resourceType' FROM example LOOP
+                     EXECUTE format('INSERT INTO fhir.%1$I (data) SELECT data FROM example
+                         WHERE data ->> ''resourceType'' = %1$L', type);
+                     EXECUTE format('INSERT INTO differing SELECT %1$L, e.data ->> ''id'' FROM example AS e
+                         LEFT JOIN fhir.%1$I AS s ON s.id = e.data ->> ''id'' WHERE e.data ->> ''resourceType'' = %1$L
+                         AND pg_temp.bare(s.data) IS DISTINCT FROM pg_temp.bare(e.data)', type);
+                 END LOOP;
+             END $$",
+        )
+        .unwrap();
+    let accepted: i64 = value(client, "SELECT count(*) FROM example");
+    assert!(accepted > 400, "{accepted}");
+    assert_eq!(value::<i64>(client, "SELECT count(*) FROM differing"), 0);
 }

@@ -6,6 +6,7 @@ use crate::pg::{Result, Session, check_for_interrupts};
 use crate::store::{definition, import as store};
 use ingest_engine::definition::fhir;
 use ingest_engine::{Description, Kind};
+use jsonb::Value;
 use std::collections::HashMap;
 
 /// What has changed in the catalog.
@@ -33,19 +34,25 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
     let (mut types, mut kept, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for one in given {
         check_for_interrupts()?;
+        let mut issues = one.issues.clone();
         let outcome = match &one.part {
             Part::Nothing => Outcome::Skipped,
             Part::Type(description, content) => {
                 let before = current.get(description.name.as_str()).copied();
-                let (outcome, next) = next(description, content, before);
-                if let Some(next) = next {
-                    changes.defined.push(next.name.clone());
-                    if outcome == Outcome::Updated {
-                        changes.updated.push(next.name.clone());
+                if let Some(other) = taken(before, &one.url)? {
+                    issues = vec![format!("{} is defined by {other}", description.name)];
+                    Outcome::Skipped
+                } else {
+                    let (outcome, next) = next(description, content, before);
+                    if let Some(next) = next {
+                        changes.defined.push(next.name.clone());
+                        if outcome == Outcome::Updated {
+                            changes.updated.push(next.name.clone());
+                        }
+                        types.push((next, content.as_slice()));
                     }
-                    types.push((next, content.as_slice()));
+                    outcome
                 }
-                outcome
             }
             Part::Kept(reduced) => {
                 let before = store::kept(session, source, reduced.kind.as_str(), &reduced.url)?;
@@ -67,13 +74,30 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
             url: one.url.clone(),
             name: one.name.clone(),
             outcome,
-            issues: one.issues.clone(),
+            issues,
         });
     }
     let described: Vec<_> = types.iter().map(|(at, content)| (at, *content)).collect();
     definition::put_types(session, source, &described)?;
     store::keep(session, source, &kept)?;
     Ok((told, changes))
+}
+
+/// The canonical of another definition that has the name of a type.
+fn taken(before: Option<&store::Current>, url: &str) -> Result<Option<String>> {
+    let Some(before) = before else {
+        return Ok(None);
+    };
+    let known = match Value::read(&before.definition)? {
+        Value::Object(definition) => definition.get(b"url")?,
+        _ => None,
+    };
+    Ok(match known {
+        Some(Value::String(known)) if known != url.as_bytes() => {
+            Some(String::from_utf8_lossy(known).into_owned())
+        }
+        _ => None,
+    })
 }
 
 /// What becomes of a type, and its description in the version that it has then. A resource type

@@ -39,9 +39,21 @@ pub fn make(session: &Session, source: &Name, types: &[&str]) -> Result<()> {
             ends: None,
             indexes: &[],
         };
-        make_tables(session, &shape, *kind != Some(Kind::Root), &[])?;
+        make_tables(session, &shape, *kind != Some(Kind::Root), &[]).map_err(too_many)?;
     }
     Ok(())
+}
+
+/// A transaction that makes many tables needs locks for each, and there is room for so many only.
+fn too_many(error: Error) -> Error {
+    if !error.is_postgres(b"53200") {
+        return error;
+    }
+    Error::refuse(
+        State::TooLarge,
+        "there are more tables than one transaction can lock",
+    )
+    .hint("Import with types => '{}', and make the tables a few at a time; or raise max_locks_per_transaction.")
 }
 
 /// A name of the caller's, for a message: what cannot be a name is not repeated.
