@@ -1,5 +1,6 @@
 //! The envelope of FHIR resources: what the server says, and nothing else, is written and left out
 //! of a comparison.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::envelope::fhir::{Envelope, id, id_is_valid, is_same, write};
 use jsonb::{Object, Value, from_text, to_text};
