@@ -38,23 +38,39 @@ pub fn id_in<'a>(
     }
 }
 
-/// Whether an update leaves `data` as it is; of a FHIR resource the server's members do not count.
-pub fn is_same(
+/// What an update does to `data`.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// Nothing.
+    None,
+    /// It says something else of the server's members alone, which stay as they are stored.
+    OfServer(&'a [u8]),
+    /// It changes what is the client's.
+    OfClient,
+}
+
+/// What an update does to `data`; only a FHIR resource has members of the server's.
+pub fn change<'a>(
     guarded: &Guarded,
     layout: &Layout,
-    old: &Tuple<'_>,
+    old: &Tuple<'a>,
     new: &Tuple<'_>,
-) -> Result<bool> {
-    let same = old.jsonb(layout.data)? == new.jsonb(layout.data)?;
-    if same || guarded.form() != Form::Fhir {
-        return Ok(same);
+) -> Result<Change<'a>> {
+    let (before, after) = (old.jsonb(layout.data)?, new.jsonb(layout.data)?);
+    if before == after {
+        return Ok(Change::None);
     }
-    match (old.json(layout.data)?, new.json(layout.data)?) {
-        (Some(Value::Object(before)), Some(Value::Object(after))) => {
-            Ok(fhir::is_same(before, after)?)
-        }
-        _ => Ok(false),
-    }
+    let (Form::Fhir, Some(before), Some(after)) = (guarded.form(), before, after) else {
+        return Ok(Change::OfClient);
+    };
+    let same = match (Value::read(before)?, Value::read(after)?) {
+        (Value::Object(one), Value::Object(other)) => fhir::is_same(one, other)?,
+        _ => false,
+    };
+    Ok(match same {
+        true => Change::OfServer(before),
+        false => Change::OfClient,
+    })
 }
 
 /// `data` as it is stored in this version; none where it is stored as it was given.

@@ -1,11 +1,14 @@
 //! The guard: the one gate that every write of a guarded table passes.
 //!
 //! It checks the row against its profile, completes contained ids, and owns the version and the
-//! instants; of a FHIR resource it writes them into `data` too. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
+//! instants; of a FHIR resource it writes them into `data` too. It does not know who writes: a verb,
+//! plain SQL, COPY, or another trigger.
 
-use super::{confirm, envelope};
+use super::answer::{Part, Verdict, answer};
+use super::confirm;
+use super::envelope::{self, Change};
 use crate::pg::{
-    Answer, Arg, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, now,
+    Answer, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
@@ -84,14 +87,6 @@ fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
     .hint(format!(
         "Rename the trigger {later}, so that its name sorts before the guard's."
     )))
-}
-
-/// What the guard decides for a row.
-struct Verdict {
-    version: i32,
-    created_at: Instant,
-    updated_at: Instant,
-    profile_version: i32,
 }
 
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
@@ -220,20 +215,17 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     };
     let old_contained = contained_of(&old, &layout)?;
     let is_outdated = unchanged.profile_version != guarded.version();
-    let same_data = envelope::is_same(guarded, &layout, &old, &row)?;
-    // What is the same to the client is kept as it is stored.
-    let kept = |row: &Tuple<'_>| match guarded.form() {
-        Form::Fhir if row.jsonb(layout.data)? != old.jsonb(layout.data)? => {
-            Ok::<_, Error>(old.jsonb(layout.data)?.map_or(Part::AsGiven, Part::Stored))
-        }
-        _ => Ok(Part::AsGiven),
+    let change = envelope::change(guarded, &layout, &old, &row)?;
+    let same_data = !matches!(change, Change::OfClient);
+    let kept = || match change {
+        Change::OfServer(stored) => Part::Stored(stored),
+        Change::None | Change::OfClient => Part::AsGiven,
     };
     if same_data {
         let contained = contained_of(&row, &layout)?;
         // What an older definition let pass is judged by the one that holds now.
         if contained == old_contained && !is_outdated {
-            let data = kept(&row)?;
-            return answer(&row, &layout, &unchanged, None, [data, Part::AsGiven]);
+            return answer(&row, &layout, &unchanged, None, [kept(), Part::AsGiven]);
         }
     }
     let Judgement {
@@ -261,8 +253,7 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             profile_version,
             ..unchanged
         };
-        let data = kept(&row)?;
-        return answer(&row, &layout, &checked, None, [data, contained]);
+        return answer(&row, &layout, &checked, None, [kept(), contained]);
     }
     let changed = Verdict {
         version: current
@@ -303,15 +294,6 @@ fn contained_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<&'a [u8]>
 /// The next instant: now, and later than the last, whatever the clock says.
 pub fn after(last: Instant) -> Instant {
     now().max(last.saturating_add(1))
-}
-
-/// What becomes of `data`, or of `contained`.
-enum Part<'a> {
-    AsGiven,
-    Absent,
-    /// As it was before an update.
-    Stored(&'a [u8]),
-    Written(Vec<u8>),
 }
 
 /// A row as it was before an update.
@@ -425,42 +407,6 @@ fn size(value: Value<'_>) -> usize {
         Value::Object(object) => object.as_bytes().len(),
         _ => 0,
     }
-}
-
-fn answer(
-    row: &Tuple<'_>,
-    layout: &Layout,
-    verdict: &Verdict,
-    fresh_id: Option<&str>,
-    [data, contained]: [Part<'_>; 2],
-) -> Result<Answer> {
-    let mut changes = [
-        (layout.version, Arg::Int4(verdict.version)),
-        (layout.created_at, Arg::Instant(verdict.created_at)),
-        (layout.updated_at, Arg::Instant(verdict.updated_at)),
-        (layout.profile_version, Arg::Int4(verdict.profile_version)),
-        (0, Arg::Null),
-        (0, Arg::Null),
-        (0, Arg::Null),
-    ];
-    let mut count = 4;
-    if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
-        changes[count] = (column, Arg::Text(id));
-        count += 1;
-    }
-    for (column, part) in [(Some(layout.data), &data), (layout.contained, &contained)] {
-        let value = match part {
-            Part::AsGiven => continue,
-            Part::Absent => Arg::Null,
-            Part::Stored(bytes) => Arg::Jsonb(bytes),
-            Part::Written(bytes) => Arg::Jsonb(bytes),
-        };
-        if let Some(column) = column {
-            changes[count] = (column, value);
-            count += 1;
-        }
-    }
-    row.answer_with(&changes[..count])
 }
 
 /// What names the row; `None` where an id is to be generated.

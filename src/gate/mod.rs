@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of the verbs; whoever writes passes it.
 
+mod answer;
 pub mod archive;
 pub mod catalog;
 pub mod column;

@@ -102,6 +102,16 @@ fn definitions_are_created_unchanged_or_updated() {
     let mut sourced = patient("q", "A");
     sourced["meta"] = json!({"source": "urn:x"});
     expect_sqlstate(insert(&mut client, &sourced), "PT422");
+    let refused: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM ingest.profile_revalidate('fhir', 'Patient')",
+    );
+    assert_eq!(refused, 0);
+    let checked: bool = value(
+        &mut client,
+        "SELECT (version, profile_version, data #>> '{meta,versionId}') = (1, 2, '1') FROM fhir.\"Patient\"",
+    );
+    assert!(checked);
     let kept: i64 = value(&mut client, "SELECT count(*) FROM ingest.profile_version");
     assert_eq!(kept, 6);
     let base: String = value(
