@@ -2,11 +2,12 @@
 //! however many rows it takes.
 
 use super::acting::{What, as_owner};
+use super::catalog::Catalog;
 use super::definition::recordset;
 use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, kind, statements};
-use ingest_engine::Kind;
 use ingest_engine::definition::fhir::Reduced;
+use ingest_engine::{Description, Kind};
 use jsonb::{Item, Value};
 
 const CURRENT: &str = "SELECT p.profile, p.version, p.kind, p.definition FROM ingest.profile AS p \
@@ -84,6 +85,16 @@ pub fn current(session: &Session, source: &str, names: &[&str]) -> Result<Vec<Cu
             })
             .collect()
     })
+}
+
+/// What the catalog's rows say of these types.
+pub fn described(session: &Session, source: &str, names: &[&str]) -> Result<Vec<Description>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = Catalog::open(session)?.describe(session, source, names)?;
+    let defined = found.into_iter().filter_map(|found| found.defined);
+    Ok(defined.map(|defined| defined.description).collect())
 }
 
 /// What is defined under these names, in the order of names; `None` for nothing.

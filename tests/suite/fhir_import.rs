@@ -114,6 +114,16 @@ fn definitions_are_created_unchanged_or_updated() {
     assert!(checked);
     let kept: i64 = value(&mut client, "SELECT count(*) FROM ingest.profile_version");
     assert_eq!(kept, 6);
+    // Rows that an older version of the extension made of the same definition.
+    client
+        .batch_execute(
+            "DELETE FROM ingest.property WHERE profile = 'Patient' AND path = 'birthDate'",
+        )
+        .unwrap();
+    let told = import(&mut client, &changed, None).unwrap();
+    assert_eq!(outcomes(&told)[1], ("Patient", "updated", None));
+    let again = import(&mut client, &changed, None).unwrap();
+    assert_eq!(outcomes(&again)[1], ("Patient", "unchanged", None));
     let base: String = value(
         &mut client,
         "SELECT base FROM ingest.profile WHERE profile = 'Patient'",

@@ -30,6 +30,8 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
     let current = store::current(session, source, &names)?;
     let current: HashMap<&str, &store::Current> =
         current.iter().map(|at| (at.name.as_str(), at)).collect();
+    let rows = store::described(session, source, &names)?;
+    let rows: HashMap<&str, &Description> = rows.iter().map(|at| (at.name.as_str(), at)).collect();
     let mut changes = Changes::default();
     let (mut types, mut kept, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for one in given {
@@ -39,11 +41,12 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
             Part::Nothing => Outcome::Skipped,
             Part::Type(description, content) => {
                 let before = current.get(description.name.as_str()).copied();
+                let known = rows.get(description.name.as_str()).copied();
                 if let Some(other) = taken(before, &one.url)? {
                     issues = vec![format!("{} is defined by {other}", description.name)];
                     Outcome::Skipped
                 } else {
-                    let (outcome, next) = next(description, content, before);
+                    let (outcome, next) = next(description, content, before, known);
                     if let Some(next) = next {
                         changes.defined.push(next.name.clone());
                         if outcome == Outcome::Updated {
@@ -106,9 +109,14 @@ fn next(
     description: &Description,
     content: &[u8],
     before: Option<&store::Current>,
+    rows: Option<&Description>,
 ) -> (Outcome, Option<Description>) {
+    // The same definition can have other rows, since a later version of the extension reads it.
+    let same = rows.is_some_and(|rows| {
+        rows.base == description.base && rows.properties == description.properties
+    });
     let version = match before {
-        Some(before) if before.definition == content => return (Outcome::Unchanged, None),
+        Some(before) if same && before.definition == content => return (Outcome::Unchanged, None),
         Some(before) => before.version + 1,
         None => 1,
     };
