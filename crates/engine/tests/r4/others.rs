@@ -98,7 +98,7 @@ fn made_of((number, group, given): &(u64, Group, Json)) -> Vec<Document> {
     }
     let name = name(given);
     let mut documents = vec![Document::new(*group, name.clone(), given.clone())];
-    let is_taken = takes_all() || number % 10 == 0;
+    let is_taken = takes_all() || number % 20 == 0;
     if is_taken && given.to_string().len() <= LARGEST {
         let mutants = mutants::of(given, *number).into_iter();
         let mutants = mutants.filter(|it| it.resource.to_string().len() <= LARGEST_MUTANT);
