@@ -35,9 +35,9 @@ REVOKE EXECUTE ON FUNCTION
 FROM PUBLIC;
 
 CREATE FUNCTION ingest.profile_check(source text, profile text, definition jsonb)
-    RETURNS TABLE (id text, issue jsonb)
+    RETURNS TABLE (type text, id text, issue jsonb)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_check_wrapper';
-COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition of a profile or relationship would refuse, each with the array of its issues, those that break an identity together and references that lead nowhere included; of a contained profile or a type, the rows of the profiles that are made of it, which the paths name. For who may define in the source. Errors: PT404 no such profile, PT409 a definition of another type, PT422 a wrong definition';
+COMMENT ON FUNCTION ingest.profile_check(text, text, jsonb) IS 'A dry run: the stored rows that a new definition of a profile or relationship would refuse, each with the array of its issues, those that break an identity together and references that lead nowhere included; of a contained profile or a type, the rows of the profiles that are made of it. type is the profile whose row it is. For who may define in the source. Errors: PT404 no such profile, PT409 a definition of another type, PT422 a wrong definition';
 
 CREATE FUNCTION ingest.profile_indexes(source text, profile text, definition jsonb DEFAULT NULL)
     RETURNS TABLE (name text, statement text, state text)
@@ -68,9 +68,9 @@ REVOKE EXECUTE ON FUNCTION
     ingest.vocabulary_drop(text, text)
 FROM PUBLIC;
 
-CREATE FUNCTION ingest.profile_json_schema(source text, profile text) RETURNS jsonb
+CREATE FUNCTION ingest.profile_json_schema(source text, profile text, part text DEFAULT 'data', strict boolean DEFAULT false) RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_json_schema_wrapper';
-COMMENT ON FUNCTION ingest.profile_json_schema(text, text) IS 'What the data of a profile must be, as JSON Schema (draft 2020-12). Where JSON Schema can say less than the profile, the schema accepts more. Errors: PT404 no such profile';
+COMMENT ON FUNCTION ingest.profile_json_schema(text, text, text, boolean) IS 'What the data of a profile or relationship must be (part data), or the whole resource or link, as it is written and read (part resource), as JSON Schema (draft 2020-12), with the descriptions of the definition. It accepts whatever the gate accepts; strict refuses null, which counts as absent, and whatever the profile does not name. Where JSON Schema can say less than the profile, both accept more. Errors: PT400 another part, PT404 no such profile';
 
 CREATE FUNCTION ingest.verify(source text DEFAULT NULL)
     RETURNS TABLE (severity text, object text, problem text, hint text)

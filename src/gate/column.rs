@@ -1,6 +1,7 @@
 //! Validation of a column of a table of the user's own.
 
 use crate::pg::{Answer, Call, Error, Event, Result, State, kind};
+use crate::store::reference::Written;
 use crate::store::row::RowKey;
 use crate::store::{find_for_gate, reference, source as sources};
 use ingest_engine::Resource;
@@ -52,7 +53,10 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
         let (checked, report) = guarded.check_elsewhere(&resource)?;
         reference::hold(
             &guarded,
-            RowKey::Id(""),
+            Written {
+                key: RowKey::Id(""),
+                place: None,
+            },
             report,
             checked.references,
             trigger.owner(),

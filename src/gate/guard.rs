@@ -3,12 +3,14 @@
 //! It checks the row against its profile, completes contained ids, and owns the version and the
 //! instants. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
 
-use super::confirm;
+use super::{confirm, place};
 use crate::pg::{
-    Answer, Arg, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, now,
+    Answer, Arg, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple,
+    limits, now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
+use crate::store::reference::Written;
 use crate::store::row::RowKey;
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
 use ingest_engine::issue::Code;
@@ -104,12 +106,16 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         }
     };
     check_key(key)?;
+    let written = Written {
+        key,
+        place: Some(place::next(trigger.relation())),
+    };
     let Judgement {
         contained,
         profile_version,
         report,
         references,
-    } = judge(guarded, &row, &layout, key, None, trigger.owner())?;
+    } = judge(guarded, &row, &layout, written, None, trigger.owner())?;
     let given = row.int4(layout.version).filter(|version| *version != 0);
     // A trigger of somebody's that has seen the id can have told it to another session.
     let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
@@ -120,7 +126,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     };
     // A row that is going to clash is not stored; what an update makes of it is judged as an update.
     if !matches!(before, Before::Living { .. }) {
-        reference::hold(guarded, key, report, references, trigger.owner())?;
+        reference::hold(guarded, written, report, references, trigger.owner())?;
     }
     let first = |version: i32, instant: Instant| Verdict {
         version,
@@ -150,7 +156,10 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         },
         // Who counts versions by himself begins with the first.
         (Before::Never | Before::Nothing, None | Some(1)) => first(1, now()),
-        (_, Some(expected)) => return Err(refusal::stale(guarded, expected, 0)),
+        (_, Some(expected)) => {
+            let row = written.which(guarded).expression(guarded);
+            return Err(refusal::stale(guarded, expected, 0).about(row));
+        }
         (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
     };
     if !generated {
@@ -164,12 +173,12 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
     let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
     let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
+    let written = Written { key, place: None };
+    let of_row = |error: Error| error.about(written.which(guarded).expression(guarded));
     if Some(key) != key_of(&row, &layout)? {
-        return Err(Error::refuse(
-            State::BadRequest,
-            format!("the id of {} cannot change", guarded.name()),
-        )
-        .hint("Create it under the new id, and delete this one."));
+        let message = format!("the id of {} cannot change", guarded.name());
+        let error = refusal::about(guarded, State::BadRequest, message);
+        return Err(of_row(error).hint("Create it under the new id, and delete this one."));
     }
     let current = old.int4(layout.version).unwrap_or_default();
     let (created_at, updated_at) = (
@@ -181,16 +190,14 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         updated_at.unwrap_or_default(),
     );
     if given_at(&row, layout.created_at).is_some_and(|given| given != created_at) {
-        return Err(Error::refuse(
-            State::BadRequest,
-            format!("created_at of {} cannot change", guarded.name()),
-        )
-        .hint("Leave the column out; the guard keeps it."));
+        let message = format!("created_at of {} cannot change", guarded.name());
+        let error = refusal::about(guarded, State::BadRequest, message);
+        return Err(of_row(error).hint("Leave the column out; the guard keeps it."));
     }
     match row.int4(layout.version) {
         // An ORM that locks optimistically asks for the version in WHERE, and writes the next one.
         Some(expected) if expected != current && Some(expected) != current.checked_add(1) => {
-            return Err(refusal::stale(guarded, expected, current));
+            return Err(of_row(refusal::stale(guarded, expected, current)));
         }
         _ => {}
     }
@@ -219,11 +226,11 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         guarded,
         &row,
         &layout,
-        key,
+        written,
         Some((&old, is_outdated)),
         trigger.owner(),
     )?;
-    reference::hold(guarded, key, report, references, trigger.owner())?;
+    reference::hold(guarded, written, report, references, trigger.owner())?;
     let same_contained = match &contained {
         Contained::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
         Contained::Absent => old_contained.is_none(),
@@ -304,7 +311,7 @@ fn judge(
     guarded: &Guarded,
     row: &Tuple<'_>,
     layout: &Layout,
-    key: RowKey<'_>,
+    written: Written<'_>,
     old: Option<(&Tuple<'_>, bool)>,
     owner: Oid,
 ) -> Result<Judgement> {
@@ -317,11 +324,14 @@ fn judge(
         .map(|column| row.json(column))
         .transpose()?
         .flatten();
+    let key = written.key;
     let id = id_of(key);
     let Some(data) = row.json(layout.data)? else {
         let expected = "the column data must not be null: expected a JSON object";
         let issue = Issue::error(Code::Required, guarded.name(), expected);
-        return Err(refusal::of_issues(guarded.name(), &[issue]));
+        let mut report = Report::new(limits());
+        report.push(issue);
+        return Err(refusal::of_row(guarded, &written.which(guarded), report));
     };
     let resource = Resource {
         id,
@@ -340,7 +350,7 @@ fn judge(
     if judged.report.refuses() {
         return Err(reference::refuse(
             guarded,
-            key,
+            written,
             judged.report,
             references,
             owner,
@@ -357,7 +367,8 @@ fn judge(
         Contained::AsGiven => resource.contained.map_or(0, size),
     };
     if size(data) + size_of_contained + ENVELOPE > LARGEST {
-        return Err(refusal::too_large_to_return(guarded));
+        let row = written.which(guarded).expression(guarded);
+        return Err(refusal::too_large_to_return(guarded).about(row));
     }
     Ok(Judgement {
         contained,

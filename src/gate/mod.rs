@@ -8,4 +8,5 @@ pub mod column;
 mod confirm;
 pub mod guard;
 pub mod id;
+mod place;
 pub mod seal;

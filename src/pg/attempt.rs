@@ -97,14 +97,17 @@ fn failure(error: &Error) -> Option<Failure> {
                     && !["XX", "P0"].contains(&&sqlstate[..2])
                 // A policy, or a trigger of the user's own, and not a right that is lacking for all.
                 || sqlstate == "42501" && caught.is_of_row();
-            let message = match caught.constraint() {
-                Some(constraint) => format!("violates the constraint {constraint}"),
-                None => format!("refused with SQLSTATE {sqlstate}"),
+            let state = State::of(&sqlstate);
+            let own = caught.own().filter(|_| state.is_some());
+            let message = match (own, caught.constraint()) {
+                (Some((message, _)), _) => message.to_owned(),
+                (None, Some(constraint)) => format!("violates the constraint {constraint}"),
+                (None, None) => format!("refused with SQLSTATE {sqlstate}"),
             };
             of_data.then_some(Failure {
                 message,
-                outcome: None,
-                state: State::of(&sqlstate),
+                outcome: own.map(|(_, outcome)| outcome.to_owned()),
+                state,
             })
         }
         Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,

@@ -1,7 +1,7 @@
 //! `entry`: where PostgreSQL calls in, and the one frame from which an error is thrown.
 
 use super::call::Call;
-use super::error::{Error, Refusal, Result, ascii, encode};
+use super::error::{Error, Refusal, Result, THROWN_IN, ascii, encode};
 use super::{ffi, kind, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, INT8OID, Oid, Pg_finfo_record, TRIGGEROID};
@@ -56,6 +56,8 @@ enum Thrown {
         message: *const c_char,
         detail: *const c_char,
         hint: *const c_char,
+        /// Schema, table and constraint.
+        names: [*const c_char; 3],
     },
     Postgres(*mut ErrorData),
 }
@@ -166,39 +168,60 @@ fn prepare(error: Error) -> Thrown {
         ),
         Error::OutOfMemory => (encode(b"53200"), "out of memory", None, None),
     };
+    let names = match &error {
+        Error::Refused(refusal) => {
+            let [schema, table] = match &refusal.table {
+                Some(table) => table.each_ref().map(|name| Some(name.as_str())),
+                None => [None, None],
+            };
+            [schema, table, refusal.constraint.as_deref()]
+        }
+        _ => [None; 3],
+    };
     let (message, hint) = (ascii(message), hint.map(ascii));
     let (message, hint) = (message.as_ref(), hint.as_deref());
     let copied = varlena::c_string(Some(message)).and_then(|message| {
+        let [schema, table, constraint] = names.map(varlena::c_string);
         Ok((
             message,
             varlena::c_string(detail)?,
             varlena::c_string(hint)?,
+            [schema?, table?, constraint?],
         ))
     });
     match (error, copied) {
         (Error::Postgres(caught), _) | (_, Err(Error::Postgres(caught))) => {
             Thrown::Postgres(caught.into_raw())
         }
-        (_, Ok((message, detail, hint))) => Thrown::Own {
+        (_, Ok((message, detail, hint, names))) => Thrown::Own {
             code,
             message,
             detail,
             hint,
+            names,
         },
         (_, Err(_)) => Thrown::Own {
             code: encode(b"XX000"),
             message: c"internal error in ingest_ext".as_ptr(),
             detail: core::ptr::null(),
             hint: core::ptr::null(),
+            names: [core::ptr::null(); 3],
         },
     }
 }
+
+/// The fields of an error that name what it is about.
+const NAMES: [c_int; 3] = [
+    pgrx::pg_sys::PG_DIAG_SCHEMA_NAME as c_int,
+    pgrx::pg_sys::PG_DIAG_TABLE_NAME as c_int,
+    pgrx::pg_sys::PG_DIAG_CONSTRAINT_NAME as c_int,
+];
 
 /// # Safety
 /// No caller up to PostgreSQL may own anything that has a destructor, because this leaves by
 /// `longjmp`.
 unsafe fn throw(thrown: Thrown) -> ! {
-    let (code, message, detail, hint) = match thrown {
+    let (code, message, detail, hint, names) = match thrown {
         // SAFETY: the data is CopyErrorData's.
         Thrown::Postgres(error) => unsafe { ffi::ReThrowError(error) },
         Thrown::Own {
@@ -206,7 +229,8 @@ unsafe fn throw(thrown: Thrown) -> ! {
             message,
             detail,
             hint,
-        } => (code, message, detail, hint),
+            names,
+        } => (code, message, detail, hint, names),
     };
     // SAFETY: the sequence is ereport(ERROR, …) written out; "%s" takes exactly one C string, and
     // these are null or C strings in PostgreSQL's memory.
@@ -223,7 +247,12 @@ unsafe fn throw(thrown: Thrown) -> ! {
         if !hint.is_null() {
             ffi::errhint(c"%s".as_ptr(), hint);
         }
-        ffi::errfinish(c"ingest_ext".as_ptr(), 0, c"entry".as_ptr());
+        for (field, name) in NAMES.into_iter().zip(names) {
+            if !name.is_null() {
+                ffi::err_generic_string(field, name);
+            }
+        }
+        ffi::errfinish(THROWN_IN.as_ptr(), 0, c"entry".as_ptr());
     }
     // errfinish(ERROR) does not return.
     std::process::abort()

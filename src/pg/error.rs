@@ -42,6 +42,12 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+    /// What it is about: the first segment of an expression.
+    pub about: Option<String>,
+    /// The schema and the table that it is about, as PostgreSQL's own errors name them.
+    pub table: Option<[String; 2]>,
+    /// The constraint of the table that would be violated.
+    pub constraint: Option<String>,
 }
 
 /// The conditions this extension raises. `docs/errors.md` has the same table; a test compares.
@@ -135,11 +141,15 @@ impl Refusal {
             let text = spaced.as_deref().unwrap_or(detail);
             return Cow::Owned(ascii_json(text).into_owned());
         }
-        let issue = [
+        let about = self.about.as_deref().map(|about| [Item::Text(about)]);
+        let mut issue = vec![
             (&b"severity"[..], Item::Text("error")),
             (b"code", Item::Text(self.state.issue_type())),
             (b"diagnostics", Item::Text(&self.message)),
         ];
+        if let Some(about) = &about {
+            issue.push((b"expression", Item::Array(about)));
+        }
         let issues = [Item::Object(&issue)];
         let outcome = write(&Item::Object(&[
             (b"resourceType", Item::Text("OperationOutcome")),
@@ -161,6 +171,9 @@ impl Error {
             message,
             detail: None,
             hint: None,
+            about: None,
+            table: None,
+            constraint: None,
         }))
     }
 
@@ -171,7 +184,37 @@ impl Error {
             message: format!("no such profile or relationship: {name}"),
             detail: None,
             hint: Some("Its table was dropped while the call waited, or dropped or renamed by hand: ingest.verify lists what is missing.".to_owned()),
+            about: None,
+            table: None,
+            constraint: None,
         }))
+    }
+
+    /// Names the table that it is about.
+    #[must_use]
+    pub fn of_table(mut self, schema: &str, table: &str) -> Self {
+        if let Error::Refused(refusal) = &mut self {
+            refusal.table = Some([schema.to_owned(), table.to_owned()]);
+        }
+        self
+    }
+
+    /// Names the constraint that would be violated.
+    #[must_use]
+    pub fn of_constraint(mut self, name: impl Into<String>) -> Self {
+        if let Error::Refused(refusal) = &mut self {
+            refusal.constraint = Some(name.into());
+        }
+        self
+    }
+
+    /// Says what it is about, where it lists no issues.
+    #[must_use]
+    pub fn about(mut self, what: Option<String>) -> Self {
+        if let Error::Refused(refusal) = &mut self {
+            refusal.about = what;
+        }
+        self
     }
 
     /// Adds what the reader can do about it.
@@ -275,6 +318,9 @@ impl From<jsonb::Malformed> for Error {
     }
 }
 
+/// What the errors of this extension have for the name of their source file.
+pub(super) const THROWN_IN: &CStr = c"ingest_ext";
+
 /// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
 #[derive(Debug)]
 pub struct Caught(NonNull<ErrorData>);
@@ -322,6 +368,16 @@ impl Caught {
     /// The constraint it names.
     pub(super) fn constraint(&self) -> Option<&str> {
         text(self.error().constraint_name)
+    }
+
+    /// What a refusal of this extension says, and its OperationOutcome, neither of which holds a value
+    /// of a document: from where [`super::entry`] throws, whatever statement it has gone through.
+    pub(super) fn own(&self) -> Option<(&str, &str)> {
+        let error = self.error();
+        match text(error.filename) == THROWN_IN.to_str().ok() {
+            true => Some((text(error.message)?, text(error.detail)?)),
+            false => None,
+        }
     }
 
     /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.

@@ -19,6 +19,7 @@ unsafe extern "C-unwind" {
     pub fn errcode(sqlerrcode: c_int) -> c_int;
     pub fn errmsg_internal(format: *const c_char, ...) -> c_int;
     pub fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub fn err_generic_string(field: c_int, text: *const c_char) -> c_int;
     pub fn errhint(format: *const c_char, ...) -> c_int;
     pub fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub fn CopyErrorData() -> *mut ErrorData;

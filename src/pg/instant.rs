@@ -19,6 +19,12 @@ pub fn iso(instant: Instant) -> Result<String> {
     Ok(text.to_string_lossy().into_owned())
 }
 
+/// Whole milliseconds since 1970-01-01 00:00 UTC, those before it too.
+pub fn unix_millis(instant: Instant) -> i64 {
+    // Instants are counted from 2000-01-01.
+    instant.div_euclid(1_000).saturating_add(946_684_800_000)
+}
+
 /// Whole seconds since 1970-01-01 00:00 UTC, those before it too.
 pub fn unix_time(instant: Instant) -> i64 {
     // Instants are counted from 2000-01-01.

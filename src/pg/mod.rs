@@ -45,7 +45,7 @@ pub use composite::{RowSink, Shape};
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
-pub use instant::{iso, unix_time};
+pub use instant::{iso, unix_millis, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;
@@ -60,7 +60,7 @@ pub use relation::{hold_relation, relation};
 pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;
-pub use spi::{About, Arg, Label, Reading, Session, Statement, kind};
+pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
 pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_jsonb, datum_of_text};
@@ -106,6 +106,21 @@ pub fn running_statement() -> usize {
         match ffi::ActiveSnapshotSet() {
             true => ffi::GetActiveSnapshot().addr(),
             false => 0,
+        }
+    }
+}
+
+/// The same, and the command of the transaction that it is, which tells it from those that come after
+/// it, too.
+pub fn running_command() -> (usize, u32) {
+    // SAFETY: as above; a snapshot that is on the stack is a live one.
+    unsafe {
+        match ffi::ActiveSnapshotSet() {
+            true => {
+                let snapshot = ffi::GetActiveSnapshot();
+                (snapshot.addr(), (*snapshot).curcid)
+            }
+            false => (0, 0),
         }
     }
 }

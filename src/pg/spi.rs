@@ -11,7 +11,7 @@ use super::{Instant, ffi, varlena};
 use core::ffi::{c_char, c_int, c_long};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -313,6 +313,34 @@ fn qualified(sql: &str) -> Result<CString> {
     CString::new(sql.as_ref()).map_err(|_| Error::Bug("NUL in SQL".into()))
 }
 
+thread_local! {
+    /// What the innermost statement of ours that is about a table is about.
+    static RUNNING: RefCell<Option<Rc<About>>> = const { RefCell::new(None) };
+}
+
+/// Puts back what was there, whatever happens.
+struct Around(Option<Rc<About>>);
+
+impl Around {
+    fn set(about: &Rc<About>) -> Self {
+        Self(RUNNING.replace(Some(about.clone())))
+    }
+}
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        RUNNING.set(self.0.take());
+    }
+}
+
+/// Whether a statement of ours about this table is running, and not one of somebody else's.
+pub fn is_running(schema: &str, table: &str) -> bool {
+    RUNNING.with_borrow(|running| {
+        let about = running.as_ref();
+        about.is_some_and(|about| about.schema == schema && about.table == table)
+    })
+}
+
 /// A connection to the server programming interface.
 #[derive(Debug)]
 pub struct Session(PhantomData<*mut ()>);
@@ -343,6 +371,7 @@ impl Session {
         // Held until after the execution: what runs within it may make it the oldest of all.
         let kept = statement.plan_for(arguments)?;
         let plan = kept.pointer();
+        let _around = statement.about.as_ref().map(Around::set);
         let mut values = [Datum::null(); Statement::MOST];
         let mut nulls = [b' ' as c_char; Statement::MOST];
         let (values, nulls) = (&mut values, &mut nulls);

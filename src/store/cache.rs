@@ -18,6 +18,7 @@ use crate::pg::{
 };
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::fit;
+use ingest_engine::json_schema::{self, Form};
 use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
@@ -25,7 +26,7 @@ use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
 use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
@@ -385,7 +386,7 @@ impl Guarded {
 
     /// Checks what is stored elsewhere, where the indexes of its table hold nothing.
     pub fn check_elsewhere(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        self.with_loading(|guarded| guarded.check_content(resource))
+        self.with_loading(|guarded| guarded.check_content(resource, Report::new(pg::limits())))
     }
 
     /// As [`Guarded::check`], for a write; if nothing is refused, gives contained resources their
@@ -418,19 +419,19 @@ impl Guarded {
         &self,
         resource: &Resource<'_>,
     ) -> std::result::Result<(Checked, Report), Stop> {
-        let (checked, mut report) = self.check_content(resource)?;
+        let mut report = Report::new(pg::limits());
         let trees = self.indexes.iter().filter(|index| index.is_btree());
         let keys = trees.map(|index| index.paths.as_slice());
         fit::check(self.name(), keys, resource.data, &mut report)?;
-        Ok((checked, report))
+        self.check_content(resource, report)
     }
 
     fn check_content(
         &self,
         resource: &Resource<'_>,
+        mut report: Report,
     ) -> std::result::Result<(Checked, Report), Stop> {
         let (schema, profile) = (&self.source.schema, &self.profile);
-        let mut report = Report::new(pg::limits());
         let checked = ingest_engine::check(schema, profile, resource, pg::limits(), &mut report)?;
         Ok((checked, report))
     }
@@ -480,9 +481,16 @@ impl Guarded {
     }
 
     /// The profile as JSON Schema (draft 2020-12), in text.
-    pub fn json_schema(&self) -> Result<String> {
+    pub fn json_schema(&self, form: Form) -> Result<String> {
+        let names = match form.whole {
+            true => self.with_loading(|guarded| {
+                json_schema::within(&guarded.source.schema, &guarded.profile)
+            })?,
+            false => BTreeSet::from([self.name().to_owned()]),
+        };
+        let said = Session::open(|session| definition::said(session, self.source_name(), &names))?;
         self.with_loading(|guarded| {
-            ingest_engine::json_schema(&guarded.source.schema, &guarded.profile)
+            json_schema::json_schema(&guarded.source.schema, &guarded.profile, form, &said)
                 .map(|schema| schema.to_string())
         })
     }

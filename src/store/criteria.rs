@@ -1,8 +1,9 @@
 //! Searching by criteria: their SQL, and what of it an index serves.
 
 use super::cache::Guarded;
-use super::index::{Index, json, literal, outside, text};
+use super::index::{Index, json, outside, text};
 use super::kept;
+use super::name::literal;
 use super::row::Stored;
 use super::table::Table;
 use crate::pg::{

@@ -4,6 +4,7 @@
 
 use super::acting::{What, as_owner};
 use super::catalog::Ends;
+use super::comment;
 use super::name::Name;
 use super::source::LOCK_ALL;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
@@ -45,24 +46,6 @@ const KEPT: &str = "version pg_catalog.int4 NOT NULL DEFAULT 0, \
 const BOOKKEEPING: &str = "version pg_catalog.int4 NOT NULL, \
      created_at pg_catalog.timestamptz NOT NULL, updated_at pg_catalog.timestamptz NOT NULL, \
      profile_version pg_catalog.int4 NOT NULL";
-const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
-    (
-        "version",
-        "The version, from 1, kept by the guard; written by hand it is the version that the writer expects, or the next one",
-    ),
-    (
-        "created_at",
-        "When the first version was made; kept by the guard",
-    ),
-    (
-        "updated_at",
-        "When this version was made; kept by the guard",
-    ),
-    (
-        "profile_version",
-        "The version of the definition that the row was checked against",
-    ),
-];
 
 /// Creates the table of a profile or relationship, or its history.
 pub fn make(
@@ -148,49 +131,7 @@ pub fn drop_index(session: &Session, source: &Name, index: &str) -> Result<()> {
 
 /// Says what tables that were just made are for, and closes the history.
 pub fn finish(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -> Result<()> {
-    match ends {
-        None => comment(
-            session,
-            source,
-            name,
-            &format!("Resources of the profile {name}"),
-            &[
-                (
-                    "id",
-                    "The id: 1 to 64 letters, digits, hyphens, dots and underscores",
-                ),
-                (
-                    "data",
-                    "The resource's properties, as its profile defines them",
-                ),
-                (
-                    "contained",
-                    "The resources it contains: key to array of {id, type, data}",
-                ),
-            ],
-        )?,
-        Some(ends) => comment(
-            session,
-            source,
-            name,
-            &format!(
-                "Links from {} to {} of the relationship {name}",
-                ends.from, ends.to
-            ),
-            &[
-                (
-                    "id",
-                    "The link's id: <from-type>.<from-id>,<to-type>.<to-id>",
-                ),
-                ("from_id", "The id of the resource that the link goes from"),
-                ("to_id", "The id of the resource that the link goes to"),
-                (
-                    "data",
-                    "The link's own properties, as its relationship defines them",
-                ),
-            ],
-        )?,
-    }
+    comment::put(session, source, name, ends)?;
     close_history(session, source, name)
 }
 
@@ -310,43 +251,6 @@ pub fn seal(history: &str, source: &Name, name: &Name) -> String {
         "CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
          ON {history} FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
     )
-}
-
-/// A text of ours as a SQL literal.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn comment(
-    session: &Session,
-    source: &Name,
-    name: &Name,
-    about: &str,
-    columns: &[(&str, &str)],
-) -> Result<()> {
-    let schema = source.quoted();
-    for (table, about) in [
-        (name.quoted(), about.to_owned()),
-        (
-            format!("\"{name}_history\""),
-            format!("{about}: the versions that have ended, and tombstones (data is null)"),
-        ),
-    ] {
-        session.execute(&format!(
-            "COMMENT ON TABLE {schema}.{table} IS {}",
-            literal(&about)
-        ))?;
-        for (column, about) in BOOKKEEPING_COMMENTS.iter().chain(columns) {
-            session.execute(&format!(
-                "COMMENT ON COLUMN {schema}.{table}.{column} IS {}",
-                literal(about)
-            ))?;
-        }
-    }
-    session.execute(&format!(
-        "COMMENT ON COLUMN {schema}.\"{name}_history\".ended_at IS \
-         'When the next version was made; of a tombstone, null'"
-    ))
 }
 
 /// Whom a lock keeps out.

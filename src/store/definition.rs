@@ -5,13 +5,16 @@ use super::index;
 use super::name::Name;
 use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, statements};
-use ingest_engine::{Definition, Description, Kind, Relationship};
+use ingest_engine::{Definition, Description, Kind, Relationship, Said};
 use jsonb::{Item, Value, write};
+use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
 
 const CURRENT: &str = "SELECT version, kind, definition FROM ingest.profile \
      WHERE source = $1 AND profile = $2";
+const SAID: &str = "SELECT profile, definition FROM ingest.profile \
+     WHERE source = $1 AND profile = ANY ($2)";
 const PUT: &str = "INSERT INTO ingest.profile \
      (source, profile, version, kind, additional_properties, definition) SELECT $1, r.* \
      FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, version pg_catalog.int4, \
@@ -105,6 +108,7 @@ const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary,
 
 statements! {
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXT];
+    SAID_SQL = SAID, [kind::TEXT, kind::TEXTS];
     PUT_SQL = PUT, [kind::TEXT, kind::JSONB];
     PUT_VERSIONS_SQL = PUT_VERSIONS, [kind::TEXT, kind::JSONB];
     CLEAR_PROPERTIES_SQL = CLEAR_PROPERTIES, [kind::TEXT, kind::TEXTS];
@@ -126,6 +130,25 @@ statements! {
     REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
     VOCABULARY_SQL = VOCABULARY, [kind::TEXT, kind::TEXT];
     PUT_VOCABULARY_SQL = PUT_VOCABULARY, [kind::TEXT, kind::TEXT, kind::JSONB];
+}
+
+/// What the definitions of these profiles say in words, by name.
+pub fn said(
+    session: &Session,
+    source: &str,
+    names: &BTreeSet<String>,
+) -> Result<HashMap<String, Said>> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Texts(&names)];
+        let rows = SAID_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        rows.iter()
+            .map(|row| {
+                let definition = row.json(2)?.unwrap_or(Value::Null);
+                Ok((row.string(1)?, Said::read(definition)?))
+            })
+            .collect()
+    })
 }
 
 /// What is defined under a name now.

@@ -111,7 +111,7 @@ fn shown(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     match name.bytes().all(plain) && !name.starts_with(|first: char| first.is_ascii_digit()) {
         true => name.to_owned(),
-        false => format!("\"{name}\""),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
 

@@ -4,7 +4,7 @@
 //! row with a generated id has none, and is not to pay for the question. The guard tells the two
 //! apart by what this backend has just generated.
 
-use crate::pg::{Instant, completed_transactions, statement_start};
+use crate::pg::{Instant, completed_transactions, statement_start, unix_millis};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant as Clock};
@@ -68,6 +68,18 @@ pub fn give() -> String {
 /// of their own.
 pub fn contained() -> String {
     Uuid::now_v7().to_string()
+}
+
+/// Whether an id was made since the client's statement began, whoever made it: it says nothing to who
+/// wrote the statement.
+pub fn is_new(id: &str) -> bool {
+    let made = Uuid::try_parse(id).ok();
+    let made = made.filter(|id| id.get_version_num() == 7);
+    made.and_then(|id| id.get_timestamp()).is_some_and(|at| {
+        let (seconds, nanos) = at.to_unix();
+        let millis = i128::from(seconds) * 1_000 + i128::from(nanos / 1_000_000);
+        millis >= i128::from(unix_millis(statement_start()))
+    })
 }
 
 /// Whether nobody else can have stored `id`: it was made in this statement, or it was given just

@@ -5,7 +5,7 @@
 //! it holds, so that a table's indexes need no list of their own.
 
 use super::ddl;
-use super::name::Name;
+use super::name::{Name, literal};
 use super::table::Table;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, relation};
 use ingest_engine::issue::Code;
@@ -383,13 +383,4 @@ fn steps(path: &str) -> String {
 /// A path up to its first array.
 pub fn outside(path: &str) -> &str {
     path.split("[]").next().unwrap_or_default()
-}
-
-/// A property's name as a SQL literal: it comes from a definition, and can hold anything.
-pub fn literal(name: &str) -> String {
-    let quoted = name.replace('\'', "''");
-    match quoted.contains('\\') {
-        true => format!("E'{}'", quoted.replace('\\', "\\\\")),
-        false => format!("'{quoted}'"),
-    }
 }

@@ -6,6 +6,7 @@ pub mod adopt;
 pub mod batch;
 pub mod cache;
 pub mod catalog;
+pub mod comment;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;

@@ -1,4 +1,4 @@
-//! `Name`: what a source, a profile or a relationship may be called.
+//! `Name`: what a source, a profile or a relationship may be called; and texts that are no names.
 
 use crate::pg::{Error, Result, State};
 use std::fmt;
@@ -65,5 +65,15 @@ fn shown(name: &str) -> String {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Any text as a SQL literal: a property's name, say, which comes from a definition and can hold
+/// anything.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    match quoted.contains('\\') {
+        true => format!("E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
     }
 }

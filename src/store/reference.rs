@@ -4,18 +4,19 @@
 //! many ([`deferred`]) asks when all of it is there, as a deferred constraint does, so that what one
 //! call makes may refer to each other in any direction.
 
-use super::refusal;
+use super::refusal::{self, Which};
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
 use crate::store::acting::on_referrer;
 use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
+use crate::store::id;
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
 use ingest_engine::criteria::{Criterion, Test};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use jsonb::{Item, write};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::mem;
 use std::rc::Rc;
 
@@ -25,15 +26,62 @@ struct Gone {
     id: String,
 }
 
+/// A row as the gate writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// What names it; a column of the user's own has nothing.
+    pub key: RowKey<'a>,
+    /// Its place among those that its statement inserts, from 1.
+    pub place: Option<u32>,
+}
+
+impl Written<'_> {
+    /// Its id.
+    fn id(&self, guarded: &Guarded) -> String {
+        match (self.key, &guarded.ends) {
+            (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
+            (RowKey::Ends(..), None) => String::new(),
+            (RowKey::Id(id), _) => id.to_owned(),
+        }
+    }
+
+    /// Whether nobody else tells it from the others of its statement: a call of ours names the bodies
+    /// that it was given.
+    fn is_nameless(&self, guarded: &Guarded) -> bool {
+        self.key != RowKey::Id("") && !pg::is_running(guarded.source_name(), guarded.name())
+    }
+
+    /// How a refusal tells it from the others of its statement.
+    pub fn which(&self, guarded: &Guarded) -> Which {
+        which(self.is_nameless(guarded), &self.id(guarded), self.place)
+    }
+}
+
+fn which(nameless: bool, id: &str, place: Option<u32>) -> Which {
+    match place {
+        _ if !nameless => Which::Any,
+        Some(place) if id::is_new(id) => Which::Place(place),
+        _ => Which::Id(id.to_owned()),
+    }
+}
+
 /// What a row that was written demands.
 struct Owed {
     source: String,
     profile: String,
     id: String,
+    nameless: bool,
+    place: Option<u32>,
     owner: Oid,
     /// What else is said of it.
     report: Report,
     references: Vec<Reference>,
+}
+
+impl Owed {
+    fn which(&self) -> Which {
+        which(self.nameless, &self.id, self.place)
+    }
 }
 
 /// A row that was written, and what it refers to is not there.
@@ -52,7 +100,12 @@ struct Scope {
     level: i32,
     owed: Vec<Owed>,
     gone: Vec<Gone>,
+    /// What is still to be written, where that is known.
+    coming: Option<Coming>,
 }
+
+/// Rows that a call is to write, by profile and id.
+pub type Coming = HashSet<(String, String)>;
 
 thread_local! {
     static SCOPE: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -74,6 +127,7 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
         level: nest_level(),
         owed: Vec::new(),
         gone: Vec::new(),
+        coming: None,
     };
     let outer = Outer(SCOPE.with(|inner| inner.replace(Some(scope))));
     let done = body()?;
@@ -86,6 +140,28 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
         check_unmissed(gone)?;
     }
     Ok((done, settle(scope.owed)?))
+}
+
+/// Runs `body`, inside of [`deferred`], so that what is refused is told whole: with its references
+/// that lead to nothing that is there or `coming`. What a call around this has said of that holds.
+/// A first try, which writes many rows and may well succeed, does without: what is to come is asked
+/// for only after it has failed.
+pub fn telling<T>(coming: impl FnOnce() -> Coming, body: impl FnOnce() -> T) -> T {
+    let known = |scope: &mut Option<Scope>| scope.as_ref().is_none_or(|at| at.coming.is_some());
+    if SCOPE.with_borrow_mut(known) {
+        return body();
+    }
+    let set = |coming| {
+        SCOPE.with_borrow_mut(|scope| {
+            if let Some(scope) = scope {
+                scope.coming = coming;
+            }
+        });
+    };
+    set(Some(coming()));
+    let done = body();
+    set(None);
+    done
 }
 
 /// As [`pg::attempt`], for work inside of [`deferred`]: what is undone owes nothing.
@@ -137,7 +213,7 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
     let unmet = refused.map(|(row, report)| {
         let guarded = find_for_gate(&row.source, &row.profile)?;
         Ok(Unmet {
-            error: refusal::of_report(&guarded, report),
+            error: refusal::of_row(&guarded, &row.which(), report),
             profile: row.profile,
             id: row.id,
         })
@@ -147,41 +223,46 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
 
 /// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
 /// What the report refuses is refused at once, with those that are missing; but of a call that
-/// writes many the targets may be still to come, and are not looked for.
+/// writes many the targets may be still to come, and are looked for only by who is [`telling`].
 pub fn hold(
     guarded: &Guarded,
-    key: RowKey<'_>,
+    written: Written<'_>,
     report: Report,
     references: Vec<Reference>,
     owner: Oid,
 ) -> Result<()> {
     if references.is_empty() {
         return match report.refuses() {
-            true => Err(refusal::of_report(guarded, report)),
+            true => Err(refusal::of_row(guarded, &written.which(guarded), report)),
             false => Ok(()),
         };
     }
-    let id = match (key, &guarded.ends) {
-        (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
-        (RowKey::Ends(..), None) => String::new(),
-        (RowKey::Id(id), _) => id.to_owned(),
-    };
-    let owed = Owed {
+    let mut owed = Owed {
         source: guarded.source_name().to_owned(),
         profile: guarded.name().to_owned(),
-        id,
+        id: written.id(guarded),
+        nameless: written.is_nameless(guarded),
+        place: written.place,
         owner,
         report,
         references,
     };
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
-        Some(scope) if scope.level == nest_level() => match owed.report.refuses() {
-            true => Err(refusal::of_report(guarded, owed.report)),
-            false => {
-                scope.owed.push(owed);
-                Ok(None)
+        Some(scope) if scope.level == nest_level() => {
+            match (&scope.coming, owed.report.refuses()) {
+                (None, true) => Err(refusal::of_row(guarded, &owed.which(), owed.report)),
+                (Some(coming), true) => {
+                    let comes =
+                        |at: &Reference| coming.contains(&(at.profile.clone(), at.id.clone()));
+                    owed.references.retain(|reference| !comes(reference));
+                    Ok(Some(owed))
+                }
+                (_, false) => {
+                    scope.owed.push(owed);
+                    Ok(None)
+                }
             }
-        },
+        }
         _ => Ok(Some(owed)),
     })?;
     let unmet = now.map_or_else(|| Ok(Vec::new()), |owed| settle(vec![owed]))?;
@@ -194,12 +275,12 @@ pub fn hold(
 /// The refusal of a row whose report refuses it.
 pub fn refuse(
     guarded: &Guarded,
-    key: RowKey<'_>,
+    written: Written<'_>,
     report: Report,
     references: Vec<Reference>,
     owner: Oid,
 ) -> Error {
-    match hold(guarded, key, report, references, owner) {
+    match hold(guarded, written, report, references, owner) {
         Err(error) => error,
         Ok(()) => Error::Bug("a row that is refused was held".into()),
     }

@@ -1,15 +1,57 @@
 //! The refusals that several verbs and the gate share, each worded once.
 
 use crate::pg::{Error, Failure, State, limits};
+use crate::store::name::literal;
 use crate::store::{Guarded, Name};
 use ingest_engine::{Issue, Report, operation_outcome};
+use serde_json::Value as Json;
+
+/// How one of the rows that a statement writes is told from the others.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// It need not be: there is only one, or the call that writes it says which it is.
+    Any,
+    /// By its id, which who writes it knows.
+    Id(String),
+    /// By its place in the statement, from 1.
+    Place(u32),
+}
+
+impl Which {
+    /// The row, as an expression begins with it.
+    pub fn expression(&self, guarded: &Guarded) -> Option<String> {
+        match self {
+            Self::Id(id) => Some(format!("{}/{id}", guarded.name())),
+            Self::Any | Self::Place(_) => None,
+        }
+    }
+}
+
+/// A refusal about a guarded table, which the error names.
+pub fn about(guarded: &Guarded, state: State, message: impl Into<String>) -> Error {
+    Error::refuse(state, message).of_table(guarded.source_name(), guarded.name())
+}
+
+/// As [`of_report`], of one row of a statement.
+pub fn of_row(guarded: &Guarded, which: &Which, mut report: Report) -> Error {
+    match which {
+        Which::Any => of_report(guarded, report),
+        Which::Id(id) => {
+            report.name_row(guarded.name(), id);
+            of_report(guarded, report)
+        }
+        // The first is the first that is refused, if nothing else is said.
+        Which::Place(1) => of_report(guarded, report),
+        Which::Place(place) => of_report(guarded, report).in_part(&format!("row {place}")),
+    }
+}
 
 /// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
 pub fn of_report(guarded: &Guarded, report: Report) -> Error {
     let too_deep = report.is_too_deep();
     let issues = report.into_issues();
     if !too_deep {
-        let error = of_issues(guarded.name(), &issues);
+        let error = of_issues(guarded, &issues);
         return match guarded.is_relationship() {
             true => error.hint(
                 "DETAIL lists the issues; ingest.relationship_validate lists them without writing.",
@@ -17,7 +59,8 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
             false => error,
         };
     }
-    Error::refuse(
+    about(
+        guarded,
         State::TooLarge,
         format!("{} nests too deep", guarded.name()),
     )
@@ -26,7 +69,7 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
 }
 
 /// Issues that refuse a resource, as an error: PT422.
-pub fn of_issues(profile: &str, issues: &[Issue]) -> Error {
+pub fn of_issues(guarded: &Guarded, issues: &[Issue]) -> Error {
     let refused = issues
         .iter()
         .filter(|issue| issue.severity.refuses())
@@ -37,12 +80,13 @@ pub fn of_issues(profile: &str, issues: &[Issue]) -> Error {
         false if refused == 1 => "1 issue".to_owned(),
         false => format!("{refused} issues"),
     };
-    Error::refuse(
-        State::Unprocessable,
-        format!("{profile} does not conform to its profile: {count}"),
-    )
-    .detail(operation_outcome(issues))
-    .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")
+    let message = format!(
+        "{} does not conform to its profile: {count}",
+        guarded.name()
+    );
+    about(guarded, State::Unprocessable, message)
+        .detail(operation_outcome(issues))
+        .hint("DETAIL lists the issues; ingest.resource_validate lists them without writing.")
 }
 
 /// Issues of a definition.
@@ -68,7 +112,8 @@ pub fn not_found(guarded: &Guarded) -> Error {
     } else {
         "resource"
     };
-    Error::refuse(
+    about(
+        guarded,
         State::NotFound,
         format!("no such {what} in {}", guarded.name()),
     )
@@ -80,7 +125,8 @@ pub fn gone(guarded: &Guarded) -> Error {
         true => ("link", "unlinked"),
         false => ("resource", "deleted"),
     };
-    Error::refuse(
+    about(
+        guarded,
         State::Gone,
         format!("the {what} in {} was {done}", guarded.name()),
     )
@@ -103,7 +149,8 @@ pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
         0 => "there is none".to_owned(),
         current => format!("it is {current}"),
     };
-    Error::refuse(
+    about(
+        guarded,
         State::PreconditionFailed,
         format!("version {expected} of {name} is expected, but {is}"),
     )
@@ -114,12 +161,13 @@ pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
 pub fn exists(guarded: &Guarded) -> Error {
     let name = guarded.name();
     match guarded.is_relationship() {
-        true => Error::refuse(
+        true => about(
+            guarded,
             State::Conflict,
             format!("the two are linked already in {name}"),
         )
         .hint("A relationship holds at most one link between the same two resources."),
-        false => Error::refuse(State::Conflict, format!("the id exists in {name}")).hint(
+        false => about(guarded, State::Conflict, format!("the id exists in {name}")).hint(
             "Use ingest.resource_upsert to replace it, or leave the id out to get a new one.",
         ),
     }
@@ -143,14 +191,16 @@ pub fn of_write(guarded: &Guarded, error: Error) -> Error {
         (Some(ends), "_from_one") if unique => too_many(guarded, "from", &ends.from),
         (Some(ends), "_to_one") if unique => too_many(guarded, "to", &ends.to),
         (None, _) if unique => identity_taken(guarded, constraint),
-        _ => error,
+        _ => return error,
     }
+    .of_constraint(constraint)
 }
 
 /// What a link is to begin or end at is not there.
 fn no_end(guarded: &Guarded, end: &str, kind: &str) -> Error {
     let name = guarded.name();
-    Error::refuse(
+    about(
+        guarded,
         State::NotFound,
         format!("the {end} end of {name} does not exist: no such {kind}"),
     )
@@ -159,7 +209,8 @@ fn no_end(guarded: &Guarded, end: &str, kind: &str) -> Error {
 
 fn too_many(guarded: &Guarded, end: &str, kind: &str) -> Error {
     let name = guarded.name();
-    Error::refuse(
+    about(
+        guarded,
         State::Conflict,
         format!("the {end} end of {name} is linked already"),
     )
@@ -177,7 +228,8 @@ fn identity_taken(guarded: &Guarded, constraint: &str) -> Error {
         indexes.find(|index| index.unique && index.name(&name) == constraint)
     });
     let Some(index) = index else {
-        return Error::refuse(
+        return about(
+            guarded,
             State::Conflict,
             format!("an identity of {profile} is taken"),
         )
@@ -185,30 +237,60 @@ fn identity_taken(guarded: &Guarded, constraint: &str) -> Error {
             "The unique index {constraint} says what identifies a resource."
         ));
     };
-    let criteria: Vec<_> = index
-        .paths
-        .iter()
-        .map(|at| format!("\"{at}\": ..."))
-        .collect();
+    let criteria: Vec<_> = index.paths.iter().map(|at| (at.as_str(), "...")).collect();
     let named = index.named();
     let message = format!("the identity ({named}) of {profile} is taken");
-    Error::refuse(State::Conflict, message).hint(format!(
-        "SELECT id FROM ingest.resource_search('{source}', '{profile}', '{{{}}}') finds the other row, if you may see it.",
-        criteria.join(", ")
+    about(guarded, State::Conflict, message).hint(format!(
+        "{} finds the other row, if you may see it.",
+        search(source, profile, &criteria)
     ))
+}
+
+/// A search for a person to type: by paths, each with its value in JSON. The paths come from a
+/// definition, and can hold anything.
+fn search(source: &str, profile: &str, criteria: &[(&str, &str)]) -> String {
+    let members = criteria
+        .iter()
+        .map(|(path, value)| format!("{}: {value}", Json::from(*path)));
+    let criteria = format!("{{{}}}", members.collect::<Vec<_>>().join(", "));
+    format!(
+        "SELECT id FROM ingest.resource_search('{source}', '{profile}', {})",
+        literal(&criteria)
+    )
+}
+
+/// Says who has the identity that an error is about, where the caller may see it.
+pub fn taken_by<'h>(
+    guarded: &Guarded,
+    mut error: Error,
+    holder: impl FnOnce(&str) -> Option<&'h str>,
+) -> Error {
+    if let Error::Refused(refusal) = &mut error
+        && refusal.state == State::Conflict
+        && let Some(id) = refusal.constraint.as_deref().and_then(holder)
+    {
+        refusal.message.push_str(&format!(" by {id}"));
+        refusal.hint = Some(format!(
+            "ingest.resource_read('{}', '{}', '{id}') reads it, unless this call was to make it.",
+            guarded.source_name(),
+            guarded.name()
+        ));
+    }
+    error
 }
 
 /// Whether that is why an attempt failed, so that it may go well when the other has given it away.
 pub fn is_of_identity(failure: &Failure) -> bool {
     failure.state == Some(State::Conflict)
-        && failure.message.ends_with(" is taken")
+        && failure.message.contains(" is taken")
         && (failure.message.contains("an identity of ")
             || failure.message.contains("the identity ("))
 }
 
 /// A resource could be stored, and never be returned.
 pub fn too_large_to_return(guarded: &Guarded) -> Error {
-    Error::refuse(
+    about(
+        guarded,
         State::TooLarge,
         format!(
             "the resource in {} is too large to be returned",
@@ -220,7 +302,8 @@ pub fn too_large_to_return(guarded: &Guarded) -> Error {
 
 /// A trigger of the user's own took the row away.
 pub fn swallowed(guarded: &Guarded) -> Error {
-    Error::refuse(
+    about(
+        guarded,
         State::Conflict,
         format!(
             "the write to {} was undone by a trigger or a policy",
@@ -234,7 +317,8 @@ pub fn swallowed(guarded: &Guarded) -> Error {
 
 /// What is there was committed after the transaction's snapshot was taken.
 pub fn too_new(guarded: &Guarded) -> Error {
-    Error::refuse(
+    about(
+        guarded,
         State::SerializationFailure,
         format!(
             "a match in {} was committed after this transaction began",
@@ -256,22 +340,28 @@ pub fn referred_to(profile: &str, by: &str) -> Error {
 /// A reference still needs a row that is to be deleted.
 pub fn still_needed(guarded: &Guarded, referrer: &Guarded, path: &str, named: &str) -> Error {
     let (name, by) = (guarded.name(), referrer.name());
-    let error = Error::refuse(
+    let error = about(
+        guarded,
         State::Conflict,
         format!("a resource in {name} is still referred to by {by} ({path})"),
     );
     match referrer.is_relationship() || path.starts_with(by) {
         true => error.hint("Change or delete what refers to it first."),
         false => error.hint(format!(
-            "SELECT id FROM ingest.resource_search('{}', '{by}', '{{\"{path}\": \"{named}\"}}') lists what refers to it; change or delete that first.",
-            guarded.source_name()
+            "{} lists what refers to it; change or delete that first.",
+            search(
+                guarded.source_name(),
+                by,
+                &[(path, &Json::from(named).to_string())]
+            )
         )),
     }
 }
 
 /// There is no such version.
 pub fn no_version(guarded: &Guarded) -> Error {
-    Error::refuse(
+    about(
+        guarded,
         State::NotFound,
         format!("no such version in {}", guarded.name()),
     )

@@ -51,7 +51,11 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
                     }
                     if report.refuses() {
                         let issues = issues_of(&operation_outcome(&report.into_issues()))?;
-                        sink.push(&[Arg::Text(&stored.id), Arg::jsonb(issues.as_deref())])?;
+                        sink.push(&[
+                            Arg::Text(draft.name()),
+                            Arg::Text(&stored.id),
+                            Arg::jsonb(issues.as_deref()),
+                        ])?;
                     }
                     check_for_interrupts()
                 })

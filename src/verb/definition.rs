@@ -2,12 +2,13 @@
 
 use crate::pg::{Answer, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::{self, Lock, Named};
+use crate::store::definition::Current;
 use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
-use crate::store::{Guarded, Name, source};
-use ingest_engine::Kind;
-use jsonb::{Item, write};
+use crate::store::{Guarded, Name, comment, source};
+use ingest_engine::{Kind, Said};
+use jsonb::{Item, Value, write};
 use std::rc::Rc;
 
 /// What a definition did.
@@ -134,6 +135,21 @@ pub fn too_many_tables(error: Error) -> Error {
         "Drop the profiles first, each or a few in a transaction of its own, with \
          ingest.profile_drop; or raise max_locks_per_transaction.",
     )
+}
+
+/// What the current definition says in words; nothing where there is none.
+pub fn said_before(current: Option<&Current>) -> Result<Said> {
+    match current {
+        Some(current) => Ok(Said::read(Value::read(&current.definition)?)?),
+        None => Ok(Said::default()),
+    }
+}
+
+/// Says in the comments of the tables what a definition says in words.
+pub fn describe_tables(session: &Session, shape: &Shape<'_>, said: &Said) -> Result<()> {
+    source::as_schema_owner(session, shape.source.as_str(), || {
+        comment::describe(session, shape.source, shape.name, shape.ends, said)
+    })
 }
 
 /// Makes the tables of what is defined, or puts right what is missing of them. Of what is new,

@@ -7,6 +7,7 @@ pub mod adopt;
 mod body;
 pub mod bundle;
 pub mod check;
+mod clash;
 pub mod criteria;
 mod definition;
 pub mod http;

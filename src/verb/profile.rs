@@ -1,6 +1,6 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
-use super::definition::{Defined, drop_tables, make_tables, named};
+use super::definition::{Defined, describe_tables, drop_tables, make_tables, named, said_before};
 use super::resource;
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::Lock;
@@ -8,7 +8,7 @@ use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
-use ingest_engine::{Definition, Kind};
+use ingest_engine::{Definition, Form, Kind, Said};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -34,6 +34,7 @@ fn put(
     if let Some(current) = &current
         && current.definition == *bytes
     {
+        let said = Said::read(given)?;
         let repaired = current.kind == Kind::Root && {
             let known = find(source.as_str(), profile.as_str())?;
             let shape = Shape {
@@ -42,7 +43,11 @@ fn put(
                 ends: None,
                 indexes: &known.indexes,
             };
-            make_tables(session, &shape, false, &[])?
+            let repaired = make_tables(session, &shape, false, &[])?;
+            if repaired && said != Said::default() {
+                describe_tables(session, &shape, &said)?;
+            }
+            repaired
         };
         return Ok((Defined::again(repaired), current.version));
     }
@@ -73,6 +78,10 @@ fn put(
             check_builds(session, &shape, &before)?;
         }
         make_tables(session, &shape, current.is_none(), &dropped)?;
+        let (before, said) = (said_before(current.as_ref())?, Said::read(given)?);
+        if before != said {
+            describe_tables(session, &shape, &said)?;
+        }
     }
     let row = definition::Row {
         read: &read,
@@ -164,10 +173,22 @@ pub fn kind_changes(profile: &Name, kind: Kind) -> Error {
     }
 }
 
-/// `ingest.profile_json_schema(source, profile)`: what the data of a profile must be, for others.
+/// `ingest.profile_json_schema(source, profile, part, strict)`: what the data of a profile must be,
+/// or the whole resource, for others.
 pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
-    let schema = from_text(&guarded.json_schema()?)
+    let whole = match call.text(2)? {
+        None | Some("data") => false,
+        Some("resource") => true,
+        Some(_) => {
+            let message = "part is not data or resource";
+            return Err(Error::refuse(State::BadRequest, message).hint(
+                "'data': what data must be; 'resource': the whole resource, with what it contains.",
+            ));
+        }
+    };
+    let strict = call.bool(3)?;
+    let schema = from_text(&guarded.json_schema(Form { whole, strict })?)
         .map_err(|_| Error::Bug("a JSON Schema is not JSON".into()))?;
     datum_of_jsonb(&schema)
 }

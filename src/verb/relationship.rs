@@ -1,7 +1,7 @@
 //! `ingest.relationship_define(source, relationship, definition)`,
 //! `ingest.relationship_drop(source, relationship, cascade)`
 
-use super::definition::{Defined, drop_tables, make_tables};
+use super::definition::{Defined, describe_tables, drop_tables, make_tables, said_before};
 use super::profile::holds_rows;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::catalog::Ends;
@@ -10,7 +10,7 @@ use crate::store::health::Shape;
 use crate::store::refusal;
 use crate::store::{Name, cache, definition, find, index, source};
 use ingest_engine::issue::Code;
-use ingest_engine::{Issue, Kind, Relationship};
+use ingest_engine::{Issue, Kind, Relationship, Said};
 use jsonb::Value;
 
 /// Defines a relationship: the first version makes its link table.
@@ -43,7 +43,14 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         if current.definition == *bytes {
             let known = find(source.as_str(), name.as_str())?;
             let ends = known.ends.as_ref();
-            let repaired = make_tables(session, &shape(source, name, ends), false, &[])?;
+            let shape = shape(source, name, ends);
+            let (repaired, said) = (
+                make_tables(session, &shape, false, &[])?,
+                Said::read(given)?,
+            );
+            if repaired && said != Said::default() {
+                describe_tables(session, &shape, &said)?;
+            }
             return Ok((Defined::again(repaired), current.version));
         }
     }
@@ -68,7 +75,12 @@ fn put(session: &Session, source: &Name, name: &Name, given: Value<'_>) -> Resul
         }
     };
     let is_new = current.is_none();
-    make_tables(session, &shape(source, name, Some(&made)), is_new, &[])?;
+    let shape = shape(source, name, Some(&made));
+    make_tables(session, &shape, is_new, &[])?;
+    let (before, said) = (said_before(current.as_ref())?, Said::read(given)?);
+    if before != said {
+        describe_tables(session, &shape, &said)?;
+    }
     let row = definition::Row {
         read: &read.definition,
         version,

@@ -55,6 +55,19 @@ pub struct Issue {
     pub diagnostics: String,
 }
 
+impl Issue {
+    /// The path without the row that it names: `Patient.name` of `Patient/p1.name`. Ids have no dots
+    /// here.
+    pub fn without_row(&self, profile: &str) -> String {
+        let path = self.expression.first().map_or("", String::as_str);
+        let named = path
+            .strip_prefix(profile)
+            .filter(|rest| rest.starts_with('/'));
+        let rest = named.map(|rest| rest.find('.').map_or("", |at| &rest[at..]));
+        rest.map_or_else(|| path.to_owned(), |rest| format!("{profile}{rest}"))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OperationOutcome {

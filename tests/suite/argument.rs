@@ -173,7 +173,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'{\"issue\": [{\"severity\": \"error\", \"code\": \"invalid\"}]}'"],
     ),
     ("moment", &["'2024'"]),
-    ("profile_json_schema", &["'clinic'", "'office'"]),
+    (
+        "profile_json_schema",
+        &["'clinic'", "'office'", "'resource'", "true"],
+    ),
     ("verify", &["'clinic'"]),
     ("source_catalog", &["'clinic'"]),
     (

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use ingest_tests::refusal::issues;
 use ingest_tests::server::{self, Log};
 use ingest_tests::{Database, expect_sqlstate, psql};
-use postgres::error::DbError;
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
@@ -188,7 +187,16 @@ fn nonconforming_row_by_any_way_is_refused_in_the_same_words() {
     let first = &refusals[0];
     assert_eq!(issues(first).len(), 6, "{:?}", issues(first));
     for other in &refusals {
-        assert_eq!(words(other), words(first));
+        // A row whose id its writer knows is named.
+        let detail = other.detail().map(|detail| {
+            let detail = detail.replace("office/new.", "office.");
+            detail.replace("office/old.", "office.")
+        });
+        assert_eq!(detail.as_deref(), first.detail());
+        assert_eq!(
+            (other.message(), other.hint()),
+            (first.message(), first.hint())
+        );
     }
     assert_eq!(
         value::<i64>(
@@ -216,10 +224,6 @@ fn refusal_to_a_client_of_another_encoding_is_whole() {
         "{}",
         session.output
     );
-}
-
-fn words(refusal: &DbError) -> (&str, Option<&str>, Option<&str>) {
-    (refusal.message(), refusal.detail(), refusal.hint())
 }
 
 // -- 3: a user's error ---------------------------------------------------------------------------

@@ -297,7 +297,7 @@ fn match_that_the_bundle_makes_itself_is_an_overlap() {
         assert!(
             refused
                 .message()
-                .ends_with("the identity (mrn) of p is taken"),
+                .contains("the identity (mrn) of p is taken"),
             "{operations}: {refused:?}"
         );
     }

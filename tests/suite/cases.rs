@@ -260,7 +260,11 @@ fn write(transaction: &mut Transaction, source: &str, case: &Case) -> Result<(),
     };
     match transaction.execute(statement, &[&case.id, &case.data, &case.contained]) {
         Err(error) => {
-            same(&case.issues, &issues_of(&error)?).map_err(|why| format!("the gate: {why}"))
+            let mut issues = issues_of(&error)?;
+            for issue in issues.iter_mut().filter(|at| !at.expression.is_empty()) {
+                issue.expression = vec![issue.without_row(&case.profile)];
+            }
+            same(&case.issues, &issues).map_err(|why| format!("the gate: {why}"))
         }
         Ok(_) if case.is_refused() => Err("the gate lets it through".to_owned()),
         Ok(_) => {

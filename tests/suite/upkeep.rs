@@ -257,7 +257,45 @@ fn check_lists_what_only_other_rows_or_profiles_can_tell() {
         };
         assert_eq!(told, expected, "{end}");
     }
-    let sql = "SELECT ingest.profile_check('s', $1, $2)";
+    // A profile that contains it through another is named, and each by its own rows.
+    let deep = json!({"type": "CONTAINED", "contained": {"in": {"types": ["part"]}}});
+    let other = json!({"type": "ROOT", "contained": {"deep": {"types": ["box"]}}});
+    for (name, definition) in [("box", &deep), ("store", &other)] {
+        clinic::define(&mut client, "s", name, definition).unwrap();
+    }
+    client
+        .batch_execute(
+            r#"INSERT INTO s.store (id, data, contained) VALUES
+                 ('d', '{}', '{"deep": [{"data": {}, "contained": {"in": [{"data": {"name": "long"}}]}}]}')"#,
+        )
+        .unwrap();
+    let sql = "SELECT type || '/' || id || ' ' || (issue #>> '{0,expression,0}')
+               FROM ingest.profile_check('s', $1, $2)";
+    let mut named = |name: &str, definition: &Value| -> Vec<String> {
+        let rows = client.query(sql, &[&name, definition]).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(
+        named("part", &short),
+        [
+            "pt/d pt.contained.parts[0].data.name",
+            "store/d store.contained.deep[0].contained.in[0].data.name"
+        ]
+    );
+    assert_eq!(
+        named(
+            "pt",
+            &json!({"type": "ROOT", "contained": free["contained"], "additionalProperties": true,
+            "properties": {"mrn": {"type": "integer"}}})
+        ),
+        ["a", "b", "c", "d", "e"].map(|id| format!("pt/{id} pt.mrn"))
+    );
+    let mut one = link("0:*");
+    one["from"]["cardinality"] = json!("0:1");
+    assert_eq!(
+        named("knows", &one),
+        ["knows/pt.a,pt.b knows.from", "knows/pt.a,pt.c knows.from"]
+    );
     expect_sqlstate(client.query(sql, &[&"part", &free]), "PT409");
 }
 

@@ -1,7 +1,7 @@
 //! Validation without the gate: dry runs, and the columns of a user's own tables.
 
 use ingest_tests::expect_sqlstate;
-use ingest_tests::refusal::{issues, outcome_issues};
+use ingest_tests::refusal::{Issue, issues, outcome_issues};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -313,4 +313,158 @@ fn references_that_lead_nowhere_stand_in_document_order() {
             .collect();
         assert_eq!(paths.join(" "), expected, "{body}");
     }
+}
+
+/// The lists of one body, by each call that writes it, and by who only asks.
+fn lists(client: &mut Client, profile: &str, body: &Value) -> Vec<(&'static str, Vec<Issue>)> {
+    let asked = outcome_issues(validate(client, profile, body).unwrap());
+    let mut lists = vec![("resource_validate", asked)];
+    let mut refused = |verb: &'static str, sql: &str, value: &Value| {
+        let mut transaction = client.transaction().unwrap();
+        let refusal = expect_sqlstate(transaction.query(sql, &[&profile, value]), "PT422");
+        lists.push((verb, issues(&refusal)));
+    };
+    refused(
+        "create",
+        "SELECT ingest.resource_create('clinic', $1, $2)",
+        body,
+    );
+    refused(
+        "upsert",
+        "SELECT ingest.resource_upsert('clinic', $1, 'new', $2)",
+        body,
+    );
+    refused(
+        "create_if",
+        "SELECT ingest.resource_create_if('clinic', $1, '{\"b\": 7}', $2)",
+        body,
+    );
+    refused(
+        "load",
+        "SELECT ingest.resource_load('clinic', $1, $2)",
+        &json!([{"data": {}}, body]),
+    );
+    for operations in [
+        json!([{"operation": "create", "profile": profile, "body": body}]),
+        json!([{"operation": "create", "profile": profile, "body": {"data": {}}},
+               {"operation": "create", "profile": profile, "body": body}]),
+        json!([{"operation": "create", "profile": profile, "body": {"data": {}}},
+               {"operation": "create_if", "profile": profile, "criteria": {"b": 7}, "body": body}]),
+    ] {
+        let bundle = json!({"operations": operations});
+        let sql = "SELECT ingest.bundle_apply('clinic', $2) WHERE $1::text <> ''";
+        refused("bundle", sql, &bundle);
+    }
+    let sql = "SELECT issue FROM ingest.resource_load('clinic', $1, $2, on_error => 'report') WHERE ordinal = 2";
+    let bodies = json!([{"data": {}}, body, {"data": {}}]);
+    let reported: Value = client.query_one(sql, &[&profile, &bodies]).unwrap().get(0);
+    lists.push((
+        "report",
+        outcome_issues(json!({"resourceType": "OperationOutcome", "issue": reported})),
+    ));
+    lists
+}
+
+/// Whoever refuses a body lists the same: all that is wrong with it, in its order, the references
+/// that lead nowhere included, and what is too long for an index in its place.
+#[test]
+fn refusal_by_any_call_is_the_same_list() {
+    let database = clinic::database("validate");
+    let mut client = database.connect();
+    let reference = json!({"type": "reference", "target": ["office", "visit"], "enforce": true});
+    let definition = json!({"type": "ROOT", "indexes": [["m"]], "properties": {
+        "a": reference, "b": {"type": "integer"}, "c": reference, "m": {"type": "symbol"},
+        "z": {"type": "integer"}}});
+    clinic::define(&mut client, "clinic", "visit", &definition).unwrap();
+    client
+        .batch_execute("INSERT INTO clinic.office (id, data) VALUES ('there', '{}')")
+        .unwrap();
+    let (gone, there) = (
+        json!({"reference": "office/gone"}),
+        json!({"reference": "office/there"}),
+    );
+    let long = "x".repeat(3_000);
+    for (data, expected) in [
+        (json!({"a": gone, "b": "x"}), "a.reference b"),
+        (json!({"a": gone, "b": 1}), "a.reference"),
+        (json!({"a": there, "b": "x", "c": gone}), "b c.reference"),
+        (
+            json!({"a": gone, "b": "x", "c": gone, "m": long, "z": "x"}),
+            "a.reference b c.reference m z",
+        ),
+        (json!({"b": "x", "m": long, "z": "x"}), "b m z"),
+    ] {
+        let body = json!({"data": data});
+        for (verb, list) in lists(&mut client, "visit", &body) {
+            let paths: Vec<&str> = list
+                .iter()
+                .map(|issue| issue.expression[0].strip_prefix("visit.").unwrap())
+                .collect();
+            assert_eq!(paths.join(" "), expected, "{verb}: {list:?}");
+        }
+    }
+}
+
+/// What a body refers to is not missing if the same call writes it, in any order; of what a load
+/// could not write it is told at the end.
+#[test]
+fn references_to_what_the_call_writes_are_listed_only_where_it_is_refused() {
+    let database = clinic::database("validate");
+    let mut client = database.connect();
+    let reference = json!({"type": "reference", "target": ["visit"], "enforce": true});
+    let definition = json!({"type": "ROOT", "properties": {
+        "a": reference, "b": {"type": "integer"}, "c": reference}});
+    clinic::define(&mut client, "clinic", "visit", &definition).unwrap();
+    let to = |id: &str| json!({"reference": format!("visit/{id}")});
+    let bodies = json!([
+        {"id": "z", "data": {"a": to("y"), "b": "x", "c": to("z")}},
+        {"id": "y", "data": {"a": to("gone")}},
+        {"id": "x", "data": {"a": to("w"), "b": "x", "c": to("y")}},
+        {"id": "w", "data": {"a": to("x")}},
+        {"id": "v", "data": {"b": 1}},
+        {"id": "u", "data": {"a": to("v"), "b": "x"}}]);
+    let load = "SELECT ingest.resource_load('clinic', 'visit', $1)";
+    let refusal = expect_sqlstate(client.query(load, &[&bodies]), "PT422");
+    assert_eq!(
+        refusal.message(),
+        "body 1: visit does not conform to its profile: 1 issue"
+    );
+    let operations: Vec<Value> = bodies
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|body| json!({"operation": "create", "profile": "visit", "body": body}))
+        .collect();
+    let apply = "SELECT ingest.bundle_apply('clinic', $1)";
+    let bundle = json!({"operations": operations});
+    let refusal = expect_sqlstate(client.query(apply, &[&bundle]), "PT422");
+    assert_eq!(issues(&refusal)[0].expression, ["visit.b"]);
+    assert_eq!(issues(&refusal).len(), 1);
+
+    let report = "SELECT id, (SELECT string_agg(i.expression, ' ' ORDER BY i.n) FROM ingest.issues(l.issue) \
+         WITH ORDINALITY AS i (severity, code, expression, diagnostics, n)) \
+         FROM ingest.resource_load('clinic', 'visit', $1, on_error => 'report') AS l";
+    let rows = client.query(report, &[&bodies]).unwrap();
+    let told: Vec<(String, Option<String>)> =
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let of = |id: &str, paths: &str| (id.to_owned(), Some(paths.to_owned()));
+    assert_eq!(
+        told,
+        [
+            of("z", "visit.a.reference visit.b visit.c.reference"),
+            of("y", "visit.a.reference"),
+            of("x", "visit.a.reference visit.b visit.c.reference"),
+            of("w", "visit.a.reference"),
+            ("v".to_owned(), None),
+            of("u", "visit.b"),
+        ]
+    );
+    // A row that is there keeps the references that it has, whoever writes it.
+    client
+        .batch_execute("INSERT INTO clinic.visit (id, data) VALUES ('t', '{}')")
+        .unwrap();
+    let own = json!([{"id": "t", "data": {"a": to("t"), "b": "x"}}]);
+    let upsert = "SELECT ingest.resource_load('clinic', 'visit', $1, 'upsert')";
+    let refusal = expect_sqlstate(client.query(upsert, &[&own]), "PT422");
+    assert_eq!(issues(&refusal)[0].expression, ["visit.b"]);
 }

@@ -113,14 +113,17 @@ fn name(document: &[u8]) -> String {
 }
 
 impl Definitions {
-    fn read(package: &str) -> Self {
-        let output = Command::new("tar")
-            .args(["-xzOf", package, "--wildcards"])
-            .args(["--no-wildcards-match-slash", "package/*-*.json"])
-            .output()
-            .unwrap();
-        let all =
-            serde_json::Deserializer::from_slice(&output.stdout).into_iter::<serde_json::Value>();
+    fn read(packages: &str) -> Self {
+        let mut all = Vec::new();
+        for package in packages.split(',') {
+            let output = Command::new("tar")
+                .args(["-xzOf", package, "--wildcards"])
+                .args(["--no-wildcards-match-slash", "package/*-*.json"])
+                .output()
+                .unwrap();
+            all.extend(output.stdout);
+        }
+        let all = serde_json::Deserializer::from_slice(&all).into_iter::<serde_json::Value>();
         let mut definitions = HashMap::new();
         for json in all {
             let bytes = from_text(&json.unwrap().to_string()).unwrap();
@@ -146,10 +149,10 @@ impl Definitions {
         let kind = std::str::from_utf8(kind).unwrap();
         loop {
             let mut report = Report::new(Limits::default());
-            let Some(profile) = schema.profile(kind) else {
+            if schema.profile(kind).is_none() {
                 self.give(schema, Need::Profile, kind);
-                continue;
-            };
+            }
+            let profile = schema.profile(kind).expect("a resource type");
             let resource = Resource {
                 id: "",
                 data,

@@ -14,8 +14,11 @@
     clippy::print_stdout
 )]
 
-use ingest_engine::{Definition, Limits, Profile, Report, Resource, Schema, check, json_schema};
+use ingest_engine::{
+    Definition, Form, Limits, Profile, Report, Resource, Schema, check, json_schema,
+};
 use jsonb::{Value, from_json};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Instant;
@@ -111,7 +114,7 @@ impl Document {
             schema.insert(&definition.describe(1)).unwrap();
         }
         let profile = schema.profile(json["profile"].as_str().unwrap()).unwrap();
-        let exported = json_schema(&schema, &profile).unwrap();
+        let exported = json_schema(&schema, &profile, Form::default(), &HashMap::new()).unwrap();
         let document = Self {
             name,
             judge: jsonschema::draft202012::new(&exported).unwrap(),

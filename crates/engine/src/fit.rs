@@ -17,7 +17,8 @@ const NUMBER: usize = 12;
 const SHORT: usize = 2_000;
 
 /// Reports the keys whose values in `data` are longer together than an index over them can hold.
-/// Their paths lead through no array; the longest value is where the issue is.
+/// Their paths lead through no array; the longest value is where the issue is. It is called before
+/// the document is checked, with the same report: the check puts each issue in its place.
 pub fn check<'k>(
     profile: &str,
     keys: impl Iterator<Item = &'k [String]>,
@@ -27,8 +28,7 @@ pub fn check<'k>(
     let Value::Object(object) = data else {
         return Ok(());
     };
-    // The paths are followed as deep as the document goes.
-    if object.as_bytes().len() <= SHORT || report.is_too_deep() {
+    if object.as_bytes().len() <= SHORT {
         return Ok(());
     }
     for paths in keys {
@@ -43,14 +43,15 @@ pub fn check<'k>(
         if size > room {
             let (_, path) = longest;
             let together = if paths.len() > 1 { " together" } else { "" };
-            report.push(Issue::error(
+            let issue = Issue::error(
                 Code::Value,
                 expression(&Trail::root(profile), path),
                 format!(
                     "expected at most {room} bytes{together}, as much as the index over {} holds",
                     paths.join(", ")
                 ),
-            ));
+            );
+            report.foresee(path, issue);
         }
     }
     Ok(())
@@ -96,6 +97,7 @@ mod tests {
         let mut report = Report::new(Limits::default());
         let keys = std::iter::once(paths.as_slice());
         check("pt", keys, Value::read(&bytes).unwrap(), &mut report).unwrap();
+        report.come_to_end();
         let issues = report.into_issues().into_iter();
         issues
             .map(|issue| (issue.expression, issue.diagnostics))

@@ -3,6 +3,7 @@
 //! An issue never carries a value of the document; diagnostics say what is expected.
 
 use crate::limits::Limits;
+use crate::trail::{Trail, path_order};
 use serde_json::json;
 use std::fmt;
 
@@ -172,6 +173,9 @@ const PATTERNS: usize = 16 << 20;
 pub struct Report {
     issues: Vec<Issue>,
     max_issues: usize,
+    /// What was found before the document is gone through, with the paths of names where it stands:
+    /// the last one first.
+    foreseen: Vec<(String, Issue)>,
     /// What may still be told, in bytes of ASCII.
     left: usize,
     /// What the patterns of a definition may still take, in bytes.
@@ -188,6 +192,7 @@ impl Report {
         Self {
             issues: Vec::new(),
             max_issues: limits.max_issues,
+            foreseen: Vec::new(),
             left: LARGEST,
             patterns: PATTERNS,
             refused: false,
@@ -208,6 +213,48 @@ impl Report {
             _ => self.truncated = true,
         }
         self.complete = self.truncated && self.refused;
+    }
+
+    /// Keeps an issue that was found before the document is gone through, until its place is come
+    /// to: the end of this path of names.
+    pub(crate) fn foresee(&mut self, path: &str, issue: Issue) {
+        let later = |(known, _): &(String, Issue)| path_order(known, path).is_gt();
+        let place = self.foreseen.partition_point(later);
+        self.foreseen.insert(place, (path.to_owned(), issue));
+    }
+
+    /// Adds what was foreseen and comes before this place.
+    #[inline]
+    pub(crate) fn come_to(&mut self, at: &Trail<'_>) {
+        if !self.foreseen.is_empty() {
+            self.add_foreseen(|path| at.is_past(path));
+        }
+    }
+
+    /// Adds the rest of what was foreseen.
+    #[inline]
+    pub(crate) fn come_to_end(&mut self) {
+        if !self.foreseen.is_empty() {
+            self.add_foreseen(|_| true);
+        }
+    }
+
+    #[cold]
+    fn add_foreseen(&mut self, comes: impl Fn(&str) -> bool) {
+        while let Some((_, issue)) = self.foreseen.pop_if(|(path, _)| comes(path)) {
+            self.push(issue);
+        }
+    }
+
+    /// Names the row in each issue of a document: `Patient/p1.name`.
+    pub fn name_row(&mut self, profile: &str, id: &str) {
+        for issue in &mut self.issues {
+            let rest = issue.expression.strip_prefix(profile);
+            let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('.'));
+            if let Some(rest) = rest {
+                issue.expression = format!("{profile}/{id}{rest}");
+            }
+        }
     }
 
     /// How many issues are listed.

@@ -1,6 +1,7 @@
 //! Where the walk stands: a path whose segments are borrowed, rendered only for an issue.
 
 use jsonb::Object;
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// How many characters of a property name an expression shows.
@@ -116,16 +117,39 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// `Patient.name[0].given`
-    pub(crate) fn render(&self) -> String {
+    /// Whether this comes after what stands at a path of names from the root, in the order of the
+    /// document. What is said of an object comes after what it holds.
+    pub(crate) fn is_past(&self, path: &str) -> bool {
+        let steps = self.steps();
+        let mut steps = steps.iter().rev().skip(1);
+        for name in path.split('.') {
+            let step = match steps.next() {
+                Some(Segment::Name(step) | Segment::Member(_, step, _)) => *step,
+                Some(Segment::Index(_)) | None => return true,
+            };
+            match step_order(step, name.as_bytes()) {
+                Ordering::Equal => {}
+                unequal => return unequal.is_gt(),
+            }
+        }
+        false
+    }
+
+    /// The steps of the path, the last one first.
+    fn steps(&self) -> Vec<Segment<'a>> {
         let mut steps = Vec::new();
         let mut step = Some(self);
         while let Some(trail) = step {
             steps.push(trail.segment);
             step = trail.parent;
         }
+        steps
+    }
+
+    /// `Patient.name[0].given`
+    pub(crate) fn render(&self) -> String {
         let mut path = String::new();
-        for segment in steps.iter().rev() {
+        for segment in self.steps().iter().rev() {
             match segment {
                 Segment::Name(name) | Segment::Member(name, ..) => {
                     if !path.is_empty() {
@@ -140,6 +164,20 @@ impl<'a> Trail<'a> {
         }
         shortened(path)
     }
+}
+
+/// The order of two paths of names, in that of the document.
+pub(crate) fn path_order(left: &str, right: &str) -> Ordering {
+    let steps = left.split('.').zip(right.split('.'));
+    let mut orders = steps.map(|(left, right)| step_order(left.as_bytes(), right.as_bytes()));
+    orders
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+/// Shorter names come first, as `jsonb` keeps them.
+fn step_order(left: &[u8], right: &[u8]) -> Ordering {
+    (left.len(), left).cmp(&(right.len(), right))
 }
 
 fn shortened(path: String) -> String {

@@ -577,3 +577,84 @@ fn patterns_that_are_large_together_are_refused() {
         "{issues:?}"
     );
 }
+
+/// What does not fit into an index is told where it stands, among all else that is wrong.
+#[test]
+fn values_too_long_for_an_index_stand_in_document_order() {
+    let schema = Schema::new();
+    insert(
+        &schema,
+        "pt",
+        r#"{"type": "ROOT", "properties": {
+            "a": {"type": "integer"}, "c": {"type": "symbol", "rules": [{"max": 10}]}, "d": {"type": "integer"},
+            "in": {"type": "object", "properties": {"b": {"type": "symbol"}, "c": {"type": "symbol"},
+                                                    "later": {"type": "integer"}}},
+            "ref": {"type": "reference", "target": ["pt"], "enforce": true},
+            "when": {"type": "period"},
+            "long name": {"type": "symbol", "rules": [{"required": true}]}},
+            "contained": {"a": {"types": ["pt"], "cardinality": "1:1"}}}"#,
+    );
+    let long = "x".repeat(3_000);
+    let data = format!(
+        r#"{{"a": "1", "c": "{long}", "d": "1", "in": {{"b": "{long}", "c": "{long}", "x": 1, "later": ""}},
+             "ref": {{"display": "{long}", "reference": "pt/1", "nothing": 1}},
+             "when": {{"start": "2020", "end": "2019", "id": "{long}"}}, "z": 1}}"#
+    );
+    let (bytes, limits) = (from_text(&data).unwrap(), Limits::default());
+    let resource = Resource {
+        id: "r1",
+        data: Value::read(&bytes).unwrap(),
+        contained: None,
+    };
+    let keys = [
+        vec!["when.id".to_owned()],
+        vec!["ref.display".to_owned()],
+        vec!["in.c".to_owned()],
+        vec!["in.b".to_owned()],
+        vec!["c".to_owned(), "a".to_owned()],
+        vec!["c".to_owned()],
+    ];
+    let mut report = Report::new(limits);
+    let profile = schema.get(Need::Profile, "pt").unwrap();
+    ingest_engine::fit::check(
+        "pt",
+        keys.iter().map(Vec::as_slice),
+        resource.data,
+        &mut report,
+    )
+    .unwrap();
+    let checked = check(&schema, &profile, &resource, limits, &mut report).unwrap();
+    let issues = report.into_issues();
+    let told: Vec<String> = issues
+        .iter()
+        .map(|issue| {
+            format!(
+                "{} {}",
+                issue.expression,
+                issue.diagnostics.split(',').next().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "pt.a expected integer",
+            "pt.c expected at most 10 characters",
+            "pt.c expected at most 2672 bytes together",
+            "pt.c expected at most 2680 bytes",
+            "pt.d expected integer",
+            "pt.z unknown property",
+            "pt.in.b expected at most 2680 bytes",
+            "pt.in.c expected at most 2680 bytes",
+            "pt.in.x unknown property",
+            "pt.in.later expected integer",
+            "pt.ref.display expected at most 2680 bytes",
+            "pt.ref.nothing unknown property",
+            "pt.when.id expected at most 2680 bytes",
+            "pt.when expected start not after end",
+            "pt.long name expected a value",
+            "pt.contained.a expected at least one item",
+        ]
+    );
+    assert_eq!(checked.references[0].place, 12);
+}

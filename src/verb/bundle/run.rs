@@ -13,7 +13,7 @@ use crate::pg::{
     snapshot_is_old,
 };
 use crate::store::batch::{self, Hold};
-use crate::store::reference::{self, Unmet};
+use crate::store::reference::{self, Coming, Unmet, telling};
 use crate::store::refusal;
 use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome, find};
@@ -380,6 +380,15 @@ fn may_give(operation: &&Operation<'_>) -> bool {
     !matches!(operation.verb, Verb::Create | Verb::CreateIf)
 }
 
+/// What is to be written, for what may refer to it.
+fn coming(order: &[&Operation<'_>]) -> Coming {
+    let name = |operation: &&Operation<'_>| {
+        let id = operation.id.as_deref()?;
+        Some((operation.guarded.name().to_owned(), id.to_owned()))
+    };
+    order.iter().filter_map(name).collect()
+}
+
 /// How an operation is written together with others of its kind, if it is.
 fn mode(operation: &Operation<'_>) -> Option<Mode> {
     match operation.verb {
@@ -440,14 +449,15 @@ impl Results {
 
     /// Writes in this order; but what takes an identity that a later one gives away waits for it.
     fn in_turn(&mut self, order: &[&Operation<'_>], matches: &Matches) -> Result<()> {
+        let coming = || coming(order);
         if order.len() < 2 {
-            return self.groups(order, matches);
+            return telling(coming, || self.groups(order, matches));
         }
         match reference::attempt(|| self.groups(order, matches))? {
             Ok(()) => return Ok(()),
             Err(failure) if refusal::is_of_identity(&failure) && order.iter().any(may_give) => {}
             // It fails again, and this time it is told whole.
-            Err(_) => return self.groups(order, matches),
+            Err(_) => return telling(coming, || self.groups(order, matches)),
         }
         // What came in between is held too, in the order of all.
         let rows = order.iter().filter_map(|one| {
@@ -464,7 +474,7 @@ impl Results {
                 match reference::attempt(|| self.groups(&[operation], matches))? {
                     Ok(()) => {}
                     Err(failure) if refusal::is_of_identity(&failure) => later.push(operation),
-                    Err(_) => self.groups(&[operation], matches)?,
+                    Err(_) => telling(coming, || self.groups(&[operation], matches))?,
                 }
             }
             if later.len() == before {

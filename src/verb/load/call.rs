@@ -42,7 +42,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             Err(Error::Refused(refusal)) => {
                 let refused = Refused::of(Error::Refused(refusal))?;
                 if on_error == OnError::Abort {
-                    return Err(refused.at("body", place));
+                    return Err(refused.at(&guarded, "body", place));
                 }
                 malformed.push((place, Landed::Refused(refused)));
             }
@@ -58,7 +58,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
         OnError::Abort => {
             let write = || write_all(&guarded, &incoming, mode, on_error, "body");
             let (landed, unmet) = reference::deferred(write)?;
-            match first_of(unmet, &incoming) {
+            match first_of(&guarded, unmet, &incoming) {
                 Some(error) => return Err(error),
                 None => landed,
             }
@@ -125,7 +125,7 @@ fn read<'a>(guarded: &Guarded, place: usize, body: Value<'a>) -> Result<Incoming
 }
 
 /// The refusal of the first body whose targets are missing.
-fn first_of(unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> Option<Error> {
+fn first_of(guarded: &Guarded, unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> Option<Error> {
     let places: HashMap<&str, usize> = match unmet.is_empty() {
         true => return None,
         false => incoming.iter().map(|one| (&*one.id, one.place)).collect(),
@@ -135,7 +135,7 @@ fn first_of(unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> Option<Error> {
         .into_iter()
         .min_by_key(|unmet| place(unmet).unwrap_or(usize::MAX))?;
     Some(match (place(&unmet), Refused::of(unmet.error)) {
-        (Some(place), Ok(refused)) => refused.at("body", place),
+        (Some(place), Ok(refused)) => refused.at(guarded, "body", place),
         (_, Ok(refused)) => Error::refuse(refused.state, refused.message).detail(refused.outcome),
         (_, Err(error)) => error,
     })

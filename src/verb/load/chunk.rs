@@ -1,12 +1,13 @@
 //! One chunk of a load: a few statements over arrays.
 
-use super::{Incoming, Landed, Mode, OnError, Refused, judge_all, set};
+use super::{Incoming, Landed, Mode, OnError, Refused, coming, judge_all, set};
 use crate::pg::{Error, Failure, Reading, Result, Session, State, check_for_interrupts};
 use crate::store::batch::{self, Batch, Keys};
-use crate::store::reference::attempt;
+use crate::store::reference::{attempt, telling};
 use crate::store::refusal;
 use crate::store::row::{self, Stored};
 use crate::store::{Guarded, Outcome};
+use crate::verb::clash::Holders;
 use crate::verb::row::is_same;
 use std::collections::{HashMap, HashSet};
 
@@ -41,19 +42,44 @@ pub fn write(
     what: &str,
     landed: &mut [Option<Landed>],
 ) -> Result<()> {
-    let mut places = chunk.to_vec();
-    let of = |places: &[usize]| -> Vec<&Incoming<'_>> {
-        places.iter().filter_map(|at| incoming.get(*at)).collect()
+    let results = match attempt(|| put(guarded, &at(incoming, chunk), mode))? {
+        Ok(results) => chunk.iter().copied().zip(results).collect(),
+        Err(failure) => telling(
+            || coming(guarded, incoming),
+            || write_apart(&failure, guarded, incoming, chunk, mode, on_error, what),
+        )?,
     };
-    let mut bodies = of(&places);
-    let mut tried = attempt(|| put(guarded, &bodies, mode))?;
-    if let Err(Failure {
-        state: Some(State::BadRequest | State::TooLarge | State::Unprocessable),
-        ..
-    }) = tried
-    {
+    for (at, result) in results {
+        match result {
+            Landed::Refused(refused) if on_error == OnError::Abort => {
+                return Err(refused.at(guarded, what, incoming.get(at).map_or(0, |one| one.place)));
+            }
+            result => set(landed, at, result),
+        }
+    }
+    Ok(())
+}
+
+fn at<'i, 'a>(incoming: &'i [Incoming<'a>], places: &[usize]) -> Vec<&'i Incoming<'a>> {
+    places.iter().filter_map(|at| incoming.get(*at)).collect()
+}
+
+/// Writes a chunk that could not be written whole; says what became of each of its bodies.
+fn write_apart(
+    failure: &Failure,
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    chunk: &[usize],
+    mode: Mode,
+    on_error: OnError,
+    what: &str,
+) -> Result<Vec<(usize, Landed)>> {
+    let mut landed = Vec::with_capacity(chunk.len());
+    let mut places = chunk.to_vec();
+    let mut tried = None;
+    if let Some(State::BadRequest | State::TooLarge | State::Unprocessable) = failure.state {
         if on_error == OnError::Abort {
-            judge_all(guarded, incoming, what)?;
+            judge_all(guarded, incoming, incoming.len(), mode, what)?;
         }
         places.clear();
         for at in chunk {
@@ -62,33 +88,44 @@ pub fn write(
                 continue;
             };
             match one.judge(guarded)? {
-                Some(refused) => set(landed, *at, Landed::Refused(refused)),
+                Some(refused) => landed.push((*at, Landed::Refused(refused))),
                 None => places.push(*at),
             }
         }
         if places.is_empty() {
-            return Ok(());
+            return Ok(landed);
         }
-        bodies = of(&places);
-        tried = attempt(|| put(guarded, &bodies, mode))?;
+        tried = attempt(|| put(guarded, &at(incoming, &places), mode))?.ok();
     }
+    let looking = refusal::is_of_identity(failure);
     let results = match tried {
-        Ok(results) => results,
+        Some(results) => results,
         // One of them failed; alone each shows whether it is that one.
-        Err(_) => bodies
-            .iter()
-            .map(|body| put_alone(guarded, body, mode, on_error, what))
+        None => at(incoming, &places)
+            .into_iter()
+            .map(|body| put_alone(guarded, body, mode, on_error, what, looking))
             .collect::<Result<_>>()?,
     };
-    for (at, result) in places.iter().zip(results) {
-        match result {
-            Landed::Refused(refused) if on_error == OnError::Abort => {
-                return Err(refused.at(what, incoming.get(*at).map_or(0, |one| one.place)));
-            }
-            result => set(landed, *at, result),
-        }
+    landed.extend(places.into_iter().zip(results));
+    Ok(landed)
+}
+
+/// What the gate says of a body that it refuses, now that all the others are there or are known to
+/// come; nothing if it does not refuse it. Nothing is written.
+pub fn told(guarded: &Guarded, body: &Incoming<'_>, mode: Mode) -> Result<Option<Refused>> {
+    let tried = attempt(|| -> Result<()> {
+        put(guarded, &[body], mode)?;
+        Err(Error::refuse(State::Conflict, "it is not to be written"))
+    })?;
+    match tried {
+        Err(failure) if is_of_body(failure.state) => failed(failure).map(Some),
+        _ => Ok(None),
     }
-    Ok(())
+}
+
+/// Whether a refusal is about the body itself, and lists its issues.
+pub fn is_of_body(state: Option<State>) -> bool {
+    matches!(state, Some(State::TooLarge | State::Unprocessable))
 }
 
 fn put_alone(
@@ -97,8 +134,14 @@ fn put_alone(
     mode: Mode,
     on_error: OnError,
     what: &str,
+    looking: bool,
 ) -> Result<Landed> {
-    let put = || put(guarded, &[body], mode);
+    let holders = match looking {
+        true => holders(guarded, body)?,
+        false => Holders::default(),
+    };
+    let name = |error| holders.name(guarded, error);
+    let put = || put(guarded, &[body], mode).map_err(name);
     let landed = match on_error {
         OnError::Report => match attempt(put)? {
             Ok(landed) => landed,
@@ -206,10 +249,11 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
 
 /// A row that did not come back, though its key is free: the plain insert tells why.
 fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
+    let holders = holders(guarded, body)?;
     let insert = || {
         Session::open(|session| {
             row::insert(session, guarded.table()?, body.key(), body.content())
-                .map_err(|error| refusal::of_write(guarded, error))
+                .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))
         })
     };
     match attempt(insert)? {
@@ -217,6 +261,10 @@ fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
         Ok(None) => swallowed(guarded),
         Err(failure) => failed(failure).map(Landed::Refused),
     }
+}
+
+fn holders(guarded: &Guarded, body: &Incoming<'_>) -> Result<Holders> {
+    Session::open(|session| Holders::look(session, guarded, body.key(), body.content()))
 }
 
 fn swallowed(guarded: &Guarded) -> Result<Landed> {

@@ -14,6 +14,7 @@ pub use report::write_reporting;
 use super::body::{Body, Parts};
 use super::link;
 use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::store::reference::{Coming, telling};
 use crate::store::refusal;
 use crate::store::row::{Content, RowKey, Stored};
 use crate::store::{Guarded, Outcome, id};
@@ -104,9 +105,10 @@ impl Refused {
         }
     }
 
-    /// As an error that names the body; `what` is "body" or "entry".
-    pub fn at(self, what: &str, place: usize) -> Error {
-        Error::refuse(self.state, format!("{what} {place}: {}", self.message))
+    /// As an error that names the body; `what` is "body" or "operation".
+    pub fn at(self, guarded: &Guarded, what: &str, place: usize) -> Error {
+        let message = format!("{what} {place}: {}", self.message);
+        refusal::about(guarded, self.state, message)
             .detail(self.outcome)
             .hint("Nothing was written.")
     }
@@ -209,7 +211,8 @@ impl<'a> Incoming<'a> {
         self.content().read(id)
     }
 
-    /// What is wrong with the body itself: for who has to find the one that was refused.
+    /// What is wrong with the body itself: for who has to find the one that was refused. Where its
+    /// references lead is for the gate to say ([`chunk::told`]).
     fn judge(&self, guarded: &Guarded) -> Result<Option<Refused>> {
         let valid = match self.key() {
             RowKey::Id(id) => id_is_valid(id),
@@ -269,9 +272,12 @@ fn write_others(
             }
         }
         if let (OnError::Abort, Some((at, twin))) = (on_error, twins.first()) {
-            judge_all(guarded, incoming.get(..*at).unwrap_or_default(), what)?;
+            telling(
+                || coming(guarded, incoming),
+                || judge_all(guarded, incoming, *at, mode, what),
+            )?;
             let place = incoming.get(*at).map_or(0, |one| one.place);
-            return Err(same_id(incoming, *twin, what).at(what, place));
+            return Err(same_id(incoming, *twin, what).at(guarded, what, place));
         }
         let mut turns = order
             .iter()
@@ -305,15 +311,28 @@ fn write_others(
         .collect()
 }
 
-/// Refuses the first body that the gate would refuse.
-fn judge_all(guarded: &Guarded, incoming: &[Incoming<'_>], what: &str) -> Result<()> {
-    for one in incoming {
+/// Refuses the first of so many bodies that the gate would refuse, as the gate does.
+fn judge_all(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    count: usize,
+    mode: Mode,
+    what: &str,
+) -> Result<()> {
+    for one in incoming.iter().take(count) {
         check_for_interrupts()?;
         if let Some(refused) = one.judge(guarded)? {
-            return Err(refused.at(what, one.place));
+            let told = chunk::told(guarded, one, mode)?;
+            return Err(told.unwrap_or(refused).at(guarded, what, one.place));
         }
     }
     Ok(())
+}
+
+/// What the bodies will be, for who may refer to them.
+fn coming(guarded: &Guarded, incoming: &[Incoming<'_>]) -> Coming {
+    let name = |one: &Incoming<'_>| (guarded.name().to_owned(), one.id.as_ref().to_owned());
+    incoming.iter().map(name).collect()
 }
 
 fn same_id(incoming: &[Incoming<'_>], twin: usize, what: &str) -> Refused {

@@ -1,7 +1,8 @@
 //! A load that reports: a body whose reference leads nowhere is undone, and told.
 
+use super::chunk::{is_of_body, told};
 use super::{Incoming, Landed, Mode, OnError, Refused, write_others};
-use crate::pg::{Error, Result, State};
+use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::reference::{Unmet, attempt, deferred, issue};
 use crate::store::refusal;
 use crate::store::{Guarded, Outcome};
@@ -30,7 +31,7 @@ pub fn write_reporting(
             Err(Error::refuse(State::Unprocessable, "a target is missing"))
         })?;
         match (tried, missing) {
-            (Ok(landed), _) => return Ok(landed),
+            (Ok(landed), _) => return tell(guarded, incoming, landed, mode),
             (Err(_), Some((landed, unmet))) => {
                 refuse(guarded, incoming, &landed, unmet, &mut refused)?;
             }
@@ -40,6 +41,32 @@ pub fn write_reporting(
             }
         }
     }
+}
+
+/// Has the gate say once more what is wrong with bodies that refer to others: it is settled now what
+/// they lead to.
+fn tell(
+    guarded: &Guarded,
+    incoming: &[Incoming<'_>],
+    mut landed: Vec<Landed>,
+    mode: Mode,
+) -> Result<Vec<Landed>> {
+    for (one, landed) in incoming.iter().zip(&mut landed) {
+        check_for_interrupts()?;
+        let Landed::Refused(refused) = landed else {
+            continue;
+        };
+        if !is_of_body(Some(refused.state)) {
+            continue;
+        }
+        let (checked, _) = guarded.check(&one.resource()?)?;
+        if !checked.references.is_empty()
+            && let Some(told) = told(guarded, one, mode)?
+        {
+            *refused = told;
+        }
+    }
+    Ok(landed)
 }
 
 /// Refuses the bodies whose targets are missing, and those that would be the next: their targets
@@ -91,7 +118,7 @@ fn refuse(
                 Some(Landed::Written(Outcome::Created, _))
             );
             if matches!(refused.get(follower), Some(None)) {
-                let error = refusal::of_issues(guarded.name(), &[issue]);
+                let error = refusal::of_issues(guarded, &[issue]);
                 super::set(refused, follower, Landed::Refused(Refused::of(error)?));
                 lost.extend(created.then_some(follower));
             }

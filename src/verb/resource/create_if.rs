@@ -10,6 +10,7 @@ use crate::store::refusal;
 use crate::store::row::{self, RowKey, Stored};
 use crate::store::{Guarded, Outcome, find, id};
 use crate::verb::body::{Body, Parts};
+use crate::verb::clash::Holders;
 use crate::verb::criteria::Criteria;
 use crate::verb::render::Written;
 use jsonb::Value;
@@ -112,8 +113,7 @@ pub fn create_or_find(
                 .is_empty()
         {
             // Taken by something that does not match: the plain insert says by what.
-            let made = row::insert(session, table, RowKey::Id(&new_id), parts.content())
-                .map_err(|error| refusal::of_write(&guarded, error))?;
+            let made = insert(session, &guarded, &new_id, &parts)?;
             let made = made.ok_or_else(|| refusal::swallowed(&guarded))?;
             return Ok(Found::Created(made));
         }
@@ -202,9 +202,21 @@ pub fn make(
         // Whose identity the criteria name can be made without their lock, between search and insert.
         Come::Foreign => return Err(refusal::too_new(guarded)),
     }
-    let made = row::insert(session, table, RowKey::Id(&new_id), parts.content())
-        .map_err(|error| refusal::of_write(guarded, error))?;
+    let made = insert(session, guarded, &new_id, &parts)?;
     made.map(Ok).ok_or_else(|| refusal::swallowed(guarded))
+}
+
+/// The insert of what clashes with something: its error says with what.
+fn insert(
+    session: &Session,
+    guarded: &Guarded,
+    id: &str,
+    parts: &Parts<'_>,
+) -> Result<Option<Stored>> {
+    let (key, content) = (RowKey::Id(id), parts.content());
+    let holders = Holders::look(session, guarded, key, content)?;
+    row::insert(session, guarded.table()?, key, content)
+        .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))
 }
 
 /// The resource that matches, if one does.

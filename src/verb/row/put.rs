@@ -5,6 +5,7 @@ use crate::store::batch::Hold;
 use crate::store::row::{self, Content, RowKey, Stored};
 use crate::store::standing::{Standing, is_out_of_reach, standing};
 use crate::store::{Guarded, Outcome, refusal};
+use crate::verb::clash::Holders;
 
 /// The row, held until the transaction ends, in the version that the caller expects. Who has waited
 /// for a delete does not see a row that was made anew meanwhile, and tries again.
@@ -84,7 +85,9 @@ pub fn put(
             }
             // The key is free, as far as the caller can see, so it is an identity that is taken, or a
             // policy or a trigger is in the way; the plain insert says.
-            let made = row::insert(session, table, key, content).map_err(of_write(guarded))?;
+            let holders = Holders::look(session, guarded, key, content)?;
+            let made = row::insert(session, table, key, content)
+                .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))?;
             let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
             return Ok((Outcome::Created, made));
         };

@@ -1,7 +1,8 @@
 //! Elements: their types and the rules that always hold.
 
 use super::lexical::{self, literal, pattern, quote, relative};
-use super::{Keywords, Step, Writer, all_of, keywords, nullable, present};
+use super::{Keywords, Step, Writer, all_of, describe, keywords, present};
+use crate::lexical::Lexical;
 use crate::profile::{Element, Node, Presence, Profile};
 use crate::resource::{Need, Stop};
 use crate::rule::{Binding, Bound, Decimal, Enumeration, Exact, Rule, Target};
@@ -31,18 +32,24 @@ impl Writer<'_> {
             }
             Node::Decimal => keywords(json!({"type": "number"})),
             Node::Text(lexical) => {
-                keywords(json!({"type": "string", "pattern": pattern(*lexical)}))
+                let mut schema = keywords(json!({"type": "string", "pattern": pattern(*lexical)}));
+                if self.strict && matches!(lexical, Lexical::Instant) {
+                    schema.insert("format".into(), "date-time".into());
+                }
+                schema
             }
             Node::Array(items) => {
                 let schema = self.items(profile, items)?;
                 let items = match items.presence {
                     Presence::Required => Value::Object(schema),
-                    _ => nullable(schema),
+                    _ => self.nullable(schema),
                 };
                 keywords(json!({"type": "array", "items": items}))
             }
             Node::Aligned(items) => {
-                let items = nullable(self.items(profile, items)?);
+                // Where there is no value there is a companion.
+                let items = self.items(profile, items)?;
+                let items = json!({"anyOf": [{"type": "null"}, items]});
                 keywords(json!({"type": "array", "items": items, "minItems": 1}))
             }
             Node::Object(place) if is_shared(profile, *place) => {
@@ -65,8 +72,9 @@ impl Writer<'_> {
 
     fn items(&mut self, profile: &Profile, items: &Element) -> Result<Keywords, Stop> {
         self.steps.push(Step::Items);
-        let schema = self.element(profile, items)?;
+        let mut schema = self.element(profile, items)?;
         self.conditional(items);
+        describe(&mut schema, self.words_here());
         self.steps.pop();
         Ok(schema)
     }

@@ -2,7 +2,7 @@
 
 use crate::lexical::Lexical;
 
-const ID: &str = r"[A-Za-z0-9\-._]{1,64}";
+pub(super) const ID: &str = r"[A-Za-z0-9\-._]{1,64}";
 const CLOCK: &str = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?";
 const ZONE: &str = r"(?:Z|[+\-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))";
 

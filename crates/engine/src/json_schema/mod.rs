@@ -1,34 +1,60 @@
-//! A profile as JSON Schema, draft 2020-12: what `data` must be.
+//! A profile as JSON Schema, draft 2020-12: what `data` must be, or the whole resource.
 //!
 //! What JSON Schema cannot say is left out, so that it accepts whatever the engine does: the order
 //! of dates (`min` and `max` of dates, conditions on dates, a period's start and end), the
 //! existence of targets, FHIR's alignment of companions, and what is inside a resource that is
 //! judged by its own `resourceType`. One thing it cannot refuse: `1.0` is an integer to JSON
-//! Schema, and has a fraction here. A preferred binding is none.
+//! Schema, and has a fraction here. A preferred binding is none. The strict form says the same of
+//! documents without null and without what no profile names, so it refuses more.
 
 mod condition;
 mod element;
 mod lexical;
 mod object;
+mod whole;
 
+use crate::definition::Said;
 use crate::profile::Profile;
 use crate::resource::{Missing, Stop};
 use crate::schema::{Known, Schema, Slot};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
-/// Writes the schema. On [`Stop::Needs`] give the schema what it needs, and call again.
-pub fn json_schema(schema: &Schema, profile: &Profile) -> Result<Value, Stop> {
+pub use whole::within;
+
+/// What is written, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Form {
+    /// The whole resource, with its id and what it contains, and not its data alone.
+    pub whole: bool,
+    /// Without null, which counts as absent, and without properties that are not named and null.
+    pub strict: bool,
+}
+
+/// Writes the schema, with what the definitions of these profiles say in words. On [`Stop::Needs`]
+/// give the schema what it needs, and call again.
+pub fn json_schema(
+    schema: &Schema,
+    profile: &Profile,
+    form: Form,
+    said: &HashMap<String, Said>,
+) -> Result<Value, Stop> {
     let mut writer = Writer {
         schema,
+        strict: form.strict,
+        said,
+        words: HashMap::new(),
         definitions: Map::new(),
         wanted: Vec::new(),
+        contained: Vec::new(),
         steps: Vec::new(),
         conditional: Vec::new(),
         missing: Missing::default(),
     };
-    let mut root = writer.shape(profile, 0)?;
-    let conditional = std::mem::take(&mut writer.conditional);
-    all_of(&mut root, conditional);
+    let mut root = match form.whole {
+        true => writer.whole(profile)?,
+        false => writer.data(profile)?,
+    };
     writer.define_wanted()?;
     writer.missing.finish()?;
     let mut document = Map::new();
@@ -37,6 +63,9 @@ pub fn json_schema(schema: &Schema, profile: &Profile) -> Result<Value, Stop> {
         "https://json-schema.org/draft/2020-12/schema".into(),
     );
     document.insert("title".into(), profile.name.as_str().into());
+    if let Some(text) = said.get(&profile.name).and_then(|said| said.root.as_ref()) {
+        document.insert("description".into(), text.as_str().into());
+    }
     document.append(&mut root);
     if !writer.definitions.is_empty() {
         document.insert("$defs".into(), Value::Object(writer.definitions));
@@ -56,10 +85,17 @@ enum Step {
 
 struct Writer<'s> {
     schema: &'s Schema,
+    strict: bool,
+    /// What definitions say in words, by the names of their profiles.
+    said: &'s HashMap<String, Said>,
+    /// What that of the profile that is written says of its properties, by path.
+    words: HashMap<&'s str, &'s str>,
     definitions: Keywords,
     /// Named types and objects that are referred to and not defined yet, by the name of their
     /// definition.
     wanted: Vec<(String, Slot, usize)>,
+    /// Contained profiles that are referred to and not defined yet, in the same way.
+    contained: Vec<(String, Slot)>,
     steps: Vec<Step>,
     /// Rules with conditions, each from the root.
     conditional: Vec<Value>,
@@ -67,7 +103,51 @@ struct Writer<'s> {
     missing: Missing,
 }
 
-impl Writer<'_> {
+impl<'s> Writer<'s> {
+    /// What the data of a profile must be, its rules with conditions included.
+    fn data(&mut self, profile: &Profile) -> Result<Keywords, Stop> {
+        let said: Option<&'s Said> = self.said.get(&profile.name);
+        self.words = said.map(Said::by_path).unwrap_or_default();
+        let mut root = self.shape(profile, 0)?;
+        let conditional = std::mem::take(&mut self.conditional);
+        all_of(&mut root, conditional);
+        // A type that profiles share is said nothing of.
+        self.words.clear();
+        Ok(root)
+    }
+
+    /// The schema, or null.
+    fn nullable(&self, schema: Keywords) -> Value {
+        match self.strict {
+            true => Value::Object(schema),
+            false => json!({"anyOf": [{"type": "null"}, schema]}),
+        }
+    }
+
+    /// What is not named: nothing, or null, which counts as absent.
+    fn unnamed(&self) -> Value {
+        match self.strict {
+            true => json!(false),
+            false => json!({"type": "null"}),
+        }
+    }
+
+    /// What is said of the place where the writer is.
+    fn words_here(&self) -> Option<&'s str> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let path = self
+            .steps
+            .iter()
+            .fold(String::new(), |path, step| match step {
+                Step::Items => format!("{path}[]"),
+                Step::Member(name) if path.is_empty() => name.clone(),
+                Step::Member(name) => format!("{path}.{name}"),
+            });
+        self.words.get(path.as_str()).copied()
+    }
+
     /// A reference to one of the objects of a type, to be defined.
     fn refer(&mut self, slot: Slot, place: usize) -> Result<Keywords, Stop> {
         let profile = match self.schema.resolve(slot) {
@@ -93,14 +173,22 @@ impl Writer<'_> {
 
     fn define_wanted(&mut self) -> Result<(), Stop> {
         let schema = self.schema;
-        while let Some((name, slot, place)) = self.wanted.pop() {
-            // What is wanted was resolved before.
-            if let Known::Yes(profile) = schema.resolve(slot) {
-                let definition = self.shape(profile, place)?;
-                self.definitions.insert(name, Value::Object(definition));
+        // What is wanted was resolved before.
+        loop {
+            if let Some((name, slot, place)) = self.wanted.pop() {
+                if let Known::Yes(profile) = schema.resolve(slot) {
+                    let definition = self.shape(profile, place)?;
+                    self.definitions.insert(name, Value::Object(definition));
+                }
+            } else if let Some((name, slot)) = self.contained.pop() {
+                if let Known::Yes(profile) = schema.resolve(slot) {
+                    let definition = self.item(profile)?;
+                    self.definitions.insert(name, Value::Object(definition));
+                }
+            } else {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
@@ -123,9 +211,11 @@ fn all_of(keywords: &mut Keywords, schemas: Vec<Value>) {
     }
 }
 
-/// The schema, or null.
-fn nullable(schema: Keywords) -> Value {
-    json!({"anyOf": [{"type": "null"}, schema]})
+/// Adds what is said of it in words.
+fn describe(schema: &mut Keywords, words: Option<&str>) {
+    if let Some(words) = words {
+        schema.insert("description".into(), words.into());
+    }
 }
 
 /// That a member is there and not null.

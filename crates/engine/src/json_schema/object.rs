@@ -1,6 +1,6 @@
 //! Objects.
 
-use super::{Keywords, Step, Writer, all_of, keywords, nullable, present};
+use super::{Keywords, Step, Writer, all_of, describe, keywords, present};
 use crate::invariant::Invariant;
 use crate::profile::{Choice, Member, Presence, Profile, Shape};
 use crate::resource::Stop;
@@ -18,6 +18,7 @@ impl Writer<'_> {
             self.steps.push(Step::Member(member.name.to_string()));
             let schema = self.element(profile, &member.element)?;
             self.conditional(&member.element);
+            let words = self.words_here();
             self.steps.pop();
             let is_required = member.element.presence == Presence::Required;
             match member
@@ -31,16 +32,17 @@ impl Writer<'_> {
                 _ if is_required => required.push(Value::from(&*member.name)),
                 _ => {}
             }
-            let schema = match is_required || shape.json.is_fhir() {
-                true => Value::Object(schema),
-                false => nullable(schema),
+            let mut schema = match is_required || shape.json.is_fhir() {
+                true => schema,
+                false => keywords(self.nullable(schema)),
             };
-            properties.insert(member.name.to_string(), schema);
+            describe(&mut schema, words);
+            properties.insert(member.name.to_string(), Value::Object(schema));
         }
         let others = match (shape.open, shape.json.is_fhir()) {
             (true, _) => json!(true),
             (false, true) => json!(false),
-            (false, false) => json!({"type": "null"}),
+            (false, false) => self.unnamed(),
         };
         let mut object = keywords(json!({"type": "object", "properties": properties}));
         if !required.is_empty() {

@@ -107,14 +107,14 @@ impl<'w> Walk<'w> {
             };
             match plan.holds(&environment, node, &self.around.budget) {
                 Ok(true) => {}
-                Ok(false) | Err(Stop::Failed(_)) => self.report.push(Issue {
+                Ok(false) | Err(Stop::Failed(_)) => self.report_at(at).push(Issue {
                     severity: constraint.severity,
                     ..Issue::error(Code::Invariant, at.render(), constraint.expected())
                 }),
                 Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
                 Err(Stop::Budget) => {
                     let expected = format!("{}: expected less to look at", constraint.key);
-                    self.report.push_too_many(at.render(), expected);
+                    self.report_at(at).push_too_many(at.render(), expected);
                     return Ok(());
                 }
             }

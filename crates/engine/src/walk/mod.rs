@@ -99,6 +99,7 @@ impl<'w> Walk<'w> {
             Value::Object(object) => self.shape(0, object, &at, 1)?,
             other => self.mismatch(other, "expected object", &at, 1)?,
         }
+        self.report.come_to_end();
         let contained = resource.contained.unwrap_or(Value::Null);
         if matches!(contained, Value::Null) && profile.contained.is_empty() {
             return Ok(false);
@@ -171,10 +172,8 @@ impl<'w> Walk<'w> {
             (Value::String(text), Node::Text(lexical)) => {
                 if !lexical.accepts(text) {
                     let (severity, code, expected) = lexical.wrong(text);
-                    self.report.push(Issue {
-                        severity,
-                        ..Issue::error(code, at.render(), expected)
-                    });
+                    let issue = Issue::error(code, at.render(), expected);
+                    self.report_at(at).push(Issue { severity, ..issue });
                     return Ok(());
                 }
                 match &element.rules {
@@ -263,7 +262,8 @@ impl<'w> Walk<'w> {
     /// A value that the profile says nothing about: only its depth counts.
     fn unwalked(&mut self, value: Value<'_>, at: &Trail<'_>, depth: usize) -> Result<(), Halt> {
         if depth::exceeds(value, depth, self.limit)? {
-            self.report.push_too_deep(at.render(), self.limit);
+            let limit = self.limit;
+            self.report_at(at).push_too_deep(at.render(), limit);
         }
         Ok(())
     }
@@ -273,14 +273,23 @@ impl<'w> Walk<'w> {
     pub(crate) fn too_deep(&mut self, at: &Trail<'_>, depth: usize) -> bool {
         let deep = depth > self.limit;
         if deep {
-            self.report.push_too_deep(at.render(), self.limit);
+            let limit = self.limit;
+            self.report_at(at).push_too_deep(at.render(), limit);
         }
         deep
     }
 
     #[cold]
     pub(crate) fn report(&mut self, code: Code, at: &Trail<'_>, expected: impl Into<String>) {
-        self.report.push(Issue::error(code, at.render(), expected));
+        let issue = Issue::error(code, at.render(), expected);
+        self.report_at(at).push(issue);
+    }
+
+    /// The report, when the walk has come to this place.
+    #[inline]
+    fn report_at(&mut self, at: &Trail<'_>) -> &mut Report {
+        self.report.come_to(at);
+        self.report
     }
 }
 

@@ -65,6 +65,7 @@ impl<'w> Walk<'w> {
             answers: &self.answers,
         };
         let report = &mut *self.report;
+        report.come_to(at);
         rules.explain(subject, &scope, &mut |code, expected| {
             report.push(Issue::error(code, at.render(), expected));
         })?;
@@ -118,7 +119,7 @@ impl<'w> Walk<'w> {
             } else {
                 Severity::Error
             };
-            self.report.push(Issue {
+            self.report_at(at).push(Issue {
                 severity,
                 ..Issue::error(Code::CodeInvalid, at.render(), diagnostics)
             });

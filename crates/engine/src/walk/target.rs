@@ -32,15 +32,18 @@ impl<'w> Walk<'w> {
             }
             Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
                 let expected = format!("expected at most {MOST_REFERENCES} references to follow");
-                self.report.push_too_many(here.render(), expected);
+                self.report_at(&here).push_too_many(here.render(), expected);
             }
-            Verdict::Enforced { kind, id, keep } => self.references.push(Reference {
-                profile: String::from_utf8_lossy(kind).into_owned(),
-                id: String::from_utf8_lossy(id).into_owned(),
-                expression: here.render(),
-                keep,
-                place: self.report.len(),
-            }),
+            Verdict::Enforced { kind, id, keep } => {
+                let place = self.report_at(&here).len();
+                self.references.push(Reference {
+                    profile: String::from_utf8_lossy(kind).into_owned(),
+                    id: String::from_utf8_lossy(id).into_owned(),
+                    expression: here.render(),
+                    keep,
+                    place,
+                });
+            }
         }
         Ok(())
     }
