@@ -1,6 +1,6 @@
 # Thin: each command is a script in scripts/, which opens with what it does.
 .DEFAULT_GOAL := help
-.PHONY: help all demo test test-all installcheck bench soak stop clean install
+.PHONY: help all demo test test-all installcheck judge bench soak stop clean install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ test: ## the whole suite on private servers, which are gone afterwards: 15 and 1
 
 test-all: ## the same on every PostgreSQL: 15, 16, 17, 18
 	@scripts/test 15 16 17 18
+
+judge: ## the validator of FHIR against HL7's verdicts, mutants, and other validators
+	@scripts/judge
 
 bench: ## what the guarded table costs, against an unguarded twin
 	@scripts/bench
