@@ -1,4 +1,5 @@
 //! A native definition: read from JSONB, with all its mistakes, and described as catalog rows.
+//! Those of FHIR are read in [`fhir`].
 //!
 //! Null counts as absent. An `object` without `properties` accepts no property, unless it has
 //! `"additionalProperties": true`; an `array` without `items` accepts elements of any kind.

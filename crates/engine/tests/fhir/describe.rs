@@ -255,3 +255,71 @@ fn what_is_not_said_is_told() {
         assert_eq!(first, "x");
     }
 }
+
+/// Slices of a choice are its variants, if they are told apart by their types; else they say
+/// nothing of them.
+#[test]
+fn slices_of_a_choice_are_its_variants() {
+    let of = |rules: &str, discriminator: &str| {
+        let definition = thing(json!([
+            {"path": "Thing.x[x]", "type": [{"code": "code"}, {"code": "date"}],
+                "slicing": {"rules": rules, "discriminator": [{"type": discriminator, "path": "$this"}]}},
+            {"path": "Thing.x[x]", "id": "Thing.x[x]:xCode", "min": 1, "type": [{"code": "code"}],
+                "fixedCode": "a"},
+        ]));
+        let described = describe_json(&definition).unwrap();
+        let told = described.unchecked.iter().map(|it| it.reason.as_str());
+        (
+            lines(&described.description).join("; "),
+            told.collect::<Vec<_>>().join("; "),
+        )
+    };
+    let code = r#"xCode code {"fixed": "a", "rules": [{"required": true}], "choice": "x"}"#;
+    let date = r#"xDate date {"choice": "x"}"#;
+    for (rules, discriminator, rows, told) in [
+        (
+            "open",
+            "type",
+            format!("{code}; {date}"),
+            "that it is a code",
+        ),
+        ("closed", "type", code.to_owned(), "that it is a code"),
+        (
+            "closed",
+            "value",
+            format!("xCode code {{\"choice\": \"x\"}}; {date}"),
+            "slices of a choice by other than one type each",
+        ),
+    ] {
+        assert_eq!(of(rules, discriminator), (rows, told.to_owned()));
+    }
+}
+
+/// Slices of an array have rows and a place in its setting; those that cannot be told apart have
+/// neither.
+#[test]
+fn slices_of_an_array_have_rows() {
+    let definition = thing(json!([
+        {"path": "Thing.x", "max": "*", "type": [{"code": "Coding"}], "slicing": {"rules": "closed",
+            "ordered": true, "discriminator": [{"type": "value", "path": "code"}]}},
+        {"path": "Thing.x.code", "type": [{"code": "code"}]},
+        {"path": "Thing.x", "id": "Thing.x:a", "min": 1, "base": {"max": "*"}, "type": [{"code": "Coding"}]},
+        {"path": "Thing.x.code", "id": "Thing.x:a.code", "min": 1, "type": [{"code": "code"}], "fixedCode": "a"},
+        {"path": "Thing.x", "id": "Thing.x:a/b", "base": {"max": "*"}, "type": [{"code": "Coding"}]},
+    ]));
+    let described = describe_json(&definition).unwrap();
+    assert_eq!(
+        lines(&described.description),
+        [
+            r#"x array {"slicing": {"rules": "closed", "slices": [{"max": 1, "min": 1, "name": "a", "path": "x:a[]"}], "ordered": true, "discriminators": [{"path": "code", "type": "value"}]}}"#,
+            r#"x[] object {"type": "Coding"}"#,
+            "x[].code code",
+            r#"x:a[] object {"type": "Coding"}"#,
+            r#"x:a[].code code {"fixed": "a", "rules": [{"required": true}]}"#,
+        ]
+    );
+    assert_eq!(
+        described.unchecked[0].reason,
+        "slices of slices, or names that are none"
+    );
+}

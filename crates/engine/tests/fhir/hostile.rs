@@ -4,10 +4,10 @@
 use crate::data::{bytes, object, stock};
 use crate::rows::{describe_json, refused, thing};
 use fastrand::Rng;
-use ingest_engine::Issue;
 use ingest_engine::definition::fhir::{
     Kind, NotDescribed, Reduced, definitions, describe, describe_profile, expand,
 };
+use ingest_engine::{Issue, Property, Schema};
 use jsonb::{Value, from_json};
 use serde_json::{Value as Json, json};
 use std::borrow::Cow;
@@ -504,5 +504,59 @@ fn mutate(value: &mut Json, rng: &mut Rng) {
             ];
             *value = others[rng.usize(..others.len())].clone();
         }
+    }
+}
+
+/// Invariants in rows that are not what the reader of definitions writes.
+#[test]
+fn invariants_that_are_wrong_are_refused() {
+    let of = |invariant: Json| {
+        let settings = from_json(&json!({"invariants": [invariant]})).unwrap();
+        let mut description = describe_json(&thing(json!([]))).unwrap().description;
+        description.properties.push(Property {
+            path: "x".to_owned(),
+            ordinal: 0,
+            kind: "string".to_owned(),
+            settings,
+        });
+        match Schema::new().insert(&description) {
+            Ok(()) => "fine".to_owned(),
+            Err(issues) => told(issues),
+        }
+    };
+    let with = |name: &str, value: Json| {
+        let mut whole = json!({"key": "k", "severity": "error", "human": "h", "expression": "a"});
+        whole[name] = value;
+        of(whole)
+    };
+    for (found, expected) in [
+        (with("human", json!("")), "fine"),
+        (with("severity", json!("warning")), "fine"),
+        (
+            with("severity", json!("fatal")),
+            "x.invariants[0].severity: expected error or warning",
+        ),
+        (
+            with("key", json!(3)),
+            "x.invariants[0].key: expected string; x.invariants[0]: expected a key and an expression",
+        ),
+        (
+            with("key", json!("k".repeat(65))),
+            "x.invariants[0].key: expected at most 64 bytes",
+        ),
+        (
+            with("human", json!("h".repeat(1_001))),
+            "x.invariants[0].human: expected at most 1000 bytes",
+        ),
+        (
+            with("expression", json!("a".repeat(40_000))),
+            "x.invariants[0].expression: expected at most 32768 bytes",
+        ),
+        (
+            with("xpath", json!("x")),
+            "x.invariants[0].xpath: expected key, severity, human or expression",
+        ),
+    ] {
+        assert_eq!(found, expected);
     }
 }

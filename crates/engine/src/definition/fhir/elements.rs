@@ -151,6 +151,7 @@ impl<'d, 'a> Describer<'d, 'a> {
     ) -> Result<Option<(RowKind<'a>, Settings<'a>)>, Malformed> {
         let element = &node.element;
         if let Some(content) = element.content {
+            asks.tell_untyped(element, &mut self.unchecked);
             let kind = self.content(content, at);
             return Ok(kind.map(|kind| (kind, (asks.invariants(), Vec::new()))));
         }
@@ -212,7 +213,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             let expected = "expected at least one type";
             mistake(self.report, Code::Required, &at.name(b"type"), expected);
         }
-        let is_closed = self.by_type(node, elements)?;
+        let by_type = self.by_type(node, elements)?;
         if types.len() > 1 && !node.children.is_empty() {
             let reason = "elements in a choice of several types";
             self.unchecked.tell(&node.element, "type", reason);
@@ -222,10 +223,11 @@ impl<'d, 'a> Describer<'d, 'a> {
         for kind in types {
             let slice = tree
                 .at(&node.slices)
+                .filter(|_| by_type.is_some())
                 .find(|slice| matches!(&*slice.element.types, [only] if only.code == kind.code));
             let own = match slice {
                 Some(slice) if slice.element.occurs.max == Some(0) => continue,
-                None if is_closed => continue,
+                None if by_type == Some(true) => continue,
                 Some(slice) => slice,
                 None => node,
             };

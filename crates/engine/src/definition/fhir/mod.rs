@@ -3,7 +3,7 @@
 //! * [`definitions`] takes them out of what was given: one, an array, a Bundle.
 //! * [`Reduced`] is one of them without what nothing uses: what the catalog keeps.
 //! * [`describe`] makes catalog rows of a StructureDefinition, out of its snapshot, and says what
-//!   it asks for and they do not ([`Unchecked`]).
+//!   it asks for and they do not ([`Unchecked`]). [`describe_profile`] does so for a profile.
 //! * [`expand`] gives the concepts of a ValueSet.
 //!
 //! Nothing here looks anything up: who needs another definition is given a way to get it.

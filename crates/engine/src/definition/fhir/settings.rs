@@ -95,6 +95,14 @@ impl<'a> Asks<'a> {
         }
     }
 
+    /// What is asked of values of a type is told where the type is another element's.
+    pub(super) fn tell_untyped(&self, element: &Element<'a>, unchecked: &mut Told) {
+        let longest = self.longest.map(|_| "maxLength");
+        for name in self.typed.iter().map(|typed| typed.name).chain(longest) {
+            unchecked.tell(element, name, "expected on an element with a type");
+        }
+    }
+
     /// Whether there is one value only.
     pub(super) fn is_fixed(&self) -> bool {
         self.typed.iter().any(|typed| typed.name == "fixed")

@@ -181,18 +181,18 @@ impl<'a> Describer<'_, 'a> {
         Ok(())
     }
 
-    /// Whether a choice of types is closed to those that no slice is of. Its slices are told apart
-    /// by their types, or not at all.
+    /// Whether a choice of types is closed to those that no slice is of; nothing if its slices are
+    /// not told apart by their types, and so say nothing of them.
     pub(super) fn by_type(
         &mut self,
         node: &Node<'a>,
         elements: &Trail<'_>,
-    ) -> Result<bool, Malformed> {
+    ) -> Result<Option<bool>, Malformed> {
         let Some(Value::Object(slicing)) = node.element.object.get(b"slicing")? else {
             if !node.slices.is_empty() {
                 self.untold(node, "slices, and nothing that tells them apart")?;
             }
-            return Ok(false);
+            return Ok(None);
         };
         let at = elements.index(node.index);
         let at = at.name(b"slicing");
@@ -214,9 +214,9 @@ impl<'a> Describer<'_, 'a> {
         }
         if is_told {
             self.untold(node, "slices of a choice by other than one type each")?;
-            return Ok(false);
+            return Ok(None);
         }
-        Ok(rules == Some("closed"))
+        Ok(Some(rules == Some("closed")))
     }
 }
 
