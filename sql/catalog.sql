@@ -42,6 +42,7 @@ CREATE TABLE ingest.profile (
     version               integer NOT NULL CHECK (version > 0),
     kind                  text NOT NULL CHECK (kind IN ('ROOT', 'CONTAINED', 'TYPE', 'RELATIONSHIP')),
     base                  text COLLATE "C",
+    profiles              text[] NOT NULL DEFAULT '{}',
     additional_properties boolean NOT NULL DEFAULT false,
     definition            jsonb NOT NULL,
     defined_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -53,6 +54,7 @@ COMMENT ON COLUMN ingest.profile.profile IS 'Its name, which is also the name of
 COMMENT ON COLUMN ingest.profile.version IS 'The version of the definition, from 1';
 COMMENT ON COLUMN ingest.profile.kind IS 'ROOT: a table of its own; CONTAINED: only inside others; TYPE: shared by profiles; RELATIONSHIP: a link table';
 COMMENT ON COLUMN ingest.profile.base IS 'Of a type of FHIR, the type that it is derived from: DomainResource; of all else NULL';
+COMMENT ON COLUMN ingest.profile.profiles IS 'Of a type of FHIR, the canonical URLs of the profiles that all rows of its table conform to';
 COMMENT ON COLUMN ingest.profile.additional_properties IS 'Whether data may hold properties that the definition does not name';
 COMMENT ON COLUMN ingest.profile.definition IS 'The definition as it was given';
 COMMENT ON COLUMN ingest.profile.defined_at IS 'When this version was defined';
@@ -224,9 +226,9 @@ DECLARE
     part text;
     event text[];
 BEGIN
-    -- Of profile_version and definition nothing is compiled.
+    -- Of profile_version nothing is compiled.
     FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'index', 'relationship',
-                                'vocabulary']
+                                'vocabulary', 'definition']
     LOOP
         FOREACH event SLICE 1 IN ARRAY ARRAY[
             ['inserted', 'INSERT', 'REFERENCING NEW TABLE AS changed'],

@@ -30,10 +30,10 @@ CREATE FUNCTION ingest.resource_delete(source text, profile text, id text, if_ma
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_wrapper';
 COMMENT ON FUNCTION ingest.resource_delete(text, text, text, integer, boolean) IS 'Deletes the resource, keeps its history and adds a tombstone; cascade deletes its links first. Errors: PT404 never was, PT409 still linked, PT410 deleted already, PT412 another version';
 
-CREATE FUNCTION ingest.resource_validate(source text, profile text, body jsonb)
+CREATE FUNCTION ingest.resource_validate(source text, profile text, body jsonb, profiles text[] DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_validate_wrapper';
-COMMENT ON FUNCTION ingest.resource_validate(text, text, jsonb) IS 'What a write of this body would be refused for, as an OperationOutcome; one issue of severity information if for nothing. Writes nothing. Errors: PT400 malformed body, PT404 no such profile';
+COMMENT ON FUNCTION ingest.resource_validate(text, text, jsonb, text[]) IS 'What a write of this body would be refused for, as an OperationOutcome; one issue of severity information if for nothing. profiles: canonical URLs of profiles of FHIR to check against too. Writes nothing. Errors: PT400 malformed body, or a profile of another type; PT404 no such profile';
 
 CREATE FUNCTION ingest.resource_is_valid(source text, profile text, body jsonb)
     RETURNS boolean

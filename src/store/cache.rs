@@ -11,6 +11,7 @@ use super::index::{self, Index};
 use super::name::Name;
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
+use super::terminology::{self, Terminology};
 use super::{definition, refusal};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -23,7 +24,9 @@ use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Checked, Description, Kind, Profile, Report, Resource, Schema, Stop};
+use ingest_engine::{
+    Checked, Description, Kind, Profile, Report, Resource, Schema, Stop, check_as,
+};
 use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -421,6 +424,20 @@ impl Guarded {
         })
     }
 
+    /// As [`Guarded::check`], of a resource of FHIR against these profiles too.
+    pub fn check_as(&self, resource: &Resource<'_>, claims: &[&str]) -> Result<(Checked, Report)> {
+        if claims.is_empty() {
+            return self.check(resource);
+        }
+        self.with_loading(|guarded| {
+            let (schema, profile) = (&guarded.source.schema, &guarded.profile);
+            let mut report = Report::new(pg::limits());
+            let limits = pg::limits();
+            let checked = check_as(schema, profile, claims, resource, limits, &mut report)?;
+            Ok((checked, report))
+        })
+    }
+
     fn check_as_known(
         &self,
         resource: &Resource<'_>,
@@ -538,7 +555,14 @@ impl Source {
                     if !self.is_in(&found.revision) {
                         return Ok(false);
                     }
-                    let Some(concepts) = found.defined else {
+                    // A profile can be bound to what no type is bound to.
+                    let concepts = match found.defined {
+                        Some(concepts) => Some(concepts),
+                        None => Terminology::new(session, &self.name)
+                            .expand(&found.name)?
+                            .ok(),
+                    };
+                    let Some(concepts) = concepts else {
                         self.schema.insert_absent(Need::Vocabulary, &found.name);
                         continue;
                     };
@@ -562,6 +586,13 @@ impl Source {
                         if Need::from(description.kind) == *need =>
                     {
                         self.compile(description)?;
+                    }
+                    // A name is no URL.
+                    _ if *need == Need::Type && name.contains(':') => {
+                        match terminology::profile(session, &self.name, name)? {
+                            Some(description) => self.compile(&description)?,
+                            None => self.schema.insert_absent(*need, name),
+                        }
                     }
                     _ => self.schema.insert_absent(*need, name),
                 }

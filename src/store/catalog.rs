@@ -22,7 +22,8 @@ const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version,
      (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
       FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
-     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base \
+     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base, \
+     pg_catalog.to_jsonb(p.profiles) \
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name \
@@ -231,6 +232,13 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         kind,
         format: format_of(Some(format)),
         base: row.text(15)?.map(str::to_owned),
+        profiles: match row.json(16)? {
+            Some(Value::Array(urls)) => urls
+                .iter()
+                .map(|url| string(Some(&url?)))
+                .collect::<Result<_>>()?,
+            _ => Vec::new(),
+        },
         additional_properties: row.bool(5),
         properties,
         contained,

@@ -84,6 +84,20 @@ macro_rules! touched {
 /// What is made of these.
 const USERS: &str = touched!("SELECT t.profile FROM touched AS t ORDER BY t.profile");
 
+/// Says which profiles all rows of a type's table conform to, and gives the type another version if
+/// they are others than before; tells whether they are.
+pub fn set_profiles(session: &Session, source: &str, name: &str, urls: &[&str]) -> Result<bool> {
+    let changed = as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(name), Arg::Texts(urls)];
+        let rows = SET_PROFILES_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(rows.count() > 0)
+    })?;
+    if changed {
+        renew(session, source, &[name], &[])?;
+    }
+    Ok(changed)
+}
+
 /// Gives another version to all that is made of these, and to themselves, but for some.
 const RENEW: &str = touched!(
     ", \
@@ -108,7 +122,11 @@ const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary,
      VALUES ($1, $2, $3) ON CONFLICT (source, vocabulary) DO UPDATE SET \
      concepts=excluded.concepts, defined_at=excluded.defined_at";
 
+const SET_PROFILES: &str = "UPDATE ingest.profile SET profiles=$3 \
+     WHERE source = $1 AND profile = $2 AND profiles <> $3";
+
 statements! {
+    SET_PROFILES_SQL = SET_PROFILES, [kind::TEXT, kind::TEXT, kind::TEXTS];
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXT];
     SAID_SQL = SAID, [kind::TEXT, kind::TEXTS];
     PUT_SQL = PUT, [kind::TEXT, kind::JSONB];

@@ -9,6 +9,7 @@ use crate::pg::{Arg, Error, Reading, Result, Session, kind, statements};
 use ingest_engine::definition::fhir::Reduced;
 use ingest_engine::{Description, Kind};
 use jsonb::{Item, Value};
+use std::collections::HashMap;
 
 const CURRENT: &str = "SELECT p.profile, p.version, p.kind, p.definition FROM ingest.profile AS p \
      WHERE p.source = $1 AND p.profile = ANY ($2)";
@@ -32,6 +33,9 @@ const BOUND: &str = "SELECT b.vocabulary, EXISTS (SELECT FROM ingest.vocabulary 
      FROM (SELECT DISTINCT p.settings #>> '{binding,vocabulary}' AS vocabulary \
          FROM ingest.property AS p WHERE p.source = $1) AS b \
      WHERE b.vocabulary IS NOT NULL ORDER BY b.vocabulary";
+/// The types that profiles are of.
+const TYPES: &str = "SELECT d.url, d.content ->> 'type' FROM ingest.definition AS d \
+     WHERE d.source = $1 AND d.kind = 'StructureDefinition'";
 const BINDERS: &str = "SELECT DISTINCT profile FROM ingest.property \
      WHERE source = $1 AND settings #>> '{binding,vocabulary}' = ANY ($2) ORDER BY profile";
 const PUT_VOCABULARIES: &str = "INSERT INTO ingest.vocabulary (source, vocabulary, concepts) \
@@ -48,6 +52,7 @@ statements! {
     KEPT_SQL = KEPT, [kind::TEXT, kind::TEXT, kind::TEXT];
     KEEP_SQL = KEEP, [kind::TEXT, kind::JSONB];
     BOUND_SQL = BOUND, [kind::TEXT];
+    TYPES_SQL = TYPES, [kind::TEXT];
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXTS];
     PUT_VOCABULARIES_SQL = PUT_VOCABULARIES, [kind::TEXT, kind::JSONB];
 }
@@ -140,6 +145,19 @@ pub fn kept(session: &Session, source: &str, of: &str, url: &str) -> Result<Opti
         let args = [Arg::Text(source), Arg::Text(of), Arg::Text(url)];
         let rows = KEPT_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
         rows.first().map_or(Ok(None), |row| row.jsonb_copy(1))
+    })
+}
+
+/// The types that profiles are of, by their canonicals.
+pub fn types_of_profiles(session: &Session, source: &str) -> Result<HashMap<String, String>> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source)];
+        let rows = TYPES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+        let types = rows.iter().map(|row| {
+            let name = row.text(2)?.unwrap_or_default().to_owned();
+            Ok((row.string(1)?, name))
+        });
+        types.collect()
     })
 }
 

@@ -27,6 +27,7 @@ pub mod sort;
 pub mod source;
 pub mod standing;
 pub mod table;
+pub mod terminology;
 
 pub use cache::{Guarded, find, find_for_gate};
 pub use name::Name;

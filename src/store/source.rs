@@ -165,11 +165,16 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
     }
 }
 
+/// As [`lock_for_definition`], and tells the format of the source.
+pub fn lock_and_format(session: &Session, source: &str) -> Result<Option<Format>> {
+    lock_for_definition(session, source)?;
+    Catalog::open(session)?.format(session, source)
+}
+
 /// As [`lock_for_definition`], for a verb of sources of one format; `hint` says what does it in the
 /// other.
 pub fn lock_of_format(session: &Session, source: &str, format: Format, hint: &str) -> Result<()> {
-    lock_for_definition(session, source)?;
-    let (is, of) = match Catalog::open(session)?.format(session, source)? {
+    let (is, of) = match lock_and_format(session, source)? {
         Some(is) if is != format => (is, format),
         _ => return Ok(()),
     };

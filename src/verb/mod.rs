@@ -11,6 +11,7 @@ mod clash;
 pub mod criteria;
 mod definition;
 pub mod fhir_import;
+mod fhir_profiles;
 pub mod http;
 pub mod issues;
 pub mod link;

@@ -1,7 +1,7 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
 use super::definition::{Defined, describe_tables, drop_tables, make_tables, named, said_before};
-use super::resource;
+use super::{fhir_profiles, resource};
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
@@ -17,10 +17,13 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
     let given = call.need_jsonb(2, "definition")?;
-    let (defined, version) = Session::open(|session| {
-        source::lock_of_format(session, source.as_str(), Format::Native, DEFINED_BY_IMPORT)?;
-        put(session, &source, &profile, given)
-    })?;
+    let (defined, version) =
+        Session::open(
+            |session| match source::lock_and_format(session, source.as_str())? {
+                Some(Format::Fhir) => fhir_profiles::bind(session, &source, &profile, given),
+                _ => put(session, &source, &profile, given),
+            },
+        )?;
     defined.answer(source.as_str(), "profile", profile.as_str(), version)
 }
 

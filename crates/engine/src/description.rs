@@ -144,6 +144,8 @@ pub struct Description {
     pub format: Format,
     /// The type that it is derived from; none of what is native.
     pub base: Option<String>,
+    /// The URLs of the constraints that all its resources conform to.
+    pub profiles: Vec<String>,
     /// Whether the root may hold properties that are not named.
     pub additional_properties: bool,
     /// Its properties, by ordinal.

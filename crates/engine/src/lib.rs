@@ -56,4 +56,4 @@ pub use profile::Profile;
 pub use resource::{Checked, Need, Needed, Reference, Resource, Stop, id_is_valid};
 pub use schema::Schema;
 pub use vocabulary::Vocabulary;
-pub use walk::check;
+pub use walk::{check, check_as};

@@ -19,6 +19,8 @@ pub struct Profile {
     pub(crate) kind: Kind,
     /// The type that it is derived from.
     pub(crate) base: Option<Box<str>>,
+    /// The constraints that its resources conform to.
+    pub(crate) profiles: Box<[Slot]>,
     /// It is a number with a unit.
     pub(crate) is_quantity: bool,
     /// Whether all that it leads to is in its schema.

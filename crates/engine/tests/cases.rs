@@ -59,6 +59,7 @@ impl DescriptionCase {
             kind: Kind::parse(&self.kind).unwrap(),
             format: Format::Fhir,
             base: None,
+            profiles: Vec::new(),
             additional_properties: false,
             properties: properties.collect(),
             contained: Vec::new(),

@@ -154,6 +154,7 @@ fn recursive() -> Schema {
         kind,
         format: Format::Fhir,
         base: None,
+        profiles: Vec::new(),
         additional_properties: false,
         properties: rows
             .iter()

@@ -92,6 +92,7 @@ fn fhir_type(name: &str, kind: Kind, members: &[(&str, &str)]) -> Description {
         kind,
         format: Format::Fhir,
         base: None,
+        profiles: Vec::new(),
         additional_properties: false,
         properties: properties.collect(),
         contained: Vec::new(),
@@ -318,6 +319,7 @@ fn rows_that_make_no_profile_are_refused_by_path() {
         kind: Kind::Root,
         format: Format::Native,
         base: None,
+        profiles: Vec::new(),
         additional_properties: false,
         properties: vec![
             row("a", "symbol", "{}"),
@@ -403,6 +405,7 @@ fn path_into_a_named_type_asks_for_the_type() {
         kind,
         format: Format::Fhir,
         base: None,
+        profiles: Vec::new(),
         additional_properties: false,
         properties: vec![Property {
             path: path.to_owned(),

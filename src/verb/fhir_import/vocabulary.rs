@@ -1,11 +1,10 @@
 //! The value sets that types are bound to, as the codes that are in them.
 
 use super::{Outcome, Told};
-use crate::pg::{Error, Result, Session, check_for_interrupts};
+use crate::pg::{Result, Session};
+use crate::store::terminology::Terminology;
 use crate::store::{definition, import as store};
-use ingest_engine::definition::fhir::{self, NotExpanded};
-use std::borrow::Cow;
-use std::collections::HashMap;
+use ingest_engine::definition::fhir;
 
 /// What became of the vocabularies of a source.
 #[derive(Debug, Default)]
@@ -21,36 +20,12 @@ pub struct Bound {
 pub fn expand(session: &Session, source: &str, all: bool) -> Result<Bound> {
     let mut bound = Bound::default();
     let mut new = Vec::new();
-    let mut known: HashMap<(fhir::Kind, String), Option<Vec<u8>>> = HashMap::new();
+    let mut terminology = Terminology::new(session, source);
     for (url, is_there) in store::bound(session, source)? {
-        check_for_interrupts()?;
         if is_there && !all {
             continue;
         }
-        let mut failed = None;
-        let expanded = {
-            let mut find = |kind: fhir::Kind, url: &str| {
-                let key = (kind, url.to_owned());
-                if let Some(content) = known.get(&key) {
-                    return content.clone().map(Cow::Owned);
-                }
-                match store::kept(session, source, kind.as_str(), url) {
-                    Ok(content) => {
-                        known.insert(key, content.clone());
-                        content.map(Cow::Owned)
-                    }
-                    Err(error) => {
-                        failed = Some(error);
-                        None
-                    }
-                }
-            };
-            fhir::expand(&url, &mut find)
-        };
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        match expanded {
+        match terminology.expand(&url)? {
             Ok(concepts) => {
                 let before = match is_there {
                     true => definition::vocabulary(session, source, &url)?,
@@ -61,7 +36,6 @@ pub fn expand(session: &Session, source: &str, all: bool) -> Result<Bound> {
                     new.push((url, concepts));
                 }
             }
-            Err(NotExpanded::Malformed(_)) => return Err(Error::Corrupt),
             // Whoever gave it codes by vocabulary_define knows better.
             Err(_) if is_there => {}
             Err(why) => {

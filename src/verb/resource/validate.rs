@@ -1,14 +1,16 @@
-//! `ingest.resource_validate(source, profile, body)`, `ingest.resource_is_valid(source, profile, body)`
+//! `ingest.resource_validate(source, profile, body, profiles)`, `ingest.resource_is_valid(source, profile, body)`
 
 use crate::pg::{Answer, Call, Error, Reading, Result, datum_of_jsonb};
 use crate::store::reference;
 use crate::verb::body::Body;
+use crate::verb::fhir_profiles;
 use crate::verb::row::{Noun, named};
 use ingest_engine::{Issue, Report, Resource, operation_outcome};
 
 /// The OperationOutcome of a body.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
-    outcome(report(call)?.into_issues())
+    let profiles = call.texts(3, "profiles")?.unwrap_or_default();
+    outcome(report(call, &profiles)?.into_issues())
 }
 
 /// Issues as the OperationOutcome of who only asks.
@@ -23,18 +25,20 @@ pub fn outcome(mut issues: Vec<Issue>) -> Result<Answer> {
 
 /// Whether a body conforms.
 pub fn is_valid(call: &mut Call<'_>) -> Result<Answer> {
-    Ok(Answer::bool(!report(call)?.refuses()))
+    Ok(Answer::bool(!report(call, &[])?.refuses()))
 }
 
-fn report(call: &Call<'_>) -> Result<Report> {
+/// What is said of a body; of one of FHIR also what these profiles say.
+fn report(call: &Call<'_>, profiles: &[&str]) -> Result<Report> {
     let guarded = named(call, Noun::Resource)?;
+    let profiles = fhir_profiles::known(&guarded, profiles)?;
     let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let resource = Resource {
         id: body.id.unwrap_or_default(),
         data: body.data,
         contained: body.contained,
     };
-    let (checked, mut report) = guarded.check(&resource)?;
+    let (checked, mut report) = guarded.check_as(&resource, &profiles)?;
     reference::look(&guarded, &checked, &mut report, Reading::Caller)?;
     Ok(report)
 }

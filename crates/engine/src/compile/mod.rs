@@ -72,6 +72,11 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         version: description.version,
         kind: description.kind,
         base: description.base.as_deref().map(Into::into),
+        profiles: description
+            .profiles
+            .iter()
+            .map(|url| schema.slot(Need::Type, url))
+            .collect(),
         is_quantity: [Some(&description.name), description.base.as_ref()]
             .contains(&Some(&QUANTITY.to_owned())),
         is_ready: Cell::new(false),
@@ -256,6 +261,10 @@ impl Compiler<'_> {
             Box::new(self.slicing(setting, slices, path))
         });
         rules.slicing = slicing;
+        // Whatever a reference may point to, it agrees with itself.
+        if self.is_fhir() && matches!(&base, Base::Named(name) if name == REFERENCE) {
+            rules.target.get_or_insert_default();
+        }
         let holds_none = !matches!(base, Base::Object) && built_in.is_none();
         if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
         {
@@ -379,9 +388,10 @@ impl Compiler<'_> {
     }
 }
 
-/// The type of numbers with a unit, and that of extensions.
+/// The types of numbers with a unit, of extensions and of references.
 const QUANTITY: &str = "Quantity";
 const EXTENSION: &str = "Extension";
+const REFERENCE: &str = "Reference";
 
 /// The drafts of the slices of a member, by their names: of `category:us-core` it is `us-core`.
 fn taken(slices: &mut Vec<(String, Draft)>, member: &str) -> Vec<(String, Draft)> {

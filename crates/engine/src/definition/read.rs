@@ -148,6 +148,7 @@ pub(super) fn empty(name: &str, kind: Kind) -> Definition {
             kind,
             format: Format::Native,
             base: None,
+            profiles: Vec::new(),
             additional_properties: false,
             properties: Vec::new(),
             contained: Vec::new(),

@@ -38,6 +38,19 @@ pub fn check(
     limits: Limits,
     report: &mut Report,
 ) -> Result<Checked, Stop> {
+    check_as(schema, profile, &[], resource, limits, report)
+}
+
+/// As [`check`], of a resource of FHIR against constraints too, by their URLs, as if it claimed to
+/// conform to them.
+pub fn check_as(
+    schema: &Schema,
+    profile: &Profile,
+    claims: &[&str],
+    resource: &Resource<'_>,
+    limits: Limits,
+    report: &mut Report,
+) -> Result<Checked, Stop> {
     if !matches!(schema.resolve(profile.slot), Known::Yes(own) if std::ptr::eq(own, profile)) {
         return Err(Stop::Stale);
     }
@@ -57,7 +70,7 @@ pub fn check(
         schema.note_lacking(profile, &mut walk.missing)?;
     }
     let incomplete = walk
-        .resource_of(profile, resource)
+        .resource_of(profile, claims, resource)
         .map_err(|halt: Halt| *halt)?;
     walk.missing.finish()?;
     Ok(Checked {
@@ -88,13 +101,24 @@ pub(crate) struct Walk<'w> {
 
 impl<'w> Walk<'w> {
     /// Walks a whole resource, and tells whether contained ids or types are incomplete.
-    fn resource_of(&mut self, profile: &'w Profile, resource: &Resource<'w>) -> Result<bool, Halt> {
+    fn resource_of(
+        &mut self,
+        profile: &'w Profile,
+        claims: &[&str],
+        resource: &Resource<'w>,
+    ) -> Result<bool, Halt> {
         let at = Trail::root(&profile.name);
         match resource.data {
             Value::Object(object) if profile.is_fhir() => {
                 self.around.enter(profile, object, false);
                 self.shape(0, object, &at, 1)?;
                 self.claims(object, &at, 1)?;
+                for slot in &profile.profiles {
+                    self.any_of(&[*slot], object, &at, 1)?;
+                }
+                for url in claims {
+                    self.conforms(url, object, &at, 1)?;
+                }
             }
             Value::Object(object) => self.shape(0, object, &at, 1)?,
             other => self.mismatch(other, "expected object", &at, 1)?,

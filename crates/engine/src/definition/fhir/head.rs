@@ -79,6 +79,7 @@ pub(super) fn head<'a>(
             },
             format: Format::Fhir,
             base: base.filter(|base| is_type_name(base)).map(str::to_owned),
+            profiles: Vec::new(),
             additional_properties: false,
             properties: Vec::new(),
             contained: Vec::new(),

@@ -31,6 +31,9 @@ impl<'a> Describer<'_, 'a> {
         if kind.code == STRING {
             // R4 gives ids of resources as strings, and their form in words.
             let is_id = self.is_resource && node.parent == 0 && node.name == "id";
+            if kind.fhir == Some("uri") {
+                return Some(plain("System.uri"));
+            }
             if let Some(name) = kind.fhir
                 && !matches!(name, "string" | "id")
                 && !asks.is_fixed()

@@ -1,0 +1,107 @@
+//! Profiles of FHIR, in FHIR's sense: what the rows of a table conform to, beyond their type.
+
+use super::body::shown_key;
+use super::definition::Defined;
+use crate::pg::{Error, Result, Session, State};
+use crate::store::table::Form;
+use crate::store::{Guarded, Name, definition, find, terminology};
+use ingest_engine::definition::fhir::without_version;
+use jsonb::{Malformed, Value};
+
+/// How many profiles a table can have.
+const MOST: usize = 32;
+
+/// Binds a table to profiles: `{"profiles": ["http://hl7.org/fhir/us/core/…"]}`.
+pub fn bind(
+    session: &Session,
+    source: &Name,
+    profile: &Name,
+    given: Value<'_>,
+) -> Result<(Defined, i32)> {
+    let guarded = find(source.as_str(), profile.as_str())?;
+    guarded.table()?;
+    let urls = urls(given)?;
+    for url in &urls {
+        check(session, &guarded, url)?;
+    }
+    let changed = definition::set_profiles(session, source.as_str(), profile.as_str(), &urls)?;
+    match changed {
+        true => Ok((Defined::Updated, guarded.version() + 1)),
+        false => Ok((Defined::Unchanged, guarded.version())),
+    }
+}
+
+/// The profiles that somebody asks a resource to be checked against, without their versions.
+pub fn known<'a>(guarded: &Guarded, urls: &[&'a str]) -> Result<Vec<&'a str>> {
+    if urls.is_empty() {
+        return Ok(Vec::new());
+    }
+    if guarded.form() != Form::Fhir || urls.len() > MOST {
+        return Err(Error::refuse(
+            State::BadRequest,
+            format!("profiles are for a type of FHIR, and at most {MOST}"),
+        )
+        .hint("What a native profile asks for stands in its definition."));
+    }
+    Session::open(|session| {
+        let each = urls.iter().map(|url| {
+            check(session, guarded, url)?;
+            Ok(without_version(url))
+        });
+        each.collect()
+    })
+}
+
+/// Refuses a profile that is not there, or is one of another type.
+fn check(session: &Session, guarded: &Guarded, url: &str) -> Result<()> {
+    let name = guarded.name();
+    match terminology::profile(session, guarded.source_name(), without_version(url))? {
+        Some(found) if found.base.as_deref() == Some(name) => Ok(()),
+        Some(_) => Err(Error::refuse(
+            State::BadRequest,
+            format!("the profile is one of another type than {name}"),
+        )
+        .hint("SELECT url, content ->> 'type' FROM ingest.definition WHERE kind = 'StructureDefinition' tells the types.")),
+        None => Err(Error::refuse(State::NotFound, "no such profile of FHIR").hint(
+            "Give its StructureDefinition with a snapshot to ingest.fhir_import(source, definitions) first.",
+        )),
+    }
+}
+
+fn urls(given: Value<'_>) -> Result<Vec<&str>> {
+    let bad = |message: String| {
+        Error::refuse(State::BadRequest, message).hint(
+            "A type of FHIR is defined by ingest.fhir_import(source, definitions); what its table is \
+             bound to is {\"profiles\": [\"<url>\", …]}.",
+        )
+    };
+    let Value::Object(object) = given else {
+        return Err(bad("the definition is not an object".to_owned()));
+    };
+    let mut urls = None;
+    for member in object.iter() {
+        match member? {
+            (b"profiles", Value::Array(all)) if all.len() <= MOST => {
+                let mut found: Vec<&str> = Vec::new();
+                for url in all.iter() {
+                    let Value::String(url) = url? else {
+                        return Err(bad("profiles holds something that is no URL".to_owned()));
+                    };
+                    let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
+                    found.push(without_version(url));
+                }
+                urls = Some(found);
+            }
+            (b"profiles", _) => {
+                return Err(bad(format!(
+                    "profiles is not an array of at most {MOST} URLs"
+                )));
+            }
+            (key, _) => {
+                let key = shown_key(key);
+                return Err(bad(format!("a type of FHIR is not defined by {key}")));
+            }
+        }
+    }
+    urls.ok_or_else(|| bad("profiles is missing".to_owned()))
+}
