@@ -234,6 +234,10 @@ impl Compiler<'_> {
             Presence::Optional
         };
         let mut rules = self.rules(&mut settings, path);
+        if self.is_fhir() && matches!(&base, Base::Named(name) if name == REFERENCE) {
+            // What it says of its target must agree, whatever that may be.
+            rules.target.get_or_insert_default();
+        }
         // Those of an object of its own are checked with the object.
         let constraints = match base {
             Base::Object => Vec::new(),
@@ -382,6 +386,8 @@ impl Compiler<'_> {
 /// The type of numbers with a unit, and that of extensions.
 const QUANTITY: &str = "Quantity";
 const EXTENSION: &str = "Extension";
+/// The type of references.
+const REFERENCE: &str = "Reference";
 
 /// The drafts of the slices of a member, by their names: of `category:us-core` it is `us-core`.
 fn taken(slices: &mut Vec<(String, Draft)>, member: &str) -> Vec<(String, Draft)> {

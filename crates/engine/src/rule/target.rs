@@ -8,7 +8,7 @@ use crate::trail::Trail;
 use jsonb::{Malformed, Object, Value};
 
 /// The targets of a reference.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Target {
     /// The profiles it may point to; any, if there are none.
     pub(crate) kinds: Box<[Box<str>]>,
