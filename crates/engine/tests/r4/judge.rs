@@ -1,6 +1,6 @@
 //! The engine as a judge of resources of R4.
 
-use crate::data::package;
+use crate::data::{package, us_core};
 use ingest_engine::definition::fhir::{
     Described, Kind, Reduced, describe, describe_profile, expand,
 };
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
-/// R4's definitions, as the catalog keeps them.
+/// The definitions of R4 and of US Core, as the catalog keeps them.
 struct Library {
     all: HashMap<(Kind, String), Reduced>,
     /// The concepts of value sets, as far as they were asked for.
@@ -24,7 +24,7 @@ struct Library {
 impl Library {
     fn of(package: &[Json]) -> Self {
         let mut all = HashMap::new();
-        for definition in package {
+        for definition in package.iter().chain(&us_core()) {
             let bytes = from_json(definition).unwrap();
             let Value::Object(object) = Value::read(&bytes).unwrap() else {
                 panic!("not an object");
