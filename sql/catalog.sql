@@ -41,6 +41,7 @@ CREATE TABLE ingest.profile (
     profile               text COLLATE "C" NOT NULL,
     version               integer NOT NULL CHECK (version > 0),
     kind                  text NOT NULL CHECK (kind IN ('ROOT', 'CONTAINED', 'TYPE', 'RELATIONSHIP')),
+    base                  text COLLATE "C",
     additional_properties boolean NOT NULL DEFAULT false,
     definition            jsonb NOT NULL,
     defined_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -51,6 +52,7 @@ COMMENT ON COLUMN ingest.profile.source IS 'The source it belongs to';
 COMMENT ON COLUMN ingest.profile.profile IS 'Its name, which is also the name of its table';
 COMMENT ON COLUMN ingest.profile.version IS 'The version of the definition, from 1';
 COMMENT ON COLUMN ingest.profile.kind IS 'ROOT: a table of its own; CONTAINED: only inside others; TYPE: shared by profiles; RELATIONSHIP: a link table';
+COMMENT ON COLUMN ingest.profile.base IS 'Of a type of FHIR, the type that it is derived from: DomainResource; of all else NULL';
 COMMENT ON COLUMN ingest.profile.additional_properties IS 'Whether data may hold properties that the definition does not name';
 COMMENT ON COLUMN ingest.profile.definition IS 'The definition as it was given';
 COMMENT ON COLUMN ingest.profile.defined_at IS 'When this version was defined';
@@ -155,6 +157,25 @@ COMMENT ON COLUMN ingest.vocabulary.vocabulary IS 'Its name';
 COMMENT ON COLUMN ingest.vocabulary.concepts IS 'Its concepts: an array of codes, or of {"code", "system"?, "display"?}';
 COMMENT ON COLUMN ingest.vocabulary.defined_at IS 'When it was last defined';
 
+CREATE TABLE ingest.definition (
+    source     text COLLATE "C" NOT NULL,
+    kind       text COLLATE "C" NOT NULL,
+    url        text COLLATE "C" NOT NULL,
+    version    text,
+    name       text,
+    content    jsonb NOT NULL,
+    defined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (source, kind, url)
+);
+COMMENT ON TABLE ingest.definition IS 'What fhir_import was given beside types: value sets, code systems, search parameters, profiles, extensions';
+COMMENT ON COLUMN ingest.definition.source IS 'The source it belongs to';
+COMMENT ON COLUMN ingest.definition.kind IS 'Its resource type: ValueSet, CodeSystem, SearchParameter, StructureDefinition';
+COMMENT ON COLUMN ingest.definition.url IS 'Its canonical URL, without version';
+COMMENT ON COLUMN ingest.definition.version IS 'Its version, as it says';
+COMMENT ON COLUMN ingest.definition.name IS 'Its name';
+COMMENT ON COLUMN ingest.definition.content IS 'It itself, without texts for people';
+COMMENT ON COLUMN ingest.definition.defined_at IS 'When it was last imported';
+
 SELECT pg_catalog.pg_extension_config_dump('ingest.source', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.profile', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.profile_version', '');
@@ -163,6 +184,7 @@ SELECT pg_catalog.pg_extension_config_dump('ingest.contained', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.index', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.relationship', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.vocabulary', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.definition', '');
 
 -- A change of what a source is made of gives the source another revision, and a change of a source
 -- is told to every backend, which looks at its next statement whose revision is another, and
@@ -202,7 +224,7 @@ DECLARE
     part text;
     event text[];
 BEGIN
-    -- Of profile_version nothing is compiled.
+    -- Of profile_version and definition nothing is compiled.
     FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'index', 'relationship',
                                 'vocabulary']
     LOOP
@@ -222,7 +244,7 @@ BEGIN
         END LOOP;
     END LOOP;
     FOREACH part IN ARRAY ARRAY['source', 'profile', 'profile_version', 'property', 'contained',
-                                'index', 'relationship', 'vocabulary']
+                                'index', 'relationship', 'vocabulary', 'definition']
     LOOP
         -- Who may use the schema of a source may read what its profiles are; nobody but the
         -- functions of this extension writes here.

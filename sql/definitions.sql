@@ -2,7 +2,7 @@
 
 CREATE FUNCTION ingest.source_create(source text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_create_wrapper';
-COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a schema of that name, owned by the caller. Options: {"format": "native"}. Errors: PT400 bad name or option, PT409 exists';
+COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a schema of that name, owned by the caller. Options: {"format": "native" or "fhir"}. Errors: PT400 bad name or option, PT409 exists';
 
 CREATE FUNCTION ingest.source_drop(source text, cascade boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_drop_wrapper';
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION ingest.profile_define(text, text, jsonb) IS 'Defines a profi
 
 CREATE FUNCTION ingest.profile_drop(source text, profile text, cascade boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'profile_drop_wrapper';
-COMMENT ON FUNCTION ingest.profile_drop(text, text, boolean) IS 'Drops a profile, its table and its history. Errors: PT404, PT409 while it has rows or history or is used by other definitions; cascade drops rows, history and relationships';
+COMMENT ON FUNCTION ingest.profile_drop(text, text, boolean) IS 'Drops a profile, its table and its history; of a type of FHIR the table and its history alone. Errors: PT404, PT409 while it has rows or history or is used by other definitions; cascade drops rows, history and relationships';
 
 CREATE FUNCTION ingest.relationship_define(source text, relationship text, definition jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_define_wrapper';

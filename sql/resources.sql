@@ -3,7 +3,7 @@
 CREATE FUNCTION ingest.resource_create(source text, profile text, body jsonb, id text DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_create_wrapper';
-COMMENT ON FUNCTION ingest.resource_create(text, text, jsonb, text) IS 'Creates a resource from a body {"data", "contained"?, "id"?}. The id is the argument, or the body''s, or a new one. Errors: PT400 malformed call, PT404 no such profile, PT409 the id or an identity exists, PT413, PT422';
+COMMENT ON FUNCTION ingest.resource_create(text, text, jsonb, text) IS 'Creates a resource from a body {"data", "contained"?, "id"?}, or from a FHIR resource. The id is the argument, or the body''s, or a new one. Errors: PT400 malformed call, PT404 no such profile, PT409 the id or an identity exists, PT413, PT422';
 
 CREATE FUNCTION ingest.resource_upsert(source text, profile text, id text, body jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, jsonb, jsonb, text, in
 CREATE FUNCTION ingest.resource_patch(source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_wrapper';
-COMMENT ON FUNCTION ingest.resource_patch(text, text, text, jsonb, integer) IS 'Patches the body {"data", "contained"} of a resource: an object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902). Errors: PT400 bad patch, PT404, PT409 an identity exists, PT410 deleted, PT412 another version, PT413, PT422 a failed test, or the result does not conform';
+COMMENT ON FUNCTION ingest.resource_patch(text, text, text, jsonb, integer) IS 'Patches the body {"data", "contained"} of a resource, or a FHIR resource itself: an object is a merge patch (RFC 7396), an array a JSON Patch (RFC 6902). Errors: PT400 bad patch, PT404, PT409 an identity exists, PT410 deleted, PT412 another version, PT413, PT422 a failed test, or the result does not conform';
 
 CREATE FUNCTION ingest.resource_patch_if(source text, profile text, criteria jsonb, patch jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written

@@ -15,7 +15,7 @@ COMMENT ON COLUMN ingest.written.outcome IS 'What was done';
 COMMENT ON COLUMN ingest.written.id IS 'The id of the resource or of the link';
 COMMENT ON COLUMN ingest.written.version IS 'Its version now; of a delete, the version of the tombstone';
 COMMENT ON COLUMN ingest.written.updated_at IS 'The instant of that version';
-COMMENT ON COLUMN ingest.written.resource IS 'The resource as it is stored: {"id", "type", "data", "contained"?, "meta"}; NULL after a delete';
+COMMENT ON COLUMN ingest.written.resource IS 'The resource as it is stored: {"id", "type", "data", "contained"?, "meta"}, or the FHIR resource itself; NULL after a delete';
 
 CREATE TYPE ingest.revision AS (
     outcome    ingest.outcome,

@@ -27,10 +27,11 @@ pgrx::extension_sql_file!(
     name = "definitions",
     requires = ["gate"]
 );
+pgrx::extension_sql_file!("../sql/fhir.sql", name = "fhir", requires = ["definitions"]);
 pgrx::extension_sql_file!(
     "../sql/resources.sql",
     name = "resources",
-    requires = ["definitions"]
+    requires = ["fhir"]
 );
 pgrx::extension_sql_file!(
     "../sql/relationships.sql",
@@ -72,6 +73,7 @@ pg::sql_function! {
     profile_drop => verb::profile::drop;
     relationship_define => verb::relationship::define;
     relationship_drop => verb::relationship::drop;
+    fhir_import => verb::fhir_import::import;
     verify => verb::verify::verify;
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;

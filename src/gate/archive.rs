@@ -42,7 +42,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     match trigger.event() {
         Event::Update => {
             let (old, new) = (trigger.old()?, trigger.new_row()?);
-            let layout = Layout::of(trigger.relation(), &old, guarded.is_relationship())?;
+            let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
                 history::archive(table, relation, &old, &layout, ended_at, false)?;
@@ -50,7 +50,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
         }
         Event::Delete => {
             let old = trigger.old()?;
-            let layout = Layout::of(trigger.relation(), &old, guarded.is_relationship())?;
+            let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, relation, &old, &layout, ended_at, true)?;
             if let Key::Id(column) = layout.key {

@@ -14,8 +14,7 @@ use crate::pg::{
 use crate::store::acting::on_history;
 use crate::store::history::{Before, through_seal};
 use crate::store::row::RowKey;
-use crate::store::table::{Action, Table};
-use ingest_engine::Kind;
+use crate::store::table::{Action, Form, Table};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -183,8 +182,8 @@ fn ask(table: &Table, relation: Oid, rows: &[(Parts<'_>, i32)]) -> Result<Confir
         Arg::Texts(&seconds),
         Arg::Texts(&versions),
     );
-    let args: &[Arg<'_>] = match table.kind() {
-        Kind::Relationship => &[firsts, seconds, versions],
+    let args: &[Arg<'_>] = match table.form() {
+        Form::Link => &[firsts, seconds, versions],
         _ => &[firsts, versions],
     };
     let revived = rows.iter().any(|(_, version)| *version > 1);

@@ -1,18 +1,23 @@
 //! The guard: the one gate that every write of a guarded table passes.
 //!
 //! It checks the row against its profile, completes contained ids, and owns the version and the
-//! instants. It does not know who writes: a verb, plain SQL, COPY, or another trigger.
+//! instants; of a FHIR resource it writes them into `data` too. It does not know who writes: a verb,
+//! plain SQL, COPY, or another trigger.
 
+use super::answer::{Part, Verdict, answer};
+use super::envelope::{self, Change};
 use super::{confirm, place};
 use crate::pg::{
-    Answer, Arg, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple,
-    limits, now,
+    Answer, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, limits,
+    now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
 use crate::store::reference::Written;
 use crate::store::row::RowKey;
+use crate::store::table::Form;
 use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
+use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Reference, Report, Resource, id_is_valid};
 use jsonb::Value;
@@ -86,39 +91,41 @@ fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
     )))
 }
 
-/// What the guard decides for a row.
-struct Verdict {
-    version: i32,
-    created_at: Instant,
-    updated_at: Instant,
-    profile_version: i32,
-}
-
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let row = trigger.new_row()?;
-    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
+    let layout = Layout::of(trigger.relation(), &row, guarded.form())?;
+    let given_key = key_of(&row, &layout)?;
+    let id_in_data = envelope::id_in(guarded, &row, &layout, given_key)?;
     let new_id;
-    let (key, fresh_id) = match key_of(&row, &layout)? {
-        Some(key) => (key, None),
-        None => {
+    let (key, fresh_id) = match (given_key, id_in_data) {
+        (Some(key), _) => (key, None),
+        (None, Some(id)) => (RowKey::Id(id), Some(id)),
+        (None, None) => {
             new_id = id::generate();
             (RowKey::Id(&new_id), Some(new_id.as_str()))
         }
     };
-    check_key(key)?;
     let written = Written {
         key,
         place: Some(place::next(trigger.relation())),
     };
+    // That of a FHIR resource is judged with the resource, which says it too.
+    if guarded.form() != Form::Fhir {
+        check_key(guarded.form(), key)?;
+    }
     let Judgement {
         contained,
         profile_version,
         report,
         references,
     } = judge(guarded, &row, &layout, written, None, trigger.owner())?;
+    if guarded.form() == Form::Fhir {
+        check_key(guarded.form(), key)?;
+    }
     let given = row.int4(layout.version).filter(|version| *version != 0);
     // A trigger of somebody's that has seen the id can have told it to another session.
-    let generated = matches!(key, RowKey::Id(id) if id::take_generated(id))
+    let generated = id_in_data.is_none()
+        && matches!(key, RowKey::Id(id) if id::take_generated(id))
         && (fresh_id.is_some() || !trigger.is_preceded());
     let before = match generated {
         true => Before::Never,
@@ -166,16 +173,22 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         let (table, relation) = (guarded.table()?, trigger.relation());
         confirm::remember(table, relation, key, verdict.version, before)?;
     }
-    answer(&row, &layout, &verdict, fresh_id, contained)
+    let data = match before {
+        Before::Living { .. } => Part::AsGiven,
+        _ => enveloped(guarded, &row, &layout, key, &verdict)?,
+    };
+    answer(&row, &layout, &verdict, fresh_id, [data, contained])
 }
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
-    let layout = Layout::of(trigger.relation(), &row, guarded.is_relationship())?;
+    let layout = Layout::of(trigger.relation(), &row, guarded.form())?;
     let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
     let written = Written { key, place: None };
     let of_row = |error: Error| error.about(written.which(guarded).expression(guarded));
-    if Some(key) != key_of(&row, &layout)? {
+    let new_key = key_of(&row, &layout)?;
+    envelope::id_in(guarded, &row, &layout, new_key)?;
+    if Some(key) != new_key {
         let message = format!("the id of {} cannot change", guarded.name());
         let error = refusal::about(guarded, State::BadRequest, message);
         return Err(of_row(error).hint("Create it under the new id, and delete this one."));
@@ -209,12 +222,17 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     };
     let old_contained = contained_of(&old, &layout)?;
     let is_outdated = unchanged.profile_version != guarded.version();
-    let same_data = row.jsonb(layout.data)? == old.jsonb(layout.data)?;
+    let change = envelope::change(guarded, &layout, &old, &row)?;
+    let same_data = !matches!(change, Change::OfClient);
+    let kept = || match change {
+        Change::OfServer(stored) => Part::Stored(stored),
+        Change::None | Change::OfClient => Part::AsGiven,
+    };
     if same_data {
         let contained = contained_of(&row, &layout)?;
         // What an older definition let pass is judged by the one that holds now.
         if contained == old_contained && !is_outdated {
-            return answer(&row, &layout, &unchanged, None, Contained::AsGiven);
+            return answer(&row, &layout, &unchanged, None, [kept(), Part::AsGiven]);
         }
     }
     let Judgement {
@@ -232,16 +250,17 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     )?;
     reference::hold(guarded, written, report, references, trigger.owner())?;
     let same_contained = match &contained {
-        Contained::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
-        Contained::Absent => old_contained.is_none(),
-        Contained::Completed(bytes) => old_contained == Some(bytes.as_slice()),
+        Part::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
+        Part::Absent => old_contained.is_none(),
+        Part::Written(bytes) => old_contained == Some(bytes.as_slice()),
+        Part::Stored(bytes) => old_contained == Some(*bytes),
     };
     if same_data && same_contained {
         let checked = Verdict {
             profile_version,
             ..unchanged
         };
-        return answer(&row, &layout, &checked, None, contained);
+        return answer(&row, &layout, &checked, None, [kept(), contained]);
     }
     let changed = Verdict {
         version: current
@@ -251,7 +270,21 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         updated_at: after(updated_at),
         profile_version,
     };
-    answer(&row, &layout, &changed, None, contained)
+    let data = enveloped(guarded, &row, &layout, key, &changed)?;
+    answer(&row, &layout, &changed, None, [data, contained])
+}
+
+/// What becomes of `data` in a version that is made.
+fn enveloped<'a>(
+    guarded: &Guarded,
+    row: &Tuple<'_>,
+    layout: &Layout,
+    key: RowKey<'_>,
+    verdict: &Verdict,
+) -> Result<Part<'a>> {
+    let made = (verdict.version, verdict.updated_at);
+    let written = envelope::write(guarded, row, layout, key, made)?;
+    Ok(written.map_or(Part::AsGiven, Part::Written))
 }
 
 /// An instant that the writer gave; the default stands for none (see `ddl::LEFT_OUT`).
@@ -268,13 +301,6 @@ fn contained_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<&'a [u8]>
 /// The next instant: now, and later than the last, whatever the clock says.
 pub fn after(last: Instant) -> Instant {
     now().max(last.saturating_add(1))
-}
-
-/// What becomes of `contained`.
-enum Contained {
-    AsGiven,
-    Absent,
-    Completed(Vec<u8>),
 }
 
 /// A row as it was before an update.
@@ -296,7 +322,7 @@ fn id_of(key: RowKey<'_>) -> &str {
 
 /// What has become of a row's content.
 struct Judgement {
-    contained: Contained,
+    contained: Part<'static>,
     /// The version of the definition that it was checked against.
     profile_version: i32,
     /// What is said of it; nothing that refuses.
@@ -357,14 +383,15 @@ fn judge(
         ));
     }
     let contained = match (contained, judged.completed) {
-        (Some(Value::Null), _) => Contained::Absent,
-        (_, Some(completed)) => Contained::Completed(completed),
-        (_, None) => Contained::AsGiven,
+        (Some(Value::Null), _) => Part::Absent,
+        (_, Some(completed)) => Part::Written(completed),
+        (_, None) => Part::AsGiven,
     };
     let size_of_contained = match &contained {
-        Contained::Completed(bytes) => bytes.len(),
-        Contained::Absent => 0,
-        Contained::AsGiven => resource.contained.map_or(0, size),
+        Part::Written(bytes) => bytes.len(),
+        Part::Stored(bytes) => bytes.len(),
+        Part::Absent => 0,
+        Part::AsGiven => resource.contained.map_or(0, size),
     };
     if size(data) + size_of_contained + ENVELOPE > LARGEST {
         let row = written.which(guarded).expression(guarded);
@@ -393,38 +420,6 @@ fn size(value: Value<'_>) -> usize {
     }
 }
 
-fn answer(
-    row: &Tuple<'_>,
-    layout: &Layout,
-    verdict: &Verdict,
-    fresh_id: Option<&str>,
-    contained: Contained,
-) -> Result<Answer> {
-    let mut changes = [
-        (layout.version, Arg::Int4(verdict.version)),
-        (layout.created_at, Arg::Instant(verdict.created_at)),
-        (layout.updated_at, Arg::Instant(verdict.updated_at)),
-        (layout.profile_version, Arg::Int4(verdict.profile_version)),
-        (0, Arg::Null),
-        (0, Arg::Null),
-    ];
-    let mut count = 4;
-    if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
-        changes[count] = (column, Arg::Text(id));
-        count += 1;
-    }
-    let value = match &contained {
-        Contained::AsGiven => None,
-        Contained::Absent => Some(Arg::Null),
-        Contained::Completed(bytes) => Some(Arg::Jsonb(bytes)),
-    };
-    if let (Some(column), Some(value)) = (layout.contained, value) {
-        changes[count] = (column, value);
-        count += 1;
-    }
-    row.answer_with(&changes[..count])
-}
-
 /// What names the row; `None` where an id is to be generated.
 fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
     Ok(match layout.key {
@@ -441,8 +436,12 @@ fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
     })
 }
 
-fn check_key(key: RowKey<'_>) -> Result<()> {
+fn check_key(form: Form, key: RowKey<'_>) -> Result<()> {
     match key {
+        RowKey::Id(id) if form == Form::Fhir => match fhir::id_is_valid(id) {
+            true => Ok(()),
+            false => Err(refusal::bad_fhir_id()),
+        },
         RowKey::Id(id) if id_is_valid(id) => Ok(()),
         RowKey::Ends(from, to) if id_is_valid(from) && id_is_valid(to) => Ok(()),
         _ => Err(refusal::bad_id()),

@@ -2,10 +2,12 @@
 //!
 //! It knows nothing of the verbs; whoever writes passes it.
 
+mod answer;
 pub mod archive;
 pub mod catalog;
 pub mod column;
 mod confirm;
+mod envelope;
 pub mod guard;
 pub mod id;
 mod place;

@@ -96,6 +96,25 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// An argument of type `text[]`; NULL in it is refused, and `name` is the parameter's name.
+    pub fn texts(&self, place: usize, name: &str) -> Result<Option<Vec<&'a str>>> {
+        let Some(datum) = self.datum_of(place, kind::TEXTS)? else {
+            return Ok(None);
+        };
+        let context = self.context;
+        // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
+        let before = unsafe { (&raw mut ffi::CurrentMemoryContext).replace(context) };
+        // SAFETY: a text[], and the context outlives `'a`.
+        let texts = unsafe { varlena::texts(datum) };
+        // SAFETY: as above.
+        unsafe { ffi::CurrentMemoryContext = before };
+        let texts: Option<Vec<&str>> = texts?.into_iter().collect();
+        let holds_null = || {
+            Error::refuse(State::BadRequest, format!("{name} holds a null")).hint("Leave it out.")
+        };
+        texts.map(Some).ok_or_else(holds_null)
+    }
+
     /// A text argument that must be there; `name` is the parameter's name.
     pub fn need_text(&self, place: usize, name: &str) -> Result<&'a str> {
         self.text(place)?.ok_or_else(|| missing(name))

@@ -243,6 +243,16 @@ unsafe extern "C-unwind" {
         by_value: bool,
         align: c_char,
     ) -> *mut c_void;
+    pub fn deconstruct_array(
+        array: *mut c_void,
+        element_type: Oid,
+        length: c_int,
+        by_value: bool,
+        align: c_char,
+        elements: *mut *mut Datum,
+        nulls: *mut *mut bool,
+        count: *mut c_int,
+    );
     pub fn construct_array(
         elements: *mut Datum,
         count: c_int,

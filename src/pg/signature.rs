@@ -125,6 +125,7 @@ fn declared(of: Oid) -> Result<Declared> {
 fn name(of: Oid) -> &'static str {
     match of {
         kind::TEXT => "text",
+        kind::TEXTS => "text[]",
         kind::JSONB => "jsonb",
         kind::INT4 => "integer",
         pg_sys::INT8OID => "bigint",

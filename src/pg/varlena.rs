@@ -148,6 +148,43 @@ pub(super) unsafe fn put_text_array(items: &[&str]) -> Datum {
     }
 }
 
+/// The elements of a `text[]` datum, those of all its dimensions; `None` is NULL.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(super) unsafe fn texts<'a>(datum: Datum) -> Result<Vec<Option<&'a str>>> {
+    // SAFETY: the closure holds only calls; both arrays are palloc'd with `count` entries.
+    let (elements, nulls, count) = unsafe {
+        guard(|| {
+            let (mut elements, mut nulls, mut count) =
+                (core::ptr::null_mut(), core::ptr::null_mut(), 0);
+            ffi::deconstruct_array(
+                ffi::pg_detoast_datum(datum.cast_mut_ptr()).cast(),
+                pg_sys::TEXTOID,
+                -1,
+                false,
+                b'i' as c_char,
+                &raw mut elements,
+                &raw mut nulls,
+                &raw mut count,
+            );
+            (elements, nulls, usize::try_from(count).unwrap_or(0))
+        })
+    }?;
+    let mut texts = Vec::new();
+    jsonb::memory::reserve(&mut texts, count)?;
+    for place in 0..count {
+        // SAFETY: the place is below the count of both.
+        let (element, is_null) = unsafe { (*elements.add(place), *nulls.add(place)) };
+        texts.push(match is_null {
+            true => None,
+            // SAFETY: an element of a text[] is a text, in the memory of the call.
+            false => Some(unsafe { text(element) }?),
+        });
+    }
+    Ok(texts)
+}
+
 /// A `jsonb[]` datum of root containers; `None` is NULL.
 ///
 /// # Safety

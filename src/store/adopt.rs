@@ -6,23 +6,28 @@ use crate::pg::{Arg, Reading, Result, Session, Statement, kind};
 use std::mem::ManuallyDrop;
 
 /// As the caller: the catalog's policies decide what is seen.
-const CATALOG: &str = "SELECT pg_catalog.jsonb_build_object('source', s.source, 'format', s.format, \
+const CATALOG: &str = "SELECT (pg_catalog.jsonb_build_object('source', s.source, 'format', s.format, \
          'options', s.options, \
          'profiles', COALESCE(d.profiles, '[]'), 'relationships', COALESCE(d.relationships, '[]'), \
          'vocabularies', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(\
              'name', v.vocabulary, 'concepts', v.concepts) ORDER BY v.vocabulary) \
              FROM ingest.vocabulary AS v WHERE v.source = s.source), '[]')) \
+         || CASE WHEN s.format = 'fhir' THEN pg_catalog.jsonb_build_object('definitions', \
+             COALESCE((SELECT pg_catalog.jsonb_agg(k.content ORDER BY k.kind, k.url) \
+             FROM ingest.definition AS k WHERE k.source = s.source), '[]')) ELSE '{}' END) \
      FROM ingest.source AS s, LATERAL (SELECT \
          pg_catalog.jsonb_agg(e.entry ORDER BY e.profile) FILTER (WHERE e.kind <> 'RELATIONSHIP') \
              AS profiles, \
          pg_catalog.jsonb_agg(e.entry ORDER BY e.profile) FILTER (WHERE e.kind = 'RELATIONSHIP') \
              AS relationships \
-         FROM (SELECT p.profile, p.kind, pg_catalog.jsonb_build_object('name', p.profile, \
+         FROM (SELECT p.profile, p.kind, (CASE WHEN s.format = 'fhir' \
+             THEN pg_catalog.jsonb_build_object('kind', p.kind) ELSE '{}' END \
+             || pg_catalog.jsonb_build_object('name', p.profile, \
              'version', p.version, 'versions', (SELECT pg_catalog.jsonb_agg(\
                  pg_catalog.jsonb_build_object('version', v.version, 'defined_at', v.defined_at, \
                      'definition', v.definition) ORDER BY v.version) \
                  FROM ingest.profile_version AS v \
-                 WHERE v.source = p.source AND v.profile = p.profile)) AS entry \
+                 WHERE v.source = p.source AND v.profile = p.profile))) AS entry \
              FROM ingest.profile AS p WHERE p.source = s.source) AS e) AS d \
      WHERE s.source = $1";
 /// The versions of an array of definitions; that which is current is there already.

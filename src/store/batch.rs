@@ -2,9 +2,8 @@
 
 use super::history;
 use super::row::{Content, RowKey, Stored};
-use super::table::{Action, Table};
+use super::table::{Action, Form, Table};
 use crate::pg::{Arg, Reading, Result, Session};
-use ingest_engine::Kind;
 use std::collections::HashMap;
 
 /// Keys for a statement over arrays.
@@ -67,9 +66,9 @@ impl<'a> Batch<'a> {
 
     fn args<'s>(&'s self, table: &Table) -> Vec<Arg<'s>> {
         let (data, contained) = (Arg::Jsonbs(&self.data), Arg::Jsonbs(&self.contained));
-        match table.kind() {
-            Kind::Relationship => self.keys.with(table, &[data]),
-            _ => self.keys.with(table, &[data, contained]),
+        match table.form() {
+            Form::Native => self.keys.with(table, &[data, contained]),
+            Form::Fhir | Form::Link => self.keys.with(table, &[data]),
         }
     }
 }

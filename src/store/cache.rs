@@ -10,7 +10,7 @@ use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
 use super::name::Name;
 use super::source::{check_usage, none_there};
-use super::table::Table;
+use super::table::{Form, Table};
 use super::{definition, refusal};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -18,7 +18,7 @@ use crate::pg::{
 };
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::fit;
-use ingest_engine::json_schema::{self, Form};
+use ingest_engine::json_schema::{self, Style};
 use ingest_engine::path::{self, Found, Lost};
 use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
@@ -281,7 +281,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
     let indexes = index::declared(&identities, &indexes);
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
-        Kind::Contained | Kind::Type => None,
+        Kind::Contained | Kind::Type | Kind::Constraint => None,
     };
     Ok(Some(Guarded {
         source: source.clone(),
@@ -331,14 +331,14 @@ fn keys(
 
 fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
     let key = (source.to_owned(), description.name.clone());
-    let kind = description.kind;
+    let form = Form::of(description.kind, description.format);
     let known = TABLES.with(|tables| tables.borrow().get(&key).cloned());
     if let Some(known) = known
-        && known.kind() == kind
+        && known.form() == form
     {
         return Ok(known);
     }
-    let table = Rc::new(Table::new(&key.0, &key.1, kind)?);
+    let table = Rc::new(Table::new(&key.0, &key.1, form)?);
     TABLES.with(|tables| tables.borrow_mut().insert(key, table.clone()));
     Ok(table)
 }
@@ -361,6 +361,12 @@ impl Guarded {
     /// The source's name.
     pub fn source_name(&self) -> &str {
         &self.source.name
+    }
+
+    /// What its rows are made of.
+    #[inline]
+    pub fn form(&self) -> Form {
+        Form::of(self.description.kind, self.description.format)
     }
 
     /// Whether it is a relationship.
@@ -481,8 +487,8 @@ impl Guarded {
     }
 
     /// The profile as JSON Schema (draft 2020-12), in text.
-    pub fn json_schema(&self, form: Form) -> Result<String> {
-        let names = match form.whole {
+    pub fn json_schema(&self, style: Style) -> Result<String> {
+        let names = match style.whole {
             true => self.with_loading(|guarded| {
                 json_schema::within(&guarded.source.schema, &guarded.profile)
             })?,
@@ -490,7 +496,7 @@ impl Guarded {
         };
         let said = Session::open(|session| definition::said(session, self.source_name(), &names))?;
         self.with_loading(|guarded| {
-            json_schema::json_schema(&guarded.source.schema, &guarded.profile, form, &said)
+            json_schema::json_schema(&guarded.source.schema, &guarded.profile, style, &said)
                 .map(|schema| schema.to_string())
         })
     }

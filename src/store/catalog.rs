@@ -22,7 +22,7 @@ const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version,
      (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(\
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
       FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
-     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name \
+     r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base \
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name \
@@ -149,6 +149,16 @@ impl Catalog {
         })
     }
 
+    /// Whose types and whose JSON a source speaks of, if it is there.
+    pub fn format(&self, session: &Session, source: &str) -> Result<Option<Format>> {
+        as_owner(What::Catalog, || {
+            let key = [Arg::Text(source)];
+            let rows = SOURCE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
+            let format = rows.first().map(|row| row.text(1).map(format_of));
+            format.transpose()
+        })
+    }
+
     /// Whether there is such a source.
     pub fn has_source(&self, session: &Session, source: &str) -> Result<bool> {
         as_owner(What::Catalog, || {
@@ -171,6 +181,13 @@ impl Catalog {
                 .map(|row| Ok((row.string(1)?, row.text(2)?.map(str::to_owned))))
                 .collect()
         })
+    }
+}
+
+fn format_of(text: Option<&str>) -> Format {
+    match text {
+        Some("fhir") => Format::Fhir,
+        _ => Format::Native,
     }
 }
 
@@ -212,11 +229,8 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         name: name.to_owned(),
         version: row.int4(3),
         kind,
-        format: match format {
-            "fhir" => Format::Fhir,
-            _ => Format::Native,
-        },
-        base: None,
+        format: format_of(Some(format)),
+        base: row.text(15)?.map(str::to_owned),
         additional_properties: row.bool(5),
         properties,
         contained,

@@ -3,6 +3,7 @@
 
 use super::catalog::Ends;
 use super::name::{Name, literal};
+use super::table::Form;
 use crate::pg::{Result, Session};
 use ingest_engine::Said;
 
@@ -26,8 +27,17 @@ const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
 ];
 
 /// Says what tables that were just made are for, and what their columns are.
-pub fn put(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -> Result<()> {
+pub fn put(
+    session: &Session,
+    source: &Name,
+    name: &Name,
+    (form, ends): (Form, Option<&Ends>),
+) -> Result<()> {
     let columns: &[(&str, &str)] = match ends {
+        None if form == Form::Fhir => &[(
+            "id",
+            "The id, that of data: 1 to 64 letters, digits, hyphens and dots; left out it is taken from data, or made",
+        )],
         None => &[(
             "id",
             "The id: 1 to 64 letters, digits, hyphens, dots and underscores",
@@ -54,7 +64,7 @@ pub fn put(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -
         Some("ended_at"),
         "When the next version was made; of a tombstone, null",
     )?;
-    describe(session, source, name, ends, &Said::default())
+    describe(session, source, name, (form, ends), &Said::default())
 }
 
 /// How many bytes the comment of a column says of the properties in it.
@@ -66,11 +76,12 @@ pub fn describe(
     session: &Session,
     source: &Name,
     name: &Name,
-    ends: Option<&Ends>,
+    (form, ends): (Form, Option<&Ends>),
     said: &Said,
 ) -> Result<()> {
     let about = match (&said.root, ends) {
         (Some(root), _) => root.clone(),
+        (None, None) if form == Form::Fhir => format!("FHIR resources of the type {name}"),
         (None, None) => format!("Resources of the profile {name}"),
         (None, Some(ends)) => format!(
             "Links from {} to {} of the relationship {name}",
@@ -78,6 +89,9 @@ pub fn describe(
         ),
     };
     let data = match ends {
+        None if form == Form::Fhir => {
+            "The whole resource as FHIR JSON; id, meta.versionId and meta.lastUpdated are written by the guard"
+        }
         None => "The resource's properties, as its profile defines them",
         Some(_) => "The link's own properties, as its relationship defines them",
     };
@@ -93,7 +107,7 @@ pub fn describe(
     ] {
         comment(session, source, &table, None, &about)?;
         comment(session, source, &table, Some("data"), &data)?;
-        if ends.is_none() {
+        if form == Form::Native {
             comment(session, source, &table, Some("contained"), &contained)?;
         }
     }

@@ -5,7 +5,7 @@ use super::index::{Index, json, outside, text};
 use super::kept;
 use super::name::literal;
 use super::row::Stored;
-use super::table::Table;
+use super::table::{self, Table};
 use crate::pg::{
     Arg, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement, is_own_transaction,
     kind, notice,
@@ -217,7 +217,8 @@ impl Search {
         let Some((paths, can_be_identity)) = &self.advice else {
             return Ok(());
         };
-        if self.wheres.is_empty() {
+        // A FHIR type declares no index, and one on all of data, which the owner can make, serves it.
+        if self.wheres.is_empty() || guarded.form() == table::Form::Fhir {
             return Ok(());
         }
         let name = guarded.name();

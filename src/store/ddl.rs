@@ -7,6 +7,7 @@ use super::catalog::Ends;
 use super::comment;
 use super::name::Name;
 use super::source::LOCK_ALL;
+use super::table::Form;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use std::mem::ManuallyDrop;
 
@@ -52,19 +53,24 @@ pub fn make(
     session: &Session,
     source: &Name,
     name: &Name,
-    ends: Option<&Ends>,
+    (form, ends): (Form, Option<&Ends>),
     history: bool,
 ) -> Result<()> {
     let (schema, table) = (source.quoted(), name.quoted());
+    // The id of a FHIR resource stands in it, so that the column has no other to begin with.
+    let (default, contained) = match form {
+        Form::Fhir => ("", ""),
+        _ => (" DEFAULT ingest.new_id()", ", contained pg_catalog.jsonb"),
+    };
     let sql = match (ends, history) {
         (None, false) => format!(
             "CREATE TABLE {schema}.{table} (\
-             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT ingest.new_id() PRIMARY KEY, {KEPT}, \
-             data pg_catalog.jsonb NOT NULL, contained pg_catalog.jsonb)"
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL{default} PRIMARY KEY, {KEPT}, \
+             data pg_catalog.jsonb NOT NULL{contained})"
         ),
         (None, true) => format!(
             "CREATE TABLE {schema}.\"{name}_history\" (\
-             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, contained pg_catalog.jsonb, \
+             id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb{contained}, \
              ended_at pg_catalog.timestamptz, PRIMARY KEY (id, version))"
         ),
         (Some(ends), false) => {
@@ -130,8 +136,13 @@ pub fn drop_index(session: &Session, source: &Name, index: &str) -> Result<()> {
 }
 
 /// Says what tables that were just made are for, and closes the history.
-pub fn finish(session: &Session, source: &Name, name: &Name, ends: Option<&Ends>) -> Result<()> {
-    comment::put(session, source, name, ends)?;
+pub fn finish(
+    session: &Session,
+    source: &Name,
+    name: &Name,
+    (form, ends): (Form, Option<&Ends>),
+) -> Result<()> {
+    comment::put(session, source, name, (form, ends))?;
     close_history(session, source, name)
 }
 

@@ -8,6 +8,7 @@ use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, st
 use ingest_engine::{Definition, Description, Kind, Relationship, Said};
 use jsonb::{Item, Value, write};
 use std::collections::{BTreeSet, HashMap};
+use std::iter;
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
 
@@ -16,11 +17,12 @@ const CURRENT: &str = "SELECT version, kind, definition FROM ingest.profile \
 const SAID: &str = "SELECT profile, definition FROM ingest.profile \
      WHERE source = $1 AND profile = ANY ($2)";
 const PUT: &str = "INSERT INTO ingest.profile \
-     (source, profile, version, kind, additional_properties, definition) SELECT $1, r.* \
+     (source, profile, version, kind, base, additional_properties, definition) SELECT $1, r.* \
      FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, version pg_catalog.int4, \
-         kind pg_catalog.text, additional_properties pg_catalog.bool, definition pg_catalog.jsonb) \
+         kind pg_catalog.text, base pg_catalog.text, additional_properties pg_catalog.bool, \
+         definition pg_catalog.jsonb) \
      ON CONFLICT (source, profile) DO UPDATE SET version=excluded.version, \
-     kind=excluded.kind, additional_properties=excluded.additional_properties, \
+     kind=excluded.kind, base=excluded.base, additional_properties=excluded.additional_properties, \
      definition=excluded.definition, defined_at=excluded.defined_at";
 const PUT_VERSIONS: &str = "INSERT INTO ingest.profile_version (source, profile, version, definition) \
      SELECT $1, r.* FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, \
@@ -82,11 +84,11 @@ macro_rules! touched {
 /// What is made of these.
 const USERS: &str = touched!("SELECT t.profile FROM touched AS t ORDER BY t.profile");
 
-/// Gives another version to all that is made of these, and to themselves but for one.
+/// Gives another version to all that is made of these, and to themselves, but for some.
 const RENEW: &str = touched!(
     ", \
      renewed AS (UPDATE ingest.profile AS q SET version=(q.version + 1), defined_at=DEFAULT \
-         FROM touched AS t WHERE q.source = $1 AND q.profile = t.profile AND q.profile <> $3 \
+         FROM touched AS t WHERE q.source = $1 AND q.profile = t.profile AND q.profile <> ALL ($3) \
          RETURNING q.profile, q.version, q.definition) \
      INSERT INTO ingest.profile_version (source, profile, version, definition) \
      SELECT $1, r.profile, r.version, r.definition FROM renewed AS r"
@@ -124,7 +126,7 @@ statements! {
     CONTAINERS_SQL = CONTAINERS, [kind::TEXT, kind::TEXT];
     REMOVE_VOCABULARY_SQL = REMOVE_VOCABULARY, [kind::TEXT, kind::TEXT];
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXT];
-    RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXT];
+    RENEW_SQL = RENEW, [kind::TEXT, kind::TEXTS, kind::TEXTS];
     USERS_SQL = USERS, [kind::TEXT, kind::TEXTS];
     HOLDERS_SQL = HOLDERS, [kind::TEXT, kind::TEXT];
     REFERRERS_SQL = REFERRERS, [kind::TEXT, kind::TEXT];
@@ -192,13 +194,41 @@ pub struct Row<'a> {
 /// Writes definitions, each as the current version of its name: one statement for each table,
 /// however many rows it takes.
 pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
-    let names: Vec<&str> = rows.iter().map(|row| row.read.name()).collect();
-    let profiles = profiles(rows)?;
     let described = rows.iter().map(|row| row.read.describe(row.version));
     let described: Vec<_> = described.collect();
-    let properties = properties(&described)?;
-    let contained = contained(&described)?;
-    let indexes = indexes(rows)?;
+    let given: Vec<_> = described
+        .iter()
+        .zip(rows)
+        .map(|(at, row)| (at, row.given))
+        .collect();
+    put_described(session, source, &given, &indexes(rows)?)
+}
+
+/// The same of types of FHIR, which declare no keys.
+pub fn put_types(
+    session: &Session,
+    source: &str,
+    described: &[(&Description, &[u8])],
+) -> Result<()> {
+    match described.is_empty() {
+        true => Ok(()),
+        false => put_described(session, source, described, &recordset(iter::empty())?),
+    }
+}
+
+/// The same of descriptions, each with the definition that was given; `indexes` are the rows of
+/// their keys.
+fn put_described(
+    session: &Session,
+    source: &str,
+    described: &[(&Description, &[u8])],
+    indexes: &[u8],
+) -> Result<()> {
+    let names = described.iter().map(|(at, _)| at.name.as_str());
+    let names: Vec<&str> = names.collect();
+    let profiles = profiles(described)?;
+    let properties = properties(described)?;
+    let contained = contained(described)?;
     as_owner(What::Catalog, || {
         let run = |sql: &'static Kept, last| {
             let args = [Arg::Text(source), last];
@@ -212,27 +242,29 @@ pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
         run(&CLEAR_CONTAINED_SQL, Arg::Texts(&names))?;
         run(&PUT_CONTAINED_SQL, Arg::Jsonb(&contained))?;
         run(&CLEAR_INDEXES_SQL, Arg::Texts(&names))?;
-        run(&PUT_INDEXES_SQL, Arg::Jsonb(&indexes))
+        run(&PUT_INDEXES_SQL, Arg::Jsonb(indexes))
     })
 }
 
-fn profiles(rows: &[Row<'_>]) -> Result<Vec<u8>> {
-    recordset(rows.iter().map(|row| {
+fn profiles(described: &[(&Description, &[u8])]) -> Result<Vec<u8>> {
+    recordset(described.iter().map(|(at, given)| {
+        let base = at.base.as_deref();
         Ok(Item::Members(vec![
-            (b"profile", Item::Text(row.read.name())),
-            (b"version", Item::Int(row.version.into())),
-            (b"kind", Item::Text(row.read.kind().as_str())),
+            (b"profile", Item::Text(&at.name)),
+            (b"version", Item::Int(at.version.into())),
+            (b"kind", Item::Text(at.kind.as_str())),
+            (b"base", base.map_or(Item::Null, Item::Text)),
             (
                 b"additional_properties",
-                Item::Bool(row.read.takes_additional()),
+                Item::Bool(at.additional_properties),
             ),
-            (b"definition", Item::Copy(Value::read(row.given)?)),
+            (b"definition", Item::Copy(Value::read(given)?)),
         ]))
     }))
 }
 
-fn properties(described: &[Description]) -> Result<Vec<u8>> {
-    let all = described.iter().flat_map(|at| {
+fn properties(described: &[(&Description, &[u8])]) -> Result<Vec<u8>> {
+    let all = described.iter().flat_map(|(at, _)| {
         let properties = at.properties.iter();
         properties.map(|property| (at.name.as_str(), property))
     });
@@ -247,8 +279,8 @@ fn properties(described: &[Description]) -> Result<Vec<u8>> {
     }))
 }
 
-fn contained(described: &[Description]) -> Result<Vec<u8>> {
-    let keys = described.iter().flat_map(|at| {
+fn contained(described: &[(&Description, &[u8])]) -> Result<Vec<u8>> {
+    let keys = described.iter().flat_map(|(at, _)| {
         let contained = at.contained.iter();
         contained.map(|key| (at.name.as_str(), key, key.cardinality.to_string()))
     });
@@ -289,7 +321,7 @@ fn indexes(rows: &[Row<'_>]) -> Result<Vec<u8>> {
 type Kept = LocalKey<ManuallyDrop<Statement>>;
 
 /// Rows as `jsonb_to_recordset` takes them.
-fn recordset<'a>(rows: impl Iterator<Item = Result<Item<'a>>>) -> Result<Vec<u8>> {
+pub(super) fn recordset<'a>(rows: impl Iterator<Item = Result<Item<'a>>>) -> Result<Vec<u8>> {
     write(&Item::Items(rows.collect::<Result<_>>()?)).map_err(|_| {
         Error::refuse(State::TooLarge, "too many properties for one call")
             .hint("Define fewer profiles at once, or smaller ones.")
@@ -362,14 +394,14 @@ pub fn users(session: &Session, source: &str, names: &[&str]) -> Result<Vec<Stri
 /// Gives another version to all profiles that are made of this type or contained profile, which has
 /// changed: their rows were checked against something else.
 pub fn renew_users(session: &Session, source: &str, name: &str) -> Result<()> {
-    renew(session, source, &[name], name)
+    renew(session, source, &[name], &[name])
 }
 
 /// The same, for the profiles that a vocabulary is bound to, and those that are made of them.
 pub fn renew_bound(session: &Session, source: &str, vocabulary: &str) -> Result<()> {
     let bound = bound(session, source, vocabulary)?;
     let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
-    renew(session, source, &bound, "")
+    renew(session, source, &bound, &[])
 }
 
 /// The profiles that a vocabulary is bound to.
@@ -390,12 +422,14 @@ pub fn remove_vocabulary(session: &Session, source: &str, vocabulary: &str) -> R
     })
 }
 
-fn renew(session: &Session, source: &str, changed: &[&str], but: &str) -> Result<()> {
+/// Gives another version to all that is made of these, and to themselves, but for those that have
+/// theirs.
+pub fn renew(session: &Session, source: &str, changed: &[&str], but: &[&str]) -> Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
     as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Texts(changed), Arg::Text(but)];
+        let args = [Arg::Text(source), Arg::Texts(changed), Arg::Texts(but)];
         RENEW_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
         Ok(())
     })

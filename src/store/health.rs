@@ -5,6 +5,7 @@ use super::catalog::Ends;
 use super::ddl::{Lock, Named};
 use super::index::Index;
 use super::name::Name;
+use super::table::Form;
 use crate::pg::{Arg, Oid, Reading, Result, Session, Statement, kind};
 use moved::Moved;
 use std::mem::ManuallyDrop;
@@ -38,6 +39,8 @@ pub struct Shape<'a> {
     pub source: &'a Name,
     /// Its name.
     pub name: &'a Name,
+    /// What its rows are made of.
+    pub form: Form,
     /// The ends, of a relationship.
     pub ends: Option<&'a Ends>,
     /// The indexes that its definition declares.
@@ -131,13 +134,14 @@ impl Shape<'_> {
 
     /// Name, type, and whether NULL is refused.
     fn columns(&self, history: bool) -> Vec<(&'static str, Oid, bool)> {
-        let mut columns = match self.ends {
-            Some(_) => vec![
+        let mut columns = match self.form {
+            Form::Link => vec![
                 ("from_id", kind::TEXT, true),
                 ("to_id", kind::TEXT, true),
                 ("id", kind::TEXT, true),
             ],
-            None => vec![("id", kind::TEXT, true), ("contained", kind::JSONB, false)],
+            Form::Native => vec![("id", kind::TEXT, true), ("contained", kind::JSONB, false)],
+            Form::Fhir => vec![("id", kind::TEXT, true)],
         };
         columns.extend([
             ("version", kind::INT4, true),
@@ -262,6 +266,13 @@ pub fn examine(session: &Session, shape: &Shape<'_>) -> Result<Vec<Finding>> {
     }
     if !elsewhere[0] {
         parts::indexes(session, shape, kind_of(name).is_some(), &mut findings)?;
+    }
+    if shape.form == Form::Fhir {
+        for finding in findings.iter_mut().filter(|at| at.cure.is_some()) {
+            finding.hint = format!(
+                "SELECT * FROM ingest.fhir_import('{source}', '[]', '{{{name}}}') repairs it."
+            );
+        }
     }
     Ok(findings)
 }

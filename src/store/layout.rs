@@ -3,6 +3,7 @@
 //! They are found by name and type, never by place: users may add, move and drop columns of their
 //! own, and a column of another type must not be read as if it were ours.
 
+use super::table::Form;
 use crate::pg::{Error, Oid, PerTable, Result, State, Tuple, kind};
 use std::ffi::CStr;
 
@@ -30,7 +31,7 @@ pub struct Layout {
     pub profile_version: i32,
     /// `data`
     pub data: i32,
-    /// `contained`; a link table has none.
+    /// `contained`, of a native resource.
     pub contained: Option<i32>,
 }
 
@@ -41,11 +42,11 @@ thread_local! {
 impl Layout {
     /// Where the columns of the table are, found once as long as the table does not change.
     #[inline]
-    pub fn of(table: Oid, row: &Tuple<'_>, is_link: bool) -> Result<Self> {
-        LAST.with(|last| last.get_or(table, || Self::find(row, is_link)))
+    pub fn of(table: Oid, row: &Tuple<'_>, form: Form) -> Result<Self> {
+        LAST.with(|last| last.get_or(table, || Self::find(row, form)))
     }
 
-    fn find(row: &Tuple<'_>, is_link: bool) -> Result<Self> {
+    fn find(row: &Tuple<'_>, form: Form) -> Result<Self> {
         let need = |name: &'static CStr, of: Oid, type_name: &str| {
             row.column_of(name, of).ok_or_else(|| {
                 let name = name.to_string_lossy();
@@ -59,11 +60,11 @@ impl Layout {
         let integer = |name| need(name, kind::INT4, "integer");
         let instant = |name| need(name, kind::INSTANT, "timestamptz");
         let jsonb = |name| need(name, kind::JSONB, "jsonb");
-        // By what the table is, and not by what it has: a link table may have any column of its
-        // owner's own.
-        let (key, contained) = match is_link {
-            false => (Key::Id(text(c"id")?), Some(jsonb(c"contained")?)),
-            true => {
+        // By what the table is, and not by what it has: it may have any column of its owner's own.
+        let (key, contained) = match form {
+            Form::Native => (Key::Id(text(c"id")?), Some(jsonb(c"contained")?)),
+            Form::Fhir => (Key::Id(text(c"id")?), None),
+            Form::Link => {
                 let ends = Key::Ends(text(c"from_id")?, text(c"to_id")?, text(c"id")?);
                 (ends, None)
             }

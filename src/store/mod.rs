@@ -13,6 +13,7 @@ pub mod definition;
 pub mod health;
 pub mod history;
 pub mod id;
+pub mod import;
 pub mod index;
 pub mod kept;
 pub mod layout;

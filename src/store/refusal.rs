@@ -105,6 +105,12 @@ pub fn bad_id() -> Error {
         .hint("An id is 1 to 64 letters, digits, hyphens, dots and underscores (ASCII).")
 }
 
+/// The id does not have the form of one of FHIR.
+pub fn bad_fhir_id() -> Error {
+    Error::refuse(State::BadRequest, "not an id of FHIR")
+        .hint("An id of FHIR is 1 to 64 letters, digits, hyphens and dots (ASCII).")
+}
+
 /// There never was such a resource.
 pub fn not_found(guarded: &Guarded) -> Error {
     let what = if guarded.is_relationship() {

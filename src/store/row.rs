@@ -2,9 +2,9 @@
 //! the caller's rights.
 
 use super::history;
-use super::table::{Action, Table};
+use super::table::{Action, Form, Table};
 use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session};
-use ingest_engine::{Kind, Resource};
+use ingest_engine::Resource;
 use jsonb::Value;
 use std::ops::Deref;
 
@@ -79,9 +79,10 @@ pub struct Stored {
 impl Stored {
     pub(super) fn of(table: &Table, row: &Row<'_>) -> Result<Self> {
         row.expect(table.columns.types)?;
-        let (ends, contained) = match table.kind() {
-            Kind::Relationship => (Some([row.string(7)?, row.string(8)?]), None),
-            _ => (None, row.jsonb_copy(7)?),
+        let (ends, contained) = match table.form() {
+            Form::Native => (None, row.jsonb_copy(7)?),
+            Form::Fhir => (None, None),
+            Form::Link => (Some([row.string(7)?, row.string(8)?]), None),
         };
         Ok(Self {
             id: row.string(1)?,
@@ -143,9 +144,9 @@ impl<'a> Content<'a> {
 
     fn args(self, table: &Table, key: RowKey<'a>) -> Args<'a> {
         let (data, contained) = (Arg::jsonb(self.data), Arg::jsonb(self.contained));
-        match table.kind() {
-            Kind::Relationship => key.with(&[data]),
-            _ => key.with(&[data, contained]),
+        match table.form() {
+            Form::Native => key.with(&[data, contained]),
+            Form::Fhir | Form::Link => key.with(&[data]),
         }
     }
 }

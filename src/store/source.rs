@@ -8,6 +8,7 @@ use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, current_role, kind,
     lock_name, lock_number, may_create_schemas, may_use_schema,
 };
+use ingest_engine::Format;
 use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
 
@@ -24,7 +25,8 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      indexes AS (DELETE FROM ingest.index WHERE source = $1), \
      versions AS (DELETE FROM ingest.profile_version WHERE source = $1), \
      profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
-     vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1) \
+     vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1), \
+     others AS (DELETE FROM ingest.definition WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
 /// Self-exclusive, and in the way of neither readers and writers of the catalog nor of definitions.
 pub(super) const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";
@@ -161,6 +163,29 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
         Standing::Owned => Ok(()),
         Standing::SchemaGone => Err(gone(session, source)?),
     }
+}
+
+/// As [`lock_for_definition`], for a verb of sources of one format; `hint` says what does it in the
+/// other.
+pub fn lock_of_format(session: &Session, source: &str, format: Format, hint: &str) -> Result<()> {
+    lock_for_definition(session, source)?;
+    let (is, of) = match Catalog::open(session)?.format(session, source)? {
+        Some(is) if is != format => (is, format),
+        _ => return Ok(()),
+    };
+    let word = |format| match format {
+        Format::Fhir => "fhir",
+        Format::Native => "native",
+    };
+    Err(Error::refuse(
+        State::BadRequest,
+        format!(
+            "the source {source} has the format {}, and this is for {}",
+            word(is),
+            word(of)
+        ),
+    )
+    .hint(hint))
 }
 
 /// As [`lock_for_definition`], for who can do with a schema that is gone.

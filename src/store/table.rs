@@ -4,7 +4,7 @@
 use super::acting::Found;
 use super::name::Name;
 use crate::pg::{About, KeyIndex, Oid, PerTable, Result, Statement, kind};
-use ingest_engine::Kind;
+use ingest_engine::{Format, Kind};
 use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
 use std::array;
 use std::cell::OnceCell;
@@ -87,7 +87,29 @@ pub enum Action {
 
 const ACTIONS: usize = Action::All as usize + 1;
 
-/// The columns of a guarded table, by its kind.
+/// What the rows of a guarded table are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A native resource: `data`, and what it contains beside it.
+    Native,
+    /// A FHIR resource: `data` is all of it, its id, its version and its instant too.
+    Fhir,
+    /// A link.
+    Link,
+}
+
+impl Form {
+    /// That of what is described so.
+    pub fn of(kind: Kind, format: Format) -> Self {
+        match (kind, format) {
+            (Kind::Relationship, _) => Self::Link,
+            (_, Format::Fhir) => Self::Fhir,
+            (_, Format::Native) => Self::Native,
+        }
+    }
+}
+
+/// The columns of a guarded table, by its form.
 #[derive(Debug)]
 pub struct Columns {
     /// Those that the verbs read, in the order of [`super::row::Stored`].
@@ -97,7 +119,7 @@ pub struct Columns {
     /// Those that name a row.
     pub key: &'static [&'static str],
     key_names: &'static [&'static CStr],
-    /// Those that a writer gives beside the key; with it they are three, of both kinds.
+    /// Those that a writer gives beside the key.
     content: &'static [&'static str],
 }
 
@@ -107,6 +129,14 @@ const RESOURCE: Columns = Columns {
     key: &["id"],
     key_names: &[c"id"],
     content: &["data", "contained"],
+};
+
+const FHIR: Columns = Columns {
+    row: "id, version, created_at, updated_at, profile_version, data",
+    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB],
+    key: &["id"],
+    key_names: &[c"id"],
+    content: &["data"],
 };
 
 const LINK: Columns = Columns {
@@ -120,7 +150,7 @@ const LINK: Columns = Columns {
 /// The statements of one guarded table.
 #[derive(Debug)]
 pub struct Table {
-    kind: Kind,
+    form: Form,
     /// The schema.
     pub source: String,
     /// The name in it.
@@ -149,16 +179,17 @@ pub struct Table {
 
 impl Table {
     /// The statements of `"source"."name"`.
-    pub fn new(source: &str, name: &str, kind: Kind) -> Result<Self> {
+    pub fn new(source: &str, name: &str, form: Form) -> Result<Self> {
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let quoted = format!("{}.{}", source.quoted(), name.quoted());
-        let columns = match kind {
-            Kind::Relationship => &LINK,
-            _ => &RESOURCE,
+        let columns = match form {
+            Form::Native => &RESOURCE,
+            Form::Fhir => &FHIR,
+            Form::Link => &LINK,
         };
         let keys = |table: &str| KeyIndex::new(source.as_str(), table, columns.key_names);
         Ok(Self {
-            kind,
+            form,
             source: source.to_string(),
             name: name.to_string(),
             about: Rc::new(About {
@@ -178,9 +209,9 @@ impl Table {
         })
     }
 
-    /// A profile table or a link table.
-    pub fn kind(&self) -> Kind {
-        self.kind
+    /// What its rows are made of.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The statement that does this.
@@ -202,17 +233,18 @@ impl Table {
         let living = format!("FROM {only} WHERE {by_key}");
         let archived = format!("FROM {history} WHERE {by_key}");
         let insert = format!("INSERT INTO {table} AS t ({own})");
-        let insert_many = format!("{insert} SELECT * FROM unnest($1, $2, $3)");
+        let values = parameters(key.len() + content.len());
+        let insert_many = format!("{insert} SELECT * FROM unnest({values})");
         let texts = |of: Oid| vec![of; key.len()];
         let with = |rest: &[Oid]| [&texts(TEXT), rest].concat();
         let contents = |key: Oid, of: Oid| [texts(key), vec![of; content.len()]].concat();
         let (sql, types) = match action {
             Action::Insert => (
-                format!("{insert} VALUES ($1, $2, $3) RETURNING {row}"),
+                format!("{insert} VALUES ({values}) RETURNING {row}"),
                 contents(TEXT, JSONB),
             ),
             Action::InsertUnless => (
-                format!("{insert} VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING {row}"),
+                format!("{insert} VALUES ({values}) ON CONFLICT DO NOTHING RETURNING {row}"),
                 contents(TEXT, JSONB),
             ),
             Action::Read => (format!("SELECT {row} {living}"), with(&[])),
@@ -343,9 +375,10 @@ impl Table {
             ),
             Action::UpdateMany => (
                 format!(
-                    "UPDATE {only} AS t SET {} FROM unnest($1, $2, $3) AS n ({own}) WHERE {} \
+                    "UPDATE {only} AS t SET {} FROM unnest({}) AS n ({own}) WHERE {} \
                      RETURNING t.id, t.version",
                     set(content, "=", ", ", |at| format!("n.{}", content[at - 1])),
+                    values,
                     same(key, "t", "n")
                 ),
                 contents(TEXTS, JSONBS),

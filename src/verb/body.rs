@@ -1,11 +1,15 @@
-//! Bodies: `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, with the `type` and `meta` of what was read.
+//! Bodies: of a native resource `{"data": {…}, "contained"?: {…}, "id"?: "…"}`, with the `type` and
+//! `meta` of what was read; a FHIR resource is its own body.
 
 use crate::pg::{Error, Result, State};
+use crate::store::Guarded;
 use crate::store::row::Content;
+use crate::store::table::Form;
+use ingest_engine::envelope::fhir;
 use jsonb::{Item, Value, write};
 use std::borrow::Cow;
 
-/// The body of a native resource. What stands in it is not judged here: the gate does that.
+/// The body of a resource. What stands in it is not judged here: the gate does that.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
     /// The id, where the body has one.
@@ -19,9 +23,32 @@ pub struct Body<'a> {
 const SHAPE: &str = "A body is {\"data\": {...}, \"contained\"?: {...}, \"id\"?: \"...\"}; type and meta, as they are read, may stay.";
 
 impl<'a> Body<'a> {
-    /// Takes a body for this profile apart. What was read can be written back: `type` must be that of
-    /// the profile, and `meta` is the server's to say.
-    pub fn read(profile: &str, body: Value<'a>) -> Result<Self> {
+    /// Takes a body for this profile apart. What was read can be written back.
+    pub fn read(guarded: &Guarded, body: Value<'a>) -> Result<Self> {
+        match guarded.form() {
+            Form::Fhir => Self::fhir(guarded.name(), body),
+            Form::Native | Form::Link => Self::native(guarded.name(), body),
+        }
+    }
+
+    /// The body is the resource, and its id the resource's.
+    fn fhir(profile: &str, body: Value<'a>) -> Result<Self> {
+        if !matches!(body, Value::Object(_)) {
+            return Err(
+                Error::refuse(State::BadRequest, "body is not an object").hint(format!(
+                    "A body is the resource: {{\"resourceType\": \"{profile}\", ...}}."
+                )),
+            );
+        }
+        Ok(Self {
+            id: fhir::id(body)?,
+            data: body,
+            contained: None,
+        })
+    }
+
+    /// `type` must be that of the profile, and `meta` is the server's to say.
+    fn native(profile: &str, body: Value<'a>) -> Result<Self> {
         let bad = |message: &str| Error::refuse(State::BadRequest, message).hint(SHAPE);
         let Value::Object(object) = body else {
             return Err(bad("body is not an object"));

@@ -18,6 +18,7 @@ type Breach = (HashSet<String>, Issue);
 /// table, of the profiles that are made of it.
 pub fn check(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
+    profile::check_native(&guarded)?;
     let (source, name) = (guarded.source_name(), Name::new(guarded.name(), "profile")?);
     sources::check_definer(source)?;
     let (read, ends) = read(&guarded, &name, call.need_jsonb(2, "definition")?)?;

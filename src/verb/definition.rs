@@ -7,7 +7,7 @@ use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
 use crate::store::{Guarded, Name, comment, source};
-use ingest_engine::{Kind, Said};
+use ingest_engine::Said;
 use jsonb::{Item, Value, write};
 use std::rc::Rc;
 
@@ -148,7 +148,8 @@ pub fn said_before(current: Option<&Current>) -> Result<Said> {
 /// Says in the comments of the tables what a definition says in words.
 pub fn describe_tables(session: &Session, shape: &Shape<'_>, said: &Said) -> Result<()> {
     source::as_schema_owner(session, shape.source.as_str(), || {
-        comment::describe(session, shape.source, shape.name, shape.ends, said)
+        let kind = (shape.form, shape.ends);
+        comment::describe(session, shape.source, shape.name, kind, said)
     })
 }
 
@@ -174,11 +175,7 @@ pub fn make_tables(
             });
         }
     }
-    let kind = match shape.ends {
-        Some(_) => Kind::Relationship,
-        None => Kind::Root,
-    };
-    let table = Table::new(source.as_str(), name.as_str(), kind)?;
+    let table = Table::new(source.as_str(), name.as_str(), shape.form)?;
     source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, shape, &table, dropped)
     })

@@ -10,6 +10,7 @@ pub mod check;
 mod clash;
 pub mod criteria;
 mod definition;
+pub mod fhir_import;
 pub mod http;
 pub mod issues;
 pub mod link;

@@ -7,8 +7,9 @@ use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
-use crate::store::{Guarded, Name, cache, ddl, definition, find, history, links, source};
-use ingest_engine::{Definition, Form, Kind, Said};
+use crate::store::table::Form;
+use crate::store::{Guarded, Name, cache, ddl, definition, find, history, import, links, source};
+use ingest_engine::{Definition, Format, Kind, Said, Style};
 use jsonb::{Value, from_text};
 
 /// Defines a profile: the first version makes its table, the next ones only new rules.
@@ -17,11 +18,15 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
     let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
     let given = call.need_jsonb(2, "definition")?;
     let (defined, version) = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_of_format(session, source.as_str(), Format::Native, DEFINED_BY_IMPORT)?;
         put(session, &source, &profile, given)
     })?;
     defined.answer(source.as_str(), "profile", profile.as_str(), version)
 }
+
+/// What defines in a source of FHIR.
+const DEFINED_BY_IMPORT: &str =
+    "ingest.fhir_import(source, definitions) defines types of FHIR and makes their tables.";
 
 fn put(
     session: &Session,
@@ -40,6 +45,7 @@ fn put(
             let shape = Shape {
                 source,
                 name: profile,
+                form: known.form(),
                 ends: None,
                 indexes: &known.indexes,
             };
@@ -71,6 +77,7 @@ fn put(
         let shape = Shape {
             source,
             name: profile,
+            form: Form::Native,
             ends: None,
             indexes: &after,
         };
@@ -128,6 +135,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
     let declared = match call.jsonb(2)? {
         None => guarded.indexes.clone(),
         Some(given) => {
+            check_native(&guarded)?;
             let read = Definition::read(guarded.name(), Value::read(given)?)
                 .map_err(|issues| refusal::of_definition(guarded.name(), &issues))?;
             cache::accept(source.as_str(), &read)?;
@@ -137,6 +145,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
     let shape = Shape {
         source: &source,
         name: &name,
+        form: guarded.form(),
         ends: None,
         indexes: &declared,
     };
@@ -151,6 +160,18 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
         ])?;
     }
     Ok(Answer::Null)
+}
+
+/// Refuses what is no profile of native definitions, where one is given for it.
+pub fn check_native(guarded: &Guarded) -> Result<()> {
+    match guarded.form() {
+        Form::Fhir => Err(Error::refuse(
+            State::BadRequest,
+            format!("{} is a type of FHIR", guarded.name()),
+        )
+        .hint(DEFINED_BY_IMPORT)),
+        Form::Native | Form::Link => Ok(()),
+    }
 }
 
 /// The indexes that a definition declares.
@@ -188,7 +209,7 @@ pub fn json_schema(call: &mut Call<'_>) -> Result<Answer> {
         }
     };
     let strict = call.bool(3)?;
-    let schema = from_text(&guarded.json_schema(Form { whole, strict })?)
+    let schema = from_text(&guarded.json_schema(Style { whole, strict })?)
         .map_err(|_| Error::Bug("a JSON Schema is not JSON".into()))?;
     datum_of_jsonb(&schema)
 }
@@ -261,7 +282,8 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
     }
 }
 
-/// Drops a profile; while it holds rows or is used, only with cascade.
+/// Drops a profile; while it holds rows or is used, only with cascade. Of a type of FHIR only the
+/// table goes: it may stand in other resources.
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
@@ -274,6 +296,11 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
                 Error::refuse(State::BadRequest, format!("{profile} is a relationship"))
                     .hint("Drop it with ingest.relationship_drop."),
             );
+        }
+        if guarded.form() == Form::Fhir {
+            guarded.table()?;
+            drop_tables(session, &source, &[guarded], cascade, holds_rows)?;
+            return import::take_table(session, source.as_str(), profile);
         }
         let mut users = definition::containers(session, source.as_str(), profile)?;
         users.extend(definition::referrers(session, source.as_str(), profile)?);

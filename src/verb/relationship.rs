@@ -8,9 +8,10 @@ use crate::store::catalog::Ends;
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::health::Shape;
 use crate::store::refusal;
+use crate::store::table::Form;
 use crate::store::{Name, cache, definition, find, index, source};
 use ingest_engine::issue::Code;
-use ingest_engine::{Issue, Kind, Relationship, Said};
+use ingest_engine::{Format, Issue, Kind, Relationship, Said};
 use jsonb::Value;
 
 /// Defines a relationship: the first version makes its link table.
@@ -19,7 +20,8 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
     let relationship = Name::new(call.need_text(1, "relationship")?, "relationship")?;
     let given = call.need_jsonb(2, "definition")?;
     let (defined, version) = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        let hint = "Resources of FHIR refer to each other by elements of type Reference.";
+        source::lock_of_format(session, source.as_str(), Format::Native, hint)?;
         put(session, &source, &relationship, given)
     })?;
     defined.answer(
@@ -173,6 +175,7 @@ fn shape<'a>(source: &'a Name, name: &'a Name, ends: Option<&'a Ends>) -> Shape<
     Shape {
         source,
         name,
+        form: Form::Link,
         ends,
         indexes: &[],
     }

@@ -3,6 +3,7 @@
 use crate::pg::{Answer, Arg, Call, Error, Instant, Result, Shape, iso};
 use crate::store::history::Last;
 use crate::store::row::Stored;
+use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
 use ingest_engine::Resource;
 use jsonb::{Item, write};
@@ -68,8 +69,11 @@ impl Written {
     }
 }
 
-/// `{"data", "contained"?}`: what a patch is applied to.
-pub fn body(stored: &Stored) -> Result<Vec<u8>> {
+/// What a patch is applied to: `{"data", "contained"?}`, or a FHIR resource itself.
+pub fn body(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
+    if guarded.form() == Form::Fhir {
+        return itself(stored);
+    }
     let Resource {
         data, contained, ..
     } = stored.content().read(&stored.id)?;
@@ -78,9 +82,20 @@ pub fn body(stored: &Stored) -> Result<Vec<u8>> {
     write(&Item::Members(members)).map_err(|_| unwritable())
 }
 
-/// `{"id", "type", "data", "contained"?, "meta"}`, and of a link `"from": {"id", "type"}` and
+/// A FHIR resource as it is stored.
+fn itself(stored: &Stored) -> Result<Vec<u8>> {
+    match &stored.data {
+        Some(data) => Ok(jsonb::memory::copy(data)?),
+        None => Err(Error::Bug("a resource without data".into())),
+    }
+}
+
+/// A FHIR resource as it is stored; `{"id", "type", "data", "contained"?, "meta"}`, and of a link `"from": {"id", "type"}` and
 /// `"to": {"id", "type"}`.
 pub fn stored(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
+    if guarded.form() == Form::Fhir {
+        return itself(stored);
+    }
     let Resource {
         id,
         data,

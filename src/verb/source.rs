@@ -15,22 +15,24 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
     let options = call.jsonb(1)?.unwrap_or(&empty);
     let format = format_of(Value::read(options)?)?;
-    Session::open(|session| source::create(session, &name, &format, options))?;
+    Session::open(|session| source::create(session, &name, format, options))?;
     Ok(Answer::Null)
 }
 
 /// The format that the options of a source say.
-pub fn format_of(options: Value<'_>) -> Result<String> {
+pub fn format_of(options: Value<'_>) -> Result<&'static str> {
     let bad = |message: &str| {
         Error::refuse(State::BadRequest, message)
-            .hint("The only option is {\"format\": \"native\"}.")
+            .hint("The only option is format: {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}.")
     };
     let Value::Object(object) = options else {
         return Err(bad("options are not an object"));
     };
+    let mut format = "native";
     for member in object.iter() {
         match member? {
             (b"format", Value::String(b"native")) => {}
+            (b"format", Value::String(b"fhir")) => format = "fhir",
             (b"format", _) => return Err(bad("the option format has a value that is not known")),
             (key, _) => {
                 let key = shown_key(key);
@@ -38,7 +40,7 @@ pub fn format_of(options: Value<'_>) -> Result<String> {
             }
         }
     }
-    Ok("native".to_owned())
+    Ok(format)
 }
 
 /// Drops a source; while it holds rows or history, only with cascade.

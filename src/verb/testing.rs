@@ -81,7 +81,7 @@ pub fn walk_time(call: &mut Call<'_>) -> Result<Answer> {
 /// `test_check(source, profile, body, rounds)`: nanoseconds of the engine's check of a body.
 pub fn check_time(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
-    let body = super::body::Body::read(guarded.name(), call.need_jsonb(2, "body")?)?;
+    let body = super::body::Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let resource = Resource {
         id: body.id.unwrap_or("none"),
         data: body.data,

@@ -18,6 +18,7 @@ pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
         let shape = Shape {
             source: &source,
             name: &name,
+            form: known.form(),
             ends: known.ends.as_ref(),
             indexes: &known.indexes,
         };

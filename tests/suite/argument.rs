@@ -36,6 +36,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
+    ("fhir_import", &["'fhir'", "'[]'", "ARRAY[]::text[]"]),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",
@@ -229,6 +230,7 @@ pub fn prepare(client: &mut Client) {
         .batch_execute(
             "SELECT ingest.api_create();
              SELECT ingest.source_create('empty');
+             SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}');
              SELECT ingest.vocabulary_define('clinic', 'spare', '[]');
              SELECT ingest.profile_define('clinic', 'spare', '{\"type\": \"ROOT\"}');
              SELECT ingest.relationship_define('clinic', 'sparing',

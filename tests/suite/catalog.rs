@@ -932,6 +932,7 @@ fn definitions_by_others_than_the_owner_are_refused() {
         "index",
         "relationship",
         "vocabulary",
+        "definition",
     ] {
         for sql in [
             format!("DELETE FROM ingest.{table}"),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::clinic::{self, value};
 
 /// The lines of a compressed file of the shared data, or `None` where there is none.
-fn lines(name: &str) -> Option<Vec<String>> {
+pub fn lines(name: &str) -> Option<Vec<String>> {
     let shared = match env::var_os("INGEST_SHARED") {
         Some(shared) => PathBuf::from(shared),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),

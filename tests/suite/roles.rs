@@ -897,6 +897,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_drop",
         "archive",
         "catalog_changed",
+        "fhir_import",
         "guard",
         "profile_check",
         "profile_define",

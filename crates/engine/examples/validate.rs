@@ -15,7 +15,7 @@
 )]
 
 use ingest_engine::{
-    Definition, Form, Limits, Profile, Report, Resource, Schema, check, json_schema,
+    Definition, Limits, Profile, Report, Resource, Schema, Style, check, json_schema,
 };
 use jsonb::{Value, from_json};
 use std::collections::HashMap;
@@ -114,7 +114,7 @@ impl Document {
             schema.insert(&definition.describe(1)).unwrap();
         }
         let profile = schema.profile(json["profile"].as_str().unwrap()).unwrap();
-        let exported = json_schema(&schema, &profile, Form::default(), &HashMap::new()).unwrap();
+        let exported = json_schema(&schema, &profile, Style::default(), &HashMap::new()).unwrap();
         let document = Self {
             name,
             judge: jsonschema::draft202012::new(&exported).unwrap(),

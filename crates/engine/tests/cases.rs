@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::{
-    Checked, Definition, Description, Form, Format, Issue, Kind, Limits, Need, Needed, Profile,
-    Property, Report, Resource, Schema, Stop, Vocabulary, check, contained, json_schema,
+    Checked, Definition, Description, Format, Issue, Kind, Limits, Need, Needed, Profile, Property,
+    Report, Resource, Schema, Stop, Style, Vocabulary, check, contained, json_schema,
 };
 use jsonb::{Value, from_text, to_text};
 use serde::Deserialize;
@@ -165,7 +165,7 @@ fn accepted_cases_conform_to_their_json_schema() {
         for case in &cases.case {
             let profile = loaded(&schema, &cases, &case.profile);
             let exported = |whole, strict| loop {
-                let form = Form { whole, strict };
+                let form = Style { whole, strict };
                 match json_schema(&schema, &profile, form, &HashMap::new()) {
                     Ok(exported) => break jsonschema::draft202012::new(&exported).unwrap(),
                     Err(Stop::Needs(missing)) => load(&schema, &cases, &missing),

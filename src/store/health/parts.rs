@@ -4,6 +4,7 @@ use super::{Cure, Finding, Shape};
 use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind};
 use crate::store::ddl::{self, Lock};
 use crate::store::index::Index;
+use crate::store::table::Form;
 use std::mem::ManuallyDrop;
 
 const COLUMNS: &str = "SELECT a.attname::pg_catalog.text, a.atttypid, a.attnotnull, \
@@ -125,7 +126,17 @@ pub(super) fn columns(
                 .slight(),
             );
         }
-        if shape.ends.is_none() && !history && column == "id" && !row.bool(5) {
+        if shape.form == Form::Fhir && !history && column == "id" && row.bool(5) {
+            findings.push(Finding::curable(
+                &object,
+                "the column id has a default, which would stand against the id in data",
+                Lock::All,
+                Cure::Run(vec![format!(
+                    "ALTER TABLE {quoted} ALTER COLUMN id DROP DEFAULT"
+                )]),
+            ));
+        }
+        if shape.form == Form::Native && !history && column == "id" && !row.bool(5) {
             findings.push(Finding::curable(
                 &object,
                 "the column id has no default",

@@ -42,8 +42,14 @@ pub fn repair(
     for (_, cure) in &cures {
         match cure {
             Cure::Make { history } => {
-                ddl::make(session, shape.source, shape.name, shape.ends, *history)
-                    .map_err(|error| name_taken(shape, error))?;
+                ddl::make(
+                    session,
+                    shape.source,
+                    shape.name,
+                    (shape.form, shape.ends),
+                    *history,
+                )
+                .map_err(|error| name_taken(shape, error))?;
                 made = true;
             }
             Cure::Run(statements) => {
@@ -64,7 +70,7 @@ pub fn repair(
         }
     }
     if made {
-        ddl::finish(session, shape.source, shape.name, shape.ends)?;
+        ddl::finish(session, shape.source, shape.name, (shape.form, shape.ends))?;
     }
     Ok(!cures.is_empty())
 }

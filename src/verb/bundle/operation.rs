@@ -247,14 +247,14 @@ impl<'a> Operation<'a> {
         };
         let (id, content) = match verb {
             Verb::Create => {
-                let body = Body::read(guarded.name(), body()?)?;
+                let body = Body::read(&guarded, body()?)?;
                 let id = body
                     .id(members.id)?
                     .map_or_else(|| Cow::Owned(id::generate()), Cow::Borrowed);
                 (Some(id), Content::Body(body))
             }
             Verb::Upsert => {
-                let body = Body::read(guarded.name(), body()?)?;
+                let body = Body::read(&guarded, body()?)?;
                 let id = body
                     .id(members.id)?
                     .ok_or_else(|| bad("the operation needs id"))?;
@@ -265,7 +265,7 @@ impl<'a> Operation<'a> {
                     .criteria
                     .ok_or_else(|| bad("the operation needs criteria"))?;
                 let criteria = Criteria::read(&guarded, criteria)?.not_empty()?;
-                let body = Body::read(guarded.name(), body()?)?;
+                let body = Body::read(&guarded, body()?)?;
                 (
                     body.id(members.id)?.map(Cow::Borrowed),
                     Content::Conditional(criteria, body),

@@ -120,7 +120,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
 fn read<'a>(guarded: &Guarded, place: usize, body: Value<'a>) -> Result<Incoming<'a>> {
     match guarded.is_relationship() {
         true => Incoming::link(place, guarded, link::Body::read(guarded, body)?),
-        false => Incoming::new(place, &Body::read(guarded.name(), body)?, None),
+        false => Incoming::new(place, &Body::read(guarded, body)?, None),
     }
 }
 

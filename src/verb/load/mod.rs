@@ -17,7 +17,9 @@ use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::reference::{Coming, telling};
 use crate::store::refusal;
 use crate::store::row::{Content, RowKey, Stored};
+use crate::store::table::Form;
 use crate::store::{Guarded, Outcome, id};
+use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
 use jsonb::{Value, to_text};
@@ -214,7 +216,12 @@ impl<'a> Incoming<'a> {
     /// What is wrong with the body itself: for who has to find the one that was refused. Where its
     /// references lead is for the gate to say ([`chunk::told`]).
     fn judge(&self, guarded: &Guarded) -> Result<Option<Refused>> {
+        let is_fhir = guarded.form() == Form::Fhir;
+        if is_fhir && let Some(refused) = self.judge_content(guarded)? {
+            return Ok(Some(refused));
+        }
         let valid = match self.key() {
+            RowKey::Id(id) if is_fhir => fhir::id_is_valid(id),
             RowKey::Id(id) => id_is_valid(id),
             RowKey::Ends(from, to) => id_is_valid(from) && id_is_valid(to),
         };
@@ -225,6 +232,13 @@ impl<'a> Incoming<'a> {
                 "not an id",
             )));
         }
+        match is_fhir {
+            true => Ok(None),
+            false => self.judge_content(guarded),
+        }
+    }
+
+    fn judge_content(&self, guarded: &Guarded) -> Result<Option<Refused>> {
         let (_, report) = guarded.check(&self.resource()?)?;
         match report.refuses() {
             true => Refused::of(refusal::of_report(guarded, report)).map(Some),

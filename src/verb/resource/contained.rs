@@ -6,6 +6,7 @@ use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::Guarded;
 use crate::store::batch::Hold;
 use crate::store::row::{Content, RowKey};
+use crate::store::table::Form;
 use crate::verb::render::Written;
 use crate::verb::row::{held, put as put_row};
 use jsonb::{Item, Value, write};
@@ -13,6 +14,7 @@ use jsonb::{Item, Value, write};
 /// Puts one contained resource in its place, or adds it; the parent gets a new version.
 pub fn put(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
+    check_native(&guarded)?;
     let (id, path) = (call.need_text(2, "id")?, call.need_text(3, "path")?);
     let body = call.need_jsonb(4, "body")?;
     let Value::Object(object) = body else {
@@ -54,6 +56,7 @@ pub fn put(call: &mut Call<'_>) -> Result<Answer> {
 /// Deletes one contained resource; the parent gets a new version.
 pub fn delete(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
+    check_native(&guarded)?;
     let (id, path) = (call.need_text(2, "id")?, call.need_text(3, "path")?);
     let expected = call.int4(4)?;
     let place = Place::read(&guarded, id, path)?;
@@ -126,6 +129,18 @@ impl<'a> Place<'a> {
         let Some(id) = self.id else { return false };
         let short = given.strip_prefix(self.prefix.as_bytes()).unwrap_or(given);
         short == id.as_bytes()
+    }
+}
+
+/// Refuses a FHIR resource, whose contained resources are a part of it.
+fn check_native(guarded: &Guarded) -> Result<()> {
+    match guarded.form() {
+        Form::Fhir => Err(Error::refuse(
+            State::BadRequest,
+            format!("what {} contains is a part of the resource", guarded.name()),
+        )
+        .hint("Patch its member contained with ingest.resource_patch.")),
+        _ => Ok(()),
     }
 }
 

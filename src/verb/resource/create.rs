@@ -11,7 +11,7 @@ use crate::verb::render::Written;
 /// Creates a resource; an id that exists is PT409.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let body = Body::read(guarded.name(), call.need_jsonb(2, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let id = body.id(call.text(3)?)?;
     write(&guarded, &body, id)?.answer(call)
 }

@@ -20,7 +20,7 @@ use std::rc::Rc;
 pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
-    let body = Body::read(guarded.name(), call.need_jsonb(3, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
     let found =
         Session::open(|session| create_or_find(session, &guarded, criteria, &body, id, None))?;

@@ -5,6 +5,7 @@ use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
 use crate::store::batch::Hold;
 use crate::store::row::{RowKey, Stored};
+use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::{self, Written};
@@ -12,8 +13,8 @@ use crate::verb::row::{held, put};
 use ingest_engine::patch::{PatchError, apply};
 use jsonb::Value;
 
-/// Applies a merge patch (an object) or a JSON Patch (an array) to the body `{"data",
-/// "contained"}` of the stored resource.
+/// Applies a merge patch (an object) or a JSON Patch (an array) to the body of the stored resource:
+/// `{"data", "contained"}`, or a FHIR resource itself.
 pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
@@ -53,10 +54,21 @@ pub fn write(
     }
     let key = RowKey::Id(id);
     let current = held(session, guarded, key, expected, Hold::Write)?;
-    let before = render::body(&current)?;
-    // The body's own object is one level around the data.
-    let after = apply(Value::read(&before)?, patch, limits().max_depth + 1).map_err(refused)?;
-    let body = Body::read(guarded.name(), Value::read(&after)?).map_err(|error| {
+    let before = render::body(guarded, &current)?;
+    let (around, begins) = match guarded.form() {
+        Form::Fhir => (
+            0,
+            "Operations count from 0, and their paths begin at the resource: /name.",
+        ),
+        // The body's own object is one level around the data.
+        _ => (
+            1,
+            "Operations count from 0, and their paths begin at the body: /data/name.",
+        ),
+    };
+    let after = apply(Value::read(&before)?, patch, limits().max_depth + around)
+        .map_err(|error| refused(error, begins))?;
+    let body = Body::read(guarded, Value::read(&after)?).map_err(|error| {
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
     body.id(Some(id))?;
@@ -70,13 +82,12 @@ pub fn write(
     )
 }
 
-fn refused(error: PatchError) -> Error {
+fn refused(error: PatchError, hint: &str) -> Error {
     let state = match error {
         PatchError::Malformed => return Error::Corrupt,
         PatchError::TooDeep | PatchError::TooLarge | PatchError::TooMany => State::TooLarge,
         PatchError::Wrong { .. } | PatchError::NoTarget { .. } => State::BadRequest,
         PatchError::TestFailed { .. } => State::Unprocessable,
     };
-    Error::refuse(state, error.to_string())
-        .hint("Operations count from 0, and their paths begin at the body: /data/name.")
+    Error::refuse(state, error.to_string()).hint(hint)
 }

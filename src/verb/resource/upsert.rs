@@ -13,7 +13,7 @@ use ingest_engine::id_is_valid;
 pub fn upsert(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
-    let body = Body::read(guarded.name(), call.need_jsonb(3, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
     body.id(Some(id))?;
     if !id_is_valid(id) {
         return Err(refusal::bad_id());

@@ -14,7 +14,7 @@ use crate::verb::row::put;
 pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
-    let body = Body::read(guarded.name(), call.need_jsonb(3, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
     let expected = call.int4(5)?;
     let (outcome, stored) = Session::open(|session| {

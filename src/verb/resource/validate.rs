@@ -28,7 +28,7 @@ pub fn is_valid(call: &mut Call<'_>) -> Result<Answer> {
 
 fn report(call: &Call<'_>) -> Result<Report> {
     let guarded = named(call, Noun::Resource)?;
-    let body = Body::read(guarded.name(), call.need_jsonb(2, "body")?)?;
+    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
     let resource = Resource {
         id: body.id.unwrap_or_default(),
         data: body.data,

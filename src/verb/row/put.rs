@@ -4,8 +4,11 @@ use crate::pg::{Reading, Result, Session, check_for_interrupts, snapshot_is_old}
 use crate::store::batch::Hold;
 use crate::store::row::{self, Content, RowKey, Stored};
 use crate::store::standing::{Standing, is_out_of_reach, standing};
+use crate::store::table::Form;
 use crate::store::{Guarded, Outcome, refusal};
 use crate::verb::clash::Holders;
+use ingest_engine::envelope::fhir;
+use jsonb::Value;
 
 /// The row, held until the transaction ends, in the version that the caller expects. Who has waited
 /// for a delete does not see a row that was made anew meanwhile, and tries again.
@@ -112,6 +115,17 @@ fn of_write(guarded: &Guarded) -> impl Fn(crate::pg::Error) -> crate::pg::Error 
     |error| refusal::of_write(guarded, error)
 }
 
+/// The same of a FHIR resource: what the server says in it does not count.
+fn is_same_resource(stored: Option<&[u8]>, given: Option<&[u8]>) -> Result<bool> {
+    let (Some(stored), Some(given)) = (stored, given) else {
+        return Ok(false);
+    };
+    match (Value::read(stored)?, Value::read(given)?) {
+        (Value::Object(stored), Value::Object(given)) => Ok(fhir::is_same(stored, given)?),
+        _ => Ok(false),
+    }
+}
+
 /// Whether the row holds this content already, and by the definition that holds now, so that nothing
 /// needs to be written. Byte for byte: `1.0` and `1.00` differ. The rest is for the gate to judge.
 pub fn is_same(guarded: &Guarded, content: Content<'_>, current: &Stored) -> Result<bool> {
@@ -119,6 +133,9 @@ pub fn is_same(guarded: &Guarded, content: Content<'_>, current: &Stored) -> Res
         return Ok(false);
     }
     let stored = current.content();
+    if guarded.form() == Form::Fhir {
+        return is_same_resource(stored.data, content.data);
+    }
     if stored.data != content.data {
         return Ok(false);
     }

@@ -24,7 +24,7 @@ pub use whole::within;
 
 /// What is written, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Form {
+pub struct Style {
     /// The whole resource, with its id and what it contains, and not its data alone.
     pub whole: bool,
     /// Without null, which counts as absent, and without properties that are not named and null.
@@ -36,7 +36,7 @@ pub struct Form {
 pub fn json_schema(
     schema: &Schema,
     profile: &Profile,
-    form: Form,
+    form: Style,
     said: &HashMap<String, Said>,
 ) -> Result<Value, Stop> {
     let mut writer = Writer {

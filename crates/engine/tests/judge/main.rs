@@ -9,7 +9,7 @@ mod mutation;
 
 use fastrand::Rng;
 use ingest_engine::{
-    Definition, Form, Limits, Need, Report, Resource, Schema, Vocabulary, check, json_schema,
+    Definition, Limits, Need, Report, Resource, Schema, Style, Vocabulary, check, json_schema,
 };
 use jsonb::from_json;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Case {
         schema.insert_vocabulary("language", vocabulary);
         insert(&schema, "thing", &definition);
         let profile = schema.profile("thing").unwrap();
-        let exported = json_schema(&schema, &profile, Form::default(), &HashMap::new()).unwrap();
+        let exported = json_schema(&schema, &profile, Style::default(), &HashMap::new()).unwrap();
         let judge = jsonschema::draft202012::new(&exported)
             .unwrap_or_else(|error| panic!("{error}\n{exported}"));
         Self {

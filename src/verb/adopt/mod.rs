@@ -1,18 +1,21 @@
 //! `ingest.source_catalog(source)`, `ingest.source_adopt(source, catalog)`: a source whose tables were
 //! left without their catalog is taken back, with its versions and its history.
 
-use super::body::root;
-use super::definition::make_tables;
-use super::relationship;
-use super::source::format_of;
+mod fhir;
+
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::definition::Row;
 use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
+use crate::store::table::Form;
 use crate::store::{Name, adopt as store, cache, ddl, definition, source};
+use crate::verb::body::{root, shown_key};
+use crate::verb::definition::make_tables;
+use crate::verb::relationship;
+use crate::verb::source::format_of;
 use ingest_engine::vocabulary::Vocabulary;
-use ingest_engine::{Definition, Kind, Relationship};
+use ingest_engine::{Definition, Format, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
 use std::collections::HashSet;
 
@@ -53,11 +56,14 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
         // A source that is there takes back what it lacks.
         match source::is_known(session, source.as_str())? {
             true => source::lock_for_definition(session, source.as_str())?,
-            false => source::register(session, &source, &format, &options)?,
+            false => source::register(session, &source, format, &options)?,
         }
         for (place, vocabulary) in list(&catalog, "vocabularies", "")?.iter().enumerate() {
             let at = format!("vocabularies[{place}]");
             put_vocabulary(session, &source, vocabulary?, &at)?;
+        }
+        if format == "fhir" {
+            return fhir::adopt(session, &source, &catalog);
         }
         let mut adopted = Vec::new();
         let mut names = HashSet::new();
@@ -76,23 +82,36 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
         put(session, &source, &adopted)?;
         for (key, _) in kinds {
             let definitions = list(&catalog, key, "")?;
-            store::put_versions(session, source.as_str(), definitions.as_bytes()).map_err(
-                |error| match error.is_postgres(b"22007") || error.is_postgres(b"22008") {
-                    true => malformed(key, "an instant as each defined_at"),
-                    false => error,
-                },
-            )?;
+            put_versions(session, &source, definitions, key)?;
         }
         // Now that all of them are there, each is judged among the others.
         for at in &adopted {
             cache::accept(source.as_str(), &at.definition)?;
             if at.relationship.is_some() || at.definition.kind() == Kind::Root {
-                take_back(session, &source, at)?;
+                let ends = at.relationship.as_ref().map(relationship::ends);
+                let shape = Shape {
+                    source: &source,
+                    name: &at.name,
+                    form: Form::of(at.definition.kind(), Format::Native),
+                    ends: ends.as_ref(),
+                    indexes: &at.indexes,
+                };
+                take_back(session, &shape, at.version)?;
             }
         }
         Ok(())
     })?;
     Ok(Answer::Null)
+}
+
+fn put_versions(session: &Session, source: &Name, definitions: Array<'_>, key: &str) -> Result<()> {
+    let put = store::put_versions(session, source.as_str(), definitions.as_bytes());
+    put.map_err(
+        |error| match error.is_postgres(b"22007") || error.is_postgres(b"22008") {
+            true => malformed(key, "an instant as each defined_at"),
+            false => error,
+        },
+    )
 }
 
 /// `at` is a path into the catalog.
@@ -118,15 +137,19 @@ fn check_members(catalog: &Object<'_>) -> Result<()> {
         let (at, expected) = match member? {
             (b"source", Value::String(_)) | (b"format", Value::String(_)) => continue,
             (b"options", Value::Object(_)) => continue,
-            (b"profiles" | b"relationships" | b"vocabularies", Value::Array(_)) => continue,
+            (
+                b"profiles" | b"relationships" | b"vocabularies" | b"definitions",
+                Value::Array(_),
+            ) => continue,
             (b"source", _) => ("source", "a string"),
             (b"format", _) => ("format", "a string"),
             (b"options", _) => ("options", "an object"),
             (b"profiles", _) => ("profiles", "an array"),
             (b"relationships", _) => ("relationships", "an array"),
             (b"vocabularies", _) => ("vocabularies", "an array"),
+            (b"definitions", _) => ("definitions", "an array"),
             (key, _) => {
-                let key = super::body::shown_key(key);
+                let key = shown_key(key);
                 return Err(malformed("", &format!("no member {key}")));
             }
         };
@@ -205,9 +228,33 @@ fn read<'a>(
     if definition::current(session, source.as_str(), name.as_str())?.is_some() {
         return Err(there_already(source, name.as_str()));
     }
-    let current = version(&entry, at)?;
+    let (current, given) = current(&entry, &name, at)?;
+    let (definition, relationship) = match links {
+        true => {
+            let read = relationship::read(&name, given)?;
+            (read.definition.clone(), Some(read))
+        }
+        false => {
+            let read = Definition::read(name.as_str(), given)
+                .map_err(|issues| refusal::of_definition(name.as_str(), &issues))?;
+            (read, None)
+        }
+    };
+    Ok(Adopted {
+        indexes: crate::verb::profile::indexes_of(&definition),
+        name,
+        given,
+        version: current,
+        definition,
+        relationship,
+    })
+}
+
+/// The current version of a definition, and what was given for it.
+fn current<'a>(entry: &Object<'a>, name: &Name, at: &str) -> Result<(i32, Value<'a>)> {
+    let current = version(entry, at)?;
     let mut given = None;
-    let versions = list(&entry, "versions", &format!("{at}."))?;
+    let versions = list(entry, "versions", &format!("{at}."))?;
     for (place, one) in versions.iter().enumerate() {
         let at = format!("{at}.versions[{place}]");
         let one = object(one?, &at)?;
@@ -228,25 +275,7 @@ fn read<'a>(
         let expected = format!("version {current}, which is current,");
         malformed(&format!("{at}.versions"), &expected)
     })?;
-    let (definition, relationship) = match links {
-        true => {
-            let read = relationship::read(&name, given)?;
-            (read.definition.clone(), Some(read))
-        }
-        false => {
-            let read = Definition::read(name.as_str(), given)
-                .map_err(|issues| refusal::of_definition(name.as_str(), &issues))?;
-            (read, None)
-        }
-    };
-    Ok(Adopted {
-        indexes: super::profile::indexes_of(&definition),
-        name,
-        given,
-        version: current,
-        definition,
-        relationship,
-    })
+    Ok((current, given))
 }
 
 /// Writes what was read into the catalog: all profiles before the ends that name them.
@@ -269,8 +298,8 @@ fn put(session: &Session, source: &Name, adopted: &[Adopted<'_>]) -> Result<()> 
 }
 
 /// Makes what a table lost with its catalog: triggers, the default of its id, indexes.
-fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
-    let name = &at.name;
+fn take_back(session: &Session, shape: &Shape<'_>, version: i32) -> Result<()> {
+    let (source, name) = (shape.source, shape.name);
     source::as_schema_owner(session, source.as_str(), || {
         for table in [name.to_string(), format!("{name}_history")] {
             if !ddl::is_there(session, source, &table)? {
@@ -284,25 +313,17 @@ fn take_back(session: &Session, source: &Name, at: &Adopted<'_>) -> Result<()> {
         }
         Ok(())
     })?;
-    let ends = at.relationship.as_ref().map(relationship::ends);
-    let shape = Shape {
-        source,
-        name,
-        ends: ends.as_ref(),
-        indexes: &at.indexes,
-    };
-    make_tables(session, &shape, false, &[])?;
+    make_tables(session, shape, false, &[])?;
     let newest = source::as_schema_owner(session, source.as_str(), || {
         store::newest_definition(session, source, name)
     })?;
-    if newest <= at.version {
+    if newest <= version {
         return Ok(());
     }
     Err(Error::refuse(
         State::Conflict,
         format!(
-            "rows of {name} were checked against version {newest}, and the catalog ends with {}",
-            at.version
+            "rows of {name} were checked against version {newest}, and the catalog ends with {version}"
         ),
     )
     .hint("Use a catalog that is as new as the rows."))

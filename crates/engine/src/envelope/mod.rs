@@ -1,0 +1,3 @@
+//! What the server says of a resource, in the resource itself.
+
+pub mod fhir;

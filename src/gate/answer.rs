@@ -1,0 +1,65 @@
+//! The row as the guard lets it go on.
+
+use crate::pg::{Answer, Arg, Instant, Result, Tuple};
+use crate::store::layout::{Key, Layout};
+
+/// What the guard decides for a row.
+pub struct Verdict {
+    /// Its version.
+    pub version: i32,
+    /// When its first version was made.
+    pub created_at: Instant,
+    /// When this one was.
+    pub updated_at: Instant,
+    /// The version of the definition that it was checked against.
+    pub profile_version: i32,
+}
+
+/// What becomes of `data`, or of `contained`.
+pub enum Part<'a> {
+    /// It goes on as it was given.
+    AsGiven,
+    /// It is NULL.
+    Absent,
+    /// As it was before an update.
+    Stored(&'a [u8]),
+    /// It is this.
+    Written(Vec<u8>),
+}
+
+/// The row goes on with what was decided, and with an id, where it was given none.
+pub fn answer(
+    row: &Tuple<'_>,
+    layout: &Layout,
+    verdict: &Verdict,
+    fresh_id: Option<&str>,
+    [data, contained]: [Part<'_>; 2],
+) -> Result<Answer> {
+    let mut changes = [
+        (layout.version, Arg::Int4(verdict.version)),
+        (layout.created_at, Arg::Instant(verdict.created_at)),
+        (layout.updated_at, Arg::Instant(verdict.updated_at)),
+        (layout.profile_version, Arg::Int4(verdict.profile_version)),
+        (0, Arg::Null),
+        (0, Arg::Null),
+        (0, Arg::Null),
+    ];
+    let mut count = 4;
+    if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
+        changes[count] = (column, Arg::Text(id));
+        count += 1;
+    }
+    for (column, part) in [(Some(layout.data), &data), (layout.contained, &contained)] {
+        let value = match part {
+            Part::AsGiven => continue,
+            Part::Absent => Arg::Null,
+            Part::Stored(bytes) => Arg::Jsonb(bytes),
+            Part::Written(bytes) => Arg::Jsonb(bytes),
+        };
+        if let Some(column) = column {
+            changes[count] = (column, value);
+            count += 1;
+        }
+    }
+    row.answer_with(&changes[..count])
+}

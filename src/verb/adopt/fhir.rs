@@ -1,0 +1,101 @@
+//! A source of FHIR is taken back: its types, and what it keeps beside them.
+
+use super::{current, list, malformed, object, put_versions, take_back, text, there_already};
+use crate::pg::{Result, Session, check_for_interrupts};
+use crate::store::health::Shape;
+use crate::store::refusal;
+use crate::store::table::Form;
+use crate::store::{Name, definition, import as store};
+use crate::verb::body::root;
+use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced};
+use ingest_engine::{Description, Kind};
+use jsonb::{Object, Value};
+
+/// Writes what a catalog has of a source of FHIR, and makes again what its tables have lost.
+pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<()> {
+    if catalog.get(b"definitions")?.is_some() {
+        keep(session, source, catalog)?;
+    }
+    let (mut types, mut given) = (Vec::new(), Vec::new());
+    let profiles = list(catalog, "profiles", "")?;
+    for (place, entry) in profiles.iter().enumerate() {
+        check_for_interrupts()?;
+        let at = format!("profiles[{place}]");
+        let (description, content) = read(session, source, entry?, &at)?;
+        if types
+            .iter()
+            .any(|known: &Description| known.name == description.name)
+        {
+            return Err(malformed(&format!("{at}.name"), "another name each time"));
+        }
+        types.push(description);
+        given.push(root(content)?);
+    }
+    let described: Vec<_> = types.iter().zip(given.iter().map(|at| &**at)).collect();
+    definition::put_types(session, source.as_str(), &described)?;
+    put_versions(session, source, profiles, "profiles")?;
+    for description in types.iter().filter(|at| at.kind == Kind::Root) {
+        check_for_interrupts()?;
+        let shape = Shape {
+            source,
+            name: &Name::new(&description.name, "resource type")?,
+            form: Form::Fhir,
+            ends: None,
+            indexes: &[],
+        };
+        take_back(session, &shape, description.version)?;
+    }
+    Ok(())
+}
+
+/// Keeps the definitions that are no types.
+fn keep(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<()> {
+    let mut kept = Vec::new();
+    for (place, entry) in list(catalog, "definitions", "")?.iter().enumerate() {
+        check_for_interrupts()?;
+        let at = format!("definitions[{place}]");
+        let reduced = Reduced::read(object(entry?, &at)?)
+            .map_err(|issues| refusal::of_definition(&at, &issues))?
+            .ok_or_else(|| malformed(&at, "a definition of FHIR"))?;
+        let of = reduced.kind.as_str();
+        match store::kept(session, source.as_str(), of, &reduced.url)? {
+            None => kept.push(reduced),
+            Some(known) if known == reduced.content => {}
+            Some(_) => return Err(there_already(source, &reduced.name)),
+        }
+    }
+    let kept: Vec<&Reduced> = kept.iter().collect();
+    store::keep(session, source.as_str(), &kept)
+}
+
+/// Reads the current version of one type, which the catalog does not have.
+fn read<'a>(
+    session: &Session,
+    source: &Name,
+    entry: Value<'a>,
+    at: &str,
+) -> Result<(Description, Value<'a>)> {
+    let entry = object(entry, at)?;
+    let name = Name::new(text(&entry, "name", at)?, "type")?;
+    if definition::current(session, source.as_str(), name.as_str())?.is_some() {
+        return Err(there_already(source, name.as_str()));
+    }
+    let kind = text(&entry, "kind", at)?;
+    let (version, given) = current(&entry, &name, at)?;
+    match fhir::describe(given, version) {
+        Ok(Described { description, .. }) if description.name == name.as_str() => {
+            let kind = match (description.kind, Kind::parse(kind)) {
+                (Kind::Root, Some(Kind::Root)) => Kind::Root,
+                (Kind::Root, _) => Kind::Contained,
+                (kind, _) => kind,
+            };
+            let description = Description {
+                kind,
+                ..description
+            };
+            Ok((description, given))
+        }
+        Err(NotDescribed::Wrong(issues)) => Err(refusal::of_definition(name.as_str(), &issues)),
+        _ => Err(malformed(at, "a type of FHIR, under its name")),
+    }
+}

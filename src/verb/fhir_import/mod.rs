@@ -1,0 +1,111 @@
+//! `ingest.fhir_import(source, definitions, types)`
+//!
+//! * [`read`]: what each definition is, without the catalog.
+//! * [`put`]: what of that is new goes into the catalog.
+//! * [`vocabulary`]: value sets that types are bound to are expanded.
+//! * [`table`]: resource types get tables.
+
+mod put;
+mod read;
+mod table;
+mod vocabulary;
+
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
+use crate::store::{Name, definition, import as store, source};
+use ingest_engine::definition::fhir;
+use ingest_engine::{Format, operation_outcome};
+use read::Given;
+
+/// What became of a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Created,
+    Updated,
+    Unchanged,
+    Skipped,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// What is told of a definition.
+#[derive(Debug)]
+struct Told {
+    kind: String,
+    url: String,
+    name: String,
+    outcome: Outcome,
+    /// What it asks for and is not checked, or why it is skipped.
+    issues: Vec<String>,
+}
+
+/// Imports definitions, and makes tables for resource types.
+pub fn import(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let given = fhir::definitions(call.need_jsonb(1, "definitions")?);
+    let given = given.map_err(|issues| {
+        Error::refuse(State::Unprocessable, "these are not definitions of FHIR")
+            .detail(operation_outcome(&issues))
+            .hint("Give a StructureDefinition, ValueSet, CodeSystem or SearchParameter, an array of them, or a Bundle.")
+    })?;
+    let types = call.texts(2, "types")?;
+    let sink = call.materialize()?;
+    let told = Session::open(|session| {
+        let hint =
+            "ingest.source_create(source, '{\"format\": \"fhir\"}') makes a source for FHIR.";
+        source::lock_of_format(session, source.as_str(), Format::Fhir, hint)?;
+        let given = read::all(&given)?;
+        let wanted = types.unwrap_or_else(|| resource_types(&given));
+        let (mut told, changes) = put::put(session, source.as_str(), &given)?;
+        let bound = vocabulary::expand(session, source.as_str(), changes.terminology)?;
+        told.extend(bound.told);
+        renew(session, source.as_str(), &changes, &bound.changed)?;
+        table::make(session, &source, &wanted)?;
+        Ok(told)
+    })?;
+    for one in &told {
+        let mut issues = one.issues.iter().map(|issue| Arg::Text(issue)).peekable();
+        let first = issues.next().unwrap_or(Arg::Null);
+        for issue in std::iter::once(first).chain(issues) {
+            sink.push(&[
+                Arg::Text(&one.kind),
+                Arg::Text(&one.url),
+                Arg::Text(&one.name),
+                Arg::Text(one.outcome.as_str()),
+                issue,
+            ])?;
+        }
+    }
+    Ok(Answer::Null)
+}
+
+/// The resource types among what is given.
+fn resource_types(given: &[Given]) -> Vec<&str> {
+    given.iter().filter_map(Given::resource_type).collect()
+}
+
+/// Gives another version to what is made of types that have changed, or is bound to vocabularies
+/// that have: its rows were checked against something else. What has a new version by this call
+/// needs no other.
+fn renew(
+    session: &Session,
+    source: &str,
+    changes: &put::Changes,
+    vocabularies: &[String],
+) -> Result<()> {
+    let own: Vec<&str> = changes.defined.iter().map(String::as_str).collect();
+    let vocabularies: Vec<&str> = vocabularies.iter().map(String::as_str).collect();
+    let binders = store::binders(session, source, &vocabularies)?;
+    let binders = binders.iter().map(String::as_str);
+    let mut changed: Vec<&str> = changes.updated.iter().map(String::as_str).collect();
+    changed.extend(binders.filter(|name| !own.contains(name)));
+    definition::renew(session, source, &changed, &own)
+}
