@@ -36,7 +36,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
-    ("fhir_import", &["'fhir'", "'[]'", "ARRAY[]::text[]"]),
+    ("fhir_import", &["'fhir'", "'[]'", "'{}'"]),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",

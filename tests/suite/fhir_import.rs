@@ -154,7 +154,7 @@ fn tables_are_made_for_the_types_that_are_asked_for() {
     let refusal = expect_sqlstate(insert(&mut client, &holder), "PT422");
     assert_eq!(
         issues(&refusal)[0].expression,
-        ["Patient.contained[0].status"]
+        ["Patient/p.contained[0].status"]
     );
     holder["contained"][0]["status"] = json!("final");
     insert(&mut client, &holder).unwrap();

@@ -135,7 +135,7 @@ fn fhir(name: &str) -> Option<Base> {
         "code" => Base::Text(Lexical::Code),
         "markdown" => Base::Text(Lexical::Markdown),
         "xhtml" => Base::Text(Lexical::Narrative),
-        "uri" | "System.uri" => Base::Text(Lexical::UriReference),
+        "uri" | "System.Uri" => Base::Text(Lexical::UriReference),
         "url" => Base::Text(Lexical::Url),
         "canonical" => Base::Text(Lexical::Canonical),
         "oid" => Base::Text(Lexical::Oid),

@@ -239,6 +239,10 @@ impl Compiler<'_> {
             Presence::Optional
         };
         let mut rules = self.rules(&mut settings, path);
+        if self.is_fhir() && matches!(&base, Base::Named(name) if name == REFERENCE) {
+            // What it says of its target must agree, whatever that may be.
+            rules.target.get_or_insert_default();
+        }
         // Those of an object of its own are checked with the object.
         let constraints = match base {
             Base::Object => Vec::new(),
@@ -261,10 +265,6 @@ impl Compiler<'_> {
             Box::new(self.slicing(setting, slices, path))
         });
         rules.slicing = slicing;
-        // Whatever a reference may point to, it agrees with itself.
-        if self.is_fhir() && matches!(&base, Base::Named(name) if name == REFERENCE) {
-            rules.target.get_or_insert_default();
-        }
         let holds_none = !matches!(base, Base::Object) && built_in.is_none();
         if draft.items.is_some() && base != Base::Array || !draft.children.is_empty() && holds_none
         {

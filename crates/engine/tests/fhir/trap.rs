@@ -44,7 +44,7 @@ fn ids_are_what_they_are() {
     );
     assert_eq!(
         types.row("Extension", "url"),
-        r#"url System.String {"rules": [{"required": true}]}"#
+        r#"url System.Uri {"rules": [{"required": true}]}"#
     );
 }
 

@@ -1,7 +1,9 @@
 //! The engine as a judge of resources of R4.
 
-use crate::data::package;
-use ingest_engine::definition::fhir::{Kind, Reduced, describe, expand};
+use crate::data::{package, us_core};
+use ingest_engine::definition::fhir::{
+    Described, Kind, Reduced, describe, describe_profile, expand,
+};
 use ingest_engine::{
     Code, Issue, Limits, Need, Needed, Report, Resource, Schema, Stop, Vocabulary, check,
 };
@@ -12,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
-/// R4's definitions, as the catalog keeps them.
+/// The definitions of R4 and of US Core, as the catalog keeps them.
 struct Library {
     all: HashMap<(Kind, String), Reduced>,
     /// The concepts of value sets, as far as they were asked for.
@@ -22,7 +24,7 @@ struct Library {
 impl Library {
     fn of(package: &[Json]) -> Self {
         let mut all = HashMap::new();
-        for definition in package {
+        for definition in package.iter().chain(&us_core()) {
             let bytes = from_json(definition).unwrap();
             let Value::Object(object) = Value::read(&bytes).unwrap() else {
                 panic!("not an object");
@@ -40,6 +42,18 @@ impl Library {
     fn find(&self, kind: Kind, url: &str) -> Option<&[u8]> {
         let reduced = self.all.get(&(kind, url.to_owned()))?;
         Some(&reduced.content)
+    }
+
+    /// The type that a definition is of.
+    fn type_of(&self, url: &str) -> Option<&str> {
+        let content = self.find(Kind::StructureDefinition, url)?;
+        let Value::Object(object) = Value::read(content).unwrap() else {
+            return None;
+        };
+        match object.get(b"type").unwrap() {
+            Some(Value::String(name)) => std::str::from_utf8(name).ok(),
+            _ => None,
+        }
     }
 
     /// The concepts of a value set; nothing where they cannot be told.
@@ -132,14 +146,24 @@ impl Judge {
         true
     }
 
+    /// A type by its name, a profile by its canonical.
     fn load_type(&self, need: Need, name: &str) -> bool {
-        let url = format!("http://hl7.org/fhir/StructureDefinition/{name}");
-        let content = self.library.find(Kind::StructureDefinition, &url);
-        let described = content.map(|it| describe(Value::read(it).unwrap(), 1));
-        let Some(Ok(described)) = described else {
+        let is_profile = name.contains(':');
+        let url = match is_profile {
+            true => name.to_owned(),
+            false => format!("http://hl7.org/fhir/StructureDefinition/{name}"),
+        };
+        let Some(content) = self.library.find(Kind::StructureDefinition, &url) else {
             return false;
         };
-        let description = described.description;
+        let content = Value::read(content).unwrap();
+        let described = match is_profile {
+            true => describe_profile(content, 1, &|url| self.library.type_of(url)),
+            false => describe(content, 1),
+        };
+        let Ok(Described { description, .. }) = described else {
+            return false;
+        };
         if Need::from(description.kind) != need || description.name != *name {
             return false;
         }

@@ -31,17 +31,18 @@ impl<'a> Describer<'_, 'a> {
         if kind.code == STRING {
             // R4 gives ids of resources as strings, and their form in words.
             let is_id = self.is_resource && node.parent == 0 && node.name == "id";
-            if kind.fhir == Some("uri") {
-                return Some(plain("System.uri"));
-            }
             if let Some(name) = kind.fhir
-                && !matches!(name, "string" | "id")
+                && !matches!(name, "string" | "id" | "uri")
                 && !asks.is_fixed()
             {
                 let reason = format!("the form of {name}");
                 self.unchecked.tell(element, "type", &reason);
             }
-            return Some(plain(if is_id { "id" } else { "System.String" }));
+            return Some(plain(match kind.fhir {
+                _ if is_id => "id",
+                Some("uri") => "System.Uri",
+                _ => "System.String",
+            }));
         }
         if !is_type_name(kind.code) {
             let expected = "expected the name of a type of FHIR";

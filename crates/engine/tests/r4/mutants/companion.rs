@@ -48,6 +48,28 @@ pub(super) const KINDS: &[Kind] = &[
         is_object.then(|| site.beside(document, &key, json!({"id": "x"})))?
     }),
     make(
+        "companion of another variant",
+        "formats.html#choice",
+        |site, document| {
+            let place = site.place;
+            place.element.choice()?;
+            let types = place.element.types.iter();
+            let mut others = types.filter(|it| site.definitions.is_primitive(&it.code));
+            let key = others
+                .by_ref()
+                .map(|it| place.element.key(it))
+                .find(|key| *key != place.key)?;
+            let extension = json!([{"url": "http://example.org/x", "valueString": "x"}]);
+            let mut places = site.beside(
+                document,
+                &format!("_{key}"),
+                json!({"extension": extension}),
+            )?;
+            places.push(place.expression.clone());
+            Some(places)
+        },
+    ),
+    make(
         "object as companion of many",
         PRIMITIVE,
         |site, document| many(site, document, |_| json!({"id": "x"})),

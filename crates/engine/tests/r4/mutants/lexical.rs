@@ -46,6 +46,81 @@ pub(super) const KINDS: &[Kind] = &[
         &["dateTime"],
         || json!("2023-02-29T10:00:00Z"),
     ),
+    put("year 0000", DATE, &["date", "dateTime"], || {
+        json!("0000-01-01")
+    }),
+    put("newline behind a date", DATE, &["date", "dateTime"], || {
+        json!("2023-01-01\n")
+    }),
+    put("date of other digits", DATE, &["date", "dateTime"], || {
+        json!("２０２３-01-01")
+    }),
+    put("second 61", DATE_TIME, &["dateTime", "instant"], || {
+        json!("2023-01-01T10:00:61Z")
+    }),
+    put(
+        "zone in lower case",
+        DATE_TIME,
+        &["dateTime", "instant"],
+        || json!("2023-01-01T10:00:00z"),
+    ),
+    put(
+        "T in lower case",
+        DATE_TIME,
+        &["dateTime", "instant"],
+        || json!("2023-01-01t10:00:00Z"),
+    ),
+    put(
+        "fraction of nothing",
+        DATE_TIME,
+        &["dateTime", "instant"],
+        || json!("2023-01-01T10:00:00.Z"),
+    ),
+    put(
+        "newline behind a time",
+        DATE_TIME,
+        &["dateTime", "instant"],
+        || json!("2023-01-01T10:00:00Z\n"),
+    ),
+    put(
+        "newline behind a code",
+        "datatypes.html#code",
+        &["code"],
+        || json!("a\n"),
+    ),
+    put("tab in a code", "datatypes.html#code", &["code"], || {
+        json!("a\tb")
+    }),
+    put(
+        "newline behind a uri",
+        "datatypes.html#uri",
+        &["uri", "url", "canonical"],
+        || json!("http://example.org/a\n"),
+    ),
+    put("newline behind an id", "datatypes.html#id", &["id"], || {
+        json!("a\n")
+    }),
+    put("uuid without urn", "datatypes.html#uuid", &["uuid"], || {
+        json!("c757873d-ec9a-4326-a141-556f43239520")
+    }),
+    put(
+        "base64 for URLs",
+        "datatypes.html#base64Binary",
+        &["base64Binary"],
+        || json!("ab-_"),
+    ),
+    put(
+        "narrative with an address that runs",
+        XHTML,
+        &["xhtml"],
+        || div("<a href=\"javascript:x()\">x</a>"),
+    ),
+    put("narrative with a style element", XHTML, &["xhtml"], || {
+        div("<style>p { color: red }</style>x")
+    }),
+    put("narrative with an object", XHTML, &["xhtml"], || {
+        div("<object data=\"x\">x</object>")
+    }),
     put("time without zone", DATE_TIME, &["dateTime"], || {
         json!("2023-01-01T10:00:00")
     }),

@@ -8,6 +8,20 @@ pub(super) const KINDS: &[Kind] = &[
     make("unknown element", "json.html", |site, document| {
         site.beside(document, "zzUnknown", json!("x"))
     }),
+    make(
+        "modifier in a data type",
+        "extensibility.html#modifierExtension",
+        |site, document| {
+            let place = site.place;
+            let has = site
+                .definitions
+                .find(&place.of, "modifierExtension")
+                .is_some();
+            let is_type = site.definitions.find(&place.of, "extension").is_some() && !has;
+            let extension = json!([{"url": "http://example.org/x", "valueString": "x"}]);
+            is_type.then(|| site.beside(document, "modifierExtension", extension))?
+        },
+    ),
     make("misspelt element", "json.html", |site, document| {
         let value = site.object(document).remove(&site.place.key)?;
         site.beside(document, &format!("{}s", site.place.key), value)
@@ -200,6 +214,28 @@ pub(super) const KINDS: &[Kind] = &[
         "no type of resource",
         "json.html#resources",
         |site, document| resource(site, document, None),
+    ),
+    make(
+        "number as type of resource",
+        "json.html#resources",
+        |site, document| {
+            let place = site.place;
+            let is_inner = place.object == place.resource && !place.object.is_empty();
+            is_inner.then(|| {
+                site.object(document)
+                    .insert("resourceType".to_owned(), json!(1))
+            })?;
+            Some(vec![format!("{}.resourceType", place.above())])
+        },
+    ),
+    make(
+        "contained in an element",
+        "domainresource.html",
+        |site, document| {
+            let is_resource = site.place.object == site.place.resource;
+            let value = json!([{"resourceType": "Basic", "id": "zz", "code": {"text": "x"}}]);
+            (!is_resource).then(|| site.beside(document, "contained", value))?
+        },
     ),
     make(
         "type of resource in an element",
