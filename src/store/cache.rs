@@ -25,7 +25,7 @@ use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{
-    Checked, Description, Kind, Profile, Report, Resource, Schema, Stop, check_as,
+    Checked, Description, Kind, Profile, Report, Resource, Schema, Stop, Unplanned, check_as,
 };
 use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -600,6 +600,42 @@ impl Source {
             Ok(true)
         })
     }
+}
+
+/// The invariants of types of FHIR that are not checked, and of which type each is.
+pub fn unplanned(source: &str, names: &[String]) -> Result<Vec<(String, Unplanned)>> {
+    let scratch = Source::new(source, Seen::Any);
+    let both = names.iter().flat_map(|name| {
+        [Need::Type, Need::Profile].map(|need| Needed {
+            need,
+            name: name.clone(),
+        })
+    });
+    scratch.load_into_schema(&both.collect::<Vec<_>>())?;
+    let mut unplanned = Vec::new();
+    for name in names {
+        check_for_interrupts()?;
+        let known = [Need::Type, Need::Profile].into_iter();
+        let Some(profile) = known
+            .filter_map(|need| scratch.schema.get(need, name))
+            .next()
+        else {
+            continue;
+        };
+        loop {
+            match scratch.schema.unplanned(&profile) {
+                Ok(found) => {
+                    unplanned.extend(found.into_iter().map(|one| (name.clone(), one)));
+                    break;
+                }
+                Err(Stop::Needs(missing)) => {
+                    scratch.load_into_schema(&missing)?;
+                }
+                Err(_) => return Err(broken_catalog()),
+            }
+        }
+    }
+    Ok(unplanned)
 }
 
 fn names_of<'a>(missing: &[&'a Needed]) -> Vec<&'a str> {

@@ -33,6 +33,9 @@ const BOUND: &str = "SELECT b.vocabulary, EXISTS (SELECT FROM ingest.vocabulary 
      FROM (SELECT DISTINCT p.settings #>> '{binding,vocabulary}' AS vocabulary \
          FROM ingest.property AS p WHERE p.source = $1) AS b \
      WHERE b.vocabulary IS NOT NULL ORDER BY b.vocabulary";
+/// The types of a source of FHIR.
+const NAMES: &str = "SELECT p.profile, p.definition ->> 'url' FROM ingest.profile AS p \
+     WHERE p.source = $1 ORDER BY p.profile";
 /// The types that profiles are of.
 const TYPES: &str = "SELECT d.url, d.content ->> 'type' FROM ingest.definition AS d \
      WHERE d.source = $1 AND d.kind = 'StructureDefinition'";
@@ -52,6 +55,7 @@ statements! {
     KEPT_SQL = KEPT, [kind::TEXT, kind::TEXT, kind::TEXT];
     KEEP_SQL = KEEP, [kind::TEXT, kind::JSONB];
     BOUND_SQL = BOUND, [kind::TEXT];
+    NAMES_SQL = NAMES, [kind::TEXT];
     TYPES_SQL = TYPES, [kind::TEXT];
     BINDERS_SQL = BINDERS, [kind::TEXT, kind::TEXTS];
     PUT_VOCABULARIES_SQL = PUT_VOCABULARIES, [kind::TEXT, kind::JSONB];
@@ -145,6 +149,19 @@ pub fn kept(session: &Session, source: &str, of: &str, url: &str) -> Result<Opti
         let args = [Arg::Text(source), Arg::Text(of), Arg::Text(url)];
         let rows = KEPT_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
         rows.first().map_or(Ok(None), |row| row.jsonb_copy(1))
+    })
+}
+
+/// The names of all types of a source, and their canonicals.
+pub fn types(session: &Session, source: &str) -> Result<Vec<(String, String)>> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source)];
+        let rows = NAMES_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        let types = rows.iter().map(|row| {
+            let url = row.text(2)?.unwrap_or_default().to_owned();
+            Ok((row.string(1)?, url))
+        });
+        types.collect()
     })
 }
 

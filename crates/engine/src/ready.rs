@@ -22,6 +22,7 @@ impl Schema {
             seen: HashSet::new(),
             open: vec![profile],
             lacking: 0,
+            absent: 0,
         };
         while let Some(profile) = search.open.pop() {
             let members = profile.shapes.iter().flat_map(|shape| &shape.members);
@@ -31,6 +32,7 @@ impl Schema {
             }
         }
         profile.is_ready.set(search.lacking == 0);
+        profile.is_whole.set(search.absent == 0);
         Ok(())
     }
 }
@@ -41,6 +43,8 @@ struct Search<'s> {
     /// What is still to be looked through.
     open: Vec<&'s Profile>,
     lacking: usize,
+    /// How many types there are none of.
+    absent: usize,
 }
 
 impl Search<'_> {
@@ -77,7 +81,7 @@ impl Search<'_> {
         }
         match self.schema.resolve(slot) {
             Known::Yes(profile) => self.open.push(profile),
-            Known::No => {}
+            Known::No => self.absent += 1,
             Known::Unknown => {
                 self.lacking += 1;
                 missing.add(slot.need, self.schema.name(slot))?;

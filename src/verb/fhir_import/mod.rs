@@ -11,7 +11,7 @@ mod table;
 mod vocabulary;
 
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
-use crate::store::{Name, definition, import as store, source};
+use crate::store::{Name, cache, definition, import as store, source};
 use ingest_engine::definition::fhir;
 use ingest_engine::{Format, operation_outcome};
 use read::Given;
@@ -62,12 +62,14 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
         let hint =
             "ingest.source_create(source, '{\"format\": \"fhir\"}') makes a source for FHIR.";
         source::lock_of_format(session, source.as_str(), Format::Fhir, hint)?;
-        let given = read::all(&given)?;
+        let profiles = store::types_of_profiles(session, source.as_str())?;
+        let given = read::all(&given, profiles)?;
         let wanted = types.unwrap_or_else(|| resource_types(&given));
         let (mut told, changes) = put::put(session, source.as_str(), &given)?;
         let bound = vocabulary::expand(session, source.as_str(), changes.terminology)?;
         told.extend(bound.told);
         renew(session, source.as_str(), &changes, &bound.changed)?;
+        tell_unplanned(session, source.as_str(), &mut told)?;
         table::make(session, &source, &wanted)?;
         Ok(told)
     })?;
@@ -90,6 +92,33 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
 /// The resource types among what is given.
 fn resource_types(given: &[Given]) -> Vec<&str> {
     given.iter().filter_map(Given::resource_type).collect()
+}
+
+/// Tells of invariants that are not checked, in every call, as of value sets without codes.
+fn tell_unplanned(session: &Session, source: &str, told: &mut Vec<Told>) -> Result<()> {
+    let types = store::types(session, source)?;
+    let names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
+    for (name, one) in cache::unplanned(source, &names)? {
+        let issue = format!("{} is not checked: {}", one.key, one.why);
+        let kind = fhir::Kind::StructureDefinition.as_str();
+        match told
+            .iter_mut()
+            .find(|at| at.name == name && at.kind == kind)
+        {
+            Some(told) => told.issues.push(issue),
+            None => {
+                let known = types.iter().find(|(known, _)| *known == name);
+                told.push(Told {
+                    kind: kind.to_owned(),
+                    url: known.map(|(_, url)| url.clone()).unwrap_or_default(),
+                    name,
+                    outcome: Outcome::Unchanged,
+                    issues: vec![issue],
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives another version to what is made of types that have changed, or is bound to vocabularies

@@ -4,7 +4,7 @@ use super::read::{Given, Part};
 use super::{Outcome, Told};
 use crate::pg::{Result, Session, check_for_interrupts};
 use crate::store::{definition, import as store};
-use ingest_engine::definition::fhir;
+use ingest_engine::definition::fhir::{self, Reduced};
 use ingest_engine::{Description, Kind};
 use jsonb::Value;
 use std::collections::HashMap;
@@ -67,6 +67,12 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
                 if outcome != Outcome::Unchanged {
                     let of_terminology = [fhir::Kind::ValueSet, fhir::Kind::CodeSystem];
                     changes.terminology |= of_terminology.contains(&reduced.kind);
+                    // What rows were checked against says something else now.
+                    if outcome == Outcome::Updated
+                        && let Some(name) = type_of(reduced)?
+                    {
+                        changes.updated.push(name);
+                    }
                     kept.push(reduced);
                 }
                 outcome
@@ -84,6 +90,19 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
     definition::put_types(session, source, &described)?;
     store::keep(session, source, &kept)?;
     Ok((told, changes))
+}
+
+/// The type that a profile is of.
+fn type_of(profile: &Reduced) -> Result<Option<String>> {
+    let Value::Object(content) = Value::read(&profile.content)? else {
+        return Ok(None);
+    };
+    Ok(match content.get(b"type")? {
+        Some(Value::String(name)) if profile.kind == fhir::Kind::StructureDefinition => {
+            Some(String::from_utf8_lossy(name).into_owned())
+        }
+        _ => None,
+    })
 }
 
 /// The canonical of another definition that has the name of a type.

@@ -1,10 +1,10 @@
 //! What each definition is: rows of the catalog, something to keep, or nothing that is used here.
 
 use crate::pg::{Error, Result, check_for_interrupts};
-use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced};
+use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced, Unchecked};
 use ingest_engine::{Description, Issue, Kind, Schema};
 use jsonb::{Object, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A definition that was given.
 #[derive(Debug)]
@@ -42,13 +42,18 @@ impl Given {
     }
 }
 
-/// Reads all that are given. What is given twice is taken once.
-pub fn all(definitions: &[Object<'_>]) -> Result<Vec<Given>> {
+/// Reads all that are given; `types` are those that the profiles are of which are there already, by
+/// their canonicals. What is given twice is taken once.
+pub fn all(definitions: &[Object<'_>], mut types: HashMap<String, String>) -> Result<Vec<Given>> {
+    for definition in definitions {
+        let url = text(*definition, b"url")?;
+        types.insert(url, text(*definition, b"type")?);
+    }
     let mut keys = HashSet::new();
     let mut all = Vec::with_capacity(definitions.len());
     for definition in definitions {
         check_for_interrupts()?;
-        let mut given = one(*definition)?;
+        let mut given = one(*definition, &types)?;
         let key = match &given.part {
             Part::Type(description, _) => Some(("", description.name.clone())),
             Part::Kept(reduced) => Some((reduced.kind.as_str(), reduced.url.clone())),
@@ -63,7 +68,7 @@ pub fn all(definitions: &[Object<'_>]) -> Result<Vec<Given>> {
     Ok(all)
 }
 
-fn one(definition: Object<'_>) -> Result<Given> {
+fn one(definition: Object<'_>, types: &HashMap<String, String>) -> Result<Given> {
     let (part, issues) = match Reduced::read(definition) {
         Ok(Some(reduced)) => {
             let (kind, url, name) = (
@@ -71,7 +76,7 @@ fn one(definition: Object<'_>) -> Result<Given> {
                 reduced.url.clone(),
                 reduced.name.clone(),
             );
-            let (part, issues) = part(reduced)?;
+            let (part, issues) = part(reduced, types)?;
             return Ok(Given {
                 kind,
                 url,
@@ -92,7 +97,7 @@ fn one(definition: Object<'_>) -> Result<Given> {
     })
 }
 
-fn part(reduced: Reduced) -> Result<(Part, Vec<String>)> {
+fn part(reduced: Reduced, types: &HashMap<String, String>) -> Result<(Part, Vec<String>)> {
     if reduced.kind != fhir::Kind::StructureDefinition {
         return Ok((Part::Kept(reduced), Vec::new()));
     }
@@ -104,23 +109,34 @@ fn part(reduced: Reduced) -> Result<(Part, Vec<String>)> {
             if let Err(issues) = Schema::new().insert(&description) {
                 return Ok((Part::Nothing, in_words(&issues)));
             }
-            let issues = unchecked
-                .iter()
-                .map(|at| format!("{}: {}: {}", at.path, at.what, at.reason));
-            let issues = issues.collect();
+            let issues = asked_in_vain(&unchecked);
             return Ok((Part::Type(description, reduced.content), issues));
         }
         Err(why) => why,
     };
     let told = why.to_string();
     Ok(match why {
-        NotDescribed::Profile => (
-            Part::Kept(reduced),
-            vec!["a profile: kept, and no resource is checked against it".to_owned()],
-        ),
+        NotDescribed::Profile => {
+            let type_of = |url: &str| types.get(url).map(String::as_str);
+            match fhir::describe_profile(Value::read(&reduced.content)?, 1, &type_of) {
+                Ok(described) => {
+                    let issues = asked_in_vain(&described.unchecked);
+                    (Part::Kept(reduced), issues)
+                }
+                Err(NotDescribed::Wrong(issues)) => (Part::Nothing, in_words(&issues)),
+                Err(why) => (Part::Nothing, vec![why.to_string()]),
+            }
+        }
         NotDescribed::Wrong(issues) => (Part::Nothing, in_words(&issues)),
         _ => (Part::Nothing, vec![told]),
     })
+}
+
+fn asked_in_vain(unchecked: &[Unchecked]) -> Vec<String> {
+    let words = unchecked
+        .iter()
+        .map(|at| format!("{}: {}: {}", at.path, at.what, at.reason));
+    words.collect()
 }
 
 fn in_words(issues: &[Issue]) -> Vec<String> {

@@ -80,6 +80,7 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         is_quantity: [Some(&description.name), description.base.as_ref()]
             .contains(&Some(&QUANTITY.to_owned())),
         is_ready: Cell::new(false),
+        is_whole: Cell::new(false),
         slot,
         shapes: compiler.shapes,
         contained,
