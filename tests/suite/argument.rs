@@ -36,7 +36,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
-    ("fhir_import", &["'fhir'", "'[]'", "'{}'"]),
+    (
+        "fhir_import",
+        &["'fhir'", "'[]'", "ARRAY[]::pg_catalog.text[]"],
+    ),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",
@@ -116,7 +119,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "resource_delete",
         &["'clinic'", "'office'", "'free'", "1", "true"],
     ),
-    ("resource_validate", &["'clinic'", "'office'", BODY]),
+    (
+        "resource_validate",
+        &["'clinic'", "'office'", BODY, "ARRAY[]::pg_catalog.text[]"],
+    ),
     ("resource_is_valid", &["'clinic'", "'office'", BODY]),
     (
         "resource_load",

@@ -259,7 +259,7 @@ fn what_is_not_taken_is_told() {
             ("Map", "skipped", true),
             ("Bare", "skipped", true),
             ("Nowhere", "skipped", true),
-            ("Mine", "created", true),
+            ("Mine", "created", false),
             ("Meta", "created", false),
             ("Meta", "skipped", true),
             ("", "skipped", true)

@@ -142,7 +142,7 @@ fn profiles_are_asked_for() {
     import(&mut client, &named(&[]), None).unwrap();
     let mut ask = |profile: &str, url: &str| {
         client.query_one(
-            "SELECT ingest.resource_validate('fhir', $1, jsonb_build_object('resourceType', $1), ARRAY[$2])",
+            "SELECT ingest.resource_validate('fhir', $1::text, jsonb_build_object('resourceType', $1::text), ARRAY[$2::text])",
             &[&profile, &url],
         )
     };
