@@ -92,6 +92,23 @@ fn errata_are_of_r4() {
     }
 }
 
+/// The docs list all of them, and no others.
+#[test]
+fn errata_are_in_the_docs() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/fhir.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let (_, told) = docs.split_once("| key | what is wrong with it |").unwrap();
+    let told: Vec<&str> = told
+        .lines()
+        .skip(2)
+        .take_while(|it| !it.is_empty())
+        .collect();
+    let rows = ERRATA
+        .iter()
+        .map(|it| format!("| `{}` | {} |", it.key, it.why));
+    assert_eq!(told, rows.collect::<Vec<_>>());
+}
+
 /// The plan of an expression on the element of a path.
 pub fn plan(
     definitions: &Definitions,
