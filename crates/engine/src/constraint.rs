@@ -36,6 +36,8 @@ pub(crate) struct Constraint {
     /// Made when it is first needed, because then all types are there; none of what is beyond the
     /// subset, which was told when it was defined.
     plan: OnceCell<Option<Plan>>,
+    /// The names that it has for types: they must be known when it is planned.
+    pub(crate) names: Box<[Box<str>]>,
     /// What it means, where that is quicker to look at.
     pub(crate) known: Option<Known>,
     /// Whether it holds, as far as the members of its object tell.
@@ -148,6 +150,9 @@ pub(crate) const LONGEST_KEY: usize = 64;
 /// How long the words for an invariant are at most, in bytes.
 pub(crate) const LONGEST_HUMAN: usize = 1_000;
 
+/// How many types an invariant can name: an expression is at most so long.
+const MOST_NAMES: usize = 1_000;
+
 /// Reads `{"key", "severity", "human"?, "expression"}`.
 pub(crate) fn read_constraint(
     object: Object<'_>,
@@ -194,10 +199,20 @@ pub(crate) fn read_constraint(
         mistake(report, Code::Required, at, expected);
         return Ok(None);
     };
+    let repaired = repaired(key, expression);
+    let mut names: Vec<Box<str>> = Vec::new();
+    if let Ok(expression) = parse(repaired) {
+        expression.type_names(&mut |name| {
+            if names.len() < MOST_NAMES && !names.iter().any(|known| **known == *name) {
+                names.push(name.into());
+            }
+        });
+    }
     Ok(Some(Constraint {
+        names: names.into(),
         key: key.into(),
         human: human.unwrap_or_default().into(),
-        expression: repaired(key, expression).into(),
+        expression: repaired.into(),
         severity,
         focus: None,
         plan: OnceCell::new(),

@@ -1,9 +1,11 @@
 //! Whether all that a profile of FHIR leads to is in its schema: its invariants are planned with all
 //! the types that they speak of, and what lacks is asked for at once.
 
+use crate::constraint::Constraint;
 use crate::profile::{Element, Node, Profile};
 use crate::resource::{Missing, Need, Stop};
 use crate::schema::{Known, Schema, Slot};
+use fhirpath::Types;
 use jsonb::steps;
 use std::collections::HashSet;
 
@@ -25,10 +27,12 @@ impl Schema {
             absent: 0,
         };
         while let Some(profile) = search.open.pop() {
-            let members = profile.shapes.iter().flat_map(|shape| &shape.members);
-            for member in members {
-                steps::take(1)?;
-                search.element(&member.element, missing)?;
+            for shape in &profile.shapes {
+                search.names(&shape.constraints, missing)?;
+                for member in &shape.members {
+                    steps::take(1)?;
+                    search.element(&member.element, missing)?;
+                }
             }
         }
         profile.is_ready.set(search.lacking == 0);
@@ -60,6 +64,7 @@ impl Search<'_> {
             missing.add(Need::Vocabulary, name)?;
         }
         if let Some(rules) = &element.rules {
+            self.names(&rules.constraints, missing)?;
             for slot in &rules.profiles {
                 self.slot(*slot, missing)?;
             }
@@ -73,6 +78,23 @@ impl Search<'_> {
             Node::Named(slot) => self.slot(*slot, missing),
             _ => Ok(()),
         }
+    }
+
+    /// The types that invariants name, as far as there are such: a name can be a path, too.
+    fn names(&mut self, constraints: &[Constraint], missing: &mut Missing) -> Result<(), Stop> {
+        for name in constraints.iter().flat_map(|constraint| &constraint.names) {
+            if self.schema.named(name).is_some() {
+                continue;
+            }
+            for need in [Need::Type, Need::Profile] {
+                let slot = self.schema.slot(need, name);
+                if matches!(self.schema.resolve(slot), Known::Unknown) && self.seen.insert(slot) {
+                    self.lacking += 1;
+                    missing.add(need, name)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn slot(&mut self, slot: Slot, missing: &mut Missing) -> Result<(), Stop> {

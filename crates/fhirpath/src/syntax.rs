@@ -11,6 +11,42 @@ pub struct Expression {
     pub(crate) depth: usize,
 }
 
+impl Expression {
+    /// Tells the names that can be those of types: behind `is`, `as` and `ofType`, and what begins
+    /// with a capital letter.
+    pub fn type_names<'e>(&'e self, told: &mut dyn FnMut(&'e str)) {
+        let mut inside: Vec<&'e Self> = Vec::new();
+        match &self.kind {
+            Kind::Member(of, name) => {
+                inside.extend(of.as_deref());
+                if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+                    told(name);
+                }
+            }
+            Kind::Call(of, name, arguments) => {
+                inside.extend(of.as_deref());
+                inside.extend(arguments);
+                if let ("is" | "as" | "ofType", [argument]) = (&**name, arguments.as_slice())
+                    && let Kind::Member(_, kind) = &argument.kind
+                {
+                    told(kind);
+                }
+            }
+            Kind::At(of, index) => inside.extend([&**of, &**index]),
+            Kind::Negative(of) => inside.push(of),
+            Kind::Binary(_, left, right) => inside.extend([&**left, &**right]),
+            Kind::Is(of, kind) | Kind::As(of, kind) => {
+                inside.push(of);
+                told(&kind.name);
+            }
+            _ => {}
+        }
+        for expression in inside {
+            expression.type_names(told);
+        }
+    }
+}
+
 /// What an expression is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

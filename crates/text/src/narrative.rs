@@ -5,6 +5,7 @@
 
 use jsonb::steps;
 use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::QName;
@@ -157,16 +158,11 @@ const SCHEMES: [&str; 9] = [
 /// What an address of an image may begin with, beside those.
 const IMAGE: &str = "data:image/";
 
-/// What a style may not hold: what is fetched, or runs.
-const STYLES: [&str; 7] = [
-    "/*",
-    "expression(",
-    "@import",
-    "javascript:",
-    "behavior",
-    "-moz-binding",
-    "\\",
-];
+/// What a style may not hold: what hides something, or runs.
+const STYLES: [&str; 6] = ["/*", "@", "javascript:", "behavior", "-moz-binding", "\\"];
+
+/// The functions that a style may call: what else there is may fetch something.
+const FUNCTIONS: [&str; 7] = ["url", "rgb", "rgba", "hsl", "hsla", "calc", "rotate"];
 
 /// Reads a narrative; `None` if nothing is wrong with it.
 pub fn wrong(text: &[u8]) -> Option<Wrong> {
@@ -178,6 +174,7 @@ pub fn wrong(text: &[u8]) -> Option<Wrong> {
 
 fn read(text: &str) -> Result<(), Wrong> {
     let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
     let (mut depth, mut roots, mut has_content) = (0_usize, 0, false);
     loop {
         // What comes out of a reading that was stopped counts for nothing.
@@ -193,11 +190,32 @@ fn read(text: &str) -> Result<(), Wrong> {
                 has_content |= element.name() == QName("img");
             }
             Event::End(_) => depth = depth.checked_sub(1).ok_or(Wrong::Form)?,
-            Event::Text(_) | Event::CData(_) if depth == 0 => {}
-            Event::Text(text) => has_content |= !text.into_inner().trim_ascii().is_empty(),
-            Event::CData(text) => has_content |= !text.into_inner().trim_ascii().is_empty(),
-            Event::GeneralRef(_) => has_content = true,
-            Event::Comment(_) => {}
+            Event::Text(text) => {
+                let is_blank = text.into_inner().trim_ascii().is_empty();
+                if depth == 0 && !is_blank {
+                    return Err(Wrong::Form);
+                }
+                has_content |= !is_blank;
+            }
+            Event::GeneralRef(name) => {
+                let known = match name.resolve_char_ref() {
+                    Ok(Some(char)) => is_char(char),
+                    Ok(None) => resolve_html5_entity(&name.into_inner()).is_some(),
+                    Err(_) => false,
+                };
+                if depth == 0 || !known {
+                    return Err(Wrong::Form);
+                }
+                has_content = true;
+            }
+            // Read as HTML they end elsewhere than in XML.
+            Event::CData(_) => return Err(Wrong::Content),
+            Event::Comment(text) => {
+                let text = text.into_inner();
+                if text.starts_with(['>', '-']) || text.contains("--") || text.contains("<!") {
+                    return Err(Wrong::Content);
+                }
+            }
             Event::Decl(_) | Event::PI(_) | Event::DocType(_) => return Err(Wrong::Content),
             Event::Eof => break,
         }
@@ -207,6 +225,11 @@ fn read(text: &str) -> Result<(), Wrong> {
         (0, 1, false) => Err(Wrong::Empty),
         _ => Err(Wrong::Form),
     }
+}
+
+/// Whether XML can hold a character.
+fn is_char(char: char) -> bool {
+    matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn open(element: &BytesStart<'_>, depth: usize, roots: &mut usize) -> Result<(), Wrong> {
@@ -223,7 +246,11 @@ fn open(element: &BytesStart<'_>, depth: usize, roots: &mut usize) -> Result<(),
     }
     let own = OWN.iter().find(|(known, _)| *known == name);
     let own = own.map_or(&[][..], |(_, own)| own);
+    if !are_apart(element.attributes_raw()) {
+        return Err(Wrong::Form);
+    }
     let mut has_namespace = false;
+    let mut keys = Vec::new();
     let mut attributes = element.attributes();
     // Looking for one that is there twice takes the square of how many there are.
     for (count, attribute) in attributes.with_checks(false).enumerate() {
@@ -234,6 +261,10 @@ fn open(element: &BytesStart<'_>, depth: usize, roots: &mut usize) -> Result<(),
         if count >= MOST_ATTRIBUTES || !known {
             return Err(Wrong::Content);
         }
+        if keys.contains(&key) || attribute.value.contains('<') {
+            return Err(Wrong::Form);
+        }
+        keys.push(key);
         match key {
             "xmlns" if &*attribute.value != NAMESPACE => return Err(Wrong::Form),
             "xmlns" => has_namespace = true,
@@ -244,6 +275,25 @@ fn open(element: &BytesStart<'_>, depth: usize, roots: &mut usize) -> Result<(),
         true => Ok(()),
         false => Err(Wrong::Form),
     }
+}
+
+/// Whether there is a blank before each attribute.
+fn are_apart(attributes: &str) -> bool {
+    let mut quote = None;
+    let mut bytes = attributes.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match quote {
+            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+            Some(open) if byte == open => {
+                quote = None;
+                if bytes.peek().is_some_and(|next| !next.is_ascii_whitespace()) {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+    }
+    quote.is_none()
 }
 
 /// Refuses a style that fetches something, and an address that runs something.
@@ -272,12 +322,25 @@ fn is_harmless(element: &str, key: &str, attribute: &Attribute<'_>) -> Result<()
             }
         }
     } else {
-        !STYLES.iter().any(|part| value.contains(part)) && value.split("url(").skip(1).all(is_here)
+        !STYLES.iter().any(|part| value.contains(part))
+            && calls_are_known(&value)
+            && value.split("url(").skip(1).all(is_here)
     };
     match harmless {
         true => Ok(()),
         false => Err(Wrong::Content),
     }
+}
+
+/// Whether a style calls nothing but what is known.
+fn calls_are_known(style: &str) -> bool {
+    // Behind the last parenthesis nothing is called.
+    let calls = style.matches('(').count();
+    style.split('(').take(calls).all(|before| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let name = before.rsplit(|c| !letter(c)).next().unwrap_or_default();
+        name.is_empty() || FUNCTIONS.contains(&name)
+    })
 }
 
 /// Whether what a style fetches stands beside the resource, or in the style itself.

@@ -315,6 +315,7 @@ impl Compiler<'_> {
             rules: None,
         };
         rules.constraints = focused(constraints, model::element(self.slot, &element));
+        rules.close();
         element.rules = (presence == Presence::Asked || !rules.is_idle()).then(|| Box::new(rules));
         Some(element)
     }

@@ -31,6 +31,8 @@ use text::Pattern;
 /// The rules of one element.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
+    /// Whether there is more than the entries.
+    pub(crate) has_more: bool,
     /// The entries of `rules`, in their order.
     pub(crate) entries: Box<[Rule]>,
     pub(crate) binding: Option<Binding>,
@@ -93,12 +95,21 @@ impl<'a> Subject<'a> {
 impl Rules {
     /// Whether there is nothing that a value could break or that could ask for one.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.beyond_entries() && !self.entries.iter().any(Rule::constrains)
+        !self.has_others() && !self.entries.iter().any(Rule::constrains)
     }
 
-    /// Whether there is more than the entries.
+    /// Whether there is more than the entries, once [`Rules::close`] has looked.
     #[inline]
     pub(crate) fn beyond_entries(&self) -> bool {
+        self.has_more
+    }
+
+    /// Looks once whether there is more than the entries: it is asked at every value.
+    pub(crate) fn close(&mut self) {
+        self.has_more = self.has_others();
+    }
+
+    fn has_others(&self) -> bool {
         self.binding.is_some()
             || self.target.is_some()
             || self.exact.is_some()

@@ -30,7 +30,16 @@ impl<'w> Walk<'w> {
         let Some(Value::Array(claims)) = meta.get(b"profile")? else {
             return Ok(());
         };
-        for claim in claims.iter().take(MOST_CLAIMS) {
+        if claims.len() > MOST_CLAIMS {
+            let (meta_at, expected) = (
+                at.name(b"meta"),
+                format!("expected at most {MOST_CLAIMS} profiles"),
+            );
+            let here = meta_at.name(b"profile");
+            self.report_at(&here).push_too_many(here.render(), expected);
+            return Ok(());
+        }
+        for claim in claims.iter() {
             if let Value::String(url) = claim?
                 && url.len() <= LONGEST_URL
             {

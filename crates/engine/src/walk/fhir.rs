@@ -15,6 +15,9 @@ use crate::trail::Trail;
 use jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use std::cmp::Ordering;
 
+/// How many names of types a document can give that are none, before the next are not asked for.
+const MOST_STRANGE: usize = 500;
+
 /// The extension that says why there is no value.
 const DATA_ABSENT: &[u8] = b"http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
@@ -291,14 +294,23 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn known_resource(&self, name: &str) -> Known<&'w Profile> {
+    /// The resource type of a name that the document gives. Of names that are none only so many
+    /// are asked for.
+    fn known_resource(&mut self, name: &str) -> Known<&'w Profile> {
         match name.as_bytes() {
             // What is no name of a type is not worth a question.
-            [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {
-                self.schema.find(name)
-            }
-            _ => Known::No,
+            [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {}
+            _ => return Known::No,
         }
+        let known = self.schema.find(name);
+        if matches!(known, Known::Yes(_)) || self.strange.contains(name) {
+            return known;
+        }
+        if self.strange.len() >= MOST_STRANGE {
+            return Known::No;
+        }
+        self.strange.insert(name.into());
+        known
     }
 
     /// Whether this is the name of a type of resources.

@@ -25,6 +25,7 @@ use crate::schema::{Known, Schema, Slot};
 use crate::trail::Trail;
 use constraints::Around;
 use jsonb::{Object, Value};
+use std::collections::HashSet;
 
 /// Checks a resource against its profile; what is wrong goes into the report, in document order:
 /// `data` first, then `contained`. The document is refused if [`Report::refuses`].
@@ -65,6 +66,7 @@ pub fn check_as(
         missing: Missing::default(),
         around: Around::new(limits),
         constrains: false,
+        strange: HashSet::new(),
     };
     if profile.is_fhir() {
         schema.note_lacking(profile, &mut walk.missing)?;
@@ -97,6 +99,8 @@ pub(crate) struct Walk<'w> {
     around: Around<'w>,
     /// What is walked was walked by its type already: only what constrains it further is of interest.
     constrains: bool,
+    /// Names of resource types that the document gave, and that were not known when they were met.
+    strange: HashSet<Box<str>>,
 }
 
 impl<'w> Walk<'w> {
