@@ -25,7 +25,7 @@ use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{
-    Checked, Description, Kind, Profile, Report, Resource, Schema, Stop, Unplanned, check_as,
+    Checked, Description, InVain, Kind, Profile, Report, Resource, Schema, Stop, check_as,
 };
 use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -602,8 +602,8 @@ impl Source {
     }
 }
 
-/// The invariants of types of FHIR that are not checked, and of which type each is.
-pub fn unplanned(source: &str, names: &[String]) -> Result<Vec<(String, Unplanned)>> {
+/// What these types and profiles of FHIR ask for and is not checked, in their order.
+pub fn in_vain(source: &str, names: &[String]) -> Result<Vec<(String, InVain)>> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
@@ -612,20 +612,17 @@ pub fn unplanned(source: &str, names: &[String]) -> Result<Vec<(String, Unplanne
         })
     });
     scratch.load_into_schema(&both.collect::<Vec<_>>())?;
-    let mut unplanned = Vec::new();
+    let mut told = Vec::new();
     for name in names {
         check_for_interrupts()?;
-        let known = [Need::Type, Need::Profile].into_iter();
-        let Some(profile) = known
-            .filter_map(|need| scratch.schema.get(need, name))
-            .next()
-        else {
+        let mut known = [Need::Type, Need::Profile].into_iter();
+        let Some(profile) = known.find_map(|need| scratch.schema.get(need, name)) else {
             continue;
         };
         loop {
-            match scratch.schema.unplanned(&profile) {
-                Ok(found) => {
-                    unplanned.extend(found.into_iter().map(|one| (name.clone(), one)));
+            match scratch.schema.in_vain(&profile) {
+                Ok(in_vain) => {
+                    told.push((name.clone(), in_vain));
                     break;
                 }
                 Err(Stop::Needs(missing)) => {
@@ -635,7 +632,7 @@ pub fn unplanned(source: &str, names: &[String]) -> Result<Vec<(String, Unplanne
             }
         }
     }
-    Ok(unplanned)
+    Ok(told)
 }
 
 fn names_of<'a>(missing: &[&'a Needed]) -> Vec<&'a str> {

@@ -87,15 +87,20 @@ const USERS: &str = touched!("SELECT t.profile FROM touched AS t ORDER BY t.prof
 /// Says which profiles all rows of a type's table conform to, and gives the type another version if
 /// they are others than before; tells whether they are.
 pub fn set_profiles(session: &Session, source: &str, name: &str, urls: &[&str]) -> Result<bool> {
-    let changed = as_owner(What::Catalog, || {
-        let args = [Arg::Text(source), Arg::Text(name), Arg::Texts(urls)];
-        let rows = SET_PROFILES_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
-        Ok(rows.count() > 0)
-    })?;
+    let changed = keep_profiles(session, source, name, urls)?;
     if changed {
         renew(session, source, &[name], &[])?;
     }
     Ok(changed)
+}
+
+/// The same, in the version that the type has.
+pub fn keep_profiles(session: &Session, source: &str, name: &str, urls: &[&str]) -> Result<bool> {
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Text(name), Arg::Texts(urls)];
+        let rows = SET_PROFILES_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(rows.count() > 0)
+    })
 }
 
 /// Gives another version to all that is made of these, and to themselves, but for some.

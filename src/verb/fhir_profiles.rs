@@ -88,7 +88,10 @@ fn urls(given: Value<'_>) -> Result<Vec<&str>> {
                         return Err(bad("profiles holds something that is no URL".to_owned()));
                     };
                     let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
-                    found.push(without_version(url));
+                    let url = without_version(url);
+                    if !found.contains(&url) {
+                        found.push(url);
+                    }
                 }
                 urls = Some(found);
             }

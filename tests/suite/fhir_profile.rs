@@ -191,3 +191,78 @@ fn what_a_profile_asks_for_in_vain_is_told() {
         "{told:?}"
     );
 }
+
+/// What a table is bound to comes back with its catalog, and binds.
+#[test]
+fn bound_table_is_taken_back_with_its_catalog() {
+    let (_database, mut client) = database();
+    import(&mut client, &named(&[]), None).unwrap();
+    bind(
+        &mut client,
+        &json!({"profiles": [NAMED, format!("{NAMED}|1")]}),
+    )
+    .unwrap();
+    client
+        .batch_execute(
+            "CREATE TABLE kept AS SELECT ingest.source_catalog('fhir') AS catalog;
+             DROP EXTENSION ingest_ext CASCADE;
+             CREATE EXTENSION ingest_ext;
+             SELECT ingest.source_adopt('fhir', catalog) FROM kept",
+        )
+        .unwrap();
+    let bound: Vec<String> = value(
+        &mut client,
+        "SELECT profiles FROM ingest.profile WHERE profile = 'Patient'",
+    );
+    assert_eq!(bound, [NAMED]);
+    let plain = json!({"resourceType": "Patient", "id": "new", "active": true});
+    expect_sqlstate(insert(&mut client, &plain), "PT422");
+}
+
+/// Types and profiles with invariants that cannot be planned, or made of what is not there, are told
+/// of, each with why.
+#[test]
+fn what_cannot_be_planned_is_told() {
+    let (_database, mut client) = ward::empty("profiles");
+    let constraint = |key: &str, expression: &str| json!({"key": key, "severity": "error", "human": key, "expression": expression});
+    let mut thing = structure(
+        "resource",
+        "Thing",
+        &[("a", "", "0..1"), ("a.b", "boolean", "0..1")],
+    );
+    thing["snapshot"]["element"][0]["constraint"] = json!([
+        constraint("thi-1", "nonsense.exists()"),
+        constraint("thi-2", "a.exists()")
+    ]);
+    let element = structure(
+        "complex-type",
+        "Element",
+        &[("id", "http://hl7.org/fhirpath/System.String", "0..1")],
+    );
+    let told = import(&mut client, &json!([thing]), None).unwrap();
+    let issues = |told: &[ward::Told]| -> Vec<String> {
+        told.iter().filter_map(|one| one.issue.clone()).collect()
+    };
+    assert_eq!(issues(&told), ["made of what is not there yet: Element"]);
+    let told = import(&mut client, &json!([element]), None).unwrap();
+    let all = issues(&told);
+    assert!(
+        all.iter()
+            .any(|it| it.starts_with("thi-1 is not checked: no element nonsense")),
+        "{all:?}"
+    );
+    assert!(!all.iter().any(|it| it.contains("thi-2")), "{all:?}");
+    let mut profile = thing.clone();
+    profile["url"] = json!("http://example.org/StructureDefinition/things");
+    profile["name"] = json!("Things");
+    profile["derivation"] = json!("constraint");
+    profile["snapshot"]["element"][0]["constraint"] =
+        json!([constraint("thi-3", "a.resolve().exists()")]);
+    let told = import(&mut client, &json!([profile]), None).unwrap();
+    let all = issues(&told);
+    assert!(
+        all.iter()
+            .any(|it| it.starts_with("thi-3 is not checked: not supported: resolve()")),
+        "{all:?}"
+    );
+}

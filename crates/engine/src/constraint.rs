@@ -92,40 +92,34 @@ impl Constraint {
     }
 }
 
-/// An invariant that is asked for and not checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unplanned {
-    /// Its key.
-    pub key: String,
-    /// Why there is no plan of it: a path that leads nowhere, a function outside of the subset.
-    pub why: String,
+/// What a profile asks for and is not checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InVain {
+    /// The types that it is made of and that there are none of.
+    pub absent: Vec<String>,
+    /// The invariants that there are no plans of, by their keys, and why: a path that leads nowhere,
+    /// a function outside of the subset.
+    pub unplanned: Vec<(String, String)>,
 }
 
 impl Schema {
-    /// The invariants of a profile that are not checked, each once; none are told where types are
-    /// absent that the profile leads to, because then it cannot be known. All that it leads to must
-    /// have been inserted, or inserted as absent: else [`Stop::Needs`].
-    pub fn unplanned(&self, profile: &Profile) -> Result<Vec<Unplanned>, Stop> {
+    /// What a profile asks for in vain. All that it leads to must have been inserted, or inserted as
+    /// absent: else [`Stop::Needs`].
+    pub fn in_vain(&self, profile: &Profile) -> Result<InVain, Stop> {
         let mut missing = Missing::default();
-        self.note_lacking(profile, &mut missing)?;
+        let absent = self.absent_of(profile, &mut missing)?;
         missing.finish()?;
-        let mut unplanned: Vec<Unplanned> = Vec::new();
-        if !profile.is_whole.get() {
-            return Ok(unplanned);
-        }
+        let mut unplanned: Vec<(String, String)> = Vec::new();
         for constraint in profile.constraints() {
             steps::take(1)?;
             if let Err(refused) = constraint.make(self, profile) {
-                let one = Unplanned {
-                    key: constraint.key.to_string(),
-                    why: refused.to_string(),
-                };
+                let one = (constraint.key.to_string(), refused.to_string());
                 if !unplanned.contains(&one) {
                     unplanned.push(one);
                 }
             }
         }
-        Ok(unplanned)
+        Ok(InVain { absent, unplanned })
     }
 }
 

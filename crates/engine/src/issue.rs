@@ -202,17 +202,33 @@ impl Report {
         }
     }
 
-    /// Adds an issue. Past the limit it is only counted as refusing or not.
+    /// Adds an issue. Past the limit it is only counted as refusing or not; but what refuses takes
+    /// the place of what does not.
     pub fn push(&mut self, issue: Issue) {
-        self.refused |= issue.severity.refuses();
-        match self.left.checked_sub(issue.size()) {
-            Some(left) if self.issues.len() < self.max_issues && !self.truncated => {
-                self.left = left;
-                self.issues.push(issue);
-            }
-            _ => self.truncated = true,
+        let refuses = issue.severity.refuses();
+        self.refused |= refuses;
+        while refuses && !self.complete && !self.has_place_for(&issue) {
+            let warning = self.issues.iter().rposition(|it| !it.severity.refuses());
+            let Some(warning) = warning else { break };
+            self.left += self.issues.remove(warning).size();
+            self.truncated = true;
         }
-        self.complete = self.truncated && self.refused;
+        let is_over = if refuses {
+            self.complete
+        } else {
+            self.truncated
+        };
+        if !is_over && self.has_place_for(&issue) {
+            self.left -= issue.size();
+            self.issues.push(issue);
+        } else {
+            self.truncated = true;
+            self.complete |= refuses;
+        }
+    }
+
+    fn has_place_for(&self, issue: &Issue) -> bool {
+        self.issues.len() < self.max_issues && issue.size() <= self.left
     }
 
     /// Keeps an issue that was found before the document is gone through, until its place is come
@@ -281,6 +297,7 @@ impl Report {
         }
         let listed = std::mem::take(&mut self.issues);
         let truncated = std::mem::take(&mut self.truncated);
+        let complete = std::mem::take(&mut self.complete);
         self.left = LARGEST;
         let mut found = found.into_iter().peekable();
         for (place, issue) in listed.into_iter().enumerate() {
@@ -290,6 +307,7 @@ impl Report {
             self.push(issue);
         }
         self.truncated |= truncated;
+        self.complete |= complete;
         found.for_each(|(_, missed)| self.push(missed));
     }
 

@@ -45,7 +45,7 @@ mod trail;
 pub mod vocabulary;
 mod walk;
 
-pub use constraint::Unplanned;
+pub use constraint::InVain;
 pub use definition::{Definition, End, Relationship, Said};
 pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};

@@ -25,8 +25,6 @@ pub struct Profile {
     pub(crate) is_quantity: bool,
     /// Whether all that it leads to is in its schema.
     pub(crate) is_ready: Cell<bool>,
-    /// Whether none of that is missing for good.
-    pub(crate) is_whole: Cell<bool>,
     /// Its own place in the schema that compiled it.
     pub(crate) slot: Slot,
     /// Every object of the description; the first is the root.

@@ -19,12 +19,31 @@ impl Schema {
         if profile.is_ready.get() {
             return Ok(());
         }
+        let search = self.search(profile, missing)?;
+        profile.is_ready.set(search.lacking == 0);
+        Ok(())
+    }
+
+    /// The types that a profile leads to and that there are none of, each once.
+    pub(crate) fn absent_of(
+        &self,
+        profile: &Profile,
+        missing: &mut Missing,
+    ) -> Result<Vec<String>, Stop> {
+        Ok(self.search(profile, missing)?.absent)
+    }
+
+    fn search<'s>(
+        &'s self,
+        profile: &'s Profile,
+        missing: &mut Missing,
+    ) -> Result<Search<'s>, Stop> {
         let mut search = Search {
             schema: self,
             seen: HashSet::new(),
             open: vec![profile],
             lacking: 0,
-            absent: 0,
+            absent: Vec::new(),
         };
         while let Some(profile) = search.open.pop() {
             for shape in &profile.shapes {
@@ -35,9 +54,7 @@ impl Schema {
                 }
             }
         }
-        profile.is_ready.set(search.lacking == 0);
-        profile.is_whole.set(search.absent == 0);
-        Ok(())
+        Ok(search)
     }
 }
 
@@ -47,8 +64,8 @@ struct Search<'s> {
     /// What is still to be looked through.
     open: Vec<&'s Profile>,
     lacking: usize,
-    /// How many types there are none of.
-    absent: usize,
+    /// What there is none of.
+    absent: Vec<String>,
 }
 
 impl Search<'_> {
@@ -103,7 +120,7 @@ impl Search<'_> {
         }
         match self.schema.resolve(slot) {
             Known::Yes(profile) => self.open.push(profile),
-            Known::No => self.absent += 1,
+            Known::No => self.absent.push(self.schema.name(slot).to_owned()),
             Known::Unknown => {
                 self.lacking += 1;
                 missing.add(slot.need, self.schema.name(slot))?;

@@ -4,7 +4,7 @@
 use ingest_engine::limits::DEEPEST;
 use ingest_engine::{
     Definition, Description, Format, Issue, Kind, Limits, Need, Property, Report, Resource, Schema,
-    check,
+    Stop, check,
 };
 use jsonb::{Item, Value, from_text, write};
 use std::rc::Rc;
@@ -449,4 +449,93 @@ fn damaged_documents_are_malformed_or_judged() {
         drop(report.into_issues());
     }
     assert!(malformed > 1_000 && judged > 1_000, "{malformed} {judged}");
+}
+
+/// A schema of a FHIR type whose reference has targets, and a check that is told of every name that it
+/// asks for that there is no such thing.
+fn judged_by_strangers(document: &str) -> Report {
+    let schema = Schema::new();
+    let describe = |name: &str, kind, rows: &[(&str, &str, &str)]| Description {
+        name: name.to_owned(),
+        version: 1,
+        kind,
+        format: Format::Fhir,
+        base: None,
+        profiles: Vec::new(),
+        additional_properties: false,
+        properties: rows
+            .iter()
+            .map(|(path, kind, settings)| Property {
+                path: (*path).to_owned(),
+                ordinal: 0,
+                kind: (*kind).to_owned(),
+                settings: from_text(settings).unwrap(),
+            })
+            .collect(),
+        contained: Vec::new(),
+    };
+    let rows = [
+        ("meta", "Meta", "{}"),
+        ("to", "array", "{}"),
+        ("to[]", "Reference", r#"{"target": ["thing"]}"#),
+        ("in", "array", "{}"),
+        ("in[]", "Resource", "{}"),
+    ];
+    schema
+        .insert(&describe("Thing", Kind::Root, &rows))
+        .unwrap();
+    let rows = [("profile", "array", "{}"), ("profile[]", "canonical", "{}")];
+    schema.insert(&describe("Meta", Kind::Type, &rows)).unwrap();
+    let rows = [("reference", "string", "{}"), ("type", "uri", "{}")];
+    schema
+        .insert(&describe("Reference", Kind::Type, &rows))
+        .unwrap();
+    let bytes = from_text(document).unwrap();
+    let profile = schema.profile("Thing").unwrap();
+    let resource = Resource {
+        id: "",
+        data: Value::read(&bytes).unwrap(),
+        contained: None,
+    };
+    let limits = Limits::default();
+    for _ in 0..100 {
+        let mut report = Report::new(limits);
+        match check(&schema, &profile, &resource, limits, &mut report) {
+            Ok(_) => return report,
+            Err(Stop::Needs(needs)) => {
+                for needed in needs {
+                    schema.insert_absent(needed.need, &needed.name);
+                }
+            }
+            Err(stop) => panic!("{stop}"),
+        }
+    }
+    panic!("it asks for ever");
+}
+
+/// However many names a document gives that nothing is known by, it is judged: references to types,
+/// claims of profiles, resources in resources.
+#[test]
+fn documents_full_of_strangers_are_judged() {
+    let each = |count: usize, one: &dyn Fn(usize) -> String| -> String {
+        let all: Vec<String> = (0..count).map(one).collect();
+        all.join(",")
+    };
+    let references = |count| {
+        let all = each(count, &|at| {
+            format!(r#"{{"reference": "http://x/R{at}/1"}}"#)
+        });
+        format!(r#"{{"resourceType": "Thing", "to": [{all}]}}"#)
+    };
+    assert!(!judged_by_strangers(&references(400)).refuses());
+    assert!(judged_by_strangers(&references(3_000)).is_too_deep());
+    let claims = each(300, &|at| {
+        let urls = each(20, &|url| format!(r#""http://x/{at}/{url}""#));
+        format!(r#"{{"resourceType": "Thing", "meta": {{"profile": [{urls}]}}}}"#)
+    });
+    let claims = format!(r#"{{"resourceType": "Thing", "in": [{claims}]}}"#);
+    assert!(judged_by_strangers(&claims).is_too_deep());
+    let resources = each(3_000, &|at| format!(r#"{{"resourceType": "R{at}"}}"#));
+    let resources = format!(r#"{{"resourceType": "Thing", "in": [{resources}]}}"#);
+    assert!(judged_by_strangers(&resources).refuses());
 }

@@ -548,11 +548,21 @@ fn report_full_of_warnings_still_refuses() {
         report.push(warning.clone());
     }
     assert!(!report.refuses() && !report.is_complete());
-    report.push(Issue::error(ingest_engine::Code::Value, "a", "b"));
-    assert!(report.refuses() && report.is_complete());
-    let issues = report.into_issues();
-    assert_eq!(issues.len(), 3);
-    assert_eq!(issues[2].severity, Severity::Error);
+    // What refuses takes the place of what does not.
+    let error = Issue::error(ingest_engine::Code::Value, "a", "b");
+    report.push(error.clone());
+    assert!(report.refuses() && !report.is_complete());
+    let severities = |report: &Report| -> Vec<Severity> {
+        let issues = report.clone().into_issues();
+        issues.iter().map(|issue| issue.severity).collect()
+    };
+    use Severity::{Error, Warning};
+    assert_eq!(severities(&report), [Warning, Error, Error]);
+    report.push(error.clone());
+    assert!(!report.is_complete());
+    report.push(error);
+    assert!(report.is_complete());
+    assert_eq!(severities(&report), [Error, Error, Error]);
 }
 
 /// Patterns that are small each, and large together, are refused.

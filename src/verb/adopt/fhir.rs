@@ -9,7 +9,7 @@ use crate::store::{Name, definition, import as store};
 use crate::verb::body::root;
 use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced};
 use ingest_engine::{Description, Kind};
-use jsonb::{Object, Value};
+use jsonb::{Array, Malformed, Object, Value};
 
 /// Writes what a catalog has of a source of FHIR, and makes again what its tables have lost.
 pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<()> {
@@ -34,6 +34,7 @@ pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<(
     let described: Vec<_> = types.iter().zip(given.iter().map(|at| &**at)).collect();
     definition::put_types(session, source.as_str(), &described)?;
     put_versions(session, source, profiles, "profiles")?;
+    bind(session, source, &types, profiles)?;
     for description in types.iter().filter(|at| at.kind == Kind::Root) {
         check_for_interrupts()?;
         let shape = Shape {
@@ -44,6 +45,31 @@ pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<(
             indexes: &[],
         };
         take_back(session, &shape, description.version)?;
+    }
+    Ok(())
+}
+
+/// Binds the tables to the profiles that they were bound to.
+fn bind(
+    session: &Session,
+    source: &Name,
+    types: &[Description],
+    profiles: Array<'_>,
+) -> Result<()> {
+    for (place, (description, entry)) in types.iter().zip(profiles.iter()).enumerate() {
+        let at = format!("profiles[{place}]");
+        let entry = object(entry?, &at)?;
+        if entry.get(b"profiles")?.is_none() {
+            continue;
+        }
+        let mut urls = Vec::new();
+        for url in list(&entry, "profiles", &at)?.iter() {
+            match url? {
+                Value::String(url) => urls.push(std::str::from_utf8(url).map_err(|_| Malformed)?),
+                _ => return Err(malformed(&format!("{at}.profiles"), "an array of URLs")),
+            }
+        }
+        definition::keep_profiles(session, source.as_str(), &description.name, &urls)?;
     }
     Ok(())
 }

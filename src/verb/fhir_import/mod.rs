@@ -15,6 +15,7 @@ use crate::store::{Name, cache, definition, import as store, source};
 use ingest_engine::definition::fhir;
 use ingest_engine::{Format, operation_outcome};
 use read::Given;
+use std::collections::HashSet;
 
 /// What became of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
         let bound = vocabulary::expand(session, source.as_str(), changes.terminology)?;
         told.extend(bound.told);
         renew(session, source.as_str(), &changes, &bound.changed)?;
-        tell_unplanned(session, source.as_str(), &mut told)?;
+        tell_in_vain(session, source.as_str(), &mut told)?;
         table::make(session, &source, &wanted)?;
         Ok(told)
     })?;
@@ -94,28 +95,44 @@ fn resource_types(given: &[Given]) -> Vec<&str> {
     given.iter().filter_map(Given::resource_type).collect()
 }
 
-/// Tells of invariants that are not checked, in every call, as of value sets without codes.
-fn tell_unplanned(session: &Session, source: &str, told: &mut Vec<Told>) -> Result<()> {
+/// Tells what types and profiles ask for and is not checked: of all types, in every call, as of value
+/// sets without codes; of profiles when they are given.
+fn tell_in_vain(session: &Session, source: &str, told: &mut Vec<Told>) -> Result<()> {
     let types = store::types(session, source)?;
-    let names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
-    for (name, one) in cache::unplanned(source, &names)? {
-        let issue = format!("{} is not checked: {}", one.key, one.why);
-        let kind = fhir::Kind::StructureDefinition.as_str();
-        match told
-            .iter_mut()
-            .find(|at| at.name == name && at.kind == kind)
-        {
-            Some(told) => told.issues.push(issue),
-            None => {
-                let known = types.iter().find(|(known, _)| *known == name);
-                told.push(Told {
-                    kind: kind.to_owned(),
-                    url: known.map(|(_, url)| url.clone()).unwrap_or_default(),
-                    name,
-                    outcome: Outcome::Unchanged,
-                    issues: vec![issue],
-                });
-            }
+    let kind = fhir::Kind::StructureDefinition.as_str();
+    let given = told
+        .iter()
+        .filter(|at| at.kind == kind && at.outcome != Outcome::Skipped);
+    let urls: HashSet<&str> = given.map(|at| at.url.as_str()).collect();
+    let profiles = urls
+        .iter()
+        .filter(|url| !types.iter().any(|(_, known)| known == *url));
+    let mut names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
+    names.extend(profiles.map(|url| (*url).to_owned()));
+    for (name, in_vain) in cache::in_vain(source, &names)? {
+        let known = types.iter().find(|(known, _)| *known == name);
+        let url = known.map_or(&name, |(_, url)| url).clone();
+        let place = told.iter().position(|at| at.url == url && at.kind == kind);
+        let mut issues = Vec::new();
+        // Definitions can come in any order; what is not there is told of those that are given.
+        if place.is_some() && !in_vain.absent.is_empty() {
+            let absent = in_vain.absent.join(", ");
+            issues.push(format!("made of what is not there yet: {absent}"));
+        }
+        if in_vain.absent.is_empty() {
+            let each = in_vain.unplanned.iter();
+            issues.extend(each.map(|(key, why)| format!("{key} is not checked: {why}")));
+        }
+        match place.and_then(|place| told.get_mut(place)) {
+            Some(told) => told.issues.extend(issues),
+            None if issues.is_empty() => {}
+            None => told.push(Told {
+                kind: kind.to_owned(),
+                url,
+                name,
+                outcome: Outcome::Unchanged,
+                issues,
+            }),
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What each definition is: rows of the catalog, something to keep, or nothing that is used here.
 
 use crate::pg::{Error, Result, check_for_interrupts};
+use crate::store::Name;
 use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced, Unchecked};
 use ingest_engine::{Description, Issue, Kind, Schema};
 use jsonb::{Object, Value};
@@ -106,6 +107,12 @@ fn part(reduced: Reduced, types: &HashMap<String, String>) -> Result<(Part, Vec<
             description,
             unchecked,
         }) => {
+            if description.kind == Kind::Root
+                && Name::check(&description.name, "resource type").is_err()
+            {
+                let why = "not a name for a table: it is too long, or ends in _history";
+                return Ok((Part::Nothing, vec![why.to_owned()]));
+            }
             if let Err(issues) = Schema::new().insert(&description) {
                 return Ok((Part::Nothing, in_words(&issues)));
             }

@@ -80,7 +80,6 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         is_quantity: [Some(&description.name), description.base.as_ref()]
             .contains(&Some(&QUANTITY.to_owned())),
         is_ready: Cell::new(false),
-        is_whole: Cell::new(false),
         slot,
         shapes: compiler.shapes,
         contained,
@@ -171,6 +170,10 @@ impl Compiler<'_> {
             let name = settings.resource.as_ref();
             let name = name.unwrap_or(&self.description.name);
             members.push(member::resource_type(name));
+            // What the server writes may stand there, whatever the definition has.
+            let kept = ["id", "meta"].into_iter();
+            let kept = kept.filter(|name| !draft.children.iter().any(|(known, _)| known == name));
+            members.extend(kept.map(|name| Member::new(name, Element::default(), None)));
         }
         let is_slice = |(name, _): &(String, Draft)| name.contains(':');
         let (mut slices, children): (Vec<_>, Vec<_>) =

@@ -61,8 +61,14 @@ impl<'w> Walk<'w> {
     ) -> Result<(), Halt> {
         match self.schema.find_type(url) {
             Known::Yes(profile) => self.also(profile, object, at, depth),
-            Known::No => Ok(()),
-            Known::Unknown => Ok(self.missing.add(Need::Type, url)?),
+            Known::No => {
+                self.is_another_stranger(url, at);
+                Ok(())
+            }
+            Known::Unknown if self.is_another_stranger(url, at) => {
+                Ok(self.missing.add(Need::Type, url)?)
+            }
+            Known::Unknown => Ok(()),
         }
     }
 

@@ -9,11 +9,14 @@ use crate::profile::Profile;
 use crate::resource::Halt;
 use crate::trail::Trail;
 use fhirpath::{Budget, Environment, Form, Node, Stop, Types};
-use jsonb::{Malformed, Object, Value};
+use jsonb::{Malformed, Object, Value, steps};
+use std::collections::HashMap;
 
 /// The resources of FHIR around what is being walked, and what their invariants may still take.
 pub(super) struct Around<'w> {
     resources: Resources<'w>,
+    /// What the root contains, by its ids: the type of each. Made when somebody asks.
+    contained: Option<HashMap<&'w [u8], &'w [u8]>>,
     budget: Budget,
 }
 
@@ -32,6 +35,7 @@ impl<'w> Around<'w> {
                 nearest: None,
                 root: None,
             },
+            contained: None,
             budget: Budget::new(limits.max_steps),
         }
     }
@@ -50,16 +54,49 @@ impl<'w> Around<'w> {
             nearest: node,
             root: outer.root.filter(|_| is_contained).or(node),
         };
+        if !is_contained {
+            self.contained = None;
+        }
         outer
     }
 
     /// Leaves it again.
     pub(super) fn leave(&mut self, outer: Resources<'w>) {
         self.resources = outer;
+        self.contained = None;
+    }
+
+    /// The type of what the root contains under an id; of `""` that of the root.
+    pub(super) fn contained(&mut self, id: &[u8]) -> Result<Option<&'w [u8]>, Malformed> {
+        let Some(root) = self.root() else {
+            return Ok(None);
+        };
+        if id.is_empty() {
+            return text(root, b"resourceType");
+        }
+        if self.contained.is_none() {
+            let mut types = HashMap::new();
+            if let Some(Value::Array(all)) = root.get(b"contained")? {
+                for resource in all.iter() {
+                    if let Value::Object(resource) = resource?
+                        && let (Some(id), Some(kind)) =
+                            (text(resource, b"id")?, text(resource, b"resourceType")?)
+                    {
+                        steps::take(1)?;
+                        types.entry(id).or_insert(kind);
+                    }
+                }
+            }
+            self.contained = Some(types);
+        }
+        Ok(self
+            .contained
+            .as_ref()
+            .and_then(|types| types.get(id).copied()))
     }
 
     /// The resource that contains others, as far as there is one.
-    pub(super) fn root(&self) -> Option<Object<'w>> {
+    fn root(&self) -> Option<Object<'w>> {
         match self.resources.root?.value()? {
             Value::Object(object) => Some(object),
             _ => None,
@@ -86,7 +123,7 @@ impl<'w> Walk<'w> {
                 continue;
             }
             if let Value::Object(object) = value
-                && known::is_seen_to_hold(constraint, object)?
+                && known::is_seen_to_hold(constraint, object, &mut self.around)?
             {
                 continue;
             }
@@ -121,6 +158,13 @@ impl<'w> Walk<'w> {
         }
         Ok(())
     }
+}
+
+fn text<'v>(object: Object<'v>, name: &[u8]) -> Result<Option<&'v [u8]>, Malformed> {
+    Ok(match object.get(name)? {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    })
 }
 
 /// What stands beside a primitive: its id and extensions.

@@ -15,7 +15,8 @@ use crate::trail::Trail;
 use jsonb::{Array, ArrayIter, Malformed, Object, Value};
 use std::cmp::Ordering;
 
-/// How many names of types a document can give that are none, before the next are not asked for.
+/// How many names of types and profiles a document can give that nothing is known by: fewer than a
+/// schema remembers.
 const MOST_STRANGE: usize = 500;
 
 /// The extension that says why there is no value.
@@ -177,13 +178,8 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         match shape.json {
-            Json::Element
-                if object.len() == 1
-                    && object.get(b"id")?.is_some()
-                    && !stands_beside_a_value(at)? =>
-            {
-                let expected = "ele-1: All FHIR elements must have a @value or children";
-                self.report(Code::Invariant, at, expected);
+            Json::Element if is_only_its_id(object)? && !stands_beside_a_value(at)? => {
+                self.report(Code::Invariant, at, ELE_1);
             }
             Json::Extension => {
                 let has_value = met.iter().any(Option::is_some);
@@ -224,9 +220,18 @@ impl<'w> Walk<'w> {
             .and_then(|rules| rules.slicing.as_ref());
         let mut met = slicing.map(|slicing| slices::Met::new(slicing));
         let mut companion = Companion::new(at);
+        let is_companion = matches!(at.step(), Some(([b'_', ..], _)));
         for (index, item) in array.iter().enumerate() {
             let here = at.index(index);
-            match item? {
+            let item = item?;
+            if let Value::Object(beside) = item
+                && is_companion
+                && is_only_its_id(beside)?
+                && !companion.stands_at(index)?
+            {
+                self.report(Code::Invariant, &here, ELE_1);
+            }
+            match item {
                 Value::Null => {
                     if !companion.stands_at(index)? {
                         self.report(Code::Structure, &here, "expected a value or a companion");
@@ -269,7 +274,7 @@ impl<'w> Walk<'w> {
                 return self.unwalked(Value::Object(object), at, depth);
             }
         };
-        match self.known_resource(name) {
+        match self.known_resource(name, &here)? {
             Known::Yes(profile) => {
                 self.schema.note_lacking(profile, &mut self.missing)?;
                 let outer = self
@@ -290,42 +295,54 @@ impl<'w> Walk<'w> {
                 );
                 self.unwalked(Value::Object(object), at, depth)
             }
-            Known::Unknown => Ok(self.missing.add(Need::Profile, name)?),
+            // It was asked for.
+            Known::Unknown => Ok(()),
         }
     }
 
-    /// The resource type of a name that the document gives. Of names that are none only so many
-    /// are asked for.
-    fn known_resource(&mut self, name: &str) -> Known<&'w Profile> {
+    /// The resource type of a name that the document gives.
+    fn known_resource(&mut self, name: &str, at: &Trail<'_>) -> Result<Known<&'w Profile>, Halt> {
         match name.as_bytes() {
             // What is no name of a type is not worth a question.
             [b'A'..=b'Z', rest @ ..] if rest.len() < 64 && rest.is_ascii() => {}
-            _ => return Known::No,
+            _ => return Ok(Known::No),
         }
         let known = self.schema.find(name);
-        if matches!(known, Known::Yes(_)) || self.strange.contains(name) {
-            return known;
+        match known {
+            Known::Unknown if self.is_another_stranger(name, at) => {
+                self.missing.add(Need::Profile, name)?;
+            }
+            Known::No => drop(self.is_another_stranger(name, at)),
+            _ => {}
         }
-        if self.strange.len() >= MOST_STRANGE {
-            return Known::No;
-        }
-        self.strange.insert(name.into());
-        known
+        Ok(known)
     }
 
     /// Whether this is the name of a type of resources.
-    pub(super) fn resource_named(&mut self, name: &[u8]) -> Result<bool, Halt> {
+    pub(super) fn resource_named(&mut self, name: &[u8], at: &Trail<'_>) -> Result<bool, Halt> {
         let Ok(name) = std::str::from_utf8(name) else {
             return Ok(false);
         };
-        match self.known_resource(name) {
-            Known::Yes(_) => Ok(true),
-            Known::No => Ok(false),
-            Known::Unknown => {
-                self.missing.add(Need::Profile, name)?;
-                Ok(false)
-            }
+        Ok(matches!(self.known_resource(name, at)?, Known::Yes(_)))
+    }
+
+    /// Notes a name of the document's that nothing is known by. A document that has more of them
+    /// than a schema remembers would be judged for ever.
+    pub(super) fn is_another_stranger(&mut self, name: &str, at: &Trail<'_>) -> bool {
+        if self.strange.contains(name) {
+            return true;
         }
+        if self.strange.len() < MOST_STRANGE {
+            self.strange.insert(name.into());
+            return true;
+        }
+        if !self.is_too_strange {
+            self.is_too_strange = true;
+            let expected =
+                format!("expected at most {MOST_STRANGE} names that nothing is known by");
+            self.report_at(at).push_too_many(at.render(), expected);
+        }
+        false
     }
 }
 
@@ -344,15 +361,18 @@ fn is_second(member: &Member, met: &mut Met) -> bool {
     }
 }
 
-/// Whether a companion (`_birthDate`) stands beside a value.
+const ELE_1: &str = "ele-1: All FHIR elements must have a @value or children";
+
+fn is_only_its_id(object: Object<'_>) -> Result<bool, Malformed> {
+    Ok(object.len() == 1 && object.get(b"id")?.is_some())
+}
+
+/// Whether a companion (`_birthDate`) stands beside a value; in an array, who walks that looks.
 #[cold]
 fn stands_beside_a_value(at: &Trail<'_>) -> Result<bool, Malformed> {
     let value = match (at.step(), at.indexed()) {
         (Some(([b'_', name @ ..], object)), _) => object.get(name)?,
-        (_, Some(([b'_', name @ ..], object, index))) => match object.get(name)? {
-            Some(Value::Array(array)) => array.iter().nth(index).transpose()?,
-            _ => None,
-        },
+        (_, Some(([b'_', ..], ..))) => return Ok(true),
         _ => None,
     };
     Ok(!matches!(value, None | Some(Value::Null)))

@@ -1,6 +1,7 @@
 //! Invariants of R4 that are asked so often, or cost so much as FHIRPath, that they are known by
 //! what they mean. What is not seen to hold here is evaluated like any other.
 
+use super::constraints::Around;
 use crate::constraint::{Constraint, Known};
 use jsonb::{Malformed, Object, Value};
 
@@ -12,18 +13,21 @@ const MOST: usize = 64;
 pub(super) fn is_seen_to_hold(
     constraint: &Constraint,
     object: Object<'_>,
+    around: &mut Around<'_>,
 ) -> Result<bool, Malformed> {
     match constraint.known {
         None => Ok(false),
-        Some(Known::LocalReference) => is_no_local_reference(object),
+        Some(Known::LocalReference) => leads_somewhere(object, around),
         Some(Known::Contained) => all_are_referred_to(object),
     }
 }
 
-/// `ref-1` holds for every reference that is not to something contained.
-fn is_no_local_reference(reference: Object<'_>) -> Result<bool, Malformed> {
+/// `ref-1` holds for a reference that is not to something contained, or to something that is.
+fn leads_somewhere(reference: Object<'_>, around: &mut Around<'_>) -> Result<bool, Malformed> {
     Ok(match reference.get(b"reference")? {
-        Some(Value::String(text)) => text == b"#" || !text.starts_with(b"#"),
+        Some(Value::String(b"#")) => true,
+        Some(Value::String([b'#', id @ ..])) => around.contained(id)?.is_some(),
+        Some(Value::String(_)) => true,
         _ => false,
     })
 }

@@ -67,6 +67,7 @@ pub fn check_as(
         around: Around::new(limits),
         constrains: false,
         strange: HashSet::new(),
+        is_too_strange: false,
     };
     if profile.is_fhir() {
         schema.note_lacking(profile, &mut walk.missing)?;
@@ -101,6 +102,8 @@ pub(crate) struct Walk<'w> {
     constrains: bool,
     /// Names of resource types that the document gave, and that were not known when they were met.
     strange: HashSet<Box<str>>,
+    /// There are more of those than are asked for.
+    is_too_strange: bool,
 }
 
 impl<'w> Walk<'w> {

@@ -57,7 +57,7 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         let pointed = match object.get(b"reference")? {
-            Some(Value::String(text)) => self.pointed(target, text)?,
+            Some(Value::String(text)) => self.pointed(target, text, at)?,
             _ => None,
         };
         let said = match object.get(b"type")? {
@@ -84,12 +84,17 @@ impl<'w> Walk<'w> {
     }
 
     /// The type of the resource that a reference points to, if that can be told.
-    fn pointed<'a>(&mut self, target: &Target, text: &'a [u8]) -> Result<Option<&'a [u8]>, Halt>
+    fn pointed<'a>(
+        &mut self,
+        target: &Target,
+        text: &'a [u8],
+        at: &Trail<'_>,
+    ) -> Result<Option<&'a [u8]>, Halt>
     where
         'w: 'a,
     {
         if let Some(id) = text.strip_prefix(b"#") {
-            return self.contained(id);
+            return Ok(self.around.contained(id)?);
         }
         // What stands behind a question mark is a search, which has a type as well.
         let path = text.split(|byte| *byte == b'?').next().unwrap_or(text);
@@ -109,37 +114,10 @@ impl<'w> Walk<'w> {
         if target.allows(kind) || (is_relative && !text.contains(&b':')) {
             return Ok(Some(kind));
         }
-        Ok(match self.resource_named(kind)? {
+        Ok(match self.resource_named(kind, at)? {
             true => Some(kind),
             false => None,
         })
-    }
-
-    /// The type of a resource that is contained in the one around.
-    fn contained(&self, id: &[u8]) -> Result<Option<&'w [u8]>, Halt> {
-        let Some(root) = self.around.root() else {
-            return Ok(None);
-        };
-        let kind = |resource: Object<'w>| -> Result<_, Halt> {
-            Ok(match resource.get(b"resourceType")? {
-                Some(Value::String(kind)) => Some(kind),
-                _ => None,
-            })
-        };
-        if id.is_empty() {
-            return kind(root);
-        }
-        let Some(Value::Array(contained)) = root.get(b"contained")? else {
-            return Ok(None);
-        };
-        for resource in contained.iter() {
-            if let Value::Object(resource) = resource?
-                && matches!(resource.get(b"id")?, Some(Value::String(known)) if known == id)
-            {
-                return kind(resource);
-            }
-        }
-        Ok(None)
     }
 }
 

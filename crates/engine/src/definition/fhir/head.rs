@@ -37,7 +37,8 @@ pub(super) fn head<'a>(
     let kind = read("kind")?.unwrap_or_default();
     let url = read("url")?.unwrap_or_default();
     let type_name = read("type")?.unwrap_or_default();
-    let is_constraint = read("derivation")? == Some("constraint");
+    let derivation = read("derivation")?;
+    let is_constraint = derivation == Some("constraint");
     let base = read("baseDefinition")?.map(tail);
     let is_abstract = matches!(object.get(b"abstract")?, Some(Value::Bool(true)));
     match kind {
@@ -55,6 +56,10 @@ pub(super) fn head<'a>(
             let expected = "expected resource, complex-type, primitive-type or logical";
             mistake(report, Code::Value, &at.name(b"kind"), expected);
         }
+    }
+    if !matches!(derivation, None | Some("constraint" | "specialization")) {
+        let expected = "expected specialization or constraint";
+        mistake(report, Code::Value, &at.name(b"derivation"), expected);
     }
     if !is_type_name(type_name) {
         let expected = "expected the name of a type, of letters and digits";
