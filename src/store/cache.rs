@@ -590,8 +590,9 @@ impl Source {
                     // A name is no URL.
                     _ if *need == Need::Type && name.contains(':') => {
                         match terminology::profile(session, &self.name, name)? {
-                            Some(description) => self.compile(&description)?,
-                            None => self.schema.insert_absent(*need, name),
+                            // What does not compile was told when it was imported.
+                            Some(description) if self.compile(&description).is_ok() => {}
+                            _ => self.schema.insert_absent(*need, name),
                         }
                     }
                     _ => self.schema.insert_absent(*need, name),

@@ -100,6 +100,8 @@ pub struct InVain {
     /// The invariants that there are no plans of, by their keys, and why: a path that leads nowhere,
     /// a function outside of the subset.
     pub unplanned: Vec<(String, String)>,
+    /// The slices that nothing tells from other items.
+    pub untold: Vec<String>,
 }
 
 impl Schema {
@@ -119,7 +121,11 @@ impl Schema {
                 }
             }
         }
-        Ok(InVain { absent, unplanned })
+        Ok(InVain {
+            absent,
+            unplanned,
+            untold: profile.untold.to_vec(),
+        })
     }
 }
 

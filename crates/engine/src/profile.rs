@@ -25,6 +25,8 @@ pub struct Profile {
     pub(crate) is_quantity: bool,
     /// Whether all that it leads to is in its schema.
     pub(crate) is_ready: Cell<bool>,
+    /// The slices that are not checked, because nothing tells them from other items.
+    pub(crate) untold: Box<[String]>,
     /// Its own place in the schema that compiled it.
     pub(crate) slot: Slot,
     /// Every object of the description; the first is the root.

@@ -30,6 +30,8 @@ pub struct Schema {
     vocabularies: Slots<Vocabulary>,
     /// Names of profiles that documents mentioned, that no profile does, and that there are none of.
     strangers: RefCell<HashSet<Box<str>>>,
+    /// The same of the URLs of constraints.
+    unheard_of: RefCell<HashSet<Box<str>>>,
 }
 
 /// How many strangers are remembered.
@@ -78,7 +80,11 @@ impl Schema {
             }
             Need::Profile | Need::Type if self.slots(need).known(name).is_none() => {
                 // The name may come from a document: what it takes must stay bounded.
-                let mut strangers = self.strangers.borrow_mut();
+                let strangers = match need {
+                    Need::Profile => &self.strangers,
+                    _ => &self.unheard_of,
+                };
+                let mut strangers = strangers.borrow_mut();
                 if strangers.len() >= STRANGERS {
                     strangers.clear();
                 }
@@ -157,7 +163,7 @@ impl Schema {
                 need: Need::Type,
                 number,
             }),
-            None if self.strangers.borrow().contains(url) => Known::No,
+            None if self.unheard_of.borrow().contains(url) => Known::No,
             None => Known::Unknown,
         }
     }

@@ -95,6 +95,10 @@ fn resource_types(given: &[Given]) -> Vec<&str> {
     given.iter().filter_map(Given::resource_type).collect()
 }
 
+/// The type of what stands beside primitives: without it nothing may stand there, which is told of
+/// the resource.
+const COMPANION: &str = "Element";
+
 /// Tells what types and profiles ask for and is not checked: of all types, in every call, as of value
 /// sets without codes; of profiles when they are given.
 fn tell_in_vain(session: &Session, source: &str, told: &mut Vec<Told>) -> Result<()> {
@@ -115,11 +119,17 @@ fn tell_in_vain(session: &Session, source: &str, told: &mut Vec<Told>) -> Result
         let place = told.iter().position(|at| at.url == url && at.kind == kind);
         let mut issues = Vec::new();
         // Definitions can come in any order; what is not there is told of those that are given.
-        if place.is_some() && !in_vain.absent.is_empty() {
-            let absent = in_vain.absent.join(", ");
+        let absent = in_vain.absent.iter().map(String::as_str);
+        let absent: Vec<&str> = absent.filter(|name| *name != COMPANION).collect();
+        if place.is_some() && !absent.is_empty() {
+            let absent = absent.join(", ");
             issues.push(format!("made of what is not there yet: {absent}"));
         }
-        if in_vain.absent.is_empty() {
+        let untold = in_vain.untold.iter();
+        issues.extend(
+            untold.map(|path| format!("{path} is not checked: nothing tells it from other items")),
+        );
+        if absent.is_empty() {
             let each = in_vain.unplanned.iter();
             issues.extend(each.map(|(key, why)| format!("{key} is not checked: {why}")));
         }

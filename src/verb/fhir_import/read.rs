@@ -127,7 +127,11 @@ fn part(reduced: Reduced, types: &HashMap<String, String>) -> Result<(Part, Vec<
             let type_of = |url: &str| types.get(url).map(String::as_str);
             match fhir::describe_profile(Value::read(&reduced.content)?, 1, &type_of) {
                 Ok(described) => {
-                    let issues = asked_in_vain(&described.unchecked);
+                    let mut issues = asked_in_vain(&described.unchecked);
+                    if let Err(wrong) = Schema::new().insert(&described.description) {
+                        let words = in_words(&wrong).join("; ");
+                        issues.push(format!("no resource is checked against it: {words}"));
+                    }
                     (Part::Kept(reduced), issues)
                 }
                 Err(NotDescribed::Wrong(issues)) => (Part::Nothing, in_words(&issues)),

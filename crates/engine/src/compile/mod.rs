@@ -54,6 +54,7 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         places: HashMap::new(),
         built_ins: HashMap::new(),
         asked: Vec::new(),
+        untold: Vec::new(),
     };
     if let Some((_, settings)) = &mut root.row {
         settings.additional |= description.additional_properties;
@@ -80,6 +81,7 @@ pub(crate) fn sketch(schema: &Schema, slot: Slot, description: &Description) -> 
         is_quantity: [Some(&description.name), description.base.as_ref()]
             .contains(&Some(&QUANTITY.to_owned())),
         is_ready: Cell::new(false),
+        untold: compiler.untold.into(),
         slot,
         shapes: compiler.shapes,
         contained,
@@ -127,6 +129,8 @@ struct Compiler<'s> {
     built_ins: HashMap<String, usize>,
     /// The conditions of each rule that has some, and the path of its property.
     asked: Vec<(String, Vec<Asked>)>,
+    /// The slices that nothing tells from other items.
+    untold: Vec<String>,
 }
 
 impl Compiler<'_> {

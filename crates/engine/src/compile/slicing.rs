@@ -3,14 +3,14 @@
 use super::Compiler;
 use crate::draft::Draft;
 use crate::profile::{Element, Node, Presence};
-use crate::rule::{Discriminator, Exact, Slice, Slicing, SlicingSetting, Told};
+use crate::rule::{Discriminator, Exact, Order, Slice, Slicing, SlicingSetting, Told};
 use jsonb::{Item, write};
 
 /// How many levels below the path of a discriminator its values are looked for.
 const DEEP: usize = 8;
 
 impl Compiler<'_> {
-    /// Compiles a slicing whose slices have these rows; one that cannot be told is a mistake.
+    /// Compiles a slicing whose slices have these rows; what cannot be told from other items is left out, and noted.
     pub(super) fn slicing(
         &mut self,
         setting: SlicingSetting,
@@ -18,6 +18,7 @@ impl Compiler<'_> {
         path: &str,
     ) -> Slicing {
         let mut slices = Vec::new();
+        let mut order = setting.order;
         for one in setting.slices {
             let known = drafts.iter().position(|(name, _)| *name == one.name);
             let draft = known.map(|known| drafts.swap_remove(known).1);
@@ -29,7 +30,10 @@ impl Compiler<'_> {
                 self.tell(&element, kind, path, &mut discriminators);
             }
             if discriminators.is_empty() {
-                self.mistake(&under, "expected a discriminator that tells this slice");
+                // Its items cannot be told from others, so that others cannot be refused.
+                self.untold.push(under);
+                order = Order::Open;
+                continue;
             }
             slices.push(Slice {
                 name: one.name.into(),
@@ -40,7 +44,7 @@ impl Compiler<'_> {
             });
         }
         Slicing {
-            order: setting.order,
+            order,
             ordered: setting.ordered,
             slices: slices.into(),
         }
