@@ -262,3 +262,30 @@ fn what_cannot_be_planned_is_told() {
         "{all:?}"
     );
 }
+
+/// A profile that is given for the first time is another version of its type, so that rows that claim
+/// it are found; one of another type does not take the place of one that is there.
+#[test]
+fn first_profile_counts_and_one_of_another_type_is_skipped() {
+    let (_database, mut client) = database();
+    insert(&mut client, &claiming("before")).unwrap();
+    let version = "SELECT version FROM ingest.profile WHERE profile = 'Patient'";
+    let before: i32 = value(&mut client, version);
+    import(&mut client, &named(&[]), None).unwrap();
+    assert_eq!(value::<i32>(&mut client, version), before + 1);
+    let wrong: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM ingest.profile_revalidate('fhir', 'Patient')",
+    );
+    assert!(wrong > 0);
+    bind(&mut client, &json!({"profiles": [NAMED]})).unwrap();
+    let mut other = structure("resource", "Observation", &[("id", "id", "0..1")]);
+    other["url"] = json!(NAMED);
+    other["name"] = json!("Named");
+    other["derivation"] = json!("constraint");
+    let told = import(&mut client, &other, None).unwrap();
+    assert_eq!(told[0].outcome, "skipped");
+    let mut right = claiming("right");
+    right["name"] = json!([{"family": "A"}]);
+    insert(&mut client, &right).unwrap();
+}

@@ -15,6 +15,10 @@ pub const MOST_OPERATIONS: usize = 10_000;
 /// How many choices an object of FHIR can have; R4 has five in one (ElementDefinition).
 pub(crate) const MOST_CHOICES: usize = 8;
 
+/// How often one of several constraints is looked for in one resource: within each other, the times
+/// multiply.
+pub(crate) const MOST_ALTERNATIVES: usize = 10_000;
+
 /// How many references of one resource can have targets that must exist.
 pub const MOST_REFERENCES: usize = 10_000;
 

@@ -57,6 +57,15 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
                     outcome
                 }
             }
+            Part::Kept(reduced)
+                if is_of_another_type(
+                    store::kept(session, source, reduced.kind.as_str(), &reduced.url)?.as_deref(),
+                    reduced,
+                )? =>
+            {
+                issues = vec!["there is a profile of this URL, of another type".to_owned()];
+                Outcome::Skipped
+            }
             Part::Kept(reduced) => {
                 let before = store::kept(session, source, reduced.kind.as_str(), &reduced.url)?;
                 let outcome = match before {
@@ -67,12 +76,8 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
                 if outcome != Outcome::Unchanged {
                     let of_terminology = [fhir::Kind::ValueSet, fhir::Kind::CodeSystem];
                     changes.terminology |= of_terminology.contains(&reduced.kind);
-                    // What rows were checked against says something else now.
-                    if outcome == Outcome::Updated
-                        && let Some(name) = type_of(reduced)?
-                    {
-                        changes.updated.push(name);
-                    }
+                    // What rows claim says something else now, or something at all.
+                    changes.updated.extend(type_of(&reduced.content)?);
                     kept.push(reduced);
                 }
                 outcome
@@ -92,17 +97,25 @@ pub fn put(session: &Session, source: &str, given: &[Given]) -> Result<(Vec<Told
     Ok((told, changes))
 }
 
-/// The type that a profile is of.
-fn type_of(profile: &Reduced) -> Result<Option<String>> {
-    let Value::Object(content) = Value::read(&profile.content)? else {
+/// The type that a profile is of, by its content; of what is no profile, none.
+fn type_of(content: &[u8]) -> Result<Option<String>> {
+    let Value::Object(content) = Value::read(content)? else {
         return Ok(None);
     };
+    let is_structure = matches!(content.get(b"resourceType")?,
+        Some(Value::String(kind)) if kind == b"StructureDefinition");
     Ok(match content.get(b"type")? {
-        Some(Value::String(name)) if profile.kind == fhir::Kind::StructureDefinition => {
+        Some(Value::String(name)) if is_structure => {
             Some(String::from_utf8_lossy(name).into_owned())
         }
         _ => None,
     })
+}
+
+/// Whether a profile would take the place of one of another type, which tables can be bound to.
+fn is_of_another_type(before: Option<&[u8]>, profile: &Reduced) -> Result<bool> {
+    let before = before.map(type_of).transpose()?.flatten();
+    Ok(before.is_some() && before != type_of(&profile.content)?)
 }
 
 /// The canonical of another definition that has the name of a type.

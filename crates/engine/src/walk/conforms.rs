@@ -93,6 +93,13 @@ impl<'w> Walk<'w> {
             return self.also(profile, object, at, depth);
         }
         for profile in &known {
+            let Some(left) = self.alternatives.checked_sub(1) else {
+                let expected = "expected fewer elements that conform to one of several profiles";
+                let expected = expected.to_owned();
+                self.report_at(at).push_too_many(at.render(), expected);
+                return Ok(());
+            };
+            self.alternatives = left;
             let told = std::mem::replace(self.report, Report::new(Limits::default()));
             let walked = self.also(profile, object, at, depth);
             let report = std::mem::replace(self.report, told);

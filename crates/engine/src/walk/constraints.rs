@@ -18,6 +18,8 @@ pub(super) struct Around<'w> {
     /// What the root contains, by its ids: the type of each. Made when somebody asks.
     contained: Option<HashMap<&'w [u8], &'w [u8]>>,
     budget: Budget,
+    /// Nothing is left of that.
+    is_spent: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -37,6 +39,7 @@ impl<'w> Around<'w> {
             },
             contained: None,
             budget: Budget::new(limits.max_steps),
+            is_spent: false,
         }
     }
 
@@ -114,8 +117,8 @@ impl<'w> Walk<'w> {
         there: u64,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
-        // Not before all types are there.
-        if !self.missing.is_empty() {
+        // Not before all types are there, and once only where steps have run out.
+        if !self.missing.is_empty() || self.around.is_spent {
             return Ok(());
         }
         for constraint in constraints {
@@ -150,6 +153,7 @@ impl<'w> Walk<'w> {
                 }),
                 Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
                 Err(Stop::Budget) => {
+                    self.around.is_spent = true;
                     let expected = format!("{}: expected less to look at", constraint.key);
                     self.report_at(at).push_too_many(at.render(), expected);
                     return Ok(());

@@ -17,7 +17,7 @@ mod target;
 use crate::contained;
 use crate::depth;
 use crate::issue::{Code, Issue, Report};
-use crate::limits::Limits;
+use crate::limits::{Limits, MOST_ALTERNATIVES};
 use crate::profile::{Element, Node, Profile};
 use crate::resource::{Checked, Halt, Missing, Reference, Resource, Stop};
 use crate::rule::{Answers, Subject};
@@ -68,6 +68,7 @@ pub fn check_as(
         constrains: false,
         strange: HashSet::new(),
         is_too_strange: false,
+        alternatives: MOST_ALTERNATIVES,
     };
     if profile.is_fhir() {
         schema.note_lacking(profile, &mut walk.missing)?;
@@ -104,6 +105,8 @@ pub(crate) struct Walk<'w> {
     strange: HashSet<Box<str>>,
     /// There are more of those than are asked for.
     is_too_strange: bool,
+    /// How many more times one of several constraints is looked for.
+    alternatives: usize,
 }
 
 impl<'w> Walk<'w> {
