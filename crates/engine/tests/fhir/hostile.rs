@@ -560,3 +560,24 @@ fn invariants_that_are_wrong_are_refused() {
         assert_eq!(found, expected);
     }
 }
+
+/// A canonical that is nothing but a version is none; one that ends in a slash is a name as it stands.
+#[test]
+fn canonicals_without_an_end_are_read_again_as_they_are() {
+    let read = |url: &str| {
+        let text = format!(r#"{{"resourceType": "ValueSet", "url": "{url}"}}"#);
+        let bytes = bytes(&text);
+        let Value::Object(object) = Value::read(&bytes).unwrap() else {
+            unreachable!()
+        };
+        Reduced::read(object)
+    };
+    assert!(read("|").is_err() && read("|1").is_err());
+    for url in ["http://x/", "/", "x/|1"] {
+        let one = read(url).unwrap().unwrap();
+        let Value::Object(content) = Value::read(&one.content).unwrap() else {
+            unreachable!()
+        };
+        assert_eq!(Reduced::read(content).unwrap(), Some(one), "{url}");
+    }
+}

@@ -1,7 +1,7 @@
 //! A definition as the catalog keeps it.
 
 use super::keep::{self, Keep, TooDeep, kept};
-use super::tail;
+use super::{tail, without_version};
 use crate::definition::expect::{self, mistake};
 use crate::definition::finish;
 use crate::issue::{Code, Issue, Report};
@@ -109,7 +109,7 @@ fn read(definition: Object<'_>, report: &mut Report) -> Result<Option<Reduced>, 
     let url = key(definition, "url", &root, report)?;
     let version = key(definition, "version", &root, report)?;
     let name = key(definition, "name", &root, report)?;
-    let Some(url) = url else {
+    let Some(url) = url.filter(|url| !without_version(url).is_empty()) else {
         let at = root.name(b"url");
         mistake(
             report,
@@ -119,7 +119,10 @@ fn read(definition: Object<'_>, report: &mut Report) -> Result<Option<Reduced>, 
         );
         return Ok(None);
     };
-    let name = name.unwrap_or_else(|| tail(url));
+    let name = name.unwrap_or_else(|| match tail(url) {
+        "" => url,
+        tail => tail,
+    });
     let mut members = match kept(definition, kind.keeps()) {
         Ok(members) => members,
         Err(TooDeep::Malformed) => return Err(Malformed),
