@@ -115,6 +115,9 @@ pg::sql_function! {
     request_unconditional => verb::http::unconditional;
     reply_written => verb::http::written;
     reply_read => verb::http::read;
+    rest_read => verb::http::rest::read;
+    rest_ask => verb::http::rest::write;
+    rest_write => verb::http::rest::write;
 }
 
 #[cfg(feature = "testing")]

@@ -14,6 +14,10 @@ pub struct Failure {
     pub outcome: Option<String>,
     /// What a refusal of ours means, of a trigger too.
     pub state: Option<State>,
+    /// What to do, where a refusal of ours says so.
+    pub hint: Option<String>,
+    /// The SQLSTATE.
+    pub sqlstate: String,
 }
 
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
@@ -83,6 +87,8 @@ fn failure(error: &Error) -> Option<Failure> {
                 message: refusal.message.clone(),
                 outcome,
                 state: Some(refusal.state),
+                hint: refusal.hint.clone(),
+                sqlstate: String::from_utf8_lossy(refusal.state.sqlstate()).into_owned(),
             })
         }
         Error::Postgres(caught) => {
@@ -108,6 +114,8 @@ fn failure(error: &Error) -> Option<Failure> {
                 message,
                 outcome: own.map(|(_, outcome)| outcome.to_owned()),
                 state,
+                hint: own.and_then(|_| caught.hint().map(str::to_owned)),
+                sqlstate,
             })
         }
         Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,

@@ -120,6 +120,11 @@ impl<'a> Call<'a> {
         self.text(place)?.ok_or_else(|| missing(name))
     }
 
+    /// A bytea argument.
+    pub fn bytea(&self, place: usize) -> Result<Option<&'a [u8]>> {
+        self.bytes(place, kind::BYTEA)
+    }
+
     /// The root container of a jsonb argument.
     pub fn jsonb(&self, place: usize) -> Result<Option<&'a [u8]>> {
         self.bytes(place, kind::JSONB)

@@ -380,6 +380,11 @@ impl Caught {
         }
     }
 
+    /// What it says to do.
+    pub(super) fn hint(&self) -> Option<&str> {
+        text(self.error().hint)
+    }
+
     /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.
     pub(super) fn is_of_row(&self) -> bool {
         let raised_in = text(self.error().funcname);

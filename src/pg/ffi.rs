@@ -262,7 +262,13 @@ unsafe extern "C-unwind" {
         align: c_char,
     ) -> *mut c_void;
 
-    // jsonb.h
+    // jsonb.h, fmgr.h
+    pub fn jsonb_in(call: FunctionCallInfo) -> Datum;
+    pub fn DirectFunctionCall1Coll(
+        function: Option<unsafe extern "C-unwind" fn(FunctionCallInfo) -> Datum>,
+        collation: Oid,
+        argument: Datum,
+    ) -> Datum;
     #[cfg(feature = "testing")]
     pub fn JsonbIteratorInit(
         container: *mut pgrx::pg_sys::JsonbContainer,

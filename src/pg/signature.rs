@@ -127,6 +127,7 @@ fn name(of: Oid) -> &'static str {
         kind::TEXT => "text",
         kind::TEXTS => "text[]",
         kind::JSONB => "jsonb",
+        kind::BYTEA => "bytea",
         kind::INT4 => "integer",
         pg_sys::INT8OID => "bigint",
         kind::BOOL => "boolean",

@@ -23,6 +23,8 @@ pub mod kind {
     pub const TEXT: Oid = pg_sys::TEXTOID;
     /// `text[]`
     pub const TEXTS: Oid = pg_sys::TEXTARRAYOID;
+    /// `bytea`
+    pub const BYTEA: Oid = pg_sys::BYTEAOID;
     /// `int4`
     pub const INT4: Oid = pg_sys::INT4OID;
     /// `bool`

@@ -85,6 +85,22 @@ pub fn datum_of_text(text: &str) -> Result<Answer> {
     datum(text.as_bytes(), pg_sys::TEXTOID)
 }
 
+/// The root container of JSON text, as PostgreSQL reads it; what it does not take is its error
+/// (22P02 and others of class 22, 54001). A NUL would end the text early: there must be none.
+pub fn jsonb_of_text(text: &str) -> Result<Vec<u8>> {
+    fits(text.as_bytes())?;
+    let text = c_string(Some(text))?;
+    // SAFETY: jsonb_in takes a C string, and needs nothing of the call but that; the closure holds
+    // only the call.
+    let read = unsafe {
+        guard(|| {
+            ffi::DirectFunctionCall1Coll(Some(ffi::jsonb_in), pg_sys::InvalidOid, text.into())
+        })
+    }?;
+    // SAFETY: a jsonb in the current memory context, from which it is copied at once.
+    Ok(jsonb::memory::copy(unsafe { bytes(read) }?)?)
+}
+
 /// A jsonb root container, as the answer of a function.
 pub fn datum_of_jsonb(container: &[u8]) -> Result<Answer> {
     datum(container, pg_sys::JSONBOID)

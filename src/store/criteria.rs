@@ -170,6 +170,21 @@ impl Search {
         session.run(&search, &self.args(), reading, most.into())
     }
 
+    /// How many resources meet all criteria.
+    pub fn count(&self, session: &Session, table: &Table) -> Result<i64> {
+        let wheres = self.wheres().unwrap_or("true");
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE {wheres}",
+            table.only
+        );
+        let by_key = self.by_key;
+        let count = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), by_key)
+        });
+        let rows = session.run(&count, &self.args(), Reading::Caller, 1)?;
+        Ok(rows.first().map_or(0, |row| row.int8(1)))
+    }
+
     /// The resources that meet all criteria, by id, beginning after one.
     pub fn each(
         &self,

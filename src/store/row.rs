@@ -300,6 +300,43 @@ pub fn versions(
     })
 }
 
+/// Where a page of changes ends: the next one begins before this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The instant of the version.
+    pub updated_at: Instant,
+    /// The id of the resource.
+    pub id: String,
+    /// The version.
+    pub version: i32,
+}
+
+/// Versions of all resources made since an instant, newest first, so many, those before a place.
+pub fn changes(
+    session: &Session,
+    table: &Table,
+    since: Option<Instant>,
+    before: Option<&Place>,
+    most: i32,
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
+    // PostgreSQL's own ends of time.
+    let since = since.unwrap_or(Instant::MIN);
+    let (at, id, version) = match before {
+        Some(place) => (place.updated_at, place.id.as_str(), place.version),
+        None => (Instant::MAX, "", 0),
+    };
+    let args = [
+        Arg::Instant(since),
+        Arg::Instant(at),
+        Arg::Text(id),
+        Arg::Int4(version),
+        Arg::Int4(most),
+    ];
+    let changes = table.statement(Action::Changes);
+    session.each(changes, &args, |row| each(Stored::of(table, &row)?))
+}
+
 /// All rows, in the order of ids.
 pub fn all(
     session: &Session,

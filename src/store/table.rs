@@ -58,6 +58,8 @@ pub enum Action {
     ReadAt,
     /// All versions, newest first.
     Versions,
+    /// Versions of all rows made since an instant, newest first: those before a place, so many.
+    Changes,
     /// Creates the rows of arrays, whose keys are new.
     InsertNew,
     /// Creates the rows of arrays; those whose key or identity is there do not come back.
@@ -358,6 +360,24 @@ impl Table {
                 ),
                 with(&[]),
             ),
+            Action::Changes => {
+                // Each part is cut before the two are put together.
+                let part = |table: &str| {
+                    format!(
+                        "(SELECT {row} FROM {table} \
+                         WHERE updated_at >= $1 AND (updated_at, id, version) < ($2, $3, $4) \
+                         ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5)"
+                    )
+                };
+                (
+                    format!(
+                        "{} UNION ALL {} ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5",
+                        part(only),
+                        part(history)
+                    ),
+                    vec![INSTANT, INSTANT, TEXT, INT4, INT4],
+                )
+            }
             Action::InsertNew => (
                 format!("{insert_many} RETURNING id, version"),
                 contents(TEXTS, JSONBS),

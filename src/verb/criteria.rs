@@ -17,6 +17,10 @@ pub struct Criteria {
 impl Criteria {
     /// Reads criteria, and refuses those that no resource of the profile can meet.
     pub fn read(guarded: &Guarded, given: Value<'_>) -> Result<Self> {
+        if let Value::String(query) = given {
+            let query = std::str::from_utf8(query).map_err(|_| Error::Corrupt)?;
+            return Self::read(guarded, Value::read(&of_query(query)?)?);
+        }
         let Value::Object(object) = given else {
             return Err(bad("criteria are not an object"));
         };
@@ -85,7 +89,11 @@ const MOST_KEYS: usize = 64;
 /// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`;
 /// of a key that is there twice, both must hold, as in FHIR: `tag=x&tag=y` is `{"tag": [["x"], ["y"]]}`.
 pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
-    let query = call.need_text(0, "query")?;
+    datum_of_jsonb(&of_query(call.need_text(0, "query")?)?)
+}
+
+/// A query string as criteria, a root container.
+fn of_query(query: &str) -> Result<Vec<u8>> {
     if query.len() > LONGEST_QUERY {
         return Err(too_long("the query is longer than 8 kB"));
     }
@@ -120,8 +128,7 @@ pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
             (key.as_bytes(), item)
         })
         .collect();
-    let criteria = write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))?;
-    datum_of_jsonb(&criteria)
+    write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))
 }
 
 fn texts(values: &[String]) -> Item<'_> {

@@ -35,6 +35,8 @@ pub struct Answer {
     pub after: Option<String>,
     /// `_since`: changes from this instant on.
     pub since: Option<String>,
+    /// `_cascade=delete`: the links of what is deleted go first.
+    pub cascade: bool,
     /// `profile`, of `$validate`.
     pub profiles: Vec<String>,
 }
@@ -104,6 +106,7 @@ impl Answer {
             ("_total", Asked::Search) => self.total = Some(value),
             ("_after", Asked::Search | Asked::History) => self.after = Some(value),
             ("_since", Asked::History) => self.since = Some(value),
+            ("_cascade", Asked::Write) => self.cascade = value == "delete",
             ("profile", Asked::Validate) => self.profiles.push(value),
             // What is to become of the resource: nothing is written, so it is checked as a whole.
             ("mode", Asked::Validate) => {}

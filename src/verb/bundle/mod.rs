@@ -26,8 +26,12 @@ pub struct Done {
 /// Applies a bundle.
 pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
+    datum_of_jsonb(&answer_of(source, call.need_jsonb(1, "bundle")?)?)
+}
+
+/// Applies a bundle to a source; gives the answer, a root container.
+pub fn answer_of(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
     check_usage(source)?;
-    let bundle = call.need_jsonb(1, "bundle")?;
     let given = operations_of(bundle)?;
     let mut placeholders = Placeholders::default();
     for (index, value) in given.iter().enumerate() {
@@ -36,7 +40,7 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
             .define(index, *value)
             .map_err(|error| at(index, error))?;
     }
-    datum_of_jsonb(&run::run(source, &given, &mut placeholders)?)
+    run::run(source, &given, &mut placeholders)
 }
 
 /// The operations with ids for placeholders, as root containers.

@@ -5,6 +5,7 @@
 
 mod reply;
 mod request;
+pub mod rest;
 
 pub use reply::{read, written};
 pub use request::{unconditional, version};

@@ -115,14 +115,19 @@ fn fill(template: &str, names: [(&str, &str); 3]) -> String {
 }
 
 /// The headers of a response, as PostgREST takes them: `[{"ETag": "..."}, {"Location": "..."}]`.
-struct Reply(Vec<u8>);
+pub struct Reply(Vec<u8>);
 
 /// The last second that an HTTP date can tell: its years have four digits (RFC 9110, section 5.6.7).
 const LAST_SECOND: u64 = 253_402_300_799;
 
 impl Reply {
+    /// What says nothing of a version.
+    pub fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     /// What every response says of a version: its ETag (RFC 9110, section 8.8.3), and its date.
-    fn about(version: &str, seconds: i64) -> Result<Self> {
+    pub fn about(version: &str, seconds: i64) -> Result<Self> {
         let date = u64::try_from(seconds)
             .ok()
             .filter(|seconds| *seconds <= LAST_SECOND)
@@ -134,7 +139,8 @@ impl Reply {
         Ok(reply)
     }
 
-    fn header(&mut self, name: &str, value: &str) -> Result<()> {
+    /// Adds a header.
+    pub fn header(&mut self, name: &str, value: &str) -> Result<()> {
         let json = &mut self.0;
         json.extend(if json.is_empty() { b"[{\"" } else { b",{\"" });
         json.extend(name.as_bytes());
@@ -146,7 +152,7 @@ impl Reply {
     }
 
     /// Tells PostgREST, and the status if it is another than its own.
-    fn send(mut self, status: Option<&str>) -> Result<()> {
+    pub fn send(mut self, status: Option<&str>) -> Result<()> {
         self.0.push(b']');
         let headers = std::str::from_utf8(&self.0).map_err(|_| Error::Corrupt)?;
         set_local(c"response.headers", headers)?;

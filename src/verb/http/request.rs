@@ -23,6 +23,38 @@ pub struct Headers<'a> {
     if_unmodified_since: Option<Cow<'a, str>>,
     #[serde(borrow)]
     prefer: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    if_none_exist: Option<Cow<'a, str>>,
+    // What the proxy says of a request to the REST door.
+    #[serde(borrow)]
+    ingest_method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ingest_target: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ingest_origin: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ingest_content_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ingest_accept: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ingest_prefer: Option<Cow<'a, str>>,
+}
+
+/// What the proxy says of a request to the REST door; what it does not say is empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'h> {
+    /// The method, as it was sent.
+    pub method: &'h str,
+    /// Path and query, as they were sent.
+    pub target: &'h str,
+    /// `https://api.example.org`
+    pub origin: &'h str,
+    /// What the body is.
+    pub content_type: &'h str,
+    /// What the client takes.
+    pub accept: &'h str,
+    /// What the client prefers.
+    pub prefer: &'h str,
 }
 
 /// What a write expects of what is there.
@@ -59,6 +91,29 @@ impl<'a> Headers<'a> {
         let given = self.prefer.as_deref().unwrap_or_default();
         let mut given = given.split([',', ';']).map(str::trim);
         given.any(|given| given.eq_ignore_ascii_case(preference))
+    }
+
+    /// What the proxy says.
+    pub fn sent(&self) -> Sent<'_> {
+        let text = |header| trimmed(header).unwrap_or_default();
+        Sent {
+            method: text(&self.ingest_method),
+            target: text(&self.ingest_target),
+            origin: text(&self.ingest_origin),
+            content_type: text(&self.ingest_content_type),
+            accept: text(&self.ingest_accept),
+            prefer: text(&self.ingest_prefer),
+        }
+    }
+
+    /// The criteria of a conditional create, as FHIR spells them.
+    pub fn if_none_exist(&self) -> Option<&str> {
+        trimmed(&self.if_none_exist)
+    }
+
+    /// Refuses a precondition, of what takes none.
+    pub fn refuse_all(&self) -> Result<()> {
+        self.refuse(&ALL)
     }
 
     /// What a write expects.
@@ -187,7 +242,7 @@ fn disagree() -> Error {
 /// `ingest.request_unconditional()`: refuses a precondition that the verb would not ask.
 pub fn unconditional(_call: &mut Call<'_>) -> Result<Answer> {
     let text = headers()?;
-    Headers::read(text.as_deref())?.refuse(&ALL)?;
+    Headers::read(text.as_deref())?.refuse_all()?;
     Ok(Answer::bool(true))
 }
 

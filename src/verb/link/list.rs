@@ -1,8 +1,8 @@
 //! `ingest.relationship_list(source, profile, id, relationship)`
 
 use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, hold_relation};
-use crate::store::row::{self, RowKey};
-use crate::store::{find, history, links, refusal};
+use crate::store::row::{self, RowKey, Stored};
+use crate::store::{Guarded, find, history, links, refusal};
 use crate::verb::render;
 use crate::verb::resource::profile_of;
 
@@ -11,8 +11,27 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let only = call.text(3)?;
-    let source = guarded.source_name().to_owned();
     let sink = call.materialize()?;
+    each(&guarded, id, only, |relationship, link, resource| {
+        sink.push(&[
+            Arg::Text(relationship.name()),
+            Arg::Text(&link.id),
+            Arg::Int4(link.version),
+            Arg::Instant(link.updated_at),
+            Arg::Jsonb(resource),
+        ])
+    })?;
+    Ok(Answer::Null)
+}
+
+/// The same of a profile that was found: each link with its relationship, and as it is returned.
+pub fn each(
+    guarded: &Guarded,
+    id: &str,
+    only: Option<&str>,
+    mut each: impl FnMut(&Guarded, &Stored, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let source = guarded.source_name().to_owned();
     Session::open(|session| {
         let mut touching = links::touching(session, &source, guarded.name())?;
         if let Some(only) = only {
@@ -43,13 +62,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
             links::list(session, relationship.table()?, &at, id, |link| {
                 listed = true;
                 let resource = render::stored(&relationship, &link)?;
-                sink.push(&[
-                    Arg::Text(relationship.name()),
-                    Arg::Text(&link.id),
-                    Arg::Int4(link.version),
-                    Arg::Instant(link.updated_at),
-                    Arg::Jsonb(&resource),
-                ])
+                each(&relationship, &link, &resource)
             })?;
         }
         if listed {
@@ -63,9 +76,8 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer> {
             return Ok(());
         }
         match history::is_deleted(session, table, key, Reading::Caller)? {
-            true => Err(refusal::gone(&guarded)),
-            false => Err(refusal::not_found(&guarded)),
+            true => Err(refusal::gone(guarded)),
+            false => Err(refusal::not_found(guarded)),
         }
-    })?;
-    Ok(Answer::Null)
+    })
 }

@@ -6,8 +6,8 @@ mod validate;
 mod write;
 
 pub use ends::hold_ends;
-pub use list::list;
-pub use validate::validate;
+pub use list::{each as each_of, list};
+pub use validate::{check, validate};
 pub use write::{link, make, put, upsert};
 
 use super::body::{Parts, check_type, shown_key};

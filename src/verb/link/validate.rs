@@ -7,19 +7,25 @@ use crate::store::{Guarded, find, reference};
 use crate::verb::resource::outcome;
 use crate::verb::row::{Noun, named};
 use ingest_engine::{Issue, issue::Code};
+use jsonb::Value;
 
 /// The OperationOutcome of a link: its ends, as the caller sees them, and its data.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = named(call, Noun::Link)?;
-    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
-    let mut issues = body.type_issues(&guarded)?;
+    outcome(check(&guarded, call.need_jsonb(2, "body")?)?)
+}
+
+/// The same of a relationship that was found: what is wrong with the body.
+pub fn check(guarded: &Guarded, body: Value<'_>) -> Result<Vec<Issue>> {
+    let body = Body::read(guarded, body)?;
+    let mut issues = body.type_issues(guarded)?;
     if issues.is_empty() {
-        issues = missing_ends(&guarded, body.key())?;
+        issues = missing_ends(guarded, body.key())?;
     }
     let (checked, mut report) = guarded.check(&body.content().read("")?)?;
-    reference::look(&guarded, &checked, &mut report, Reading::Caller)?;
+    reference::look(guarded, &checked, &mut report, Reading::Caller)?;
     issues.extend(report.into_issues());
-    outcome(issues)
+    Ok(issues)
 }
 
 fn missing_ends(guarded: &Guarded, key: RowKey<'_>) -> Result<Vec<Issue>> {

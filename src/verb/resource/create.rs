@@ -7,17 +7,20 @@ use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, Outcome, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
+use jsonb::Value;
 
 /// Creates a resource; an id that exists is PT409.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
-    let id = body.id(call.text(3)?)?;
-    write(&guarded, &body, id)?.answer(call)
+    let body = call.need_jsonb(2, "body")?;
+    run(&guarded, body, call.text(3)?)?.answer(call)
 }
 
-fn write(guarded: &Guarded, body: &Body<'_>, id: Option<&str>) -> Result<Written> {
-    let parts = Parts::of(body)?;
+/// The same of a profile that was found: the id is the one given, or the body's, or a new one.
+pub fn run(guarded: &Guarded, body: Value<'_>, id: Option<&str>) -> Result<Written> {
+    let body = Body::read(guarded, body)?;
+    let id = body.id(id)?;
+    let parts = Parts::of(&body)?;
     let generated;
     let id = match id {
         Some(id) => id,

@@ -20,15 +20,26 @@ use std::rc::Rc;
 pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
-    let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
-    let id = body.id(call.text(4)?)?;
+    let body = call.need_jsonb(3, "body")?;
+    run(&guarded, criteria, body, call.text(4)?)?.answer(call)
+}
+
+/// The same of a profile that was found.
+pub fn run(
+    guarded: &Rc<Guarded>,
+    criteria: Value<'_>,
+    body: Value<'_>,
+    id: Option<&str>,
+) -> Result<Written> {
+    let body = Body::read(guarded, body)?;
+    let id = body.id(id)?;
     let found =
-        Session::open(|session| create_or_find(session, &guarded, criteria, &body, id, None))?;
+        Session::open(|session| create_or_find(session, guarded, criteria, &body, id, None))?;
     let (outcome, stored) = match found {
         Found::Created(stored) => (Outcome::Created, stored),
         Found::Matched(stored) => (Outcome::Matched, stored),
     };
-    Written::stored(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, guarded, stored)
 }
 
 /// What criteria led to.

@@ -3,20 +3,32 @@
 use super::create_if::the_one;
 use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
+use crate::store::Guarded;
 use crate::store::row::RowKey;
 use crate::verb::render::Written;
 use crate::verb::row::delete_row;
+use jsonb::Value;
 
 /// Deletes the resource that matches. A write in between is PT412.
 pub fn delete_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
     let (expected, cascade) = (call.int4(3)?, call.bool(4)?);
+    run(&guarded, criteria, expected, cascade)?.answer(call)
+}
+
+/// The same of a profile that was found.
+pub fn run(
+    guarded: &Guarded,
+    criteria: Value<'_>,
+    expected: Option<i32>,
+    cascade: bool,
+) -> Result<Written> {
     let (id, tombstone) = Session::open(|session| {
-        let found = the_one(session, &guarded, criteria, expected)?;
+        let found = the_one(session, guarded, criteria, expected)?;
         let (key, version) = (RowKey::Id(&found.id), Some(found.version));
-        let tombstone = delete_row(session, &guarded, key, version, cascade)?;
+        let tombstone = delete_row(session, guarded, key, version, cascade)?;
         Ok((found.id, tombstone))
     })?;
-    Written::deleted(id, tombstone).answer(call)
+    Ok(Written::deleted(id, tombstone))
 }

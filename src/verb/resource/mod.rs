@@ -1,14 +1,14 @@
 //! The verbs of resources.
 
 mod contained;
-mod create;
+pub mod create;
 pub mod create_if;
-mod delete_if;
+pub mod delete_if;
 pub mod patch;
-mod search;
-mod upsert;
+pub mod search;
+pub mod upsert;
 pub mod upsert_if;
-mod validate;
+pub mod validate;
 
 pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;

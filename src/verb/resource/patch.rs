@@ -19,9 +19,18 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let patch = call.need_jsonb(3, "patch")?;
-    let expected = call.int4(4)?;
-    let (outcome, stored) = Session::open(|session| write(session, &guarded, id, patch, expected))?;
-    Written::stored(outcome, &guarded, stored)?.answer(call)
+    run(&guarded, id, patch, call.int4(4)?)?.answer(call)
+}
+
+/// The same of a profile that was found.
+pub fn run(
+    guarded: &Guarded,
+    id: &str,
+    patch: Value<'_>,
+    expected: Option<i32>,
+) -> Result<Written> {
+    let (outcome, stored) = Session::open(|session| write(session, guarded, id, patch, expected))?;
+    Written::stored(outcome, guarded, stored)
 }
 
 /// `ingest.resource_patch_if(source, profile, criteria, patch, if_match)`: the resource that matches.
@@ -30,12 +39,21 @@ pub fn patch_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
     let patch = call.need_jsonb(3, "patch")?;
-    let expected = call.int4(4)?;
+    run_if(&guarded, criteria, patch, call.int4(4)?)?.answer(call)
+}
+
+/// The same of a profile that was found.
+pub fn run_if(
+    guarded: &Guarded,
+    criteria: Value<'_>,
+    patch: Value<'_>,
+    expected: Option<i32>,
+) -> Result<Written> {
     let (outcome, stored) = Session::open(|session| {
-        let found = the_one(session, &guarded, criteria, expected)?;
-        write(session, &guarded, &found.id, patch, Some(found.version))
+        let found = the_one(session, guarded, criteria, expected)?;
+        write(session, guarded, &found.id, patch, Some(found.version))
     })?;
-    Written::stored(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, guarded, stored)
 }
 
 /// Patches a row that it holds.

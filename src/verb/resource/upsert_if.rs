@@ -8,31 +8,44 @@ use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
 use crate::verb::row::put;
+use jsonb::Value;
+use std::rc::Rc;
 
 /// Creates the resource, or replaces the one that matches. The version that matched is the one
 /// that is replaced: a write in between is PT412.
 pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = call.need_jsonb(2, "criteria")?;
-    let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
-    let id = body.id(call.text(4)?)?;
-    let expected = call.int4(5)?;
+    let (body, id) = (call.need_jsonb(3, "body")?, call.text(4)?);
+    run(&guarded, criteria, body, id, call.int4(5)?)?.answer(call)
+}
+
+/// The same of a profile that was found.
+pub fn run(
+    guarded: &Rc<Guarded>,
+    criteria: Value<'_>,
+    body: Value<'_>,
+    id: Option<&str>,
+    expected: Option<i32>,
+) -> Result<Written> {
+    let body = Body::read(guarded, body)?;
+    let id = body.id(id)?;
     let (outcome, stored) = Session::open(|session| {
-        let stored = match create_or_find(session, &guarded, criteria, &body, id, expected)? {
+        let stored = match create_or_find(session, guarded, criteria, &body, id, expected)? {
             Found::Created(made) => return Ok((Outcome::Created, made)),
             Found::Matched(stored) => stored,
         };
-        check_id(&guarded, id, &stored)?;
+        check_id(guarded, id, &stored)?;
         let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
         put(
             session,
-            &guarded,
+            guarded,
             key,
             parts.content(),
             Some(stored.version),
         )
     })?;
-    Written::stored(outcome, &guarded, stored)?.answer(call)
+    Written::stored(outcome, guarded, stored)
 }
 
 /// An id that was given must be that of the match.

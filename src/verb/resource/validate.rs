@@ -1,11 +1,12 @@
 //! `ingest.resource_validate(source, profile, body, profiles)`, `ingest.resource_is_valid(source, profile, body)`
 
 use crate::pg::{Answer, Call, Error, Reading, Result, datum_of_jsonb};
-use crate::store::reference;
+use crate::store::{Guarded, reference};
 use crate::verb::body::Body;
 use crate::verb::fhir_profiles;
 use crate::verb::row::{Noun, named};
 use ingest_engine::{Issue, Report, Resource, operation_outcome};
+use jsonb::Value;
 
 /// The OperationOutcome of a body.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
@@ -31,14 +32,19 @@ pub fn is_valid(call: &mut Call<'_>) -> Result<Answer> {
 /// What is said of a body; of one of FHIR also what these profiles say.
 fn report(call: &Call<'_>, profiles: &[&str]) -> Result<Report> {
     let guarded = named(call, Noun::Resource)?;
-    let profiles = fhir_profiles::known(&guarded, profiles)?;
-    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
+    check(&guarded, call.need_jsonb(2, "body")?, profiles)
+}
+
+/// The same of a profile that was found.
+pub fn check(guarded: &Guarded, body: Value<'_>, profiles: &[&str]) -> Result<Report> {
+    let profiles = fhir_profiles::known(guarded, profiles)?;
+    let body = Body::read(guarded, body)?;
     let resource = Resource {
         id: body.id.unwrap_or_default(),
         data: body.data,
         contained: body.contained,
     };
     let (checked, mut report) = guarded.check_as(&resource, &profiles)?;
-    reference::look(&guarded, &checked, &mut report, Reading::Caller)?;
+    reference::look(guarded, &checked, &mut report, Reading::Caller)?;
     Ok(report)
 }

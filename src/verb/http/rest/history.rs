@@ -1,0 +1,284 @@
+//! `GET [type]/[id]/_history`, `GET [type]/_history`: versions, newest first, as a Bundle of type
+//! history, or of a native source `{"versions": [...], "next"?}`.
+
+use super::request::Request;
+use super::resource::shown;
+use super::response::Response;
+use super::search::written;
+use crate::pg::{Error, Instant, Result, Session, State, iso};
+use crate::store::row::{self, Place, Stored};
+use crate::store::{Guarded, refusal};
+use crate::verb::row::key_of;
+use ingest_engine::first_instant;
+use jsonb::{Item, Value};
+use ::rest::query::{Query, percent_encoded};
+use ::rest::route::Kind;
+
+const PAGE: u32 = 100;
+const LARGEST_PAGE: u32 = 1_000;
+
+/// All versions of one.
+pub fn of_one(
+    request: &Request<'_>,
+    kind: Kind<'_>,
+    id: &str,
+    query: &Query,
+    _sent: &str,
+) -> Result<Response> {
+    request.headers.refuse_all()?;
+    super::resource::no_criteria(query)?;
+    let guarded = request.guarded(kind)?;
+    let key = key_of(&guarded, id)?;
+    let since = since(query)?;
+    let before = query.answer.after.as_deref().map(|after| {
+        let version = after.parse::<i32>();
+        version.map_err(|_| bad("_after is not the version that a page ends with"))
+    });
+    let before = before.transpose()?.unwrap_or(i32::MAX);
+    let most = size(query);
+    let (mut found, mut total) = (Vec::new(), 0);
+    Session::open(|session| {
+        row::versions(session, guarded.table()?, key, |stored, _| {
+            total += 1;
+            let wanted = stored.version < before && since.is_none_or(|it| stored.updated_at >= it);
+            if wanted && found.len() <= most {
+                found.push(stored);
+            }
+            Ok(())
+        })
+    })?;
+    if total == 0 {
+        return Err(refusal::not_found(&guarded));
+    }
+    let is_more = found.len() > most;
+    found.truncate(most);
+    let address = format!("{}/_history", request.address(&guarded, id));
+    let last = found.last().filter(|_| is_more);
+    let next = last.map(|last| page(&address, query, &last.version.to_string()));
+    let total = since.is_none().then_some(total);
+    answer(request, &guarded, &found, (address, next, total), query)
+}
+
+/// Versions of all of a type.
+pub fn of_all(
+    request: &Request<'_>,
+    name: &str,
+    query: &Query,
+    _sent: &str,
+) -> Result<Response> {
+    request.headers.refuse_all()?;
+    super::resource::no_criteria(query)?;
+    let guarded = request.guarded(Kind::Resource(name))?;
+    let since = since(query)?;
+    let before = query.answer.after.as_deref().map(place).transpose()?;
+    let most = size(query);
+    let count = i32::try_from(most).unwrap_or(i32::MAX - 1) + 1;
+    let mut found = Vec::new();
+    Session::open(|session| {
+        let table = guarded.table()?;
+        row::changes(session, table, since, before.as_ref(), count, |stored| {
+            found.push(stored);
+            Ok(())
+        })
+    })?;
+    let is_more = found.len() > most;
+    found.truncate(most);
+    let address = format!("{}/{}/_history", request.base(), guarded.name());
+    let last = found.last().filter(|_| is_more);
+    let next = last.map(|last| {
+        let after = format!("{},{},{}", last.updated_at, last.version, last.id);
+        page(&address, query, &after)
+    });
+    answer(request, &guarded, &found, (address, next, None), query)
+}
+
+/// The place that `_after` names: an instant, a version, an id.
+fn place(after: &str) -> Result<Place> {
+    let mut parts = after.splitn(3, ',');
+    let read = (|| {
+        let updated_at = parts.next()?.parse().ok()?;
+        let version = parts.next()?.parse().ok()?;
+        let id = parts.next()?.to_owned();
+        Some(Place {
+            updated_at,
+            id,
+            version,
+        })
+    })();
+    read.ok_or_else(|| bad("_after is not the place that a page ends with"))
+}
+
+/// The instant that `_since` names.
+fn since(query: &Query) -> Result<Option<Instant>> {
+    // PostgreSQL counts microseconds from 2000-01-01T00:00:00Z.
+    const EPOCH: i64 = 946_684_800;
+    let Some(since) = &query.answer.since else {
+        return Ok(None);
+    };
+    // In a query, the plus of a zone is a blank.
+    let since = since.trim().replace(' ', "+");
+    match first_instant(since.as_bytes()) {
+        Some((seconds, nanoseconds)) => {
+            let micros = i64::from(nanoseconds / 1_000);
+            Ok(Some((seconds - EPOCH) * 1_000_000 + micros))
+        }
+        None => Err(bad("_since is not an instant").hint("2024-02-29T23:59:59Z")),
+    }
+}
+
+fn size(query: &Query) -> usize {
+    let size = query.answer.count.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn page(address: &str, query: &Query, after: &str) -> String {
+    let mut next = format!("{address}?_after={}", percent_encoded(after));
+    if let Some(count) = query.answer.count {
+        next.push_str(&format!("&_count={count}"));
+    }
+    if let Some(since) = &query.answer.since {
+        next.push_str(&format!("&_since={}", percent_encoded(since)));
+    }
+    next
+}
+
+/// Versions, with the address of the page, that of the next, and how many there are.
+fn answer(
+    request: &Request<'_>,
+    guarded: &Guarded,
+    found: &[Stored],
+    (own, next, total): (String, Option<String>, Option<i64>),
+    query: &Query,
+) -> Result<Response> {
+    let mut versions = Vec::new();
+    for stored in found {
+        let resource = match stored.is_tombstone() {
+            true => None,
+            false => Some(shown(request, guarded, stored, &query.answer)?),
+        };
+        versions.push(Version::of(request, guarded, stored, resource)?);
+    }
+    let body = match request.door.fhir {
+        true => bundle(&versions, &own, next.as_deref(), total)?,
+        false => list(&versions, next.as_deref())?,
+    };
+    Ok(Response::new(200).body(body))
+}
+
+struct Version {
+    address: String,
+    /// `Patient/7`
+    url: String,
+    etag: String,
+    updated_at: String,
+    version: i32,
+    resource: Option<Vec<u8>>,
+}
+
+impl Version {
+    fn of(
+        request: &Request<'_>,
+        guarded: &Guarded,
+        stored: &Stored,
+        resource: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            address: request.address(guarded, &stored.id),
+            url: format!("{}/{}", guarded.name(), stored.id),
+            etag: format!("W/\"{}\"", stored.version),
+            updated_at: iso(stored.updated_at)?,
+            version: stored.version,
+            resource,
+        })
+    }
+
+    fn resource(&self) -> Result<Option<Value<'_>>> {
+        let resource = self.resource.as_deref();
+        Ok(resource.map(Value::read).transpose()?)
+    }
+}
+
+/// <https://hl7.org/fhir/R4/bundle.html#history>. The first version was created by whichever method;
+/// that it was a POST is told of it.
+fn bundle(
+    versions: &[Version],
+    own: &str,
+    next: Option<&str>,
+    total: Option<i64>,
+) -> Result<Vec<u8>> {
+    let mut entries = Vec::new();
+    for version in versions {
+        let resource = version.resource()?;
+        let (method, status, url) = match (resource, version.version) {
+            (None, _) => ("DELETE", "204", version.url.as_str()),
+            (Some(_), 1) => {
+                let name = version.url.split('/').next().unwrap_or_default();
+                ("POST", "201", name)
+            }
+            (Some(_), _) => ("PUT", "200", version.url.as_str()),
+        };
+        let mut entry = vec![
+            (&b"fullUrl"[..], Item::Text(&version.address)),
+            (
+                b"request",
+                Item::Members(vec![
+                    (b"method", Item::Text(method)),
+                    (b"url", Item::Text(url)),
+                ]),
+            ),
+            (
+                b"response",
+                Item::Members(vec![
+                    (b"status", Item::Text(status)),
+                    (b"etag", Item::Text(&version.etag)),
+                    (b"lastModified", Item::Text(&version.updated_at)),
+                ]),
+            ),
+        ];
+        entry.extend(resource.map(|resource| (&b"resource"[..], Item::Copy(resource))));
+        entries.push(Item::Members(entry));
+    }
+    let link = |relation, url| {
+        Item::Members(vec![
+            (b"relation", Item::Text(relation)),
+            (b"url", Item::Text(url)),
+        ])
+    };
+    let mut links = vec![link("self", own)];
+    links.extend(next.map(|next| link("next", next)));
+    let mut bundle = vec![
+        (&b"resourceType"[..], Item::Text("Bundle")),
+        (b"type", Item::Text("history")),
+        (b"link", Item::Items(links)),
+    ];
+    bundle.extend(total.map(|total| (&b"total"[..], Item::Int(total))));
+    if !entries.is_empty() {
+        bundle.push((b"entry", Item::Items(entries)));
+    }
+    written(bundle)
+}
+
+fn list(versions: &[Version], next: Option<&str>) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for version in versions {
+        let resource = version.resource()?;
+        let outcome = match (resource, version.version) {
+            (None, _) => "deleted",
+            (Some(_), 1) => "created",
+            (Some(_), _) => "updated",
+        };
+        all.push(Item::Members(vec![
+            (b"version", Item::Int(i64::from(version.version))),
+            (b"outcome", Item::Text(outcome)),
+            (b"updatedAt", Item::Text(&version.updated_at)),
+            (b"resource", resource.map_or(Item::Null, Item::Copy)),
+        ]));
+    }
+    let mut list = vec![(&b"versions"[..], Item::Items(all))];
+    list.extend(next.map(|next| (&b"next"[..], Item::Text(next))));
+    written(list)
+}
+
+fn bad(message: &str) -> Error {
+    Error::refuse(State::BadRequest, message)
+}
