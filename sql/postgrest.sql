@@ -17,7 +17,7 @@ COMMENT ON FUNCTION ingest.request_unconditional() IS 'Internal, for what api_cr
 CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'reply_written_wrapper';
-COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Internal, for what api_create makes. Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile} and {id} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400, PT412 it was created, and If-Match: * expects one';
+COMMENT ON FUNCTION ingest.reply_written(ingest.written, text, text, text) IS 'Internal, for what api_create makes. Answers a write through PostgREST: status 201, 200 or 204, ETag, Last-Modified, Location with its {source}, {profile}, {id} and {version} filled in. Returns the resource, or NULL for Prefer: return=minimal. Errors: PT400, PT412 it was created, and If-Match: * expects one';
 
 CREATE FUNCTION ingest.reply_read(resource jsonb)
     RETURNS jsonb
@@ -144,7 +144,20 @@ AS $$ VALUES
      'PERFORM ingest.request_unconditional();
     RETURN ingest.bundle_apply(source, bundle);',
      'Applies a bundle, all or nothing',
-     'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.')
+     'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.'),
+    -- Those of a REST door, which the proxy calls.
+    ('rest_read', '', '', 'ingest."*/*"', 'STABLE',
+     'RETURN ingest.rest_read(@door@);',
+     'Answers a request that reads',
+     'Called by the proxy that ingest.api_proxy writes.'),
+    ('rest_ask', 'bytea', 'bytea', 'ingest."*/*"', 'STABLE',
+     'RETURN ingest.rest_ask(@door@, $1);',
+     'Answers a request that reads, and has a body',
+     'Called by the proxy that ingest.api_proxy writes.'),
+    ('rest_write', 'bytea', 'bytea', 'ingest."*/*"', 'VOLATILE',
+     'RETURN ingest.rest_write(@door@, $1);',
+     'Answers a request that may write',
+     'Called by the proxy that ingest.api_proxy writes.')
 $$;
 COMMENT ON FUNCTION ingest.api_functions() IS 'Internal. The functions that api_create makes';
 
@@ -176,6 +189,10 @@ DECLARE
     is_source boolean;
     taken    text;
     base     CONSTANT text := COALESCE(given ->> 'base', '');
+    is_rest  CONSTANT boolean := COALESCE(given ->> 'style', 'rpc') = 'rest';
+    path     CONSTANT text := COALESCE(rtrim(given ->> 'path', '/'), '/' || (given ->> 'source'));
+    door     jsonb;
+    format   text;
     resource CONSTANT text := COALESCE(given ->> 'location',
                                        base || '/rpc/resource_read?source={source}&profile={profile}&id={id}');
     link     CONSTANT text := base || '/rpc/relationship_read?source={source}&relationship={profile}&id={id}';
@@ -187,17 +204,30 @@ BEGIN
     owner := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = chosen);
     is_source := EXISTS (SELECT FROM ingest.source AS s WHERE s.source = chosen);
     taken := (SELECT string_agg(m.made::regprocedure::text, ', ' ORDER BY m.name) FROM ingest.api_made(chosen) AS m WHERE NOT m.ours);
+    format := (SELECT s.format FROM ingest.source AS s WHERE s.source = given ->> 'source');
     refused := CASE
         WHEN chosen !~ '^[A-Za-z0-9_-]{1,54}$' OR chosen ~ '^pg_|_history$' OR chosen IN ('ingest', 'information_schema') THEN
             ingest.refuse('PT400', 'not a name for an api', 'A name is 1 to 54 letters, digits, hyphens and underscores (ASCII).')
         WHEN chosen = 'public' THEN
             ingest.refuse('PT400', 'public is not a name for an api', 'PostgREST serves all that is in a schema: choose one that holds nothing else.')
-        WHEN jsonb_typeof(given) <> 'object' OR given - ARRAY['base', 'location'] <> '{}'
+        WHEN COALESCE(given ->> 'style', 'rpc') NOT IN ('rpc', 'rest') THEN
+            ingest.refuse('PT400', 'style is neither rpc nor rest', 'rpc is a function for each verb, rest plain paths behind a proxy.')
+        WHEN is_rest AND (given - ARRAY['style', 'source', 'path', 'base'] <> '{}'
+             OR jsonb_typeof(given -> 'source') IS DISTINCT FROM 'string'
+             OR path !~ '^(/[A-Za-z0-9._-]+)*$' OR path ~ '/[.]' OR base !~ '^(https?://[!-~]+)?$') THEN
+            ingest.refuse('PT400', 'options are not those of a REST door',
+                  'The options are {"style": "rest", "source": "fhir", "path": "/fhir", "base": "https://api.example.org/fhir"}; path and base can be left out.')
+        WHEN is_rest AND format IS NULL THEN
+            ingest.refuse('PT404', ingest.no_such('source', given ->> 'source'), 'ingest.source_create makes one.')
+        WHEN NOT is_rest AND (jsonb_typeof(given) <> 'object' OR given - ARRAY['style', 'base', 'location'] <> '{}'
              OR COALESCE(jsonb_typeof(given -> 'base'), 'string') <> 'string'
              OR COALESCE(jsonb_typeof(given -> 'location'), 'string') <> 'string'
-             OR base || resource ~ '[^!-~]' THEN
+             OR base || resource ~ '[^!-~]') THEN
             ingest.refuse('PT400', 'options are not those of an api',
                   'The options are {"base": "https://api.example.org", "location": "https://api.example.org/{profile}/{id}"}, each a URL.')
+        WHEN NOT is_rest AND regexp_replace(resource, '{(source|profile|id|version)}', '', 'g') ~ '[{}]' THEN
+            ingest.refuse('PT400', 'the location has a place that nothing fills',
+                  'Its places are {source}, {profile}, {id} and {version}.')
         WHEN is_source THEN
             ingest.refuse('PT409', 'the schema is a source', 'Choose another name: its tables are served as they are.')
         WHEN owner IS NOT NULL AND NOT pg_has_role(owner, 'USAGE') THEN
@@ -216,13 +246,20 @@ BEGIN
         EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
                        E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.');
     END IF;
-    FOR made IN SELECT * FROM ingest.api_functions() LOOP
+    -- Called again, it may be of another style.
+    FOR made IN SELECT * FROM ingest.api_made(chosen) AS m WHERE m.ours AND (m.name ~ '^rest_') <> is_rest LOOP
+        EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);
+    END LOOP;
+    door := jsonb_strip_nulls(jsonb_build_object('source', given ->> 'source', 'format', format, 'path', path,
+                                                 'base', NULLIF(rtrim(base, '/'), '')));
+    FOR made IN SELECT * FROM ingest.api_functions() AS f WHERE (f.name ~ '^rest_') = is_rest LOOP
         -- What is not of this schema is qualified in the bodies, and no search path is set: the
         -- triggers of a user's table see that of the caller.
         EXECUTE format('CREATE OR REPLACE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql %s AS %L',
             chosen, made.name, made.parameters, made.returns, made.volatility,
             format(E'\nBEGIN\n    %s\nEND\n',
-                   replace(replace(made.body, '@resource@', quote_literal(resource)), '@link@', quote_literal(link))));
+                   replace(replace(replace(made.body, '@resource@', quote_literal(resource)), '@link@', quote_literal(link)),
+                           '@door@', COALESCE(quote_literal(door), ''))));
         EXECUTE format('ALTER FUNCTION %I.%I(%s) DEPENDS ON EXTENSION ingest_ext', chosen, made.name, made.types);
         EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', chosen, made.name, made.types,
                        made.title || E'\n\n' || made.description);
@@ -230,7 +267,7 @@ BEGIN
     PERFORM pg_notify('pgrst', 'reload schema');
 END
 $$;
-COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile} and {id}}. Errors: PT400, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
+COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile}, {id} and {version}}. With {"style": "rest", "source": "fhir", "path"?: "/fhir", "base"?} it creates a door for plain REST paths instead, which ingest.api_proxy writes the proxy for. Errors: PT400, PT404 no such source, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
 
 CREATE FUNCTION ingest.api_drop(schema text DEFAULT 'ingest_api') RETURNS void
     LANGUAGE plpgsql VOLATILE

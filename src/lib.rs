@@ -49,6 +49,7 @@ pgrx::extension_sql_file!(
     name = "postgrest",
     requires = ["roles"]
 );
+pgrx::extension_sql_file!("../sql/rest.sql", name = "rest", requires = ["postgrest"]);
 
 pg::sql_function! {
     catalog_changed => gate::catalog::catalog_changed;

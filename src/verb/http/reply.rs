@@ -36,10 +36,12 @@ pub fn written(call: &mut Call<'_>) -> Result<Answer> {
         && outcome != Outcome::Deleted
     {
         let (source, profile) = (call.text(2)?, call.text(3)?);
+        let version = version.to_string();
         let names = [
             ("{source}", source.unwrap_or_default()),
             ("{profile}", profile.unwrap_or_default()),
             ("{id}", id),
+            ("{version}", &version),
         ];
         reply.header("Location", &fill(location, names))?;
     }
@@ -100,7 +102,7 @@ fn member<'a>(object: Value<'a>, key: &[u8]) -> Result<Option<Value<'a>>> {
 }
 
 /// A template with its places filled in.
-fn fill(template: &str, names: [(&str, &str); 3]) -> String {
+fn fill(template: &str, names: [(&str, &str); 4]) -> String {
     let mut filled = String::with_capacity(template.len() + 64);
     let mut rest = template;
     while let Some(place) = rest.find('{') {
