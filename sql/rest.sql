@@ -113,7 +113,7 @@ CREATE FUNCTION ingest.proxy_outcome(code text, diagnostics text) RETURNS text
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format('{"resourceType": "OperationOutcome", "text": {"status": "generated", "div": '
-        '"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>%2$s</p></div>"}, '
+        '"<div xmlns=\\"http://www.w3.org/1999/xhtml\\"><p>%2$s</p></div>"}, '
         '"issue": [{"severity": "error", "code": "%1$s", "diagnostics": "%2$s"}]}', code, diagnostics)
 $$;
 COMMENT ON FUNCTION ingest.proxy_outcome(text, text) IS 'Internal. An OperationOutcome of the proxy itself';
@@ -137,14 +137,18 @@ map $ingest_function $ingest_method {
     rest_read GET;
     default   POST;
 }
+# Headers go to PostgreSQL as JSON, which is Unicode.
+map "$request_uri $http_host $http_accept $http_content_type $http_prefer $http_authorization $http_if_match $http_if_none_match $http_if_modified_since $http_if_unmodified_since $http_if_none_exist" $ingest_is_foreign {
+    "~[^ -~]" 1;
+    default   0;
+}
 server {
     listen @listen@;
     server_tokens off;
     default_type application/fhir+json;
     client_max_body_size @largest@;
     large_client_header_buffers 4 32k;
-    # Headers go to PostgreSQL as JSON, which is Unicode.
-    if ("$request_uri $http_host $http_accept $http_content_type $http_prefer $http_if_match $http_if_none_match $http_if_none_exist" ~ "[^ -~]") {
+    if ($ingest_is_foreign) {
         return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'a header or the path holds what is not ASCII; percent-encode it') || $nginx$';
     }
 @locations@
@@ -156,7 +160,7 @@ server {
         proxy_pass_request_headers off;
 @headers@
         proxy_hide_header Content-Range;
-        proxy_hide_header Content-Location;
+        proxy_hide_header Content-Profile;
         proxy_redirect off;
         proxy_intercept_errors on;
         error_page 401 @unauthorized;

@@ -30,6 +30,12 @@ pub fn of_failure(request: &Request<'_>, failure: Failure) -> Result<Response> {
         None => json!({"resourceType": "OperationOutcome", "issue": [
             {"severity": "error", "code": code(status), "diagnostics": failure.message}]}),
     };
+    if let Some(Json::Array(issues)) = outcome.get_mut("issue") {
+        // What does not refuse is for $validate to tell.
+        if issues.iter().any(refuses) {
+            issues.retain(refuses);
+        }
+    }
     // Issues of a document say themselves what is expected; a hint about SQL would say no more.
     if let (Some(hint), Some(Json::Array(issues))) = (failure.hint, outcome.get_mut("issue"))
         && let [Json::Object(issue)] = issues.as_mut_slice()
@@ -38,6 +44,10 @@ pub fn of_failure(request: &Request<'_>, failure: Failure) -> Result<Response> {
         issue.insert("details".into(), json!({"text": hint}));
     }
     Ok(respond(status, &failure.message, outcome))
+}
+
+fn refuses(issue: &Json) -> bool {
+    matches!(issue["severity"].as_str(), Some("error" | "fatal"))
 }
 
 /// A body that PostgreSQL does not read.
@@ -89,10 +99,7 @@ pub fn of_success(message: &str) -> Vec<u8> {
 pub fn asked(text: &str) -> Result<Response> {
     let outcome: Json = serde_json::from_str(text)
         .map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))?;
-    let refused = outcome["issue"].as_array().is_some_and(|issues| {
-        let mut issues = issues.iter();
-        issues.any(|issue| matches!(issue["severity"].as_str(), Some("error" | "fatal")))
-    });
+    let refused = outcome["issue"].as_array().is_some_and(|issues| issues.iter().any(refuses));
     let heading = match refused {
         true => "The resource is invalid.",
         false => "The resource is valid.",

@@ -21,7 +21,7 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
     request.headers.refuse_all()?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
-    let body = without_id(request, Value::read(&body)?)?;
+    let body = taken(request, &guarded, Value::read(&body)?, false)?;
     let body = Value::read(&body)?;
     let criteria = match (request.headers.if_none_exist(), query.criteria.as_str()) {
         (Some(_), given) if !given.is_empty() => {
@@ -41,21 +41,32 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
     answer(request, &guarded, &written, &query.answer)
 }
 
-/// FHIR: a server gives the id of what is created, whatever the body says.
-fn without_id(request: &Request<'_>, body: Value<'_>) -> Result<Vec<u8>> {
+/// A body, as the verbs take it. In FHIR the path says of which type it is, if the body does not;
+/// and who creates gives no id, whatever the body says.
+pub fn taken(
+    request: &Request<'_>,
+    guarded: &Guarded,
+    body: Value<'_>,
+    with_id: bool,
+) -> Result<Vec<u8>> {
     let Value::Object(object) = body else {
         return Err(bad("the body is not an object").hint("Send the resource as JSON."));
     };
-    if !request.door.fhir {
+    let has_type = object.get(b"resourceType")?.is_some();
+    let has_id = object.get(b"id")?.is_some();
+    if !request.door.fhir || (has_type && (with_id || !has_id)) {
         return Ok(jsonb::memory::copy(object.as_bytes())?);
     }
     let mut members = Vec::new();
-    jsonb::memory::reserve(&mut members, object.len())?;
+    jsonb::memory::reserve(&mut members, object.len() + 1)?;
     for member in object.iter() {
         let (key, value) = member?;
-        if key != b"id" {
+        if key != b"id" || with_id {
             members.push((key, Item::Copy(value)));
         }
+    }
+    if !has_type {
+        members.push((b"resourceType", Item::Text(guarded.name())));
     }
     write(&Item::Object(&members)).map_err(|_| too_large())
 }
@@ -92,6 +103,7 @@ pub fn update(request: &Request<'_>, name: &str, id: &str, query: &Query) -> Res
     no_criteria(query)?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
+    let body = taken(request, &guarded, Value::read(&body)?, true)?;
     let written = verb::upsert::run(&guarded, id, Value::read(&body)?, expected(request)?)?;
     answer(request, &guarded, &written, &query.answer)
 }
@@ -101,6 +113,7 @@ pub fn update_if(request: &Request<'_>, name: &str, query: Query) -> Result<Resp
     let criteria = criteria(&query)?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
+    let body = taken(request, &guarded, Value::read(&body)?, true)?;
     let body = Value::read(&body)?;
     let written = verb::upsert_if::run(&guarded, criteria, body, None, expected(request)?)?;
     answer(request, &guarded, &written, &query.answer)

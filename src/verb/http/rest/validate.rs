@@ -2,7 +2,7 @@
 
 use super::outcome;
 use super::request::Request;
-use super::resource::no_criteria;
+use super::resource::{no_criteria, taken};
 use super::response::Response;
 use crate::pg::{Error, Result, State};
 use crate::verb::{link, resource};
@@ -30,6 +30,8 @@ pub fn validate(
         }
         _ => body,
     };
+    let given = taken(request, &guarded, given, true)?;
+    let given = Value::read(&given)?;
     let mut issues = match kind {
         Kind::Link(_) => link::check(&guarded, given)?,
         Kind::Resource(_) => resource::validate::check(&guarded, given, &profiles)?.into_issues(),
