@@ -212,11 +212,14 @@ BEGIN
             ingest.refuse('PT400', 'public is not a name for an api', 'PostgREST serves all that is in a schema: choose one that holds nothing else.')
         WHEN COALESCE(given ->> 'style', 'rpc') NOT IN ('rpc', 'rest') THEN
             ingest.refuse('PT400', 'style is neither rpc nor rest', 'rpc is a function for each verb, rest plain paths behind a proxy.')
-        WHEN is_rest AND (given - ARRAY['style', 'source', 'path', 'base'] <> '{}'
+        WHEN is_rest AND (given - ARRAY['style', 'source', 'path', 'base', 'format'] <> '{}'
              OR jsonb_typeof(given -> 'source') IS DISTINCT FROM 'string'
-             OR path !~ '^(/[A-Za-z0-9._-]+)*$' OR path ~ '/[.]' OR base !~ '^(https?://[!-~]+)?$') THEN
+             OR path !~ '^(/[A-Za-z0-9._-]+)*$' OR path ~ '/[.]' OR base !~ '^(https?://[!-~]+)?$'
+             OR COALESCE(given ->> 'format', 'fhir') NOT IN ('fhir', 'aidbox')) THEN
             ingest.refuse('PT400', 'options are not those of a REST door',
                   'The options are {"style": "rest", "source": "fhir", "path": "/fhir", "base": "https://api.example.org/fhir"}; path and base can be left out.')
+        WHEN is_rest AND format <> 'fhir' AND given ? 'format' THEN
+            ingest.refuse('PT400', 'format is for sources of FHIR', 'Leave it out.')
         WHEN is_rest AND format IS NULL THEN
             ingest.refuse('PT404', ingest.no_such('source', given ->> 'source'), 'ingest.source_create makes one.')
         WHEN NOT is_rest AND (jsonb_typeof(given) <> 'object' OR given - ARRAY['style', 'base', 'location'] <> '{}'
@@ -251,7 +254,7 @@ BEGIN
         EXECUTE format('DROP FUNCTION %I.%I(%s)', chosen, made.name, made.types);
     END LOOP;
     door := jsonb_strip_nulls(jsonb_build_object('source', given ->> 'source', 'format', format, 'path', path,
-                                                 'base', NULLIF(rtrim(base, '/'), '')));
+                                                 'base', NULLIF(rtrim(base, '/'), ''), 'ways', given ->> 'format'));
     FOR made IN SELECT * FROM ingest.api_functions() AS f WHERE (f.name ~ '^rest_') = is_rest LOOP
         -- What is not of this schema is qualified in the bodies, and no search path is set: the
         -- triggers of a user's table see that of the caller.
@@ -267,7 +270,7 @@ BEGIN
     PERFORM pg_notify('pgrst', 'reload schema');
 END
 $$;
-COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile}, {id} and {version}}. With {"style": "rest", "source": "fhir", "path"?: "/fhir", "base"?} it creates a door for plain REST paths instead, which ingest.api_proxy writes the proxy for. Errors: PT400, PT404 no such source, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
+COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile}, {id} and {version}}. With {"style": "rest", "source": "fhir", "path"?: "/fhir", "base"?, "format"?: "fhir" or "aidbox"} it creates a door for plain REST paths instead, which ingest.api_proxy writes the proxy for. Errors: PT400, PT404 no such source, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
 
 CREATE FUNCTION ingest.api_drop(schema text DEFAULT 'ingest_api') RETURNS void
     LANGUAGE plpgsql VOLATILE

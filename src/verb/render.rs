@@ -18,6 +18,8 @@ pub struct Written {
     pub version: i32,
     /// The instant of that version.
     pub updated_at: Instant,
+    /// The instant of the first one; none after a delete.
+    pub created_at: Option<Instant>,
     /// As it is stored now; none after a delete.
     pub resource: Option<Vec<u8>>,
 }
@@ -29,6 +31,7 @@ impl Written {
         let Stored {
             id,
             version,
+            created_at,
             updated_at,
             ..
         } = stored;
@@ -37,6 +40,7 @@ impl Written {
             id,
             version,
             updated_at,
+            created_at: Some(created_at),
             resource,
         })
     }
@@ -52,6 +56,7 @@ impl Written {
             id,
             version,
             updated_at,
+            created_at: None,
             resource: None,
         }
     }

@@ -5,6 +5,7 @@
 //! * [`database`]: a fresh database per test, copied from one that has the extension
 //! * [`refusal`]: what an expected error says, down to the issues in its detail
 //! * [`psql`]: the real psql
+//! * [`http`]: requests, and what is answered
 //! * [`postgrest`]: a real PostgREST in front of a database
 //! * [`proxy`]: a real nginx in front of that
 //! * [`token`]: who a request to it is from
@@ -15,6 +16,7 @@
 
 pub mod cluster;
 pub mod database;
+pub mod http;
 pub mod markdown;
 pub mod postgrest;
 pub mod proxy;
@@ -24,6 +26,7 @@ pub mod server;
 pub mod token;
 
 pub use database::Database;
+pub use http::{Answer, Http};
 pub use postgrest::PostgRest;
 pub use proxy::Proxy;
 pub use refusal::expect_sqlstate;

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use ureq::Agent;
-use ureq::http::{HeaderMap, Method, Request};
 
 use crate::Database;
+pub use crate::http::Answer;
+use crate::http::Http;
 use crate::server::{setting, url};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,27 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running PostgREST, ended with this value. It reads the schema once, when it starts.
 pub struct PostgRest {
     process: Child,
-    address: String,
+    http: Http,
     log: PathBuf,
-    agent: Agent,
-}
-
-/// What PostgREST answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body; null if there is none.
-    pub body: Value,
-}
-
-impl Answer {
-    /// A header, as text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
 }
 
 impl PostgRest {
@@ -71,17 +52,10 @@ impl PostgRest {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start PostgREST: {error}"));
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .build()
-            .new_agent();
-        let address = format!("http://127.0.0.1:{port}");
         let mut started = Self {
             process,
-            address,
+            http: Http::to(format!("http://127.0.0.1:{port}")),
             log,
-            agent,
         };
         started.wait_until_ready(&format!("http://127.0.0.1:{admin_port}/ready"));
         started
@@ -89,7 +63,7 @@ impl PostgRest {
 
     /// Where it listens.
     pub fn address(&self) -> &str {
-        &self.address
+        self.http.address()
     }
 
     /// Reads.
@@ -110,33 +84,7 @@ impl PostgRest {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).unwrap())
-            .uri(format!("{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = match body {
-            None => self.agent.run(request.body(()).unwrap()),
-            Some(body) => self.agent.run(
-                request
-                    .header("Content-Type", "application/json")
-                    .body(body.to_string())
-                    .unwrap(),
-            ),
-        };
-        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let text = answer.body_mut().read_to_string().unwrap();
-        let body = match text.is_empty() {
-            true => Value::Null,
-            false => serde_json::from_str(&text)
-                .unwrap_or_else(|error| panic!("{method} {path}: no JSON ({error}): {text}")),
-        };
-        Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body,
-        }
+        self.http.send(method, path, headers, body)
     }
 
     /// What it logged.
@@ -147,12 +95,7 @@ impl PostgRest {
     fn wait_until_ready(&mut self, ready: &str) {
         let began = Instant::now();
         loop {
-            if self
-                .agent
-                .get(ready)
-                .call()
-                .is_ok_and(|answer| answer.status() == 200)
-            {
+            if self.http.is_ready(ready) {
                 return;
             }
             let ended = self.process.try_wait().unwrap();

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::postgrest::free_port;
+use postgres::Client;
+
+use crate::postgrest::{PostgRest, free_port};
 use crate::server::setting;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +21,16 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it with a `server` block, which listens on port 8080 as it is written.
+    /// Starts it with what `ingest.api_proxy` writes for the doors of these schemas.
+    pub fn of_doors(client: &mut Client, schemas: &[&str], rest: &PostgRest) -> Self {
+        let address = rest.address().strip_prefix("http://").unwrap();
+        let options = serde_json::json!({"postgrest": address});
+        let sql = "SELECT ingest.api_proxy($1, $2)";
+        let row = client.query_one(sql, &[&schemas, &options]).unwrap();
+        Self::start(row.get(0))
+    }
+
+    /// Starts it with what belongs into the `http` block; it listens on port 8080 as it is written.
     pub fn start(server: &str) -> Self {
         let port = free_port();
         let home = PathBuf::from(setting("INGEST_SCRATCH")).join(format!("nginx-{port}"));

@@ -2,7 +2,7 @@
 //! of a comparison.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::envelope::Created;
+use ingest_engine::envelope::{Created, moved};
 use ingest_engine::envelope::fhir::{Envelope, id, id_is_valid, is_same, write};
 use jsonb::{Object, Value, from_text, to_text};
 
@@ -156,6 +156,43 @@ fn instant_of_creation_is_the_servers_where_it_is_said() {
     ] {
         assert!(!same_with(&stored, given, Created::Extension), "{given}");
     }
+}
+
+/// What is said of the creation moves from one place to another, and nothing else changes.
+#[test]
+fn instant_of_creation_moves_between_its_places() {
+    let at = Some("2025-01-01T00:00:00Z");
+    let text = |from: &str, places: (Created, Created), at: Option<&str>| {
+        let bytes = from_text(from).unwrap();
+        let moved = moved(object(&bytes), places.0, places.1, at).unwrap();
+        to_text(Value::read(&moved).unwrap()).unwrap()
+    };
+    let keyed = |text: &str| {
+        let bytes = from_text(text).unwrap();
+        to_text(Value::read(&bytes).unwrap()).unwrap()
+    };
+    let member = r#"{"a": 1.50, "meta": {"source": "s", "createdAt": "2025-01-01T00:00:00Z"}}"#;
+    let extension = r#"{"a": 1.50, "meta": {"source": "s", "extension":
+        [{"url": "ex:createdAt", "valueInstant": "2025-01-01T00:00:00Z"}]}}"#;
+    let nowhere = r#"{"a": 1.50, "meta": {"source": "s"}}"#;
+    let all = [
+        (Created::Member, member),
+        (Created::Extension, extension),
+        (Created::Nowhere, nowhere),
+    ];
+    for (from, given) in all {
+        for (to, expected) in all {
+            assert_eq!(text(given, (from, to), at), keyed(expected), "{from:?} {to:?}");
+        }
+        assert_eq!(text(given, (from, Created::Nowhere), None), keyed(nowhere));
+    }
+    let others = r#"{"meta": {"extension": [{"url": "urn:x"}, {"url": "ex:createdAt"}]}}"#;
+    let kept = r#"{"meta": {"extension": [{"url": "urn:x"}]}}"#;
+    let places = (Created::Extension, Created::Nowhere);
+    assert_eq!(text(others, places, None), keyed(kept));
+    let alone = r#"{"meta": {"createdAt": "x"}}"#;
+    assert_eq!(text(alone, (Created::Member, Created::Nowhere), None), "{}");
+    assert_eq!(text(r#"{"meta": 1}"#, (Created::Member, Created::Nowhere), None), r#"{"meta": 1}"#);
 }
 
 /// An id of FHIR has no underscore, and a resource that has no string for an id has none.

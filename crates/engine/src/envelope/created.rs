@@ -4,7 +4,7 @@
 
 use super::fhir::is_copy;
 use crate::description::{Description, Kind, Property};
-use jsonb::{Item, Malformed, Member, Object, Value, memory, write};
+use jsonb::{Item, Malformed, Member, Object, Unwritable, Value, memory, write};
 
 /// Where a resource says when it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +53,56 @@ impl Created {
         });
         Ok(())
     }
+}
+
+/// A resource that says it in another place: a copy without what is said in `from`, and with what
+/// `to` says, if the instant is known. A meta that holds nothing then is left out.
+pub fn moved(
+    resource: Object<'_>,
+    from: Created,
+    to: Created,
+    created_at: Option<&str>,
+) -> Result<Vec<u8>, Unwritable> {
+    let given = match resource.get(b"meta")? {
+        Some(Value::Object(given)) => Some(given),
+        Some(_) => return write(&Item::Copy(Value::Object(resource))),
+        None => None,
+    };
+    let mut meta = Vec::new();
+    memory::reserve(&mut meta, given.map_or(0, |given| given.len()) + 1)?;
+    for member in given.iter().flat_map(|given| given.iter()) {
+        let (key, value) = member?;
+        let is_said = from == Created::Member && key == MEMBER;
+        if !is_said && (key != EXTENSION || from != Created::Extension && to != Created::Extension) {
+            meta.push((key, Item::Copy(value)));
+        }
+    }
+    let own = extension(created_at.unwrap_or_default());
+    if from == Created::Extension || to == Created::Extension {
+        let mut all = others(given)?;
+        if let (Created::Extension, Some(_)) = (to, created_at) {
+            memory::reserve(&mut all, 1)?;
+            all.push(Item::Object(&own));
+        }
+        if !all.is_empty() {
+            meta.push((EXTENSION, Item::Items(all)));
+        }
+    }
+    if let (Created::Member, Some(created_at)) = (to, created_at) {
+        meta.push((MEMBER, Item::Text(created_at)));
+    }
+    let mut members = Vec::new();
+    memory::reserve(&mut members, resource.len() + 1)?;
+    for member in resource.iter() {
+        let (key, value) = member?;
+        if key != b"meta" {
+            members.push((key, Item::Copy(value)));
+        }
+    }
+    if !meta.is_empty() {
+        members.push((b"meta", Item::Object(&meta)));
+    }
+    write(&Item::Object(&members))
 }
 
 /// The extension that says it.

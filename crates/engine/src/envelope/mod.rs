@@ -3,4 +3,4 @@
 mod created;
 pub mod fhir;
 
-pub use created::Created;
+pub use created::{Created, moved};

@@ -1,9 +1,11 @@
 //! Which source a door leads to, and where it is: what `api_create` has written into its functions.
 
 use crate::pg::{Error, Result, State};
+use ingest_engine::envelope::Created;
 use jsonb::Value;
 
-/// `{"source": "fhir", "format": "fhir", "path": "/fhir", "base"?: "https://api.example.org/fhir"}`
+/// `{"source": "fhir", "format": "fhir", "path": "/fhir", "base"?: "https://api.example.org/fhir",
+/// "ways"?: "aidbox"}`
 #[derive(Debug, Clone, Copy)]
 pub struct Door<'a> {
     /// The source.
@@ -14,6 +16,27 @@ pub struct Door<'a> {
     pub path: &'a str,
     /// What its addresses begin with; without it, where the request was sent to, and the path.
     pub base: Option<&'a str>,
+    /// Whose ways it has, where they are not those that the source says.
+    pub ways: Option<Ways>,
+}
+
+/// Where a resource says when it was created, and whose id it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ways {
+    /// In an extension of meta; an id that the server makes.
+    Fhir,
+    /// In `meta.createdAt`; the id of the body.
+    Aidbox,
+}
+
+impl Ways {
+    /// Where the creation is said.
+    pub fn created(self) -> Created {
+        match self {
+            Self::Fhir => Created::Extension,
+            Self::Aidbox => Created::Member,
+        }
+    }
 }
 
 impl<'a> Door<'a> {
@@ -37,6 +60,11 @@ impl<'a> Door<'a> {
             fhir: member(b"format")? == Some("fhir"),
             path: member(b"path")?.unwrap_or_default(),
             base: member(b"base")?,
+            ways: match member(b"ways")? {
+                Some("fhir") => Some(Ways::Fhir),
+                Some("aidbox") => Some(Ways::Aidbox),
+                _ => None,
+            },
         })
     }
 }

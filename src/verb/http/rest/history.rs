@@ -2,9 +2,9 @@
 //! history, or of a native source `{"versions": [...], "next"?}`.
 
 use super::request::Request;
-use super::resource::shown;
 use super::response::Response;
 use super::search::written;
+use super::view::shown;
 use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
 use crate::store::{Guarded, refusal};

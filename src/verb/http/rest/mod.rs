@@ -10,6 +10,7 @@
 //! * [`request`]: the request, read
 //! * [`response`]: the answer, sent
 //! * [`outcome`]: OperationOutcomes
+//! * [`view`]: how a resource looks in an answer
 //! * [`resource`], [`link`], [`search`], [`history`], [`validate`], [`metadata`]: what is done
 
 mod door;
@@ -22,6 +23,7 @@ mod resource;
 mod response;
 mod search;
 mod validate;
+mod view;
 
 use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, State, attempt, jsonb_of_text};

@@ -3,13 +3,16 @@
 use super::outcome;
 use super::request::Request;
 use super::response::Response;
+use super::view::{shown, view};
+use super::door::Ways;
 use crate::pg::{Error, Result, Session, State, unix_time};
-use crate::store::row::Stored;
+use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
 use crate::verb::http::request::Expected;
-use crate::verb::render::{self, Written};
+use crate::verb::render::Written;
 use crate::verb::resource as verb;
 use crate::verb::row::{delete_row, find_row, key_of};
+use ingest_engine::envelope::{Created, moved};
 use jsonb::{Item, Value, write};
 use ::rest::media::Body;
 use ::rest::preference::Return;
@@ -42,7 +45,7 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
 }
 
 /// A body, as the verbs take it. In FHIR the path says of which type it is, if the body does not;
-/// and who creates gives no id, whatever the body says.
+/// and who creates gives no id, whatever the body says, unless the source or the door takes it.
 pub fn taken(
     request: &Request<'_>,
     guarded: &Guarded,
@@ -52,23 +55,32 @@ pub fn taken(
     let Value::Object(object) = body else {
         return Err(bad("the body is not an object").hint("Send the resource as JSON."));
     };
-    let has_type = object.get(b"resourceType")?.is_some();
-    let has_id = object.get(b"id")?.is_some();
-    if !request.door.fhir || (has_type && (with_id || !has_id)) {
+    if !request.door.fhir {
         return Ok(jsonb::memory::copy(object.as_bytes())?);
     }
+    let takes_id = match request.door.ways {
+        Some(ways) => ways == Ways::Aidbox,
+        None => guarded.options.create_id == CreateId::Body,
+    };
     let mut members = Vec::new();
     jsonb::memory::reserve(&mut members, object.len() + 1)?;
     for member in object.iter() {
         let (key, value) = member?;
-        if key != b"id" || with_id {
+        if key != b"id" || with_id || takes_id {
             members.push((key, Item::Copy(value)));
         }
     }
-    if !has_type {
+    if object.get(b"resourceType")?.is_none() {
         members.push((b"resourceType", Item::Text(guarded.name())));
     }
-    write(&Item::Object(&members)).map_err(|_| too_large())
+    let body = write(&Item::Object(&members)).map_err(|_| too_large())?;
+    // What the door says of the creation is the server's, too.
+    match (request.door.ways.map(Ways::created), Value::read(&body)?) {
+        (Some(said), Value::Object(object)) if said != guarded.options.created => {
+            moved(object, said, Created::Nowhere, None).map_err(|_| too_large())
+        }
+        _ => Ok(body),
+    }
 }
 
 /// `GET [type]/[id]`, and of a version `GET [type]/[id]/_history/[vid]`
@@ -265,24 +277,11 @@ pub fn answer(
             Ok(response.body(outcome::of_success(&message)))
         }
         (Return::Representation, Some(resource)) => {
-            Ok(response.body(search_view(request, resource, answer)?))
+            let resource = (resource.as_slice(), written.created_at);
+            Ok(response.body(view(request, guarded, resource, answer)?))
         }
         _ => Ok(response),
     }
-}
-
-/// A resource as it is answered: with those elements that are asked for.
-pub fn shown(
-    request: &Request<'_>,
-    guarded: &Guarded,
-    stored: &Stored,
-    answer: &Answer,
-) -> Result<Vec<u8>> {
-    search_view(request, &render::stored(guarded, stored)?, answer)
-}
-
-fn search_view(request: &Request<'_>, resource: &[u8], answer: &Answer) -> Result<Vec<u8>> {
-    super::search::view(request, Value::read(resource)?, answer)
 }
 
 fn bad(message: &str) -> Error {
