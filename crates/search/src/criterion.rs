@@ -93,6 +93,9 @@ impl Criterion {
             });
             return Ok(criterion);
         }
+        if value.contains('\0') {
+            return Err(criterion.expected("no U+0000, which no resource holds"));
+        }
         let values = split(value, b',');
         if values.len() > MOST_VALUES {
             return Err(criterion.expected("at most 1000 values"));

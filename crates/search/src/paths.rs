@@ -225,7 +225,9 @@ impl<'a> Reader<'a> {
                 _ => *first,
             });
         }
-        String::from_utf8(bytes).ok().map(String::into_boxed_str)
+        let value = String::from_utf8(bytes).ok()?;
+        // No text of PostgreSQL holds it.
+        (!value.contains('\0')).then(|| value.into_boxed_str())
     }
 
     fn skip(&mut self, what: char) -> bool {
