@@ -3,7 +3,7 @@
 use super::catch::guard;
 use super::error::{Error, Result, State};
 use super::{ffi, varlena};
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_char, c_int};
 use ingest_engine::limits::Limits;
 use pgrx::pg_sys;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -108,28 +108,18 @@ pub(super) fn own_path() -> Result<Level> {
 /// Sets a setting that anybody may set, until the innermost level of settings ends.
 fn set_for_level(name: &'static CStr, value: &'static CStr) -> Result<()> {
     let (name, value) = (name.as_ptr(), value.as_ptr());
-    // SAFETY: what a function with `SET name = value` does; the closure holds only the call.
-    unsafe {
-        guard(|| {
-            ffi::set_config_option(
-                name,
-                value,
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            )
-        })
-    }
-    .map(drop)
+    set(name, value, pg_sys::GucAction::GUC_ACTION_SAVE)
 }
 
 /// Sets a setting that anybody may set, until the transaction ends.
 pub fn set_local(name: &CStr, value: &str) -> Result<()> {
-    let (name, value) = (name.as_ptr(), varlena::c_string(Some(value))?);
-    // SAFETY: what `set_config(name, value, true)` calls; both are C strings.
+    let value = varlena::c_string(Some(value))?;
+    set(name.as_ptr(), value, pg_sys::GucAction::GUC_ACTION_LOCAL)
+}
+
+fn set(name: *const c_char, value: *const c_char, action: pg_sys::GucAction::Type) -> Result<()> {
+    // SAFETY: what a function with `SET name = value`, or `set_config`, does; both are C strings of
+    // the callers above, and the closure holds only the call.
     unsafe {
         guard(|| {
             ffi::set_config_option(
@@ -137,7 +127,7 @@ pub fn set_local(name: &CStr, value: &str) -> Result<()> {
                 value,
                 pg_sys::GucContext::PGC_USERSET,
                 pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                action,
                 true,
                 0,
                 false,

@@ -380,12 +380,7 @@ impl Session {
         // SAFETY: the closure owns nothing; the arrays are longer than the argument list.
         let code = opened::statement(|| unsafe {
             guard(|| {
-                for (place, argument) in arguments.iter().enumerate() {
-                    match argument.datum() {
-                        Some(datum) => values[place] = datum,
-                        None => nulls[place] = b'n' as c_char,
-                    }
-                }
+                bind(arguments, values, nulls);
                 let (values, nulls) = (values.as_mut_ptr(), nulls.as_ptr());
                 match reading {
                     Reading::Caller => ffi::SPI_execute_plan(plan, values, nulls, true, limit),
@@ -439,5 +434,24 @@ impl Session {
             return Err(Error::Bug(format!("SPI answered {code}").into()));
         }
         Ok(())
+    }
+}
+
+/// Puts arguments where SPI takes them from.
+///
+/// # Safety
+///
+/// As [`Arg::datum`], which allocates, and may raise an ERROR.
+pub(super) unsafe fn bind(
+    arguments: &[Arg<'_>],
+    values: &mut [Datum; Statement::MOST],
+    nulls: &mut [c_char; Statement::MOST],
+) {
+    for (place, argument) in arguments.iter().enumerate() {
+        // SAFETY: the caller's.
+        match unsafe { argument.datum() } {
+            Some(datum) => values[place] = datum,
+            None => nulls[place] = b'n' as c_char,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::catch::guard;
 use super::error::{Error, Result};
 use super::rows::{Row, Rows};
-use super::spi::{Arg, Reading, Session, Statement};
+use super::spi::{Arg, Reading, Session, Statement, bind};
 use super::{check_for_interrupts, ffi, opened};
 use core::ffi::{c_char, c_long};
 use pgrx::pg_sys::{self, Datum, MemoryContext};
@@ -29,12 +29,7 @@ impl Session {
         // SAFETY: the closure owns nothing; the arrays are longer than the argument list.
         let portal = opened::statement(|| unsafe {
             guard(|| {
-                for (place, argument) in arguments.iter().enumerate() {
-                    match argument.datum() {
-                        Some(datum) => values[place] = datum,
-                        None => nulls[place] = b'n' as c_char,
-                    }
-                }
+                bind(arguments, values, nulls);
                 let (values, nulls) = (values.as_mut_ptr(), nulls.as_ptr());
                 ffi::SPI_cursor_open(core::ptr::null(), pointer, values, nulls, true)
             })
