@@ -97,7 +97,13 @@ impl Signature {
         }
     }
 
-    /// The same, of a row.
+    /// Whether an argument was declared with this type.
+    pub fn is_of(&self, place: usize, of: Oid) -> bool {
+        let declared = self.arguments.get(place);
+        declared.is_some_and(|declared| declared.of == of)
+    }
+
+    /// As [`Signature::check`], of a row.
     pub fn check_row(&self, place: usize) -> Result<bool> {
         match self.arguments.get(place) {
             Some(declared) if declared.is_row => Ok(true),

@@ -5,14 +5,14 @@ use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
 use crate::store::Guarded;
 use crate::store::row::Stored;
 use crate::store::sort::{self, Sort};
-use crate::verb::criteria::Criteria;
+use crate::verb::criteria::{Criteria, Given};
 use crate::verb::render;
 use jsonb::Value;
 
 /// The resources that meet all criteria, by id or in an order that is asked for; `{}` is all of them.
 pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = Criteria::read(&guarded, call.need_jsonb(2, "criteria")?)?;
+    let criteria = Criteria::of(&guarded, &Given::of(call, 2)?)?;
     let count = call.int4(3)?.unwrap_or(100);
     if !(0..=10_000).contains(&count) {
         return Err(
