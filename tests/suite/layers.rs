@@ -82,7 +82,7 @@ fn acting_as_another_role_is_in_one_function() {
 #[test]
 fn crates_without_postgres_depend_on_nothing_of_it() {
     refuse(&rust_under(&["crates"]), &[], r"pgrx|pg_sys|postgres::");
-    for name in ["jsonb", "text", "fhirpath", "engine"] {
+    for name in ["jsonb", "text", "fhirpath", "search", "engine"] {
         let manifest = root().join("crates").join(name).join("Cargo.toml");
         let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
         for (table, dependencies) in manifest {

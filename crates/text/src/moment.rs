@@ -75,6 +75,17 @@ fn beyond(fraction: &[u8]) -> &[u8] {
 }
 
 impl Moment<'_> {
+    /// Whether it is counted in UTC.
+    pub fn is_zoned(&self) -> bool {
+        self.zoned
+    }
+
+    /// Its first and its last second, counted from 0001-01-01T00:00:00, and the nanoseconds behind
+    /// the first.
+    pub fn seconds(&self) -> (i64, u32, i64) {
+        (self.from.0, self.from.1, self.to.0)
+    }
+
     /// How two moments lie to each other; `None` where they overlap. A date is that day in any
     /// zone where it meets an instant.
     pub fn compare(&self, other: &Moment<'_>) -> Option<Ordering> {
@@ -187,6 +198,14 @@ pub fn partial_datetime(text: &[u8]) -> Option<Moment<'_>> {
     Some(moment)
 }
 
+/// A datetime without its zone: its own clock.
+pub fn without_zone(text: &[u8]) -> &[u8] {
+    match text.iter().position(|byte| *byte == b'T') {
+        Some(at) => zone(&text[at..]).map_or(text, |(clock, _)| &text[..at + clock.len()]),
+        None => text,
+    }
+}
+
 /// What a time of FHIRPath means: `14`, `14:34`, or with seconds.
 pub fn partial_time(text: &[u8]) -> Option<Moment<'_>> {
     let (clock, width) = match *text {
@@ -226,7 +245,7 @@ pub fn first_instant(text: &[u8]) -> Option<(i64, u32)> {
 }
 
 /// From 0001-01-01, where moments are counted from, to 1970-01-01.
-const UNIX_DAYS: i64 = 719_162;
+pub const UNIX_DAYS: i64 = 719_162;
 
 /// Whole seconds from 1970-01-01T00:00:00Z to an instant; `None` if it is not one.
 pub fn unix_time(text: &[u8]) -> Option<i64> {

@@ -1,0 +1,81 @@
+//! URIs: FHIR R4, section 3.1.1.4.9.
+
+use super::string::ESCAPES;
+use super::{Expected, Test, text};
+use crate::escape::{escaped, plain};
+use jsonb::{Malformed, Value};
+
+/// A URI, as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted(pub(crate) String);
+
+impl Wanted {
+    pub(crate) fn read(raw: &str) -> Result<Self, Expected> {
+        // A canonical has a version behind a bar, which is no separator here.
+        let uri = match raw.contains('\\') {
+            true => plain(raw).ok_or(ESCAPES)?,
+            false => raw.to_owned(),
+        };
+        match uri.is_empty() {
+            true => Err("a URI"),
+            false => Ok(Self(uri)),
+        }
+    }
+
+    pub(crate) fn spelled(&self) -> String {
+        escaped(&self.0)
+    }
+
+    pub(crate) fn is_met(&self, value: Value<'_>, test: Test) -> Result<bool, Malformed> {
+        let Some(there) = text(value) else {
+            return Ok(false);
+        };
+        Ok(match test {
+            Test::Below => is_below(there, &self.0),
+            Test::Above => is_below(&self.0, there),
+            _ => is_same(&self.0, there),
+        })
+    }
+
+    /// It and all that is above it: the keys by which an index finds what is.
+    pub(crate) fn above(&self) -> Vec<String> {
+        let mut above = vec![self.0.clone()];
+        for (at, _) in self.0.match_indices('/') {
+            above.push(self.0.get(..at).unwrap_or_default().to_owned());
+            above.push(self.0.get(..=at).unwrap_or_default().to_owned());
+        }
+        above.retain(|uri| !uri.is_empty());
+        above.sort_unstable();
+        above.dedup();
+        above
+    }
+}
+
+/// Whether a URI is the one that is searched for; of a canonical without a version, whatever its
+/// version is.
+pub(crate) fn is_same(wanted: &str, there: &str) -> bool {
+    wanted == there
+        || there
+            .strip_prefix(wanted)
+            .is_some_and(|rest| rest.starts_with('|'))
+}
+
+/// Whether it is the other one, or goes on behind a slash.
+fn is_below(uri: &str, above: &str) -> bool {
+    match uri.strip_prefix(above) {
+        Some(rest) => rest.is_empty() || above.ends_with('/') || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+/// The keys of a URI in an index: it, and of a canonical it without its version.
+pub(crate) fn keys(
+    there: &str,
+    told: &mut dyn FnMut(&str) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    told(there)?;
+    match there.split_once('|') {
+        Some((url, _)) if !url.is_empty() => told(url),
+        _ => Ok(()),
+    }
+}
