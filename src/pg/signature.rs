@@ -135,6 +135,8 @@ fn name(of: Oid) -> &'static str {
         kind::JSONB => "jsonb",
         kind::INT4 => "integer",
         pg_sys::INT8OID => "bigint",
+        kind::TSTZMULTIRANGE => "tstzmultirange",
+        kind::NUMMULTIRANGE => "nummultirange",
         kind::BOOL => "boolean",
         kind::INSTANT => "timestamptz",
         pg_sys::TRIGGEROID => "trigger",

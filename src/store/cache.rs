@@ -12,7 +12,8 @@ use super::name::Name;
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::{definition, refusal};
+use super::parameters::{self, Parameters};
+use super::{definition, refusal, search_index};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
@@ -52,6 +53,8 @@ pub struct Guarded {
     restricting: OnceCell<Restricting>,
     /// What may hold such references to this one, with a table or without.
     referrers: OnceCell<Vec<String>>,
+    /// What it can be searched by, of FHIR.
+    parameters: OnceCell<Parameters>,
 }
 
 /// A resource, checked for a write.
@@ -295,6 +298,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         ends,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     }))
 }
 
@@ -498,6 +502,39 @@ impl Guarded {
         Ok(self.referrers.get_or_init(|| found))
     }
 
+    /// What it can be searched by, of FHIR.
+    pub fn parameters(&self) -> Result<&Parameters> {
+        if let Some(known) = self.parameters.get() {
+            return Ok(known);
+        }
+        let base = self.description.base.as_deref().unwrap_or_default();
+        let bases = [self.name(), base, "Resource"];
+        let rows =
+            Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
+        let planned = self.with_loading(|guarded| {
+            let schema = &guarded.source.schema;
+            Ok(match schema.focus(&guarded.profile)? {
+                Some(focus) => rows.plan(schema, focus, guarded.name()),
+                None => Err(broken_catalog()),
+            })
+        })??;
+        Ok(self.parameters.get_or_init(|| planned))
+    }
+
+    /// The indexes over its search parameters.
+    pub fn search_indexes(&self) -> Result<Vec<search_index::Index>> {
+        if self.form() != Form::Fhir {
+            return Ok(Vec::new());
+        }
+        let (source, name) = (self.source_name(), self.name());
+        let recorded =
+            Session::open(|session| search_index::recorded(session, source, name))?;
+        match recorded.is_empty() {
+            true => Ok(Vec::new()),
+            false => Ok(self.parameters()?.indexes()),
+        }
+    }
+
     /// The version of its definition.
     pub fn version(&self) -> i32 {
         self.description.version
@@ -658,6 +695,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         ends: current.ends.clone(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     })
 }
 
@@ -678,6 +716,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         ends: user.ends.clone(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     })
 }
 

@@ -1,11 +1,15 @@
 //! Criteria, as a call gives them: `{"address.city": "Toronto", "practiceNumber": [1, 2]}`, or
 //! `address.city=Toronto&practiceNumber=1,2`.
 
+pub mod controls;
+mod fhir;
 mod query;
 
 use crate::pg::{Answer, Call, Error, Result, State, lock_number};
 use crate::store::Guarded;
 use crate::store::criteria::{MOST, Search, too_many};
+use crate::store::table::Form;
+use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
 use ingest_engine::first_instant;
 use jsonb::{Object, Value, from_text};
@@ -43,6 +47,16 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// What JSON that was a text says: a string in it is a query.
+    fn inner(value: Value<'a>) -> Result<Self> {
+        match value {
+            Value::String(query) => {
+                Ok(Self::Query(std::str::from_utf8(query).map_err(|_| Error::Corrupt)?))
+            }
+            value => Ok(Self::Json(value)),
+        }
+    }
+
     fn text(text: &'a str) -> Result<Self> {
         match text.trim_start().starts_with(['{', '[', '"']) {
             false => Ok(Self::Query(text)),
@@ -58,51 +72,103 @@ impl<'a> Given<'a> {
 pub struct Criteria {
     /// As it is searched for.
     pub search: Search,
-    read: Vec<Criterion>,
+    read: Read,
+}
+
+/// What was read.
+enum Read {
+    Native(Vec<Criterion>),
+    Fhir(Vec<search::Criterion>),
 }
 
 impl Criteria {
-    /// Those that a call gives.
+    /// Those that a call gives, which says nothing beside them.
     pub fn of(guarded: &Guarded, given: &Given<'_>) -> Result<Self> {
-        match given {
-            Given::Json(value) => Self::read(guarded, *value),
-            Given::Parsed(bytes) => match Value::read(bytes)? {
-                Value::String(query) => {
-                    let query = std::str::from_utf8(query).map_err(|_| Error::Corrupt)?;
-                    Self::of_query(guarded, query)
-                }
-                value => Self::read(guarded, value),
-            },
-            Given::Query(query) => Self::of_query(guarded, query),
+        let (criteria, controls) = Self::with_controls(guarded, given)?;
+        controls.refuse()?;
+        Ok(criteria)
+    }
+
+    /// Those that a call gives, and what it says of the search and its answer: `_sort`, `_count`.
+    pub fn with_controls(guarded: &Guarded, given: &Given<'_>) -> Result<(Self, Controls)> {
+        let parsed = match given {
+            Given::Parsed(bytes) => Given::inner(Value::read(bytes)?)?,
+            Given::Json(value) => Given::Json(*value),
+            Given::Query(query) => Given::Query(query),
+        };
+        match (parsed, guarded.form()) {
+            (Given::Query(query), Form::Fhir) => Self::of_pairs(guarded, query::pairs(query)?),
+            (Given::Query(query), _) => {
+                let object = query::object(query)?;
+                Ok((Self::read(guarded, Value::read(&object)?)?, Controls::default()))
+            }
+            (Given::Json(value), Form::Fhir) => {
+                let pairs = fhir::pairs(guarded, bounded(value)?)?;
+                Self::of_pairs(guarded, pairs)
+            }
+            (Given::Json(value), _) => Ok((Self::read(guarded, value)?, Controls::default())),
+            (Given::Parsed(_), _) => Err(bad(NO_OBJECT)),
         }
+    }
+
+    fn of_pairs(guarded: &Guarded, pairs: Vec<(String, String)>) -> Result<(Self, Controls)> {
+        let mut controls = Controls::default();
+        let mut rest = Vec::new();
+        for (key, value) in pairs {
+            if !controls.take(&key, &value)? {
+                rest.push((key, value));
+            }
+        }
+        let parameters = guarded.parameters()?;
+        let read = fhir::read(guarded, parameters, &rest)?;
+        let criteria = Self {
+            search: Search::of_fhir(parameters, &read),
+            read: Read::Fhir(read),
+        };
+        Ok((criteria, controls))
     }
 
     /// Those of a query string.
     pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
-        Self::read(guarded, Value::read(&query::object(query)?)?)
+        Self::of(guarded, &Given::Query(query))
     }
 
     /// Reads criteria, and refuses those that no resource of the profile can meet.
     pub fn read(guarded: &Guarded, given: Value<'_>) -> Result<Self> {
-        let Value::Object(object) = given else {
-            return Err(bad("criteria are not an object"));
-        };
-        bounded(object)?;
+        if guarded.form() == Form::Fhir {
+            return Self::of(guarded, &Given::Json(given));
+        }
+        let object = bounded(given)?;
+        if criteria::count(object)? > MOST {
+            return Err(too_many());
+        }
         let read = guarded.criteria(object)?.map_err(|mistake| {
             Error::refuse(State::BadRequest, mistake.message).hint(mistake.hint)
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
-            read,
+            read: Read::Native(read),
         })
     }
 
     /// Refuses criteria that say nothing: for who would write by them.
     pub fn not_empty(self) -> Result<Self> {
-        if self.read.is_empty() {
-            return Err(bad("criteria are empty"));
+        let is_empty = match &self.read {
+            Read::Native(read) => read.is_empty(),
+            Read::Fhir(read) => read.is_empty(),
+        };
+        match is_empty {
+            true => Err(bad("criteria are empty")),
+            false => Ok(self),
         }
-        Ok(self)
+    }
+
+    /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
+    pub fn matches(&self, data: Value<'_>) -> Result<bool> {
+        match (&self.read, data) {
+            (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),
+            _ => Ok(false),
+        }
     }
 
     /// Whether they name a declared identity whose unique index is there and keeps writers apart.
@@ -115,7 +181,10 @@ impl Criteria {
 
     /// The number of the lock that callers with the same criteria have in common.
     pub fn lock_number(&self, guarded: &Guarded) -> Result<u64> {
-        let canonical = criteria::canonical(&self.read)?;
+        let canonical = match &self.read {
+            Read::Native(read) => criteria::canonical(read)?,
+            Read::Fhir(read) => search::canonical(read),
+        };
         Ok(lock_number(&format!(
             "{}\n{}\n{canonical}",
             guarded.source_name(),
@@ -127,19 +196,20 @@ impl Criteria {
 /// How large criteria may be, in bytes, as JSONB.
 const LARGEST: usize = 64 << 10;
 
-/// Refuses criteria that are more than a search takes, before anything is made of them.
-fn bounded(object: Object<'_>) -> Result<()> {
-    if object.as_bytes().len() > LARGEST {
-        return Err(
-            Error::refuse(State::TooLarge, "the criteria are larger than 64 kB")
-                .hint("Ask in plain SQL."),
-        );
-    }
-    match criteria::count(object)? > MOST {
-        true => Err(too_many()),
-        false => Ok(()),
+/// The object that criteria are, before anything is made of it.
+fn bounded(given: Value<'_>) -> Result<Object<'_>> {
+    match given {
+        Value::Object(object) if object.as_bytes().len() > LARGEST => Err(Error::refuse(
+            State::TooLarge,
+            "the criteria are larger than 64 kB",
+        )
+        .hint("Ask in plain SQL.")),
+        Value::Object(object) => Ok(object),
+        _ => Err(bad(NO_OBJECT)),
     }
 }
+
+const NO_OBJECT: &str = "criteria are not an object";
 
 fn bad(message: &str) -> Error {
     Error::refuse(State::BadRequest, message).hint(FORMS)

@@ -6,7 +6,7 @@ use jsonb::{Item, write};
 
 /// How long a query may be, in bytes, and how many keys it may have.
 const LONGEST_QUERY: usize = 8 << 10;
-const MOST_KEYS: usize = 64;
+pub const MOST_KEYS: usize = 64;
 
 /// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`;
 /// of a key that is there twice, both must hold, as in FHIR: `tag=x&tag=y` is `{"tag": [["x"], ["y"]]}`.
@@ -65,7 +65,7 @@ fn texts(values: &[String]) -> Item<'_> {
     Item::Items(values.iter().map(|value| Item::Text(value)).collect())
 }
 
-fn too_long(message: &str) -> Error {
+pub fn too_long(message: &str) -> Error {
     Error::refuse(State::TooLarge, message).hint("Criteria can be given as an object, too.")
 }
 

@@ -1,4 +1,4 @@
-//! `ingest.fhir_import(source, definitions, types)`
+//! `ingest.fhir_import(source, definitions, types, search_indexes)`
 //!
 //! * [`read`]: what each definition is, without the catalog.
 //! * [`put`]: what of that is new goes into the catalog.
@@ -16,6 +16,7 @@ use ingest_engine::definition::fhir;
 use ingest_engine::{Format, operation_outcome};
 use read::Given;
 use std::collections::HashSet;
+use table::Asked;
 
 /// What became of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
             .hint("Give a StructureDefinition, ValueSet, CodeSystem or SearchParameter, an array of them, or a Bundle.")
     })?;
     let types = call.texts(2, "types")?;
+    let asked = call.texts(3, "search_indexes")?.unwrap_or_default();
+    let asked: Vec<Asked<'_>> = asked.into_iter().map(Asked::read).collect();
     let sink = call.materialize()?;
     let told = Session::open(|session| {
         let hint =
@@ -72,6 +75,7 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
         renew(session, source.as_str(), &changes, &bound.changed)?;
         tell_in_vain(session, source.as_str(), &mut told)?;
         table::make(session, &source, &wanted)?;
+        table::index(session, &source, &asked)?;
         Ok(told)
     })?;
     for one in &told {

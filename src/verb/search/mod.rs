@@ -1,6 +1,9 @@
 //! `ingest.resource_search(source, profile, criteria, count, after, sort)`
 
-use super::profile_of;
+pub mod index;
+pub mod predicate;
+
+use super::resource::profile_of;
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
 use crate::store::Guarded;
 use crate::store::row::Stored;
