@@ -101,12 +101,12 @@ CREATE FUNCTION ingest.resource_exists(source text, profile text, id text)
 COMMENT ON FUNCTION ingest.resource_exists(text, text, text) IS 'Whether there is such a resource now. Errors: PT404 no such profile';
 
 CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
-    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
+    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
 COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text, jsonb) IS 'The resources that meet all criteria {"property.path": value}, at most count, beginning after an id; {} is all. They come by id, or by the paths of sort, ["-born", "name"], - from the greatest down, and then by id; what lacks a value comes last. A search that no declared index serves says so in a NOTICE. Errors: PT400 criteria that nothing can meet, PT404, PT413 too many values';
 
 CREATE FUNCTION ingest.resource_search(source text, profile text, criteria text, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
-    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
+    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
 COMMENT ON FUNCTION ingest.resource_search(text, text, text, integer, text, jsonb) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
 

@@ -12,7 +12,7 @@ use super::name::Name;
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::parameters::{self, Parameters};
+use super::parameters::{self, Given, Parameters};
 use super::{definition, refusal, search_index};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -640,8 +640,13 @@ impl Source {
     }
 }
 
-/// What these types and profiles of FHIR ask for and is not checked, in their order.
-pub fn in_vain(source: &str, names: &[String]) -> Result<Vec<(String, InVain)>> {
+/// What these types and profiles of FHIR ask for and is not checked, in their order; and by which of
+/// these search parameters nothing is searched, by their URLs, and why.
+pub fn in_vain(
+    source: &str,
+    names: &[String],
+    parameters: &[Given],
+) -> Result<(Vec<(String, InVain)>, Vec<(String, String)>)> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
@@ -670,7 +675,49 @@ pub fn in_vain(source: &str, names: &[String]) -> Result<Vec<(String, InVain)>> 
             }
         }
     }
-    Ok(told)
+    let unsearched = parameters.iter().map(|given| {
+        let why = unsearched(&scratch, names, given)?;
+        Ok(why.into_iter().map(|why| (given.url.clone(), why)))
+    });
+    let unsearched = unsearched.collect::<Result<Vec<_>>>()?;
+    Ok((told, unsearched.into_iter().flatten().collect()))
+}
+
+/// Why a search parameter is not taken by the types that it is for, as far as they are there.
+fn unsearched(scratch: &Source, names: &[String], given: &Given) -> Result<Vec<String>> {
+    check_for_interrupts()?;
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for base in &given.bases {
+        let resource = |name: &str| scratch.schema.get(Need::Profile, name);
+        // What is for all of them is tried with one.
+        let found = resource(base).or_else(|| match base.as_str() {
+            "Resource" | "DomainResource" => names.iter().find_map(|name| resource(name)),
+            _ => None,
+        });
+        let Some(profile) = found else {
+            continue;
+        };
+        let focus = loop {
+            match scratch.schema.focus(&profile) {
+                Ok(focus) => break focus,
+                Err(Stop::Needs(missing)) => drop(scratch.load_into_schema(&missing)?),
+                Err(_) => return Err(broken_catalog()),
+            }
+        };
+        let planned = focus.map(|focus| given.plan(&scratch.schema, focus, profile.name()));
+        if let Some(Err(why)) = planned {
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, bases)) => bases.push(base),
+                None => reasons.push((why, vec![base])),
+            }
+        }
+    }
+    let all = given.bases.len();
+    let told = reasons.into_iter().map(|(why, bases)| match bases.len() == all {
+        true => format!("nothing is searched by it: {why}"),
+        false => format!("{} is not searched by it: {why}", bases.join(", ")),
+    });
+    Ok(told.collect())
 }
 
 fn names_of<'a>(missing: &[&'a Needed]) -> Vec<&'a str> {

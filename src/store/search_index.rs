@@ -118,7 +118,7 @@ impl Index {
         let ranges = [Kind::Date, Kind::Number].map(Kind::extractor);
         match ranges.contains(&self.function.as_str()) {
             true => format!("USING gist ({held})"),
-            false => format!("USING gin ({held}) WITH (fastupdate='off')"),
+            false => format!("USING gin ({held}) WITH (fastupdate=off)"),
         }
     }
 }

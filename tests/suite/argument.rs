@@ -38,8 +38,22 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("relationship_drop", &["'clinic'", "'sparing'", "false"]),
     (
         "fhir_import",
-        &["'fhir'", "'[]'", "ARRAY[]::pg_catalog.text[]"],
+        &[
+            "'fhir'",
+            "'[]'",
+            "ARRAY[]::pg_catalog.text[]",
+            "ARRAY['_tag']::pg_catalog.text[]",
+        ],
     ),
+    ("search_index", &["'fhir'", "'Patient'", "'_tag'"]),
+    ("search_matches", &["'{}'", "'[]'"]),
+    ("search_tokens", &["'{}'", PATHS]),
+    ("search_references", &["'{}'", PATHS]),
+    ("search_uris", &["'{}'", PATHS]),
+    ("search_prefixes", &["'{}'", PATHS]),
+    ("search_spans", &["'{}'", PATHS]),
+    ("search_numbers", &["'{}'", PATHS]),
+    ("search_order", &["'{}'", "'token'", PATHS]),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",
@@ -227,6 +241,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ),
 ];
 const BODY: &str = "'{\"data\": {\"name\": \"y\"}}'";
+const PATHS: &str = "'meta.tag:Coding'";
 const CRITERIA: &str = "'{\"name\": \"y\"}'";
 const LINK: &str = "'{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}'";
 const LINK_ID: &str = "'provider.p,office.o'";
@@ -237,6 +252,11 @@ pub fn prepare(client: &mut Client) {
             "SELECT ingest.api_create();
              SELECT ingest.source_create('empty');
              SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}');
+             SELECT ingest.fhir_import('fhir', '{\"resourceType\": \"StructureDefinition\", \"url\": \"http://hl7.org/fhir/StructureDefinition/Patient\",
+                 \"name\": \"Patient\", \"kind\": \"resource\", \"type\": \"Patient\", \"abstract\": false, \"derivation\": \"specialization\",
+                 \"baseDefinition\": \"http://hl7.org/fhir/StructureDefinition/DomainResource\", \"snapshot\": {\"element\": [
+                 {\"id\": \"Patient\", \"path\": \"Patient\", \"min\": 0, \"max\": \"*\"},
+                 {\"id\": \"Patient.id\", \"path\": \"Patient.id\", \"min\": 0, \"max\": \"1\", \"type\": [{\"code\": \"id\"}]}]}}');
              SELECT ingest.vocabulary_define('clinic', 'spare', '[]');
              SELECT ingest.profile_define('clinic', 'spare', '{\"type\": \"ROOT\"}');
              SELECT ingest.relationship_define('clinic', 'sparing',

@@ -177,6 +177,20 @@ impl Search {
         session.run(&search, &self.args(), reading, most.into())
     }
 
+    /// How many resources meet all criteria.
+    pub fn count(&self, session: &Session, table: &Table) -> Result<i64> {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE {}",
+            table.only,
+            self.wheres().unwrap_or("true")
+        );
+        let search = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), self.by_key)
+        });
+        let rows = session.run(&search, &self.args(), Reading::Caller, 1)?;
+        Ok(rows.first().map_or(0, |row| row.int8(1)))
+    }
+
     /// The resources that meet all criteria, by id, beginning after one.
     pub fn each(
         &self,

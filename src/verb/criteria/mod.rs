@@ -2,7 +2,7 @@
 //! `address.city=Toronto&practiceNumber=1,2`.
 
 pub mod controls;
-mod fhir;
+pub mod fhir;
 mod query;
 
 use crate::pg::{Answer, Call, Error, Result, State, lock_number};

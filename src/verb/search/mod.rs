@@ -1,67 +1,49 @@
-//! `ingest.resource_search(source, profile, criteria, count, after, sort)`
+//! `ingest.resource_search(source, profile, criteria, count, after, sort)`, and what FHIR's search is
+//! made of.
+//!
+//! * [`page`]: a page of what matches, with what is included: for whoever answers a search.
+//! * [`include`]: what matches refer to, and what refers to them.
+//! * [`predicate`]: the functions that decide, and those that indexes hold the values of.
+//! * [`index`]: the verb that makes such an index.
 
+mod include;
 pub mod index;
+pub mod page;
 pub mod predicate;
 
+use super::criteria::Given;
+use super::render;
 use super::resource::profile_of;
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
-use crate::store::Guarded;
-use crate::store::row::Stored;
-use crate::store::sort::{self, Sort};
-use crate::verb::criteria::{Criteria, Given};
-use crate::verb::render;
+use crate::pg::{Answer, Arg, Call, Result, Session};
 use jsonb::Value;
+use page::Asked;
+
+/// How many come where nobody says how many.
+const COUNT: i32 = 100;
 
 /// The resources that meet all criteria, by id or in an order that is asked for; `{}` is all of them.
 pub fn search(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = Criteria::of(&guarded, &Given::of(call, 2)?)?;
-    let count = call.int4(3)?.unwrap_or(100);
-    if !(0..=10_000).contains(&count) {
-        return Err(
-            Error::refuse(State::BadRequest, "count is not from 0 to 10000")
-                .hint("Ask for the next ones with after => the last id of these."),
-        );
-    }
-    let after = call.text(4)?.unwrap_or_default();
-    let sort = call.jsonb(5)?.map(Value::read).transpose()?;
-    let sort = sort.map_or(Ok(None), |sort| order(&guarded, sort))?;
-    criteria.search.advise(&guarded)?;
+    let given = Given::of(call, 2)?;
+    let asked = Asked {
+        given: &given,
+        count: call.int4(3)?.unwrap_or(COUNT),
+        after: call.text(4)?.unwrap_or_default(),
+        sort: call.jsonb(5)?.map(Value::read).transpose()?,
+        counts: false,
+    };
     let sink = call.materialize()?;
     Session::open(|session| {
-        let (table, page) = (guarded.table()?, (after, count));
-        let each = |stored: Stored| {
-            let resource = render::stored(&guarded, &stored)?;
+        page::page(session, &guarded, &asked, &mut |of, stored, mode| {
+            let resource = render::stored(of, stored)?;
             sink.push(&[
                 Arg::Text(&stored.id),
                 Arg::Int4(stored.version),
                 Arg::Instant(stored.updated_at),
                 Arg::Jsonb(&resource),
+                Arg::Text(mode.as_str()),
             ])
-        };
-        match &sort {
-            Some(sort) => sort.each(&criteria.search, session, table, page, each),
-            None => criteria.search.each(session, table, page, each),
-        }
+        })
     })?;
     Ok(Answer::Null)
-}
-
-/// Reads `["-born", "name"]`; an empty array is no order of one's own.
-fn order(guarded: &Guarded, sort: Value<'_>) -> Result<Option<Sort>> {
-    let malformed = || sort::bad("sort is not an array of property paths".to_owned());
-    let Value::Array(items) = sort else {
-        return Err(malformed());
-    };
-    let mut paths = Vec::new();
-    for item in items.iter() {
-        let Value::String(bytes) = item? else {
-            return Err(malformed());
-        };
-        paths.push(std::str::from_utf8(bytes).map_err(|_| Error::Corrupt)?);
-    }
-    match paths.is_empty() {
-        true => Ok(None),
-        false => Sort::of(guarded, &paths).map(Some),
-    }
 }
