@@ -62,13 +62,20 @@ impl Criterion {
         Some(match self.kind {
             Kind::Date => Candidates::Spans(multirange(&ranges)),
             Kind::Number | Kind::Quantity => Candidates::Numbers(multirange(&ranges)),
-            _ => Candidates::Keys(keys.iter().map(|key| cut(key).to_owned()).collect()),
+            _ => {
+                let mut keys: Vec<String> = keys.iter().map(|key| cut(key).to_owned()).collect();
+                keys.push(TOO_MANY.to_owned());
+                Candidates::Keys(keys)
+            }
         })
     }
 }
 
-/// How many keys an index holds of one resource.
+/// How many keys, or ranges, an index holds of one resource.
 const MOST_KEYS: usize = 10_000;
+
+/// The key of a resource that has more of them than an index holds: every search looks at it.
+const TOO_MANY: &str = "*";
 
 /// How long a key can be, in bytes: an index takes no longer ones. What is longer is cut, by
 /// whoever fills the index and by whoever asks it.
@@ -76,7 +83,7 @@ pub const LONGEST_KEY: usize = 512;
 
 fn push(keys: &mut Vec<String>, key: &str) -> Result<(), Malformed> {
     let key = cut(key);
-    if keys.len() < MOST_KEYS && !key.is_empty() {
+    if keys.len() <= MOST_KEYS && !key.is_empty() {
         memory::reserve(keys, 1)?;
         keys.push(key.to_owned());
     }
@@ -93,6 +100,9 @@ pub fn cut(key: &str) -> &str {
 }
 
 fn distinct(mut keys: Vec<String>) -> Vec<String> {
+    if keys.len() > MOST_KEYS {
+        return vec![TOO_MANY.to_owned()];
+    }
     keys.sort_unstable();
     keys.dedup();
     keys
@@ -137,13 +147,16 @@ pub fn ranges(kind: Kind, data: Object<'_>, paths: &Paths) -> Result<String, Mal
             (Kind::Number, value) => Between::of(path.leaf, value)?.map(|it| it.written()),
             _ => None,
         };
-        if let Some(range) = range.filter(|_| ranges.len() < MOST_KEYS) {
+        if let Some(range) = range.filter(|_| ranges.len() <= MOST_KEYS) {
             memory::reserve(&mut ranges, 1)?;
             ranges.push(range);
         }
         Ok(())
     })?;
-    Ok(multirange(&ranges))
+    match ranges.len() > MOST_KEYS {
+        true => Ok("{(,)}".to_owned()),
+        false => Ok(multirange(&ranges)),
+    }
 }
 
 fn multirange(ranges: &[String]) -> String {

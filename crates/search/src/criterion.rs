@@ -72,8 +72,9 @@ impl Criterion {
         };
         let setting = Setting {
             base: base
-                .map(|base| base.trim_end_matches('/').into())
-                .filter(|base: &Box<str>| !base.is_empty()),
+                .map(|base| base.trim_end_matches('/'))
+                .filter(|base| !base.is_empty())
+                .map(Into::into),
             targets,
         };
         let mut criterion = Self {

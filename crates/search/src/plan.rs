@@ -41,6 +41,9 @@ pub trait Systems {
     fn systems(&self, of: Type, key: &str) -> Vec<String>;
 }
 
+/// So many targets are any: the package of R4 lists the resource types one by one.
+const ALL: usize = 100;
+
 /// How many paths a parameter can have.
 const MOST_PATHS: usize = 100;
 
@@ -72,15 +75,14 @@ impl Parameter {
                 _ => format!("no {} stands at its paths", kind.as_str()),
             });
         }
-        let any = |target: &&str| matches!(*target, "Resource" | "Any");
+        // In an order of their own: the text of an index must not depend on that of a definition.
+        planner.paths.sort_by_cached_key(ToString::to_string);
+        let paths = Paths(planner.paths);
         Ok(Self {
             code: definition.code.to_owned(),
             kind,
-            paths: Paths(planner.paths),
-            targets: match definition.targets.iter().any(|target| any(&target)) {
-                true => Vec::new(),
-                false => definition.targets.iter().map(|it| (*it).into()).collect(),
-            },
+            targets: targets(definition, &paths),
+            paths,
             left_out: planner.left_out,
         })
     }
@@ -106,6 +108,24 @@ impl Parameter {
             })
         })
         .collect()
+    }
+}
+
+/// The types that a reference can lead to: those that its paths ask for, if all of them do, or
+/// those that are told; none for any.
+fn targets(definition: &Definition<'_>, paths: &Paths) -> Vec<String> {
+    let asked = paths.0.iter().map(|path| match path.steps.last()?.filter {
+        Some(Filter::Target(ref kind)) => Some(String::from(&**kind)),
+        _ => None,
+    });
+    if let Some(mut asked) = asked.collect::<Option<Vec<_>>>() {
+        asked.sort_unstable();
+        asked.dedup();
+        return asked;
+    }
+    match definition.targets.contains(&"Resource") || definition.targets.len() >= ALL {
+        true => Vec::new(),
+        false => definition.targets.iter().map(|it| (*it).into()).collect(),
     }
 }
 
@@ -188,16 +208,20 @@ impl Planner<'_> {
     /// Where an expression leads: nowhere, if it is about another type.
     fn places(&self, expression: &Expression) -> Result<Vec<Place>, String> {
         match &expression.kind {
-            Syntax::Member(None, name) => Ok(match &**name {
-                root if root == self.name || root == "Resource" || root == "DomainResource" => {
-                    vec![Place {
-                        steps: Vec::new(),
-                        kind: self.focus,
-                        under: None,
-                    }]
+            Syntax::Member(None, name) => {
+                let root = Place {
+                    steps: Vec::new(),
+                    kind: self.focus,
+                    under: None,
+                };
+                let mut found = Vec::new();
+                match &**name {
+                    root_name if is_root(root_name, self.name) => found.push(root),
+                    // R4 has some without a type before them: `name | alias` of InsurancePlan.
+                    element => self.members(&root, element, &mut found),
                 }
-                _ => Vec::new(),
-            }),
+                Ok(found)
+            }
             Syntax::Member(Some(of), name) => {
                 let mut found = Vec::new();
                 let places = self.places(of)?;
@@ -277,6 +301,10 @@ impl Planner<'_> {
             _ => Err(outside("where")),
         }
     }
+}
+
+fn is_root(name: &str, of: &str) -> bool {
+    name == of || matches!(name, "Resource" | "DomainResource")
 }
 
 fn outside(function: &str) -> String {

@@ -40,7 +40,12 @@ pub fn us_core() -> Vec<Json> {
 fn unpack(package: &Path) -> Vec<Json> {
     let mut tar = Command::new("tar");
     tar.arg("-xzOf").arg(package).arg("--wildcards");
-    for kind in ["StructureDefinition", "ValueSet", "CodeSystem"] {
+    for kind in [
+        "StructureDefinition",
+        "ValueSet",
+        "CodeSystem",
+        "SearchParameter",
+    ] {
         tar.arg(format!("package/{kind}-*.json"));
     }
     let output = tar.output().unwrap();

@@ -119,6 +119,12 @@ impl Judge {
         }
     }
 
+    /// The schema with all that a type leads to.
+    pub fn ready(&self, kind: &str) -> &Schema {
+        self.issues(&serde_json::json!({"resourceType": kind}));
+        &self.schema
+    }
+
     /// Those that refuse.
     pub fn refusals(&self, resource: &Json) -> Vec<Issue> {
         let mut issues = self.issues(resource);

@@ -20,3 +20,4 @@ mod mutants;
 mod others;
 mod place;
 mod recorded;
+mod search_parameters;
