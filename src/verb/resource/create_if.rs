@@ -11,7 +11,7 @@ use crate::store::row::{self, RowKey, Stored};
 use crate::store::{Guarded, Outcome, find, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::clash::Holders;
-use crate::verb::criteria::Criteria;
+use crate::verb::criteria::{Criteria, Given};
 use crate::verb::render::Written;
 use jsonb::Value;
 use std::rc::Rc;
@@ -19,15 +19,15 @@ use std::rc::Rc;
 /// Creates the resource unless one matches.
 pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let body = call.need_jsonb(3, "body")?;
-    run(&guarded, criteria, body, call.text(4)?)?.answer(call)
+    run(&guarded, &criteria, body, call.text(4)?)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run(
     guarded: &Rc<Guarded>,
-    criteria: Value<'_>,
+    criteria: &Given<'_>,
     body: Value<'_>,
     id: Option<&str>,
 ) -> Result<Written> {
@@ -62,7 +62,7 @@ const ROUNDS: u32 = 5;
 pub fn create_or_find(
     session: &Session,
     guarded: &Rc<Guarded>,
-    given: Value<'_>,
+    given: &Given<'_>,
     body: &Body<'_>,
     id: Option<&str>,
     expected: Option<i32>,
@@ -131,8 +131,8 @@ pub fn create_or_find(
     }
 }
 
-fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
-    Criteria::read(guarded, given)?.not_empty()
+fn read(guarded: &Guarded, given: &Given<'_>) -> Result<Criteria> {
+    Criteria::of(guarded, given)?.not_empty()
 }
 
 /// Waits for callers with the same criteria, unless an index keeps them apart; says whether one does.
@@ -168,7 +168,7 @@ pub fn find_one(
 pub fn the_one(
     session: &Session,
     guarded: &Guarded,
-    given: Value<'_>,
+    given: &Given<'_>,
     expected: Option<i32>,
 ) -> Result<Stored> {
     let criteria = read(guarded, given)?;

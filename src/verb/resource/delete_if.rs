@@ -5,22 +5,22 @@ use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
 use crate::store::Guarded;
 use crate::store::row::RowKey;
+use crate::verb::criteria::Given;
 use crate::verb::render::Written;
 use crate::verb::row::delete_row;
-use jsonb::Value;
 
 /// Deletes the resource that matches. A write in between is PT412.
 pub fn delete_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let (expected, cascade) = (call.int4(3)?, call.bool(4)?);
-    run(&guarded, criteria, expected, cascade)?.answer(call)
+    run(&guarded, &criteria, expected, cascade)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run(
     guarded: &Guarded,
-    criteria: Value<'_>,
+    criteria: &Given<'_>,
     expected: Option<i32>,
     cascade: bool,
 ) -> Result<Written> {

@@ -8,6 +8,7 @@ use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
+use crate::verb::criteria::Given;
 use crate::verb::render::{self, Written};
 use crate::verb::row::{held, put};
 use ingest_engine::patch::{PatchError, apply};
@@ -37,15 +38,15 @@ pub fn run(
 /// A write in between is PT412.
 pub fn patch_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let patch = call.need_jsonb(3, "patch")?;
-    run_if(&guarded, criteria, patch, call.int4(4)?)?.answer(call)
+    run_if(&guarded, &criteria, patch, call.int4(4)?)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run_if(
     guarded: &Guarded,
-    criteria: Value<'_>,
+    criteria: &Given<'_>,
     patch: Value<'_>,
     expected: Option<i32>,
 ) -> Result<Written> {

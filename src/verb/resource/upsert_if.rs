@@ -6,6 +6,7 @@ use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
+use crate::verb::criteria::Given;
 use crate::verb::render::Written;
 use crate::verb::row::put;
 use jsonb::Value;
@@ -15,15 +16,15 @@ use std::rc::Rc;
 /// that is replaced: a write in between is PT412.
 pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let (body, id) = (call.need_jsonb(3, "body")?, call.text(4)?);
-    run(&guarded, criteria, body, id, call.int4(5)?)?.answer(call)
+    run(&guarded, &criteria, body, id, call.int4(5)?)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run(
     guarded: &Rc<Guarded>,
-    criteria: Value<'_>,
+    criteria: &Given<'_>,
     body: Value<'_>,
     id: Option<&str>,
     expected: Option<i32>,

@@ -78,7 +78,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
     match route {
         Route::Metadata => metadata::statement(request),
         Route::Bundle => apply(request),
-        Route::Search(kind) => search::search(request, kind, query, target.query),
+        Route::Search(kind) => search::search(request, kind, query),
         Route::Create(Kind::Resource(name)) => resource::create(request, name, query),
         Route::Create(Kind::Link(name)) => link::create(request, name, query),
         Route::UpdateIf(name) => resource::update_if(request, name, query),

@@ -8,6 +8,7 @@ use super::door::Ways;
 use crate::pg::{Error, Result, Session, State, unix_time};
 use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
+use crate::verb::criteria::Given;
 use crate::verb::http::request::Expected;
 use crate::verb::render::Written;
 use crate::verb::resource as verb;
@@ -36,10 +37,7 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
     };
     let written = match criteria {
         "" if request.headers.if_none_exist().is_none() => verb::create::run(&guarded, body, None)?,
-        criteria => {
-            let criteria = Value::String(criteria.as_bytes());
-            verb::create_if::run(&guarded, criteria, body, None)?
-        }
+        criteria => verb::create_if::run(&guarded, &Given::Query(criteria), body, None)?,
     };
     answer(request, &guarded, &written, &query.answer)
 }
@@ -127,7 +125,7 @@ pub fn update_if(request: &Request<'_>, name: &str, query: Query) -> Result<Resp
     let body = request.json()?;
     let body = taken(request, &guarded, Value::read(&body)?, true)?;
     let body = Value::read(&body)?;
-    let written = verb::upsert_if::run(&guarded, criteria, body, None, expected(request)?)?;
+    let written = verb::upsert_if::run(&guarded, &criteria, body, None, expected(request)?)?;
     answer(request, &guarded, &written, &query.answer)
 }
 
@@ -147,7 +145,7 @@ pub fn patch_if(request: &Request<'_>, name: &str, query: Query) -> Result<Respo
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
     let patch = patch_of(request, Value::read(&body)?)?;
-    let written = verb::patch::run_if(&guarded, criteria, patch, expected(request)?)?;
+    let written = verb::patch::run_if(&guarded, &criteria, patch, expected(request)?)?;
     answer(request, &guarded, &written, &query.answer)
 }
 
@@ -194,7 +192,7 @@ pub fn delete_if(request: &Request<'_>, name: &str, query: Query) -> Result<Resp
     let criteria = criteria(&query)?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let (expected, cascade) = (expected(request)?, query.answer.cascade);
-    match verb::delete_if::run(&guarded, criteria, expected, cascade) {
+    match verb::delete_if::run(&guarded, &criteria, expected, cascade) {
         Ok(written) => answer(request, &guarded, &written, &query.answer),
         Err(error) => without(request, error),
     }
@@ -220,11 +218,11 @@ pub fn expected(request: &Request<'_>) -> Result<Option<i32>> {
 }
 
 /// The criteria of a query, which must be there.
-fn criteria(query: &Query) -> Result<Value<'_>> {
+fn criteria(query: &Query) -> Result<Given<'_>> {
     match query.criteria.as_str() {
         "" => Err(bad("the path names no resource, and the query no criteria")
             .hint("Name it: [type]/[id], or [type]?identifier=...")),
-        criteria => Ok(Value::String(criteria.as_bytes())),
+        criteria => Ok(Given::Query(criteria)),
     }
 }
 

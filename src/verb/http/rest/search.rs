@@ -5,8 +5,8 @@ use super::request::Request;
 use super::response::Response;
 use super::view::shown;
 use crate::pg::{Error, Result, Session, State};
-use crate::store::sort::Sort;
-use crate::verb::criteria::Criteria;
+use crate::verb::criteria::{Criteria, Given};
+use crate::verb::search::page::{Asked, Mode, page};
 use ::rest::query::{Query, percent_encoded};
 use jsonb::{Item, Member, Value, write};
 use ::rest::route::Kind;
@@ -16,74 +16,80 @@ const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1_000;
 
 /// Answers a search.
-pub fn search(
-    request: &Request<'_>,
-    kind: Kind<'_>,
-    query: Query,
-    _sent: &str,
-) -> Result<Response> {
+pub fn search(request: &Request<'_>, kind: Kind<'_>, query: Query) -> Result<Response> {
     request.headers.refuse_all()?;
     let guarded = request.guarded(kind)?;
     let answer = &query.answer;
-    let counts = match answer.summary.as_deref() {
-        Some("count") => true,
-        _ => answer.count == Some(0),
+    let (asks_fhir, counts) = (request.door.fhir, answer.total.as_deref() != Some("none"));
+    let given = match asks_fhir {
+        true => with_controls(&query, counts),
+        false => query.criteria.clone(),
     };
-    let given = Value::String(query.criteria.as_bytes());
-    let criteria = Criteria::read(&guarded, given)?;
-    let sort = answer.sort.as_deref().unwrap_or_default();
-    let paths: Vec<&str> = sort.split(',').filter(|path| !path.is_empty()).collect();
-    let sort = match paths.is_empty() {
-        true => None,
-        false => Some(Sort::of(&guarded, &paths)?),
+    let given = Given::Query(&given);
+    let order = order(&query)?;
+    let most = match (answer.count, answer.summary.as_deref()) {
+        (_, Some("count")) => 0,
+        (None, _) => PAGE,
+        (Some(count), _) => count.min(LARGEST_PAGE),
     };
-    criteria.search.advise(&guarded)?;
-    let most = answer.count.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-    let after = answer.after.as_deref().unwrap_or_default();
-    let mut found = Vec::new();
-    let total = Session::open(|session| {
-        let table = guarded.table()?;
-        let total = match answer.total.as_deref() {
-            Some("none") if !counts => None,
-            _ => Some(criteria.search.count(session, table)?),
-        };
-        if counts {
-            return Ok(total);
-        }
-        // One more than the page has tells whether there is another.
-        let count = i32::try_from(most).unwrap_or(i32::MAX - 1) + 1;
-        let each = |stored| {
-            found.push(stored);
-            Ok(())
-        };
-        match &sort {
-            Some(sort) => sort.each(&criteria.search, session, table, (after, count), each)?,
-            None => criteria.search.each(session, table, (after, count), each)?,
-        }
-        Ok(total)
-    })?;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let is_more = found.len() > most;
-    found.truncate(most);
-    let last = found.last().filter(|_| is_more).map(|last| last.id.as_str());
-    let address = format!("{}/{}", request.base(), guarded.name());
-    let next = last.map(|last| page_address(&address, &query, Some(last)));
+    let asked = Asked {
+        given: &given,
+        count: i32::try_from(most).unwrap_or(i32::MAX),
+        after: answer.after.as_deref().unwrap_or_default(),
+        sort: match asks_fhir {
+            true => None,
+            false => Some(Value::read(&order)?),
+        },
+        counts: true,
+    };
     let mut entries = Vec::new();
-    for stored in &found {
-        let resource = shown(request, &guarded, stored, answer)?;
-        entries.push((request.address(&guarded, &stored.id), resource));
-    }
+    let told = Session::open(|session| {
+        let mut told = page(session, &guarded, &asked, &mut |of, stored, mode| {
+            entries.push(Entry {
+                address: request.address(of, &stored.id),
+                resource: shown(request, of, stored, answer)?,
+                mode,
+            });
+            Ok(())
+        })?;
+        if counts && !asks_fhir {
+            let criteria = Criteria::of(&guarded, &given)?;
+            told.total = Some(criteria.search.count(session, guarded.table()?)?);
+        }
+        Ok(told)
+    })?;
+    let address = format!("{}/{}", request.base(), guarded.name());
     let page = Page {
-        total,
+        total: told.total,
         own: page_address(&address, &query, answer.after.as_deref()),
-        next,
+        next: told.next.map(|last| page_address(&address, &query, Some(&last))),
         entries,
     };
-    let body = match request.door.fhir {
+    let body = match asks_fhir {
         true => page.bundle()?,
         false => page.list()?,
     };
     Ok(Response::new(200).body(body))
+}
+
+/// The query as a search of FHIR takes it. How many there are is told to who does not mind.
+fn with_controls(query: &Query, counts: bool) -> String {
+    let mut given = query.criteria.clone();
+    let sort = query.answer.sort.as_deref();
+    for (key, value) in [("_sort", sort), ("_total", counts.then_some("accurate"))] {
+        if let Some(value) = value {
+            given.push_str(&format!("&{key}={}", percent_encoded(value)));
+        }
+    }
+    given
+}
+
+/// `_sort=-born,name` as `["-born", "name"]`
+fn order(query: &Query) -> Result<Vec<u8>> {
+    let sort = query.answer.sort.as_deref().unwrap_or_default();
+    let paths = sort.split(',').filter(|path| !path.is_empty());
+    write(&Item::Items(paths.map(Item::Text).collect()))
+        .map_err(|_| Error::refuse(State::BadRequest, "_sort holds a NUL"))
 }
 
 /// The address of a page: the query as it was understood.
@@ -123,8 +129,14 @@ struct Page {
     total: Option<i64>,
     own: String,
     next: Option<String>,
-    /// Addresses and resources.
-    entries: Vec<(String, Vec<u8>)>,
+    entries: Vec<Entry>,
+}
+
+/// A resource of a page.
+struct Entry {
+    address: String,
+    resource: Vec<u8>,
+    mode: Mode,
 }
 
 impl Page {
@@ -138,13 +150,13 @@ impl Page {
         };
         let mut links = vec![link("self", &self.own)];
         links.extend(self.next.as_deref().map(|next| link("next", next)));
-        let mode = [(&b"mode"[..], Item::Text("match"))];
         let mut entries = Vec::new();
-        for (address, resource) in &self.entries {
+        for entry in &self.entries {
+            let mode = vec![(&b"mode"[..], Item::Text(entry.mode.as_str()))];
             entries.push(Item::Members(vec![
-                (b"fullUrl", Item::Text(address)),
-                (b"resource", Item::Copy(Value::read(resource)?)),
-                (b"search", Item::Object(&mode)),
+                (b"fullUrl", Item::Text(&entry.address)),
+                (b"resource", Item::Copy(Value::read(&entry.resource)?)),
+                (b"search", Item::Members(mode)),
             ]));
         }
         let mut bundle = vec![
@@ -162,8 +174,8 @@ impl Page {
 
     fn list(&self) -> Result<Vec<u8>> {
         let mut resources = Vec::new();
-        for (_, resource) in &self.entries {
-            resources.push(Item::Copy(Value::read(resource)?));
+        for entry in &self.entries {
+            resources.push(Item::Copy(Value::read(&entry.resource)?));
         }
         let mut list = vec![(&b"resources"[..], Item::Items(resources))];
         list.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
