@@ -7,21 +7,50 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ingest_tests::Database;
 use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::clinic::{self, value};
 
-/// The lines of a compressed file of the shared data, or `None` where there is none.
-pub fn lines(name: &str) -> Option<Vec<String>> {
+/// A file of the shared data, or `None` where there is none.
+pub fn shared(name: &str) -> Option<PathBuf> {
     let shared = match env::var_os("INGEST_SHARED") {
         Some(shared) => PathBuf::from(shared),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
     };
     let file = shared.join("fhir-r4").join(name);
-    if !file.exists() {
-        return None;
-    }
+    file.exists().then_some(file)
+}
+
+/// The stock package of R4, or `None` where it was not fetched.
+pub fn package() -> Option<PathBuf> {
+    let script = root().join("scripts/fetch-fhir");
+    let cached = Command::new(script).arg("--cached").output().unwrap();
+    let package = String::from_utf8(cached.stdout).unwrap();
+    let package = package.trim();
+    (!package.is_empty()).then(|| package.into())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Imports a package into the source `fhir`, by the command for it, and gives what that prints.
+pub fn import_package(database: &Database, package: &Path) -> String {
+    let output = Command::new(root().join("scripts/fhir-import"))
+        .args([&database.url(), "fhir"])
+        .arg(package)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The lines of a compressed file of the shared data, or `None` where there is none.
+pub fn lines(name: &str) -> Option<Vec<String>> {
+    let file = shared(name)?;
     let output = Command::new("gzip").arg("-cd").arg(&file).output().unwrap();
     assert!(output.status.success(), "{}", file.display());
     let text = String::from_utf8(output.stdout).unwrap();

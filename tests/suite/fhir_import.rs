@@ -1,6 +1,5 @@
 //! Imports of definitions of FHIR: what they make, what they tell, and that again they do nothing.
 
-use std::path::Path;
 use std::process::Command;
 
 use ingest_tests::refusal::issues;
@@ -9,7 +8,7 @@ use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::clinic::{copy, value};
-use crate::fhir_data::lines;
+use crate::fhir_data::{import_package, lines, package};
 use crate::ward::{self, Told, import, patient, structure, types};
 
 /// Name, outcome and issue of each row.
@@ -467,28 +466,9 @@ fn dropped_source_leaves_nothing_in_the_catalog() {
 /// The stock package of R4 is imported by one command, which does nothing the second time.
 #[test]
 fn stock_package_is_imported_by_one_command() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let cached = Command::new(root.join("scripts/fetch-fhir"))
-        .arg("--cached")
-        .output()
-        .unwrap();
-    let package = String::from_utf8(cached.stdout).unwrap();
-    if package.trim().is_empty() {
-        return;
-    }
+    let Some(package) = package() else { return };
     let database = Database::new("import");
-    let run = || {
-        let output = Command::new(root.join("scripts/fhir-import"))
-            .args([&database.url(), "fhir", package.trim()])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = || import_package(&database, &package);
     let printed = run();
     assert!(printed.contains("1316 ValueSet"), "{printed}");
     let mut client = database.connect();

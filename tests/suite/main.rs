@@ -35,6 +35,7 @@ mod fhir_data;
 mod fhir_envelope;
 mod fhir_import;
 mod fhir_profile;
+mod fhir_ways;
 mod fit;
 mod fuzz;
 mod gate;
