@@ -18,8 +18,11 @@ type Case = (String, Value);
 /// What a way of writing says: nothing if it takes the resource.
 type Said = Option<Vec<Issue>>;
 
+/// How a resource is written.
+type Write = fn(&mut Transaction<'_>, &str, &Value) -> Said;
+
 /// The ways of writing, each undone.
-const WAYS: [(&str, fn(&mut Transaction<'_>, &str, &Value) -> Said); 6] = [
+const WAYS: [(&str, Write); 6] = [
     ("INSERT", by_insert),
     ("COPY", by_copy),
     ("resource_create", by_create),
@@ -270,7 +273,6 @@ fn issues_are_the_same_by_every_way_of_writing() {
             }
         }
     }
-    eprintln!("{taken} are taken and {refused} refused");
     assert!(
         differing.is_empty(),
         "{} differ\n{}",
