@@ -2,7 +2,7 @@
 
 CREATE FUNCTION ingest.source_create(source text, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_create_wrapper';
-COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a schema of that name, owned by the caller. Options: {"format": "native" or "fhir"}. Errors: PT400 bad name or option, PT409 exists';
+COMMENT ON FUNCTION ingest.source_create(text, jsonb) IS 'Creates a source: a schema of that name, owned by the caller. Options: {"format": "native" or "fhir"}; of a source of FHIR also "meta": "aidbox" or "extension" (where resources say when they were created) and "create_id": "server" or "body" (whose id a POST of FHIRs HTTP takes). Errors: PT400 bad name or option, PT409 exists';
 
 CREATE FUNCTION ingest.source_drop(source text, cascade boolean DEFAULT false) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_drop_wrapper';

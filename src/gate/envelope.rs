@@ -10,6 +10,7 @@ use crate::store::layout::Layout;
 use crate::store::row::RowKey;
 use crate::store::table::Form;
 use crate::store::{Guarded, refusal};
+use ingest_engine::envelope::Created;
 use ingest_engine::envelope::fhir::{self, Envelope};
 use jsonb::{Unwritable, Value};
 
@@ -64,7 +65,9 @@ pub fn change<'a>(
         return Ok(Change::OfClient);
     };
     let same = match (Value::read(before)?, Value::read(after)?) {
-        (Value::Object(one), Value::Object(other)) => fhir::is_same(one, other)?,
+        (Value::Object(one), Value::Object(other)) => {
+            fhir::is_same(one, other, guarded.options.created)?
+        }
         _ => false,
     };
     Ok(match same {
@@ -73,13 +76,24 @@ pub fn change<'a>(
     })
 }
 
+/// A version that is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Made {
+    /// Its number.
+    pub version: i32,
+    /// When the first one was made.
+    pub created_at: Instant,
+    /// When it was.
+    pub updated_at: Instant,
+}
+
 /// `data` as it is stored in this version; none where it is stored as it was given.
 pub fn write(
     guarded: &Guarded,
     row: &Tuple<'_>,
     layout: &Layout,
     key: RowKey<'_>,
-    (version, updated_at): (i32, Instant),
+    made: Made,
 ) -> Result<Option<Vec<u8>>> {
     let (Form::Fhir, RowKey::Id(id)) = (guarded.form(), key) else {
         return Ok(None);
@@ -87,10 +101,16 @@ pub fn write(
     let Some(Value::Object(resource)) = row.json(layout.data)? else {
         return Ok(None);
     };
+    let created = guarded.options.created;
     let envelope = Envelope {
         id,
-        version,
-        last_updated: &iso(updated_at)?,
+        version: made.version,
+        last_updated: &iso(made.updated_at)?,
+        created,
+        created_at: &match created {
+            Created::Nowhere => String::new(),
+            Created::Member | Created::Extension => iso(made.created_at)?,
+        },
     };
     match fhir::write(resource, &envelope) {
         Ok(written) => Ok(Some(written)),

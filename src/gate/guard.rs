@@ -5,7 +5,7 @@
 //! plain SQL, COPY, or another trigger.
 
 use super::answer::{Part, Verdict, answer};
-use super::envelope::{self, Change};
+use super::envelope::{self, Change, Made};
 use super::{confirm, place};
 use crate::pg::{
     Answer, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, limits,
@@ -282,7 +282,11 @@ fn enveloped<'a>(
     key: RowKey<'_>,
     verdict: &Verdict,
 ) -> Result<Part<'a>> {
-    let made = (verdict.version, verdict.updated_at);
+    let made = Made {
+        version: verdict.version,
+        created_at: verdict.created_at,
+        updated_at: verdict.updated_at,
+    };
     let written = envelope::write(guarded, row, layout, key, made)?;
     Ok(written.map_or(Part::AsGiven, Part::Written))
 }

@@ -9,6 +9,7 @@
 use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
 use super::name::Name;
+use super::options::Options;
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
@@ -48,6 +49,8 @@ pub struct Guarded {
     pub indexes: Vec<Index>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
+    /// The options of its source.
+    pub options: Options,
     /// Where references to other resources keep those from being deleted.
     restricting: OnceCell<Restricting>,
     /// What may hold such references to this one, with a table or without.
@@ -271,6 +274,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         identities,
         indexes,
         ends,
+        options,
     } = defined;
     let need = Need::from(description.kind);
     source.compile(&description)?;
@@ -293,6 +297,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         table,
         indexes,
         ends,
+        options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
     }))
@@ -656,6 +661,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         table: current.table.clone(),
         indexes: index::declared(definition.identities(), definition.indexes()),
         ends: current.ends.clone(),
+        options: current.options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
     })
@@ -676,6 +682,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         table: user.table.clone(),
         indexes: user.indexes.clone(),
         ends: user.ends.clone(),
+        options: user.options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
     })

@@ -4,6 +4,7 @@
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
 use super::acting::{What, as_owner};
+use super::options::Options;
 use crate::pg::{Arg, Error, Reading, Result, Row, Session, kind, statements};
 use ingest_engine::description::Format;
 use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
@@ -23,7 +24,7 @@ const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version,
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
       FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
      r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base, \
-     pg_catalog.to_jsonb(p.profiles) \
+     pg_catalog.to_jsonb(p.profiles), s.options \
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name \
@@ -32,7 +33,7 @@ const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.na
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.vocabulary AS v ON v.source = $1 AND v.vocabulary = n.name";
-const SOURCE: &str = "SELECT format FROM ingest.source WHERE source = $1";
+const SOURCE: &str = "SELECT format, options FROM ingest.source WHERE source = $1";
 const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
      WHERE source = ANY ($1)";
 
@@ -73,6 +74,8 @@ pub struct Defined {
     pub indexes: Vec<Vec<String>>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
+    /// The options of its source.
+    pub options: Options,
 }
 
 /// The two ends of a relationship.
@@ -160,6 +163,16 @@ impl Catalog {
         })
     }
 
+    /// The options of a source, if it is there.
+    pub fn options(&self, session: &Session, source: &str) -> Result<Option<Options>> {
+        as_owner(What::Catalog, || {
+            let key = [Arg::Text(source)];
+            let rows = SOURCE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
+            let options = rows.first().map(|row| options_of(row.json(2)?));
+            options.transpose()
+        })
+    }
+
     /// Whether there is such a source.
     pub fn has_source(&self, session: &Session, source: &str) -> Result<bool> {
         as_owner(What::Catalog, || {
@@ -189,6 +202,16 @@ fn format_of(text: Option<&str>) -> Format {
     match text {
         Some("fhir") => Format::Fhir,
         _ => Format::Native,
+    }
+}
+
+fn options_of(value: Option<Value<'_>>) -> Result<Options> {
+    let read = value.map(Options::read).transpose()?;
+    match read {
+        Some(Ok(options)) => Ok(options),
+        _ => Err(Error::Bug(
+            "ingest.source holds options that are not known".into(),
+        )),
     }
 }
 
@@ -226,7 +249,8 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
             cardinality: cardinality(Some(&string(contained.get(2))?))?,
         })
     })?;
-    let description = Description {
+    let options = options_of(row.json(17)?)?;
+    let mut description = Description {
         name: name.to_owned(),
         version: row.int4(3),
         kind,
@@ -243,6 +267,7 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         properties,
         contained,
     };
+    options.created.admit(&mut description)?;
     let ends = match row.text(10)? {
         Some(from) => Some(Ends {
             from: from.to_owned(),
@@ -257,6 +282,7 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         identities: items(row.json(6)?, paths)?,
         indexes: items(row.json(7)?, paths)?,
         ends,
+        options,
     })
 }
 

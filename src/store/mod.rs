@@ -19,6 +19,7 @@ pub mod kept;
 pub mod layout;
 pub mod links;
 pub mod name;
+pub mod options;
 pub mod outcome;
 pub mod reference;
 pub mod refusal;
@@ -31,4 +32,5 @@ pub mod terminology;
 
 pub use cache::{Guarded, find, find_for_gate};
 pub use name::Name;
+pub use options::Options;
 pub use outcome::Outcome;

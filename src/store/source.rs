@@ -60,7 +60,7 @@ thread_local! {
 }
 
 /// Creates the schema as the caller, and the catalog's row.
-pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<()> {
+pub fn create(session: &Session, source: &Name, format: Format, options: &[u8]) -> Result<()> {
     let catalog = Catalog::open(session)?;
     let name = [Arg::Text(source.as_str())];
     let exists = SCHEMA_SQL
@@ -83,10 +83,10 @@ pub fn create(session: &Session, source: &Name, format: &str, options: &[u8]) ->
 }
 
 /// Writes the catalog's row of a source whose schema is there.
-pub fn register(session: &Session, source: &Name, format: &str, options: &[u8]) -> Result<()> {
+pub fn register(session: &Session, source: &Name, format: Format, options: &[u8]) -> Result<()> {
     let args = [
         Arg::Text(source.as_str()),
-        Arg::Text(format),
+        Arg::Text(word(format)),
         Arg::Jsonb(options),
     ];
     let written = as_owner(What::Catalog, || {
@@ -100,7 +100,7 @@ pub fn register(session: &Session, source: &Name, format: &str, options: &[u8]) 
 }
 
 /// Whether the catalog knows the source.
-pub fn is_known(session: &Session, source: &str) -> Result<bool> {
+fn is_known(session: &Session, source: &str) -> Result<bool> {
     Catalog::open(session)?.has_source(session, source)
 }
 
@@ -178,10 +178,6 @@ pub fn lock_of_format(session: &Session, source: &str, format: Format, hint: &st
         Some(is) if is != format => (is, format),
         _ => return Ok(()),
     };
-    let word = |format| match format {
-        Format::Fhir => "fhir",
-        Format::Native => "native",
-    };
     Err(Error::refuse(
         State::BadRequest,
         format!(
@@ -191,6 +187,14 @@ pub fn lock_of_format(session: &Session, source: &str, format: Format, hint: &st
         ),
     )
     .hint(hint))
+}
+
+/// The name of a format.
+fn word(format: Format) -> &'static str {
+    match format {
+        Format::Fhir => "fhir",
+        Format::Native => "native",
+    }
 }
 
 /// As [`lock_for_definition`], for who can do with a schema that is gone.

@@ -5,8 +5,9 @@ use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::ddl::Named;
+use crate::store::options::Mistake;
 use crate::store::source::Standing;
-use crate::store::{Name, health, source};
+use crate::store::{Name, Options, health, source};
 use jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
@@ -14,33 +15,30 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
     let options = call.jsonb(1)?.unwrap_or(&empty);
-    let format = format_of(Value::read(options)?)?;
-    Session::open(|session| source::create(session, &name, format, options))?;
+    let read = read_options(Value::read(options)?)?;
+    Session::open(|session| source::create(session, &name, read.format, options))?;
     Ok(Answer::Null)
 }
 
-/// The format that the options of a source say.
-pub fn format_of(options: Value<'_>) -> Result<&'static str> {
-    let bad = |message: &str| {
-        Error::refuse(State::BadRequest, message)
-            .hint("The only option is format: {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}.")
-    };
-    let Value::Object(object) = options else {
-        return Err(bad("options are not an object"));
-    };
-    let mut format = "native";
-    for member in object.iter() {
-        match member? {
-            (b"format", Value::String(b"native")) => {}
-            (b"format", Value::String(b"fhir")) => format = "fhir",
-            (b"format", _) => return Err(bad("the option format has a value that is not known")),
-            (key, _) => {
-                let key = shown_key(key);
-                return Err(bad(&format!("options have a key that is not known: {key}")));
-            }
+/// Reads the options of a source.
+pub fn read_options(options: Value<'_>) -> Result<Options> {
+    let message = match Options::read(options)? {
+        Ok(read) => return Ok(read),
+        Err(Mistake::NoObject) => "options are not an object".to_owned(),
+        Err(Mistake::Key(key)) => {
+            format!("options have a key that is not known: {}", shown_key(key))
         }
-    }
-    Ok(format)
+        Err(Mistake::Value(option)) => {
+            format!("the option {option} has a value that is not known")
+        }
+        Err(Mistake::OfFhir(option)) => {
+            format!("the option {option} is for a source of the format fhir")
+        }
+    };
+    Err(Error::refuse(State::BadRequest, message).hint(
+        "Options are {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}, and beside that \
+         \"meta\": \"aidbox\" or \"extension\", and \"create_id\": \"server\" or \"body\".",
+    ))
 }
 
 /// Drops a source; while it holds rows or history, only with cascade.

@@ -34,6 +34,7 @@ mod escalation;
 mod fhir_data;
 mod fhir_envelope;
 mod fhir_import;
+mod fhir_options;
 mod fhir_profile;
 mod fhir_ways;
 mod fit;

@@ -2,6 +2,7 @@
 //! of a comparison.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use ingest_engine::envelope::Created;
 use ingest_engine::envelope::fhir::{Envelope, id, id_is_valid, is_same, write};
 use jsonb::{Object, Value, from_text, to_text};
 
@@ -13,19 +14,29 @@ fn object(bytes: &[u8]) -> Object<'_> {
 }
 
 fn enveloped(given: &str) -> String {
+    enveloped_with(given, Created::Nowhere)
+}
+
+fn enveloped_with(given: &str, created: Created) -> String {
     let bytes = from_text(given).unwrap();
     let envelope = Envelope {
         id: "p",
         version: 3,
         last_updated: "2026-01-01T00:00:00+00:00",
+        created,
+        created_at: "2025-01-01T00:00:00+00:00",
     };
     let written = write(object(&bytes), &envelope).unwrap();
     to_text(Value::read(&written).unwrap()).unwrap()
 }
 
 fn same(stored: &str, given: &str) -> bool {
+    same_with(stored, given, Created::Nowhere)
+}
+
+fn same_with(stored: &str, given: &str, created: Created) -> bool {
     let (stored, given) = (from_text(stored).unwrap(), from_text(given).unwrap());
-    is_same(object(&stored), object(&given)).unwrap()
+    is_same(object(&stored), object(&given), created).unwrap()
 }
 
 /// The server's members replace the client's, and all others are copied, numbers with their digits.
@@ -87,6 +98,64 @@ fn other_differences_are_told() {
         assert!(!same(stored, given), "{given}");
     }
     assert!(same(stored, r#"{"a": 1.0, "meta": {"source": "s"}}"#));
+}
+
+/// Where a source says when a resource was created, that is the server's too, and all else of meta
+/// and of its extensions the client's.
+#[test]
+fn instant_of_creation_is_the_servers_where_it_is_said() {
+    let instants = r#""versionId": "3", "lastUpdated": "2026-01-01T00:00:00+00:00""#;
+    let own = r#""createdAt": "2025-01-01T00:00:00+00:00""#;
+    let extension = r#"{"url": "ex:createdAt", "valueInstant": "2025-01-01T00:00:00+00:00"}"#;
+    let other = r#"{"url": "urn:x", "valueString": "y"}"#;
+    for (given, created, meta) in [
+        ("{}", Created::Member, format!("{own}, {instants}")),
+        (
+            r#"{"meta": {"createdAt": "x", "source": "s"}}"#,
+            Created::Member,
+            format!(r#""source": "s", {own}, {instants}"#),
+        ),
+        (
+            r#"{"meta": {"createdAt": "x"}}"#,
+            Created::Nowhere,
+            format!(r#""createdAt": "x", {instants}"#),
+        ),
+        (
+            "{}",
+            Created::Extension,
+            format!(r#""extension": [{extension}], {instants}"#),
+        ),
+        (
+            r#"{"meta": {"extension": [{"url": "ex:createdAt"}, {"url": "urn:x", "valueString": "y"}], "createdAt": "x"}}"#,
+            Created::Extension,
+            format!(r#""createdAt": "x", "extension": [{other}, {extension}], {instants}"#),
+        ),
+    ] {
+        let stored = enveloped_with(given, created);
+        let keyed = |text: &str| {
+            let bytes = from_text(text).unwrap();
+            to_text(Value::read(&bytes).unwrap()).unwrap()
+        };
+        let expected = keyed(&format!(r#"{{"id": "p", "meta": {{{meta}}}}}"#));
+        assert_eq!(stored, expected, "{given}");
+        assert!(same_with(&stored, given, created), "{given}");
+        assert!(same_with(&stored, &stored, created), "{given}");
+        assert_eq!(enveloped_with(&stored, created), stored);
+    }
+    let stored = enveloped_with(
+        r#"{"meta": {"extension": [{"url": "urn:x"}]}}"#,
+        Created::Extension,
+    );
+    for given in [
+        "{}",
+        r#"{"meta": {}}"#,
+        r#"{"meta": {"extension": [{"url": "urn:y"}]}}"#,
+        r#"{"meta": {"extension": [{"url": "urn:x"}, {"url": "urn:x"}]}}"#,
+        r#"{"meta": {"extension": {"url": "urn:x"}, "createdAt": "x"}}"#,
+        r#"{"meta": {"extension": [1]}}"#,
+    ] {
+        assert!(!same_with(&stored, given, Created::Extension), "{given}");
+    }
 }
 
 /// An id of FHIR has no underscore, and a resource that has no string for an id has none.

@@ -4,16 +4,17 @@
 mod fhir;
 
 use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb};
+use crate::store::catalog::Catalog;
 use crate::store::definition::Row;
 use crate::store::health::{self, Shape};
 use crate::store::index::Index;
 use crate::store::refusal;
 use crate::store::table::Form;
-use crate::store::{Name, adopt as store, cache, ddl, definition, source};
+use crate::store::{Name, Options, adopt as store, cache, ddl, definition, source};
 use crate::verb::body::{root, shown_key};
 use crate::verb::definition::make_tables;
 use crate::verb::relationship;
-use crate::verb::source::format_of;
+use crate::verb::source::read_options;
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{Definition, Format, Kind, Relationship};
 use jsonb::{Array, Item, Object, Value, write};
@@ -47,22 +48,12 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
     source::check_usage(source.as_str())?;
     Session::open(|session| {
         source::check_owned(session, source.as_str())?;
-        let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
-        let options = match catalog.get(b"options")? {
-            Some(options) => root(options)?.into_owned(),
-            None => empty,
-        };
-        let format = format_of(Value::read(&options)?)?;
-        // A source that is there takes back what it lacks.
-        match source::is_known(session, source.as_str())? {
-            true => source::lock_for_definition(session, source.as_str())?,
-            false => source::register(session, &source, format, &options)?,
-        }
+        let format = take_options(session, &source, &catalog)?.format;
         for (place, vocabulary) in list(&catalog, "vocabularies", "")?.iter().enumerate() {
             let at = format!("vocabularies[{place}]");
             put_vocabulary(session, &source, vocabulary?, &at)?;
         }
-        if format == "fhir" {
+        if format == Format::Fhir {
             return fhir::adopt(session, &source, &catalog);
         }
         let mut adopted = Vec::new();
@@ -112,6 +103,31 @@ fn put_versions(session: &Session, source: &Name, definitions: Array<'_>, key: &
             false => error,
         },
     )
+}
+
+/// The options of the source: a source that is there takes back what it lacks, and keeps its own.
+fn take_options(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<Options> {
+    let given = catalog.get(b"options")?;
+    let read = given.map(read_options).transpose()?;
+    if let Some(known) = Catalog::open(session)?.options(session, source.as_str())? {
+        source::lock_for_definition(session, source.as_str())?;
+        return match read {
+            Some(read) if read != known => Err(Error::refuse(
+                State::Conflict,
+                format!("the source {source} has other options than the catalog"),
+            )
+            .hint("SELECT options FROM ingest.source shows them: they are given once, when it is created.")),
+            _ => Ok(known),
+        };
+    }
+    let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
+    let options = match given {
+        Some(options) => root(options)?,
+        None => empty.into(),
+    };
+    let read = read_options(Value::read(&options)?)?;
+    source::register(session, source, read.format, &options)?;
+    Ok(read)
 }
 
 /// `at` is a path into the catalog.

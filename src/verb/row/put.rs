@@ -116,12 +116,18 @@ fn of_write(guarded: &Guarded) -> impl Fn(crate::pg::Error) -> crate::pg::Error 
 }
 
 /// The same of a FHIR resource: what the server says in it does not count.
-fn is_same_resource(stored: Option<&[u8]>, given: Option<&[u8]>) -> Result<bool> {
+fn is_same_resource(
+    guarded: &Guarded,
+    stored: Option<&[u8]>,
+    given: Option<&[u8]>,
+) -> Result<bool> {
     let (Some(stored), Some(given)) = (stored, given) else {
         return Ok(false);
     };
     match (Value::read(stored)?, Value::read(given)?) {
-        (Value::Object(stored), Value::Object(given)) => Ok(fhir::is_same(stored, given)?),
+        (Value::Object(stored), Value::Object(given)) => {
+            Ok(fhir::is_same(stored, given, guarded.options.created)?)
+        }
         _ => Ok(false),
     }
 }
@@ -134,7 +140,7 @@ pub fn is_same(guarded: &Guarded, content: Content<'_>, current: &Stored) -> Res
     }
     let stored = current.content();
     if guarded.form() == Form::Fhir {
-        return is_same_resource(stored.data, content.data);
+        return is_same_resource(guarded, stored.data, content.data);
     }
     if stored.data != content.data {
         return Ok(false);

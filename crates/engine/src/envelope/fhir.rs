@@ -2,6 +2,7 @@
 //! whatever the client wrote; every other member is the client's, and stays as it is.
 //! <https://hl7.org/fhir/R4/resource.html#Meta>
 
+use super::created::{self, Created};
 use crate::resource;
 use jsonb::{Item, Malformed, Member, Object, Unwritable, Value, memory};
 
@@ -14,13 +15,14 @@ pub struct Envelope<'a> {
     pub version: i32,
     /// When this version was made, as a FHIR instant.
     pub last_updated: &'a str,
+    /// Where it is said when the resource was created, …
+    pub created: Created,
+    /// … and when that was, where it is said.
+    pub created_at: &'a str,
 }
 
 /// The members of a resource in which the server has a say.
 const OF_ROOT: &[&[u8]] = &[b"id", b"meta"];
-/// Those of its meta that are the server's.
-const OF_META: &[&[u8]] = &[b"versionId", b"lastUpdated"];
-
 /// Whether `id` can be the id of a FHIR resource: 1 to 64 of `A-Z a-z 0-9 - .`
 pub fn id_is_valid(id: &str) -> bool {
     resource::id_is_valid(id) && !id.contains('_')
@@ -41,13 +43,28 @@ pub fn id(resource: Value<'_>) -> Result<Option<&str>, Malformed> {
 /// members. A meta that is no object is not kept; a check refuses it before.
 pub fn write(resource: Object<'_>, envelope: &Envelope<'_>) -> Result<Vec<u8>, Unwritable> {
     let version = envelope.version.to_string();
-    let given = resource.get(b"meta")?;
+    let server = envelope.created.of_meta();
+    let given = match resource.get(b"meta")? {
+        Some(Value::Object(given)) => Some(given),
+        _ => None,
+    };
     let mut meta = match given {
-        Some(Value::Object(given)) => copied(given, OF_META)?,
-        _ => copied_none(OF_META.len())?,
+        Some(given) => copied(given, server)?,
+        None => copied_none(server.len())?,
     };
     meta.push((b"versionId", Item::Text(&version)));
     meta.push((b"lastUpdated", Item::Text(envelope.last_updated)));
+    let extension = created::extension(envelope.created_at);
+    match envelope.created {
+        Created::Nowhere => {}
+        Created::Member => meta.push((created::MEMBER, Item::Text(envelope.created_at))),
+        Created::Extension => {
+            let mut all = created::others(given)?;
+            memory::reserve(&mut all, 1)?;
+            all.push(Item::Object(&extension));
+            meta.push((created::EXTENSION, Item::Items(all)));
+        }
+    }
     let mut members = copied(resource, OF_ROOT)?;
     members.push((b"id", Item::Text(envelope.id)));
     members.push((b"meta", Item::Object(&meta)));
@@ -74,7 +91,7 @@ fn copied_none<'a>(room: usize) -> Result<Vec<Member<'a>>, Malformed> {
 
 /// Whether `given` says the same as `stored`, but for what the server says: an id that is left out
 /// is that of the stored one. Numbers are compared by their digits, `1.0` and `1.00` differ.
-pub fn is_same(stored: Object<'_>, given: Object<'_>) -> Result<bool, Malformed> {
+pub fn is_same(stored: Object<'_>, given: Object<'_>, created: Created) -> Result<bool, Malformed> {
     if stored.as_bytes() == given.as_bytes() {
         return Ok(true);
     }
@@ -84,19 +101,34 @@ pub fn is_same(stored: Object<'_>, given: Object<'_>) -> Result<bool, Malformed>
         return Ok(false);
     }
     Ok(same_members(stored.iter(), given.iter(), OF_ROOT)?
-        && is_same_meta(stored.get(b"meta")?, given.get(b"meta")?)?)
+        && is_same_meta(stored.get(b"meta")?, given.get(b"meta")?, created)?)
 }
 
 /// Whether what a client says of meta is the same; to say nothing is to leave it out.
-fn is_same_meta(stored: Option<Value<'_>>, given: Option<Value<'_>>) -> Result<bool, Malformed> {
-    match (stored, given) {
+fn is_same_meta(
+    stored: Option<Value<'_>>,
+    given: Option<Value<'_>>,
+    created: Created,
+) -> Result<bool, Malformed> {
+    let server = created.of_meta();
+    let (stored, given) = match (stored, given) {
         (Some(Value::Object(stored)), Some(Value::Object(given))) => {
-            same_members(stored.iter(), given.iter(), OF_META)
+            if !same_members(stored.iter(), given.iter(), server)? {
+                return Ok(false);
+            }
+            (Some(stored), Some(given))
         }
         (Some(Value::Object(meta)), None) | (None, Some(Value::Object(meta))) => {
-            same_members(meta.iter(), std::iter::empty(), OF_META)
+            if !same_members(meta.iter(), std::iter::empty(), server)? {
+                return Ok(false);
+            }
+            (Some(meta), None)
         }
-        (stored, given) => Ok(stored.is_none() && given.is_none()),
+        (stored, given) => return Ok(stored.is_none() && given.is_none()),
+    };
+    match created {
+        Created::Extension => created::are_others_same(stored, given),
+        Created::Nowhere | Created::Member => Ok(true),
     }
 }
 
@@ -122,7 +154,7 @@ fn same_members<'a>(
 }
 
 /// Whether two values are the same bytes.
-fn is_copy(one: Value<'_>, other: Value<'_>) -> bool {
+pub(super) fn is_copy(one: Value<'_>, other: Value<'_>) -> bool {
     match (one, other) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(one), Value::Bool(other)) => one == other,
