@@ -5,6 +5,7 @@
 //! variant stands; a resource inside another is judged by its own `resourceType`.
 
 use super::Walk;
+use super::doubles::Doubles;
 use super::slices;
 use crate::issue::Code;
 use crate::limits::MOST_CHOICES;
@@ -219,11 +220,13 @@ impl<'w> Walk<'w> {
             .as_ref()
             .and_then(|rules| rules.slicing.as_ref());
         let mut met = slicing.map(|slicing| slices::Met::new(slicing));
+        let doubles = Doubles::of(items, array)?;
         let mut companion = Companion::new(at);
         let is_companion = matches!(at.step(), Some(([b'_', ..], _)));
         for (index, item) in array.iter().enumerate() {
             let here = at.index(index);
             let item = item?;
+            self.double(&doubles, index, &here);
             if let Value::Object(beside) = item
                 && is_companion
                 && is_only_its_id(beside)?
