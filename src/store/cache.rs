@@ -8,7 +8,7 @@
 
 use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
-use super::name::Name;
+use super::name::{Name, literal};
 use super::options::Options;
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
@@ -389,7 +389,14 @@ impl Guarded {
                 State::BadRequest,
                 format!("{} has no table of its own", self.name()),
             )
-            .hint("Its resources are contained in those of other profiles.")
+            .hint(match self.form() {
+                Form::Fhir => format!(
+                    "ingest.fhir_import({}, '[]', '{{{}}}') makes one.",
+                    literal(self.source_name()),
+                    self.name()
+                ),
+                _ => "Its resources are contained in those of other profiles.".to_owned(),
+            })
         })
     }
 

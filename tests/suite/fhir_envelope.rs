@@ -107,6 +107,10 @@ fn id_stands_in_the_column_and_in_the_resource() {
             "{told}"
         );
     }
+    // What is given for an id and is none can be anything, and is not repeated.
+    let misplaced = "INSERT INTO fhir.\"Patient\" VALUES ('{\"secret\": 1}')";
+    let refusal = expect_sqlstate(client.execute(misplaced, &[]), "PT422");
+    assert_eq!(issues(&refusal)[0].expression, ["Patient"]);
     let moved = client.execute(
         "UPDATE fhir.\"Patient\" SET data = $1 WHERE id = 'same'",
         &[&patient("elsewhere", "A")],
