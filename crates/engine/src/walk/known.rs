@@ -3,6 +3,7 @@
 
 use super::constraints::Around;
 use crate::constraint::{Constraint, Known};
+use crate::lexical::datetime;
 use jsonb::{Malformed, Object, Value};
 
 /// How many contained resources are looked for in one pass.
@@ -18,6 +19,7 @@ pub(super) fn is_seen_to_hold<'w>(
     match constraint.known {
         None => Ok(false),
         Some(Known::LocalReference) => leads_somewhere(object, around),
+        Some(Known::Period) => is_in_order(object),
         Some(Known::Contained) => all_are_referred_to(object, around),
     }
 }
@@ -34,6 +36,29 @@ fn leads_somewhere<'w>(reference: Object<'w>, around: &mut Around<'w>) -> Result
         _ => false,
     })
 }
+
+/// `per-1` holds where both ends are written alike, in the same zone: then their texts are in the
+/// order of what they mean, to the same precision.
+fn is_in_order(period: Object<'_>) -> Result<bool, Malformed> {
+    let (Some(Value::String(start)), Some(Value::String(end))) =
+        (period.get(b"start")?, period.get(b"end")?)
+    else {
+        return Ok(false);
+    };
+    let zone = |text: &[u8]| match text {
+        [.., b'Z'] => [b'Z'; 6],
+        [.., a, b, c, d, e, f] => [*a, *b, *c, *d, *e, *f],
+        _ => [0; 6],
+    };
+    Ok(start.len() == end.len()
+        && (start.len() <= DATE || zone(start) == zone(end))
+        && start <= end
+        && datetime(start).is_some()
+        && datetime(end).is_some())
+}
+
+/// How long a date is, which has no zone.
+const DATE: usize = 10;
 
 /// `dom-3` holds where a `reference` leads to everything that is contained.
 fn all_are_referred_to(resource: Object<'_>, around: &Around<'_>) -> Result<bool, Malformed> {
