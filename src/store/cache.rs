@@ -19,6 +19,7 @@ use crate::pg::{
     relation, watch,
 };
 use ingest_engine::criteria::{Criterion, Mistake};
+use ingest_engine::description::Format;
 use ingest_engine::fit;
 use ingest_engine::json_schema::{self, Style};
 use ingest_engine::path::{self, Found, Lost};
@@ -402,7 +403,7 @@ impl Guarded {
 
     /// Checks a resource of its table; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        self.with_loading(|guarded| guarded.check_as_known(resource))
+        self.with_loading(|guarded| guarded.check_as_known(resource, Report::new(pg::limits())))
     }
 
     /// Checks what is stored elsewhere, where the indexes of its table hold nothing.
@@ -415,7 +416,16 @@ impl Guarded {
     /// definition does both, a later one if it has changed meanwhile.
     pub fn judge(&self, resource: &Resource<'_>, stored: Option<&[u8]>) -> Result<Judged> {
         self.with_loading(|guarded| {
-            let (checked, report) = guarded.check_as_known(resource)?;
+            let (mut checked, mut report) = match guarded.description.format {
+                Format::Fhir => guarded.check_as_known(resource, Report::of_refusals(pg::limits())),
+                Format::Native => guarded.check_as_known(resource, Report::new(pg::limits())),
+            }?;
+            // FHIR asks for much that refuses nothing. Who is refused is told of that, too.
+            if guarded.description.format == Format::Fhir
+                && (report.refuses() || !checked.references.is_empty())
+            {
+                (checked, report) = guarded.check_as_known(resource, Report::new(pg::limits()))?;
+            }
             let completed = match checked.incomplete && !report.refuses() {
                 true => Some(ingest_engine::contained::complete(
                     &guarded.source.schema,
@@ -453,8 +463,8 @@ impl Guarded {
     fn check_as_known(
         &self,
         resource: &Resource<'_>,
+        mut report: Report,
     ) -> std::result::Result<(Checked, Report), Stop> {
-        let mut report = Report::new(pg::limits());
         let trees = self.indexes.iter().filter(|index| index.is_btree());
         let keys = trees.map(|index| index.paths.as_slice());
         fit::check(self.name(), keys, resource.data, &mut report)?;

@@ -9,7 +9,7 @@ use super::doubles::Doubles;
 use super::slices;
 use crate::issue::Code;
 use crate::limits::MOST_CHOICES;
-use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape, stored_order};
+use crate::profile::{Element, Json, Mark, Member, Profile, Shape, stored_order};
 use crate::resource::{Halt, Need};
 use crate::schema::Known;
 use crate::trail::Trail;
@@ -40,18 +40,27 @@ impl<'w> Walk<'w> {
         }
         let mut met: Met = [None; MOST_CHOICES];
         let (mut there, mut next) = (0, 0);
+        let mut needed = &*shape.needed;
         for member in object.iter() {
             let (key, value) = member?;
             let mark = Mark::new(key);
+            // Shorter names are stored before: with all its choices and companions a type has many
+            // members, of which an object has few.
+            next = next.max(shape.first_as_long(key.len()));
             while let Some(member) = shape.members.get(next)
                 && member.order(&mark, key) == Ordering::Less
             {
-                self.fhir_absent(member, &object, at)?;
                 next += 1;
             }
+            needed = self.fhir_passed(shape, needed, next, &object, at)?;
             match shape.members.get(next) {
                 Some(member) if member.order(&mark, key) == Ordering::Equal => {
                     there |= member.bit;
+                    if let [first, rest @ ..] = needed
+                        && *first == next
+                    {
+                        needed = rest;
+                    }
                     next += 1;
                     let is_second = is_second(member, &mut met);
                     if let [b'_', plain @ ..] = key {
@@ -76,9 +85,7 @@ impl<'w> Walk<'w> {
                 return Ok(there);
             }
         }
-        for member in shape.members.get(next..).unwrap_or_default() {
-            self.fhir_absent(member, &object, at)?;
-        }
+        self.fhir_passed(shape, needed, shape.members.len(), &object, at)?;
         for (choice, met) in shape.choices.iter().zip(met) {
             if choice.required && met.is_none() {
                 self.missing(&at.name(choice.name.as_bytes()));
@@ -88,18 +95,26 @@ impl<'w> Walk<'w> {
         Ok(there)
     }
 
-    /// Passes a member that is not there.
-    #[inline(always)]
-    fn fhir_absent(
+    /// Passes the members before a place, of which none is there; gives those of the `needed` that
+    /// are still to come.
+    #[inline]
+    fn fhir_passed<'s>(
         &mut self,
-        member: &Member,
+        shape: &Shape,
+        mut needed: &'s [usize],
+        before: usize,
         object: &Object<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Halt> {
-        match member.element.presence {
-            Presence::Optional => Ok(()),
-            _ => self.fhir_missing(member, object, at),
+    ) -> Result<&'s [usize], Halt> {
+        while let [place, rest @ ..] = needed
+            && *place < before
+        {
+            if let Some(member) = shape.members.get(*place) {
+                self.fhir_missing(member, object, at)?;
+            }
+            needed = rest;
         }
+        Ok(needed)
     }
 
     /// A member that is not there and may have to; its companion may stand for it.
@@ -280,14 +295,13 @@ impl<'w> Walk<'w> {
         match self.known_resource(name, &here)? {
             Known::Yes(profile) => {
                 self.schema.note_lacking(profile, &mut self.missing)?;
-                let outer = self
-                    .around
-                    .enter(profile, object, at.is_under(b"contained"));
+                let is_contained = at.is_under(b"contained");
+                let outer = self.around.enter(profile, object, is_contained);
                 let mut walked = self.of(profile, object, at, depth);
                 if walked.is_ok() {
                     walked = self.claims(object, at, depth);
                 }
-                self.around.leave(outer);
+                self.around.leave(outer, is_contained);
                 walked
             }
             Known::No => {
