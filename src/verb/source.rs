@@ -23,7 +23,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
 pub fn format_of(options: Value<'_>) -> Result<&'static str> {
     let bad = |message: &str| {
         Error::refuse(State::BadRequest, message)
-            .hint("The only option is format: {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}.")
+            .hint("The options are format, \"native\" or \"fhir\", and of FHIR base_url, where the server is: {\"format\": \"fhir\", \"base_url\": \"https://example.org/fhir\"}.")
     };
     let Value::Object(object) = options else {
         return Err(bad("options are not an object"));
@@ -33,6 +33,8 @@ pub fn format_of(options: Value<'_>) -> Result<&'static str> {
         match member? {
             (b"format", Value::String(b"native")) => {}
             (b"format", Value::String(b"fhir")) => format = "fhir",
+            (b"base_url", Value::String(url)) if url.starts_with(b"http") => {}
+            (b"base_url", _) => return Err(bad("the option base_url is not a URL")),
             (b"format", _) => return Err(bad("the option format has a value that is not known")),
             (key, _) => {
                 let key = shown_key(key);
