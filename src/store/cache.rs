@@ -9,10 +9,10 @@
 use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
 use super::name::Name;
+use super::parameters::{self, Given, Parameters};
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::parameters::{self, Given, Parameters};
 use super::{definition, refusal, search_index};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
@@ -509,8 +509,7 @@ impl Guarded {
         }
         let base = self.description.base.as_deref().unwrap_or_default();
         let bases = [self.name(), base, "Resource"];
-        let rows =
-            Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
+        let rows = Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
         let planned = self.with_loading(|guarded| {
             let schema = &guarded.source.schema;
             Ok(match schema.focus(&guarded.profile)? {
@@ -527,8 +526,7 @@ impl Guarded {
             return Ok(Vec::new());
         }
         let (source, name) = (self.source_name(), self.name());
-        let recorded =
-            Session::open(|session| search_index::recorded(session, source, name))?;
+        let recorded = Session::open(|session| search_index::recorded(session, source, name))?;
         match recorded.is_empty() {
             true => Ok(Vec::new()),
             false => Ok(self.parameters()?.indexes()),
@@ -713,10 +711,12 @@ fn unsearched(scratch: &Source, names: &[String], given: &Given) -> Result<Vec<S
         }
     }
     let all = given.bases.len();
-    let told = reasons.into_iter().map(|(why, bases)| match bases.len() == all {
-        true => format!("nothing is searched by it: {why}"),
-        false => format!("{} is not searched by it: {why}", bases.join(", ")),
-    });
+    let told = reasons
+        .into_iter()
+        .map(|(why, bases)| match bases.len() == all {
+            true => format!("nothing is searched by it: {why}"),
+            false => format!("{} is not searched by it: {why}", bases.join(", ")),
+        });
     Ok(told.collect())
 }
 

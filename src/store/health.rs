@@ -73,7 +73,10 @@ enum Cure {
     /// Makes a declared index, in the place of what has its name.
     Index { index: Index, taken: bool },
     /// The same of one over a search parameter.
-    Search { index: search_index::Index, taken: bool },
+    Search {
+        index: search_index::Index,
+        taken: bool,
+    },
 }
 
 impl Finding {

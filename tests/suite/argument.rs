@@ -55,7 +55,11 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("search_numbers", &["'{}'", PATHS]),
     (
         "search_order",
-        &["'{\"meta\": {\"tag\": [{\"code\": \"x\"}]}}'", "'token'", PATHS],
+        &[
+            "'{\"meta\": {\"tag\": [{\"code\": \"x\"}]}}'",
+            "'token'",
+            PATHS,
+        ],
     ),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (

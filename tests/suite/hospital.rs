@@ -87,9 +87,9 @@ fn definitions() -> Option<Vec<Value>> {
     let is_used = |one: &Value| {
         let bases = one["base"].as_array().into_iter().flatten();
         one["resourceType"] != "SearchParameter"
-            || bases.filter_map(Value::as_str).any(|base| {
-                TYPES.contains(&base) || ["Resource", "DomainResource"].contains(&base)
-            })
+            || bases
+                .filter_map(Value::as_str)
+                .any(|base| TYPES.contains(&base) || ["Resource", "DomainResource"].contains(&base))
     };
     Some(all.filter(is_used).collect())
 }

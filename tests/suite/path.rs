@@ -525,7 +525,8 @@ fn search_comes_in_the_order_that_is_asked_for() {
         fill(&mut client, profile);
         let page =
             |client: &mut Client, criteria: &Value, sort: &Value, count: i32, after: &str| {
-                let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb, $3, $4, $5)";
+                let sql =
+                    "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb, $3, $4, $5)";
                 client
                     .query(sql, &[&profile, criteria, &count, &after, sort])
                     .map(|rows| rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())

@@ -266,8 +266,8 @@ fn state(rows: &Rows<'_>, wanted: &str, (unique, definition): (bool, &str)) -> R
         }
         let whole = row.text(7)?.unwrap_or_default();
         let using = whole.find(" USING ").and_then(|at| whole.get(at..));
-        let same = row.bool(2) == unique
-            && using.is_some_and(|using| bare(using) == bare(definition));
+        let same =
+            row.bool(2) == unique && using.is_some_and(|using| bare(using) == bare(definition));
         return Ok(match (same, row.bool(6)) {
             (true, true) => IndexState::Valid,
             (true, false) => IndexState::Invalid,

@@ -50,9 +50,9 @@ impl<'a> Given<'a> {
     /// What JSON that was a text says: a string in it is a query.
     fn inner(value: Value<'a>) -> Result<Self> {
         match value {
-            Value::String(query) => {
-                Ok(Self::Query(std::str::from_utf8(query).map_err(|_| Error::Corrupt)?))
-            }
+            Value::String(query) => Ok(Self::Query(
+                std::str::from_utf8(query).map_err(|_| Error::Corrupt)?,
+            )),
             value => Ok(Self::Json(value)),
         }
     }
@@ -100,7 +100,10 @@ impl Criteria {
             (Given::Query(query), Form::Fhir) => Self::of_pairs(guarded, query::pairs(query)?),
             (Given::Query(query), _) => {
                 let object = query::object(query)?;
-                Ok((Self::read(guarded, Value::read(&object)?)?, Controls::default()))
+                Ok((
+                    Self::read(guarded, Value::read(&object)?)?,
+                    Controls::default(),
+                ))
             }
             (Given::Json(value), Form::Fhir) => {
                 let pairs = fhir::pairs(guarded, bounded(value)?)?;

@@ -76,7 +76,9 @@ pub fn page(
         )
         .hint("Count the rows."));
     }
-    let count = controls.count.map_or(asked.count, |count| count.min(asked.count));
+    let count = controls
+        .count
+        .map_or(asked.count, |count| count.min(asked.count));
     let sort = order(guarded, asked.sort, &controls)?;
     let includes = Includes::of(guarded, &controls)?;
     criteria.search.advise(guarded)?;
@@ -107,7 +109,9 @@ pub fn page(
         Some(sort) => sort.each(&criteria.search, session, table, place, &mut told)?,
         None => criteria.search.each(session, table, place, &mut told)?,
     }
-    included.each(session, guarded, &mut |of, stored| each(of, stored, Mode::Include))?;
+    included.each(session, guarded, &mut |of, stored| {
+        each(of, stored, Mode::Include)
+    })?;
     Ok(Page { total, next })
 }
 
