@@ -1,10 +1,11 @@
 //! Searching FHIR by its own search parameters: what is found, with indexes and without.
 
-use ingest_tests::{expect_sqlstate, psql};
+use ingest_tests::{Database, expect_sqlstate, psql};
 use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::clinic::value;
+use crate::dump;
 use crate::hospital::{self, create_if, index, search, store};
 
 fn patients() -> Vec<Value> {
@@ -340,7 +341,7 @@ fn ranges_and_uris_find_what_they_mean() {
                 "value-quantity=5.4|http://unitsofmeasure.org|%25",
                 "a",
             ),
-            ("Observation", "value-quantity=5", ""),
+            ("Observation", "value-quantity=5", "a"),
             ("Observation", "value-quantity=gt5.4||%25", "b c d"),
             ("Observation", "value-quantity=1e2", "c"),
             (
@@ -662,7 +663,9 @@ fn search_without_an_index_is_told_in_a_notice() {
         client.batch_execute("ANALYZE fhir.\"Patient\"").unwrap();
         let text = said(query);
         assert!(!text.contains("NOTICE"), "{text}");
-        let mut transaction = client.transaction().unwrap();
+        // Another one, whose statistics know of nothing else.
+        let mut other = database.connect();
+        let mut transaction = other.transaction().unwrap();
         let ids = search(&mut transaction, "Patient", query).unwrap();
         assert_eq!(ids.len(), 1, "{query}");
         let by_index: bool = value(
@@ -735,5 +738,32 @@ fn functions_of_a_search_given_anything_answer_or_refuse() {
     ] {
         let found: String = value(&mut client, &format!("SELECT (ingest.{call})::text"));
         assert_eq!(found, answer, "{call}");
+    }
+}
+
+/// A dump has the indexes, and the restored database searches by them.
+#[test]
+fn dump_restored_has_the_indexes() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    for patient in patients() {
+        store(&mut client, &patient);
+    }
+    index(
+        &mut client,
+        &[("Patient", "identifier"), ("Patient", "birthdate")],
+    );
+    let dump = String::from_utf8(dump::run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
+    let restored = Database::empty("restored");
+    let session = psql::run(&restored, &dump);
+    assert!(session.succeeded, "{}", session.output);
+    let mut client = restored.connect();
+    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.verify()");
+    assert_eq!(findings, 0);
+    client.batch_execute("SET enable_seqscan = off").unwrap();
+    for (criteria, found) in [("identifier=7", "ada"), ("birthdate=1995-10-02", "kaska")] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.join(" "), found);
     }
 }
