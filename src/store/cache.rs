@@ -638,13 +638,22 @@ impl Source {
     }
 }
 
+/// What definitions ask for in vain.
+#[derive(Debug)]
+pub struct AskedInVain {
+    /// By types and profiles: what is not checked.
+    pub checks: Vec<(String, InVain)>,
+    /// By the URLs of search parameters: why nothing is searched by them.
+    pub searches: Vec<(String, String)>,
+}
+
 /// What these types and profiles of FHIR ask for and is not checked, in their order; and by which of
 /// these search parameters nothing is searched, by their URLs, and why.
 pub fn in_vain(
     source: &str,
     names: &[String],
     parameters: &[Given],
-) -> Result<(Vec<(String, InVain)>, Vec<(String, String)>)> {
+) -> Result<AskedInVain> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
@@ -678,7 +687,10 @@ pub fn in_vain(
         Ok(why.into_iter().map(|why| (given.url.clone(), why)))
     });
     let unsearched = unsearched.collect::<Result<Vec<_>>>()?;
-    Ok((told, unsearched.into_iter().flatten().collect()))
+    Ok(AskedInVain {
+        checks: told,
+        searches: unsearched.into_iter().flatten().collect(),
+    })
 }
 
 /// Why a search parameter is not taken by the types that it is for, as far as they are there.

@@ -767,3 +767,92 @@ fn dump_restored_has_the_indexes() {
         assert_eq!(ids.join(" "), found);
     }
 }
+
+/// What other servers have got wrong: values that hold what separates, a plus, a partial date; a match
+/// whose body differs, which is left as it is.
+#[test]
+fn defects_of_others_are_absent() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    let stamp = "20210427133226.444+0800";
+    let body = |system: &str, value: &str| json!({"resourceType": "Patient", "identifier": [{"system": system, "value": value}]});
+    let twice = [
+        (
+            "identifier=urn:s|20210427133226.444%2B0800",
+            body("urn:s", stamp),
+        ),
+        (
+            "{\"identifier\": \"urn:t|20210427133226.444+0800\"}",
+            body("urn:t", stamp),
+        ),
+        (
+            "identifier=http://foo\\,123|ABC",
+            body("http://foo,123", "ABC"),
+        ),
+        ("identifier=urn:u|a\\|b", body("urn:u", "a|b")),
+        ("identifier=urn:v|a%26b%3Dc", body("urn:v", "a&b=c")),
+    ];
+    for (criteria, body) in &twice {
+        let made = create_if(&mut client, "Patient", criteria, body).unwrap();
+        assert_eq!(made.did(), ("created", 1), "{criteria}");
+        let before: String = value(
+            &mut client,
+            "SELECT string_agg(xmin::text || data, '') FROM fhir.\"Patient\"",
+        );
+        let mut other = body.clone();
+        other["active"] = json!(false);
+        let found = create_if(&mut client, "Patient", criteria, &other).unwrap();
+        assert_eq!(
+            (found.did(), &found.id),
+            (("matched", 1), &made.id),
+            "{criteria}"
+        );
+        let after: String = value(
+            &mut client,
+            "SELECT string_agg(xmin::text || data, '') FROM fhir.\"Patient\"",
+        );
+        assert_eq!(before, after, "{criteria}");
+    }
+    store(
+        &mut client,
+        &json!({"resourceType": "Patient", "id": "born", "birthDate": "2000-03"}),
+    );
+    for (criteria, found) in [
+        ("birthdate=2000-03-13", 0),
+        ("birthdate=2000-03", 1),
+        ("birthdate=2000", 1),
+    ] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.len(), found, "{criteria}");
+    }
+    // Two that match are none to choose from.
+    for _ in 0..2 {
+        store(&mut client, &body("urn:two", "1"));
+    }
+    let several = create_if(
+        &mut client,
+        "Patient",
+        "identifier=urn:two|1",
+        &body("urn:two", "1"),
+    );
+    expect_sqlstate(several, "PT412");
+    // A number keeps its digits.
+    store(
+        &mut client,
+        &json!({"resourceType": "Observation", "id": "n", "status": "final", "code": {"text": "x"},
+            "valueQuantity": {"value": serde_json::from_str::<Value>("1.50").unwrap()}}),
+    );
+    let kept: String = value(
+        &mut client,
+        "SELECT data #>> '{valueQuantity,value}' FROM fhir.\"Observation\"",
+    );
+    assert_eq!(kept, "1.50");
+    assert_eq!(
+        search(&mut client, "Observation", "value-quantity=1.50").unwrap(),
+        ["n"]
+    );
+}

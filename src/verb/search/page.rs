@@ -44,6 +44,7 @@ impl Mode {
 
 /// What is said of a page behind its resources.
 #[derive(Debug, Default)]
+#[allow(dead_code, reason = "a Bundle of search results says it")]
 pub struct Page {
     /// How many resources meet the criteria, if that was asked.
     pub total: Option<i64>,
@@ -122,7 +123,7 @@ fn order(guarded: &Guarded, given: Option<Value<'_>>, controls: &Controls) -> Re
     match given {
         None => {}
         Some(Value::Array(items)) => {
-            if !paths.is_empty() && items.len() > 0 {
+            if !paths.is_empty() && !items.is_empty() {
                 return Err(sort::bad("sort and _sort are both given".to_owned()));
             }
             for item in items.iter() {
