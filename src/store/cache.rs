@@ -649,11 +649,7 @@ pub struct AskedInVain {
 
 /// What these types and profiles of FHIR ask for and is not checked, in their order; and by which of
 /// these search parameters nothing is searched, by their URLs, and why.
-pub fn in_vain(
-    source: &str,
-    names: &[String],
-    parameters: &[Given],
-) -> Result<AskedInVain> {
+pub fn in_vain(source: &str, names: &[String], parameters: &[Given]) -> Result<AskedInVain> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
