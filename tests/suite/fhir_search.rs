@@ -741,6 +741,45 @@ fn functions_of_a_search_given_anything_answer_or_refuse() {
     }
 }
 
+/// What an index could not take in whole is stored all the same, and found.
+#[test]
+fn values_of_any_size_go_into_indexes() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    index(
+        &mut client,
+        &[
+            ("Observation", "value-quantity"),
+            ("Patient", "identifier"),
+            ("Patient", "name"),
+        ],
+    );
+    client.batch_execute("SET enable_seqscan = off").unwrap();
+    let digits = "7".repeat(20_000);
+    store(
+        &mut client,
+        &json!({"resourceType": "Observation", "id": "n", "status": "final", "code": {"text": "x"},
+            "valueQuantity": {"value": serde_json::from_str::<Value>(&digits).unwrap()}}),
+    );
+    let identifiers: Vec<Value> = (0..20_000)
+        .map(|n| json!({"system": format!("urn:{n}"), "value": format!("{n:0600}")}))
+        .collect();
+    store(
+        &mut client,
+        &json!({"resourceType": "Patient", "id": "p", "identifier": identifiers,
+            "name": [{"family": "é".repeat(100_000)}]}),
+    );
+    let found = search(&mut client, "Observation", "value-quantity=gt1000000").unwrap();
+    assert_eq!(found, ["n"]);
+    for criteria in [
+        format!("identifier=urn:77|{:0600}", 77),
+        "name=eee".to_owned(),
+    ] {
+        assert_eq!(search(&mut client, "Patient", &criteria).unwrap(), ["p"]);
+    }
+}
+
 /// A dump has the indexes, and the restored database searches by them.
 #[test]
 fn dump_restored_has_the_indexes() {
