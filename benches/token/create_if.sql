@@ -1,4 +1,4 @@
 SELECT nextval('public.token_calls') AS number \gset
-SELECT id FROM ingest.resource_create_if(:'source', 'Patient', 'identifier=urn:mrn|' || :number,
+SELECT id FROM ingest.resource_create_if(:source, 'Patient', 'identifier=mrn|' || :number::text,
     jsonb_build_object('resourceType', 'Patient',
-        'identifier', jsonb_build_array(jsonb_build_object('system', 'urn:mrn', 'value', :number::text))));
+        'identifier', jsonb_build_array(jsonb_build_object('system', 'mrn', 'value', :number::text))));
