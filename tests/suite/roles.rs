@@ -249,6 +249,7 @@ fn stranger_to_a_source_learns_nothing_of_it() {
         "profile_version",
         "property",
         "index",
+        "search_index",
         "relationship",
     ] {
         let seen: i64 = value(
