@@ -123,6 +123,25 @@ COMMENT ON COLUMN ingest.index.name IS 'The index that serves it, in the schema 
 COMMENT ON COLUMN ingest.index.paths IS 'Its paths, as the definition gives them: name.family';
 COMMENT ON COLUMN ingest.index.is_unique IS 'Whether it is an identity';
 
+CREATE TABLE ingest.search_index (
+    source    text COLLATE "C" NOT NULL,
+    profile   text COLLATE "C" NOT NULL,
+    parameter text COLLATE "C" NOT NULL,
+    name      text COLLATE "C" NOT NULL,
+    function  text NOT NULL,
+    paths     text NOT NULL,
+    version   integer NOT NULL,
+    PRIMARY KEY (source, profile, parameter)
+);
+COMMENT ON TABLE ingest.search_index IS 'One row per search parameter of a type of FHIR that an index serves';
+COMMENT ON COLUMN ingest.search_index.source IS 'The source of the type';
+COMMENT ON COLUMN ingest.search_index.profile IS 'The type';
+COMMENT ON COLUMN ingest.search_index.parameter IS 'The search parameter, by its code';
+COMMENT ON COLUMN ingest.search_index.name IS 'The index, in the schema of the source';
+COMMENT ON COLUMN ingest.search_index.function IS 'The function in schema ingest that it holds the values of';
+COMMENT ON COLUMN ingest.search_index.paths IS 'The second argument of that function: where the values stand';
+COMMENT ON COLUMN ingest.search_index.version IS 'The version of what the function computes that the index was made by';
+
 CREATE TABLE ingest.relationship (
     source           text COLLATE "C" NOT NULL,
     relationship     text COLLATE "C" NOT NULL,
@@ -184,6 +203,7 @@ SELECT pg_catalog.pg_extension_config_dump('ingest.profile_version', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.property', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.contained', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.index', '');
+SELECT pg_catalog.pg_extension_config_dump('ingest.search_index', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.relationship', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.vocabulary', '');
 SELECT pg_catalog.pg_extension_config_dump('ingest.definition', '');
@@ -227,8 +247,8 @@ DECLARE
     event text[];
 BEGIN
     -- Of profile_version nothing is compiled.
-    FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'index', 'relationship',
-                                'vocabulary', 'definition']
+    FOREACH part IN ARRAY ARRAY['profile', 'property', 'contained', 'index', 'search_index',
+                                'relationship', 'vocabulary', 'definition']
     LOOP
         FOREACH event SLICE 1 IN ARRAY ARRAY[
             ['inserted', 'INSERT', 'REFERENCING NEW TABLE AS changed'],
@@ -246,7 +266,7 @@ BEGIN
         END LOOP;
     END LOOP;
     FOREACH part IN ARRAY ARRAY['source', 'profile', 'profile_version', 'property', 'contained',
-                                'index', 'relationship', 'vocabulary', 'definition']
+                                'index', 'search_index', 'relationship', 'vocabulary', 'definition']
     LOOP
         -- Who may use the schema of a source may read what its profiles are; nobody but the
         -- functions of this extension writes here.

@@ -88,9 +88,6 @@ AS $$ VALUES
      'source text, profile text, criteria jsonb DEFAULT ''{}'', count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL', 'text, text, jsonb, integer, text, jsonb', 'SETOF jsonb', 'STABLE',
      -- In a GET, an argument is text: criteria are a query string then.
      'PERFORM ingest.request_unconditional();
-    IF pg_catalog.jsonb_typeof(criteria) OPERATOR(pg_catalog.=) ''string'' THEN
-        criteria := ingest.criteria(criteria OPERATOR(pg_catalog.#>>) ''{}'');
-    END IF;
     RETURN QUERY SELECT found.resource FROM ingest.resource_search(source, profile, criteria, count, after, sort) AS found;',
      'Searches resources',
      'Those that meet all criteria, {"property.path": value} or a query string, at most count, beginning after an id: by id, or by the paths of sort, ["-born", "name"], - from the greatest down. Answers 200 with an array; 400 for criteria that nothing can meet.'),

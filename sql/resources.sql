@@ -15,6 +15,11 @@ CREATE FUNCTION ingest.resource_create_if(source text, profile text, criteria js
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_create_if_wrapper';
 COMMENT ON FUNCTION ingest.resource_create_if(text, text, jsonb, jsonb, text) IS 'Creates the resource unless one matches the criteria {"property.path": value}: none created, one matched (the stored one, the body ignored), several PT412. Callers at the same time with the same criteria make one resource. Errors: PT400, PT404, PT409, PT412, PT413, PT422';
 
+CREATE FUNCTION ingest.resource_create_if(source text, profile text, criteria text, body jsonb, id text DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_create_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_create_if(text, text, text, jsonb, text) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
+
 CREATE FUNCTION ingest.resource_read(source text, profile text, id text, version integer DEFAULT NULL)
     RETURNS jsonb
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_read_wrapper';
@@ -45,6 +50,11 @@ CREATE FUNCTION ingest.resource_upsert_if(source text, profile text, criteria js
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_upsert_if_wrapper';
 COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, jsonb, jsonb, text, integer) IS 'Creates the resource, or replaces the one that matches the criteria; several are PT412, and so is a write to the match in between. if_match is the version that the match must have, 0 for no match. Errors: PT400 malformed, or another id than the match, PT404, PT409, PT412, PT413, PT422';
 
+CREATE FUNCTION ingest.resource_upsert_if(source text, profile text, criteria text, body jsonb, id text DEFAULT NULL, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_upsert_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_upsert_if(text, text, text, jsonb, text, integer) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
+
 CREATE FUNCTION ingest.resource_patch(source text, profile text, id text, patch jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_wrapper';
@@ -55,10 +65,20 @@ CREATE FUNCTION ingest.resource_patch_if(source text, profile text, criteria jso
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_if_wrapper';
 COMMENT ON FUNCTION ingest.resource_patch_if(text, text, jsonb, jsonb, integer) IS 'Patches the resource that matches the criteria, as resource_patch does; a write to it in between is PT412. if_match is the version that it must have. Errors: PT400, PT404 none matches, PT409, PT412 several match, or another version, PT413, PT422';
 
+CREATE FUNCTION ingest.resource_patch_if(source text, profile text, criteria text, patch jsonb, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_patch_if(text, text, text, jsonb, integer) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
+
 CREATE FUNCTION ingest.resource_delete_if(source text, profile text, criteria jsonb, if_match integer DEFAULT NULL, cascade boolean DEFAULT false)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_if_wrapper';
 COMMENT ON FUNCTION ingest.resource_delete_if(text, text, jsonb, integer, boolean) IS 'Deletes the resource that matches the criteria, as resource_delete does; a write to it in between is PT412. if_match is the version that it must have. Errors: PT400, PT404 none matches, PT409 still linked, PT412 several match, or another version';
+
+CREATE FUNCTION ingest.resource_delete_if(source text, profile text, criteria text, if_match integer DEFAULT NULL, cascade boolean DEFAULT false)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_if_wrapper';
+COMMENT ON FUNCTION ingest.resource_delete_if(text, text, text, integer, boolean) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
 
 CREATE FUNCTION ingest.contained_put(source text, profile text, id text, path text, body jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
@@ -81,9 +101,14 @@ CREATE FUNCTION ingest.resource_exists(source text, profile text, id text)
 COMMENT ON FUNCTION ingest.resource_exists(text, text, text) IS 'Whether there is such a resource now. Errors: PT404 no such profile';
 
 CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
-    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb)
+    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
 COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text, jsonb) IS 'The resources that meet all criteria {"property.path": value}, at most count, beginning after an id; {} is all. They come by id, or by the paths of sort, ["-born", "name"], - from the greatest down, and then by id; what lacks a value comes last. A search that no declared index serves says so in a NOTICE. Errors: PT400 criteria that nothing can meet, PT404, PT413 too many values';
+
+CREATE FUNCTION ingest.resource_search(source text, profile text, criteria text, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
+    RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
+COMMENT ON FUNCTION ingest.resource_search(text, text, text, integer, text, jsonb) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
 
 CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort')
     RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)

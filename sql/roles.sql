@@ -125,7 +125,8 @@ DECLARE
         'ingest.profile_check(text, text, jsonb)', 'ingest.profile_purge(text, text, boolean)',
         'ingest.relationship_define(text, text, jsonb)', 'ingest.relationship_drop(text, text, boolean)',
         'ingest.vocabulary_define(text, text, jsonb, text)', 'ingest.vocabulary_drop(text, text)',
-        'ingest.fhir_import(text, jsonb, text[])'];
+        'ingest.fhir_import(text, jsonb, text[], text[])',
+        'ingest.search_index(text, text, text)'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
     owner   oid;
     more    text;

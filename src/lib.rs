@@ -34,9 +34,14 @@ pgrx::extension_sql_file!(
     requires = ["fhir"]
 );
 pgrx::extension_sql_file!(
+    "../sql/search.sql",
+    name = "search",
+    requires = ["resources"]
+);
+pgrx::extension_sql_file!(
     "../sql/relationships.sql",
     name = "relationships",
-    requires = ["resources"]
+    requires = ["search"]
 );
 pgrx::extension_sql_file!(
     "../sql/refuse.sql",
@@ -74,6 +79,7 @@ pg::sql_function! {
     relationship_define => verb::relationship::define;
     relationship_drop => verb::relationship::drop;
     fhir_import => verb::fhir_import::import;
+    search_index => verb::search::index::index;
     verify => verb::verify::verify;
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;
@@ -90,7 +96,15 @@ pg::sql_function! {
     resource_read => |call| verb::row::read(call, Noun::Resource);
     resource_read_at => |call| verb::row::read_at(call, Noun::Resource);
     resource_exists => |call| verb::row::exists(call, Noun::Resource);
-    resource_search => verb::resource::search;
+    resource_search => verb::search::search;
+    search_matches => verb::search::predicate::matches;
+    search_tokens => verb::search::predicate::tokens;
+    search_references => verb::search::predicate::references;
+    search_uris => verb::search::predicate::uris;
+    search_prefixes => verb::search::predicate::prefixes;
+    search_spans => verb::search::predicate::spans;
+    search_numbers => verb::search::predicate::numbers;
+    search_order => verb::search::predicate::order;
     criteria => verb::criteria::from_query;
     issues => verb::issues::issues;
     moment => verb::criteria::moment;

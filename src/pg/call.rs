@@ -81,6 +81,11 @@ impl<'a> Call<'a> {
         bytes.map(Some)
     }
 
+    /// Whether an argument is declared as text: of an overload that takes one or something else.
+    pub fn is_text(&self, place: usize) -> bool {
+        self.signature.is_of(place, kind::TEXT)
+    }
+
     /// A text argument.
     pub fn text(&self, place: usize) -> Result<Option<&'a str>> {
         match self.bytes(place, kind::TEXT)? {

@@ -229,6 +229,17 @@ unsafe extern "C-unwind" {
     // lsyscache.h
     pub fn get_func_signature(function: Oid, types: *mut *mut Oid, count: *mut c_int) -> Oid;
     pub fn type_is_rowtype(of: Oid) -> bool;
+    pub fn getTypeInputInfo(of: Oid, function: *mut Oid, parameter: *mut Oid);
+
+    // fmgr.h
+    pub fn OidInputFunctionCall(
+        function: Oid,
+        text: *mut c_char,
+        parameter: Oid,
+        modifier: i32,
+    ) -> Datum;
+
+    // lsyscache.h
     pub fn get_namespace_name(schema: Oid) -> *mut c_char;
 
     // arrayfns

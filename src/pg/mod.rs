@@ -63,7 +63,7 @@ pub(crate) use spi::statements;
 pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
 pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
-pub use varlena::{datum_of_jsonb, datum_of_text};
+pub use varlena::{datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts};
 
 /// Microseconds since 2000-01-01 00:00 UTC, as a `timestamptz` holds them.
 pub type Instant = i64;

@@ -8,9 +8,9 @@
 use std::borrow::Cow;
 
 /// The operators that statements use.
-const OPERATORS: [&str; 19] = [
+const OPERATORS: [&str; 20] = [
     "=", "<>", "<", "<=", ">", ">=", "@>", "#>", "||", "+", "-", "->", "->>", "#>>", "~~", "~<~",
-    "~<=~", "~>~", "~>=~",
+    "~<=~", "~>~", "~>=~", "&&",
 ];
 
 /// Puts `OPERATOR(pg_catalog.…)` for every operator that stands between spaces, outside of quotes.

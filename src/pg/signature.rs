@@ -97,7 +97,13 @@ impl Signature {
         }
     }
 
-    /// The same, of a row.
+    /// Whether an argument was declared with this type.
+    pub fn is_of(&self, place: usize, of: Oid) -> bool {
+        let declared = self.arguments.get(place);
+        declared.is_some_and(|declared| declared.of == of)
+    }
+
+    /// As [`Signature::check`], of a row.
     pub fn check_row(&self, place: usize) -> Result<bool> {
         match self.arguments.get(place) {
             Some(declared) if declared.is_row => Ok(true),
@@ -129,6 +135,8 @@ fn name(of: Oid) -> &'static str {
         kind::JSONB => "jsonb",
         kind::INT4 => "integer",
         pg_sys::INT8OID => "bigint",
+        kind::TSTZMULTIRANGE => "tstzmultirange",
+        kind::NUMMULTIRANGE => "nummultirange",
         kind::BOOL => "boolean",
         kind::INSTANT => "timestamptz",
         pg_sys::TRIGGEROID => "trigger",

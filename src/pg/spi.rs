@@ -33,6 +33,10 @@ pub mod kind {
     pub const OID: Oid = pg_sys::OIDOID;
     /// `timestamptz`
     pub const INSTANT: Oid = pg_sys::TIMESTAMPTZOID;
+    /// `tstzmultirange`
+    pub const TSTZMULTIRANGE: Oid = pg_sys::TSTZMULTIRANGEOID;
+    /// `nummultirange`
+    pub const NUMMULTIRANGE: Oid = pg_sys::NUMMULTIRANGEOID;
     /// `jsonb[]`
     pub const JSONBS: Oid = pg_sys::JSONBARRAYOID;
 }

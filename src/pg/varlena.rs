@@ -96,6 +96,38 @@ fn datum(bytes: &[u8], of: pg_sys::Oid) -> Result<Answer> {
     unsafe { guard(|| put(bytes)) }.map(|datum| Answer::Value(datum, of))
 }
 
+/// A `text[]`, as the answer of a function.
+pub fn datum_of_texts(items: &[&str]) -> Result<Answer> {
+    let mut bytes = 0;
+    for item in items {
+        bytes += HEADER + item.len();
+        if bytes > MAX - HEADER {
+            return Err(Error::refuse(
+                State::TooLarge,
+                "value is larger than one gigabyte",
+            ));
+        }
+    }
+    // SAFETY: inside guard, sizes checked.
+    unsafe { guard(|| put_text_array(items)) }
+        .map(|datum| Answer::Value(datum, pg_sys::TEXTARRAYOID))
+}
+
+/// What the input function of a type makes of a text, as the answer of a function.
+pub fn datum_of_input(of: pg_sys::Oid, text: &str) -> Result<Answer> {
+    let text = c_string(Some(text))?.cast_mut();
+    // SAFETY: the closure holds only calls; the text is a C string in PostgreSQL's memory.
+    unsafe {
+        guard(|| {
+            let mut function = pg_sys::Oid::INVALID;
+            let mut parameter = pg_sys::Oid::INVALID;
+            ffi::getTypeInputInfo(of, &raw mut function, &raw mut parameter);
+            ffi::OidInputFunctionCall(function, text, parameter, -1)
+        })
+    }
+    .map(|datum| Answer::Value(datum, of))
+}
+
 /// A palloc'd C string, or null for `None`. A NUL inside ends it early.
 pub(super) fn c_string(text: Option<&str>) -> Result<*const c_char> {
     let Some(text) = text else {

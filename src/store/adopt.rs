@@ -21,7 +21,10 @@ const CATALOG: &str = "SELECT (pg_catalog.jsonb_build_object('source', s.source,
          pg_catalog.jsonb_agg(e.entry ORDER BY e.profile) FILTER (WHERE e.kind = 'RELATIONSHIP') \
              AS relationships \
          FROM (SELECT p.profile, p.kind, (CASE WHEN s.format = 'fhir' \
-             THEN pg_catalog.jsonb_build_object('kind', p.kind, 'profiles', p.profiles) ELSE '{}' END \
+             THEN pg_catalog.jsonb_build_object('kind', p.kind, 'profiles', p.profiles, \
+                 'search_indexes', COALESCE((SELECT pg_catalog.jsonb_agg(x.parameter ORDER BY x.parameter) \
+                     FROM ingest.search_index AS x \
+                     WHERE x.source = p.source AND x.profile = p.profile), '[]')) ELSE '{}' END \
              || pg_catalog.jsonb_build_object('name', p.profile, \
              'version', p.version, 'versions', (SELECT pg_catalog.jsonb_agg(\
                  pg_catalog.jsonb_build_object('version', v.version, 'defined_at', v.defined_at, \

@@ -10,10 +10,11 @@ use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
 use super::name::{Name, literal};
 use super::options::Options;
+use super::parameters::{self, Given, Parameters};
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::{definition, refusal};
+use super::{definition, refusal, search_index};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
@@ -56,6 +57,8 @@ pub struct Guarded {
     restricting: OnceCell<Restricting>,
     /// What may hold such references to this one, with a table or without.
     referrers: OnceCell<Vec<String>>,
+    /// What it can be searched by, of FHIR.
+    parameters: OnceCell<Parameters>,
 }
 
 /// A resource, checked for a write.
@@ -301,6 +304,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     }))
 }
 
@@ -520,6 +524,37 @@ impl Guarded {
         Ok(self.referrers.get_or_init(|| found))
     }
 
+    /// What it can be searched by, of FHIR.
+    pub fn parameters(&self) -> Result<&Parameters> {
+        if let Some(known) = self.parameters.get() {
+            return Ok(known);
+        }
+        let base = self.description.base.as_deref().unwrap_or_default();
+        let bases = [self.name(), base, "Resource"];
+        let rows = Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
+        let planned = self.with_loading(|guarded| {
+            let schema = &guarded.source.schema;
+            Ok(match schema.focus(&guarded.profile)? {
+                Some(focus) => rows.plan(schema, focus, guarded.name()),
+                None => Err(broken_catalog()),
+            })
+        })??;
+        Ok(self.parameters.get_or_init(|| planned))
+    }
+
+    /// The indexes over its search parameters.
+    pub fn search_indexes(&self) -> Result<Vec<search_index::Index>> {
+        if self.form() != Form::Fhir {
+            return Ok(Vec::new());
+        }
+        let (source, name) = (self.source_name(), self.name());
+        let recorded = Session::open(|session| search_index::recorded(session, source, name))?;
+        match recorded.is_empty() {
+            true => Ok(Vec::new()),
+            false => Ok(self.parameters()?.indexes()),
+        }
+    }
+
     /// The version of its definition.
     pub fn version(&self) -> i32 {
         self.description.version
@@ -625,8 +660,18 @@ impl Source {
     }
 }
 
-/// What these types and profiles of FHIR ask for and is not checked, in their order.
-pub fn in_vain(source: &str, names: &[String]) -> Result<Vec<(String, InVain)>> {
+/// What definitions ask for in vain.
+#[derive(Debug)]
+pub struct AskedInVain {
+    /// By types and profiles: what is not checked.
+    pub checks: Vec<(String, InVain)>,
+    /// By the URLs of search parameters: why nothing is searched by them.
+    pub searches: Vec<(String, String)>,
+}
+
+/// What these types and profiles of FHIR ask for and is not checked, in their order; and by which of
+/// these search parameters nothing is searched, by their URLs, and why.
+pub fn in_vain(source: &str, names: &[String], parameters: &[Given]) -> Result<AskedInVain> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
@@ -655,7 +700,54 @@ pub fn in_vain(source: &str, names: &[String]) -> Result<Vec<(String, InVain)>> 
             }
         }
     }
-    Ok(told)
+    let unsearched = parameters.iter().map(|given| {
+        let why = unsearched(&scratch, names, given)?;
+        Ok(why.into_iter().map(|why| (given.url.clone(), why)))
+    });
+    let unsearched = unsearched.collect::<Result<Vec<_>>>()?;
+    Ok(AskedInVain {
+        checks: told,
+        searches: unsearched.into_iter().flatten().collect(),
+    })
+}
+
+/// Why a search parameter is not taken by the types that it is for, as far as they are there.
+fn unsearched(scratch: &Source, names: &[String], given: &Given) -> Result<Vec<String>> {
+    check_for_interrupts()?;
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for base in &given.bases {
+        let resource = |name: &str| scratch.schema.get(Need::Profile, name);
+        // What is for all of them is tried with one.
+        let found = resource(base).or_else(|| match base.as_str() {
+            "Resource" | "DomainResource" => names.iter().find_map(|name| resource(name)),
+            _ => None,
+        });
+        let Some(profile) = found else {
+            continue;
+        };
+        let focus = loop {
+            match scratch.schema.focus(&profile) {
+                Ok(focus) => break focus,
+                Err(Stop::Needs(missing)) => drop(scratch.load_into_schema(&missing)?),
+                Err(_) => return Err(broken_catalog()),
+            }
+        };
+        let planned = focus.map(|focus| given.plan(&scratch.schema, focus, profile.name()));
+        if let Some(Err(why)) = planned {
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, bases)) => bases.push(base),
+                None => reasons.push((why, vec![base])),
+            }
+        }
+    }
+    let all = given.bases.len();
+    let told = reasons
+        .into_iter()
+        .map(|(why, bases)| match bases.len() == all {
+            true => format!("nothing is searched by it: {why}"),
+            false => format!("{} is not searched by it: {why}", bases.join(", ")),
+        });
+    Ok(told.collect())
 }
 
 fn names_of<'a>(missing: &[&'a Needed]) -> Vec<&'a str> {
@@ -681,6 +773,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         options: current.options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     })
 }
 
@@ -702,6 +795,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         options: user.options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
+        parameters: OnceCell::new(),
     })
 }
 

@@ -5,6 +5,7 @@ use super::catalog::Ends;
 use super::ddl::{Lock, Named};
 use super::index::Index;
 use super::name::Name;
+use super::search_index;
 use super::table::Form;
 use crate::pg::{Arg, Oid, Reading, Result, Session, Statement, kind};
 use moved::Moved;
@@ -45,6 +46,8 @@ pub struct Shape<'a> {
     pub ends: Option<&'a Ends>,
     /// The indexes that its definition declares.
     pub indexes: &'a [Index],
+    /// Those over search parameters.
+    pub searches: &'a [search_index::Index],
 }
 
 /// Something that is missing or wrong.
@@ -69,6 +72,11 @@ enum Cure {
     Run(Vec<String>),
     /// Makes a declared index, in the place of what has its name.
     Index { index: Index, taken: bool },
+    /// The same of one over a search parameter.
+    Search {
+        index: search_index::Index,
+        taken: bool,
+    },
 }
 
 impl Finding {
@@ -266,6 +274,7 @@ pub fn examine(session: &Session, shape: &Shape<'_>) -> Result<Vec<Finding>> {
     }
     if !elsewhere[0] {
         parts::indexes(session, shape, kind_of(name).is_some(), &mut findings)?;
+        parts::searches(session, shape, &mut findings)?;
     }
     if shape.form == Form::Fhir {
         for finding in findings.iter_mut().filter(|at| at.cure.is_some()) {

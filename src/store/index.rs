@@ -162,13 +162,8 @@ impl Index {
     /// Its name in the schema.
     pub fn name(&self, profile: &Name) -> String {
         let kind = if self.unique { 'u' } else { 'i' };
-        // FNV-1a: names must be the same on every machine and in every version.
         let paths: Vec<&str> = self.columns.iter().map(|at| at.path.as_str()).collect();
-        let text = paths.join("\n");
-        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        format!("{profile}_{kind}{:06x}", hash & 0x00FF_FFFF)
+        format!("{profile}_{kind}{}", hash(&paths.join("\n")))
     }
 
     /// The rows that it holds, in SQL: of an identity none in which a number is null. (A text that is
@@ -324,6 +319,15 @@ impl Index {
         .detail(operation_outcome(&issues))
         .hint("DETAIL names the rows; change or delete all but one of each."))
     }
+}
+
+/// What names an index after what it holds.
+pub fn hash(held: &str) -> String {
+    // FNV-1a: names must be the same on every machine and in every version.
+    let hash = held.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{:06x}", hash & 0x00FF_FFFF)
 }
 
 /// The rows that have the same in these columns as another, in SQL.

@@ -4,8 +4,9 @@ use super::cache::Guarded;
 use super::criteria::Search;
 use super::index::{json, text};
 use super::kept;
+use super::name::literal;
 use super::row::Stored;
-use super::table::{Table, qualified};
+use super::table::{self, Table, qualified};
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use ingest_engine::path::{Form, Found};
 
@@ -27,6 +28,9 @@ impl Sort {
                 Some(path) => (path, true),
                 None => (*path, false),
             };
+            if guarded.form() == table::Form::Fhir {
+                return parameter(guarded, path, down);
+            }
             let found = guarded.find(path)?.map_err(|lost| bad(lost.message()))?;
             if !found.is_primitive() {
                 return Err(bad(found.unfit(path)));
@@ -100,6 +104,29 @@ fn is_match(search: &Search, session: &Session, table: &Table, id: &str) -> Resu
     let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
     let rows = session.run(&statement, &args, Reading::Caller, 1)?;
     Ok(rows.count() > 0)
+}
+
+/// A key of ORDER BY for a search parameter of FHIR.
+fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<String> {
+    let parameters = guarded.parameters()?;
+    let found = parameters.find(code).ok_or_else(|| {
+        Error::refuse(
+            State::BadRequest,
+            format!("{} has no such search parameter to sort by", guarded.name()),
+        )
+        .hint(format!("It has {}.", parameters.known().join(", ")))
+    })?;
+    let key = match code {
+        "_id" => "id".to_owned(),
+        "_lastUpdated" => "updated_at".to_owned(),
+        _ => format!(
+            "ingest.search_order(data, '{}', {}) COLLATE pg_catalog.\"C\"",
+            found.kind.as_str(),
+            literal(&found.paths.to_string())
+        ),
+    };
+    let direction = if down { "DESC" } else { "ASC" };
+    Ok(format!("{key} {direction} NULLS LAST"))
 }
 
 /// A key of ORDER BY; an index holds what it sorts by.

@@ -23,6 +23,7 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      properties AS (DELETE FROM ingest.property WHERE source = $1), \
      contained AS (DELETE FROM ingest.contained WHERE source = $1), \
      indexes AS (DELETE FROM ingest.index WHERE source = $1), \
+     search_indexes AS (DELETE FROM ingest.search_index WHERE source = $1), \
      versions AS (DELETE FROM ingest.profile_version WHERE source = $1), \
      profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1), \

@@ -23,6 +23,7 @@ mod render;
 pub mod resource;
 pub mod revalidate;
 pub mod row;
+pub mod search;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;

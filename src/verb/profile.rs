@@ -8,7 +8,9 @@ use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
 use crate::store::table::Form;
-use crate::store::{Guarded, Name, cache, ddl, definition, find, history, import, links, source};
+use crate::store::{
+    Guarded, Name, cache, ddl, definition, find, history, import, links, search_index, source,
+};
 use ingest_engine::{Definition, Format, Kind, Said, Style};
 use jsonb::{Value, from_text};
 
@@ -51,6 +53,7 @@ fn put(
                 form: known.form(),
                 ends: None,
                 indexes: &known.indexes,
+                searches: &[],
             };
             let repaired = make_tables(session, &shape, false, &[])?;
             if repaired && said != Said::default() {
@@ -83,6 +86,7 @@ fn put(
             form: Form::Native,
             ends: None,
             indexes: &after,
+            searches: &[],
         };
         if current.is_some() {
             check_builds(session, &shape, &before)?;
@@ -151,6 +155,7 @@ pub fn indexes(call: &mut Call<'_>) -> Result<Answer> {
         form: guarded.form(),
         ends: None,
         indexes: &declared,
+        searches: &[],
     };
     let sink = call.materialize()?;
     let states = Session::open(|session| health::index_states(session, &shape))?;
@@ -303,6 +308,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
         if guarded.form() == Form::Fhir {
             guarded.table()?;
             drop_tables(session, &source, &[guarded], cascade, holds_rows)?;
+            search_index::remove(session, source.as_str(), profile)?;
             return import::take_table(session, source.as_str(), profile);
         }
         let mut users = definition::containers(session, source.as_str(), profile)?;

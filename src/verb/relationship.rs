@@ -178,6 +178,7 @@ fn shape<'a>(source: &'a Name, name: &'a Name, ends: Option<&'a Ends>) -> Shape<
         form: Form::Link,
         ends,
         indexes: &[],
+        searches: &[],
     }
 }
 

@@ -15,12 +15,14 @@ pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
     for (source, name) in &guarded {
         let known = find(source, name)?;
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
+        let searches = known.search_indexes()?;
         let shape = Shape {
             source: &source,
             name: &name,
             form: known.form(),
             ends: known.ends.as_ref(),
             indexes: &known.indexes,
+            searches: &searches,
         };
         // A session each, so that its memory is free before the next one.
         let findings = Session::open(|session| {

@@ -59,6 +59,7 @@ const CALLS: &[&str] = &[
 /// Those that only who defines may execute at all.
 const DEFINITIONS: &[&str] = &[
     "ingest.fhir_import(SOURCE, '[]')",
+    "ingest.search_index(SOURCE, 'x', 'y')",
     "ingest.profile_check(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
     "ingest.profile_define(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
     "ingest.profile_drop(SOURCE, 'nothing')",

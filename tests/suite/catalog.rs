@@ -865,6 +865,7 @@ fn assert_empty(client: &mut Client) {
         "property",
         "contained",
         "index",
+        "search_index",
         "relationship",
     ] {
         let count = format!("SELECT count(*) FROM ingest.{table}");
@@ -930,6 +931,7 @@ fn definitions_by_others_than_the_owner_are_refused() {
         "property",
         "contained",
         "index",
+        "search_index",
         "relationship",
         "vocabulary",
         "definition",

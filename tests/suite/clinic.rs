@@ -186,7 +186,7 @@ pub fn create_if(
     criteria: &Value,
     body: &Value,
 ) -> Result<Written, Error> {
-    let sql = format!("{WRITTEN}.resource_create_if('clinic', $1, $2, $3)");
+    let sql = format!("{WRITTEN}.resource_create_if('clinic', $1, $2::jsonb, $3)");
     client
         .query_one(&sql, &[&profile, criteria, body])
         .map(Into::into)

@@ -40,14 +40,14 @@ fn upsert_if(
     body: &Value,
 ) -> Result<Written, Error> {
     let sql = "SELECT outcome::text, id, version, updated_at, resource \
-         FROM ingest.resource_upsert_if('clinic', $1, $2, $3)";
+         FROM ingest.resource_upsert_if('clinic', $1, $2::jsonb, $3)";
     client
         .query_one(sql, &[&profile, criteria, body])
         .map(Into::into)
 }
 
 fn search(client: &mut Client, profile: &str, criteria: &Value) -> Result<Vec<String>, Error> {
-    let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2)";
+    let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb)";
     let rows = client.query(sql, &[&profile, criteria])?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -577,7 +577,7 @@ fn matches_of_a_key_come_by_id_however_many() {
     for many in [0, 1, 2, 15, 16, 17, 18, 70] {
         let criteria = json!({"ward": many.to_string()});
         let mut page = |count: i32, after: &str| -> Vec<String> {
-            let sql = "SELECT id, resource #>> '{data,note}' AS note FROM ingest.resource_search('s', 'p', $1, $2, $3)";
+            let sql = "SELECT id, resource #>> '{data,note}' AS note FROM ingest.resource_search('s', 'p', $1::jsonb, $2, $3)";
             let rows = client.query(sql, &[&criteria, &count, &after]).unwrap();
             assert!(
                 rows.iter()
@@ -600,4 +600,79 @@ fn matches_of_a_key_come_by_id_however_many() {
         }
         assert!(page(0, "").is_empty());
     }
+}
+
+/// An object, its text, a query string and a query string as JSON are the same criteria for every
+/// verb; what is wrong with them is told in the same words.
+#[test]
+fn criteria_as_object_and_as_text_say_the_same() {
+    let (_database, mut client) = database();
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    fill(&mut client, "loose");
+    let same = [
+        r#"'{"number": "2", "name": ["Bob", "Rob"]}'::jsonb"#,
+        r#"' {"number": "2", "name": ["Bob", "Rob"]}'"#,
+        r#"'number=2&name=Bob,Rob'"#,
+        r#"'?name=Rob,B%6Fb&number=2'::text"#,
+        r#"'"number=2&name=Bob,Rob"'::jsonb"#,
+        r#"'"number=2&name=Bob,Rob"'"#,
+    ];
+    let calls = |criteria: &str| {
+        [
+            format!("SELECT id FROM ingest.resource_search('clinic', 'loose', {criteria})"),
+            format!(
+                "SELECT id FROM ingest.resource_create_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"
+            ),
+            format!(
+                "SELECT id FROM ingest.resource_upsert_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"
+            ),
+            format!("SELECT id FROM ingest.resource_patch_if('clinic', 'loose', {criteria}, '[]')"),
+            format!("SELECT id FROM ingest.resource_delete_if('clinic', 'loose', {criteria})"),
+            format!(
+                "SELECT o ->> 'id' FROM jsonb_array_elements(ingest.bundle_apply('clinic', jsonb_build_object('operations', \
+                 jsonb_build_array(jsonb_build_object('operation', 'create_if', 'profile', 'loose', 'criteria', {criteria}, \
+                 'body', '{{\"data\": {{}}}}'::jsonb)))) -> 'operations') AS o"
+            ),
+        ]
+    };
+    for criteria in same {
+        for call in calls(criteria) {
+            let mut transaction = client.transaction().unwrap();
+            let rows = transaction
+                .query(&call, &[])
+                .unwrap_or_else(|error| panic!("{call}: {error:?}"));
+            let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            assert_eq!(ids, ["b"], "{call}");
+            transaction.rollback().unwrap();
+        }
+    }
+    for wrong in [
+        [r#"'{"x": "2"}'::jsonb"#, r#"'{"x": "2"}'"#, "'x=2'"],
+        [
+            r#"'{"number": "two"}'::jsonb"#,
+            r#"'{"number": "two"}'"#,
+            "'number=two'",
+        ],
+        ["'[]'::jsonb", "'[]'", "' [ ]'"],
+    ] {
+        for place in 0..5 {
+            let told = wrong.map(|criteria| {
+                let result = client.query(&calls(criteria)[place], &[]);
+                let error = expect_sqlstate(result, "PT400");
+                (error.message().to_owned(), error.hint().map(str::to_owned))
+            });
+            assert_eq!(told[0], told[1], "{wrong:?}");
+            assert_eq!(told[0], told[2], "{wrong:?}");
+        }
+    }
+    for none in ["'{}'::jsonb", "'{}'", "''", "'?'"] {
+        for call in &calls(none)[1..5] {
+            let error = expect_sqlstate(client.query(call, &[]), "PT400");
+            assert_eq!(error.message(), "criteria are empty", "{call}");
+        }
+    }
+    let torn = client.query(&calls("'{\"number\": 2'")[0], &[]);
+    expect_sqlstate(torn, "PT400");
 }

@@ -315,13 +315,12 @@ fn verbs_take_and_answer_the_resource_itself() {
 #[test]
 fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let (_database, mut client) = ward::database("envelope");
-    let known =
-        json!({"resourceType": "Patient", "identifier": [{"system": "urn:s", "value": "1"}]});
-    let criteria = json!({"identifier.value": "1"});
+    let known = json!({"resourceType": "Patient", "meta": {"source": "urn:s:1"}});
+    let criteria = json!({"_source": "urn:s:1"});
     let first = call(
         &mut client,
         "resource_create_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &known],
     )
     .unwrap();
@@ -329,7 +328,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let again = call(
         &mut client,
         "resource_create_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &known],
     )
     .unwrap();
@@ -340,7 +339,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let put = call(
         &mut client,
         "resource_upsert_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &changed],
     )
     .unwrap();
@@ -350,7 +349,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
         call(
             &mut client,
             "resource_upsert_if",
-            "$1, $2",
+            "$1::jsonb, $2",
             &[&criteria, &changed],
         ),
         "PT400",

@@ -143,7 +143,7 @@ fn what_no_tree_holds_may_be_long() {
     let criteria = json!({"tags": long});
     let found: String = client
         .query_one(
-            "SELECT id FROM ingest.resource_search('clinic', 'pt', $1)",
+            "SELECT id FROM ingest.resource_search('clinic', 'pt', $1::jsonb)",
             &[&criteria],
         )
         .unwrap()

@@ -84,7 +84,7 @@ fn fill(client: &mut Client, profile: &str) {
 }
 
 fn search(client: &mut Client, profile: &str, criteria: &Value) -> Result<Vec<String>, Error> {
-    let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2)";
+    let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb)";
     let rows = client.query(sql, &[&profile, criteria])?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -525,7 +525,8 @@ fn search_comes_in_the_order_that_is_asked_for() {
         fill(&mut client, profile);
         let page =
             |client: &mut Client, criteria: &Value, sort: &Value, count: i32, after: &str| {
-                let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2, $3, $4, $5)";
+                let sql =
+                    "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb, $3, $4, $5)";
                 client
                     .query(sql, &[&profile, criteria, &count, &after, sort])
                     .map(|rows| rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())

@@ -16,14 +16,15 @@ struct Declared {
 }
 
 impl Declared {
-    /// `None` for what is not written in C.
+    /// `None` for what is not written in C; of overloads the first.
     fn of(client: &mut Client, function: &str) -> Option<Self> {
         let row = client
             .query_opt(
                 "SELECT p.probin, p.prosrc, pg_get_function_result(p.oid),
                      ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n) ORDER BY n)
                  FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
-                 WHERE p.pronamespace = 'ingest'::regnamespace AND p.proname = $1::text AND l.lanname = 'c'",
+                 WHERE p.pronamespace = 'ingest'::regnamespace AND p.proname = $1::text AND l.lanname = 'c'
+                 ORDER BY 4 LIMIT 1",
                 &[&function],
             )
             .unwrap()?;

@@ -4,9 +4,11 @@ use crate::base::Width;
 use crate::description::Kind;
 use crate::lexical::Lexical;
 use crate::profile::{Element, Member as ShapeMember, Node, Profile, Shape, stored_order};
-use crate::resource::Need;
+use crate::resource::{Missing, Need, Stop};
 use crate::schema::{Known, Schema, Slot};
 use fhirpath::{Form, Member, System, Type, Types};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A primitive type: its name, what it is derived from, and what it is to operators.
 struct Primitive(&'static str, &'static str, System);
@@ -88,6 +90,16 @@ pub(crate) fn element(own: Slot, element: &Element) -> Option<Type> {
     }
 }
 
+/// The vocabulary that an element is bound to, of an array that of its items.
+fn binding(element: &Element) -> Option<u32> {
+    let rules = element.rules.as_ref();
+    let own = rules.and_then(|rules| Some(rules.binding.as_ref()?.vocabulary));
+    own.or_else(|| match &element.node {
+        Node::Array(items) | Node::Aligned(items) => binding(items),
+        _ => None,
+    })
+}
+
 fn primitive(name: &str) -> Option<Type> {
     let place = PRIMITIVES.iter().position(|known| known.0 == name)?;
     Some(Type(PRIMITIVE | u32::try_from(place).ok()?))
@@ -101,6 +113,32 @@ fn as_primitive(of: Type) -> Option<&'static Primitive> {
 }
 
 impl Schema {
+    /// The type of a resource, once all that it leads to is there: what is planned for it then holds
+    /// as long as the schema does. None of what is no resource.
+    pub fn focus(&self, profile: &Profile) -> Result<Option<Type>, Stop> {
+        let mut missing = Missing::default();
+        self.note_lacking(profile, &mut missing)?;
+        missing.finish()?;
+        Ok(resource(profile))
+    }
+
+    /// The code systems of the vocabulary that a member of a type is bound to, in their order; none
+    /// if it is bound to nothing, or the codes are not known.
+    pub fn systems(&self, of: Type, key: &[u8]) -> Vec<String> {
+        let bound = self.elements(of).and_then(|(_, shape)| {
+            let order = |member: &ShapeMember| stored_order(member.name.as_bytes(), key);
+            let place = shape.members.binary_search_by(order).ok()?;
+            binding(&shape.members.get(place)?.element)
+        });
+        let Some(Known::Yes(vocabulary)) = bound.map(|number| self.vocabulary(number)) else {
+            return Vec::new();
+        };
+        let systems = vocabulary.concepts().filter_map(|(system, _)| system);
+        let systems: BTreeSet<&[u8]> = systems.collect();
+        let systems = systems.into_iter().map(String::from_utf8_lossy);
+        systems.map(Cow::into_owned).collect()
+    }
+
     /// What an object's type is made of.
     fn shape_of(&self, of: Type) -> Option<(&Profile, &Shape)> {
         if of.0 & PRIMITIVE != 0 {

@@ -255,14 +255,19 @@ pub fn index_states(session: &Session, shape: &Shape<'_>) -> Result<Vec<(String,
 }
 
 fn state_of(rows: &Rows<'_>, index: &Index, wanted: &str) -> Result<IndexState> {
+    state(rows, wanted, (index.unique, &index.using()))
+}
+
+/// How what has a name stands, beside what it should be.
+fn state(rows: &Rows<'_>, wanted: &str, (unique, definition): (bool, &str)) -> Result<IndexState> {
     for row in rows.iter() {
         if row.text(1)? != Some(wanted) {
             continue;
         }
         let whole = row.text(7)?.unwrap_or_default();
         let using = whole.find(" USING ").and_then(|at| whole.get(at..));
-        let same = row.bool(2) == index.unique
-            && using.is_some_and(|using| bare(using) == bare(&index.using()));
+        let same =
+            row.bool(2) == unique && using.is_some_and(|using| bare(using) == bare(definition));
         return Ok(match (same, row.bool(6)) {
             (true, true) => IndexState::Valid,
             (true, false) => IndexState::Invalid,
@@ -352,10 +357,55 @@ pub(super) fn indexes(
     Ok(())
 }
 
+/// The indexes over search parameters: without one a search reads all rows.
+pub(super) fn searches(
+    session: &Session,
+    shape: &Shape<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    if shape.searches.is_empty() {
+        return Ok(());
+    }
+    let (name, _) = relation(shape, false);
+    let object = shape.object(false);
+    let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
+    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    for index in shape.searches {
+        let (wanted, code) = (index.name(shape.name), &index.parameter);
+        let state = state(&rows, &wanted, (false, &index.using()))?;
+        let problem = match state {
+            IndexState::Valid if !index.is_outdated => continue,
+            IndexState::Valid => "was made by another version of the extension, and is not used",
+            IndexState::Invalid => "is invalid",
+            IndexState::Other => "is not as it should be",
+            IndexState::Missing => "is missing",
+        };
+        let problem = format!("the index {wanted} over the search parameter {code} {problem}");
+        let finding = match state {
+            IndexState::Valid => {
+                let again = format!("REINDEX INDEX {}.\"{wanted}\"", shape.source.quoted());
+                Finding::curable(&object, problem, Lock::Changes, Cure::Run(vec![again]))
+            }
+            _ => {
+                let taken = state != IndexState::Missing;
+                let against = if taken { Lock::All } else { Lock::Changes };
+                let cure = Cure::Search {
+                    index: index.clone(),
+                    taken,
+                };
+                Finding::curable(&object, problem, against, cure)
+            }
+        };
+        findings.push(finding.slight());
+    }
+    Ok(())
+}
+
 /// What PostgreSQL gives of an index, whatever the search path adds to it.
 fn bare(definition: &str) -> String {
     let mut text = definition
         .replace("pg_catalog.", "")
+        .replace("ingest.", "")
         .replace("'::text", "'")
         .replace("E'", "'")
         .replace("\\\\", "\\");

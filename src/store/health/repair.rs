@@ -59,6 +59,14 @@ pub fn repair(
                         .map_err(|error| unfit(shape, error))?;
                 }
             }
+            Cure::Search { index, taken } => {
+                if *taken {
+                    ddl::drop_index(session, shape.source, &index.name(shape.name))?;
+                }
+                session
+                    .execute(&index.create(shape.source, shape.name))
+                    .map_err(|error| name_taken(shape, error))?;
+            }
             Cure::Index { index, taken } => {
                 if *taken {
                     index.drop(session, shape.source, shape.name)?;

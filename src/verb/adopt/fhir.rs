@@ -4,9 +4,11 @@ use super::{current, list, malformed, object, put_versions, take_back, text, the
 use crate::pg::{Result, Session, check_for_interrupts};
 use crate::store::health::Shape;
 use crate::store::refusal;
+use crate::store::search_index::{self, Index};
 use crate::store::table::Form;
-use crate::store::{Name, definition, import as store};
+use crate::store::{Name, definition, find, import as store};
 use crate::verb::body::root;
+use crate::verb::search::index::index_over;
 use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced};
 use ingest_engine::{Description, Kind};
 use jsonb::{Array, Malformed, Object, Value};
@@ -35,18 +37,46 @@ pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<(
     definition::put_types(session, source.as_str(), &described)?;
     put_versions(session, source, profiles, "profiles")?;
     bind(session, source, &types, profiles)?;
-    for description in types.iter().filter(|at| at.kind == Kind::Root) {
+    for (place, (description, entry)) in types.iter().zip(profiles.iter()).enumerate() {
         check_for_interrupts()?;
+        if description.kind != Kind::Root {
+            continue;
+        }
+        let at = format!("profiles[{place}]");
+        let name = Name::new(&description.name, "resource type")?;
+        let searches = searches(source, &name, &object(entry?, &at)?, &at)?;
         let shape = Shape {
             source,
-            name: &Name::new(&description.name, "resource type")?,
+            name: &name,
             form: Form::Fhir,
             ends: None,
             indexes: &[],
+            searches: &searches,
         };
         take_back(session, &shape, description.version)?;
+        search_index::put(session, source, &name, &searches)?;
     }
     Ok(())
+}
+
+/// The indexes over search parameters that a type had.
+fn searches(source: &Name, name: &Name, entry: &Object<'_>, at: &str) -> Result<Vec<Index>> {
+    if entry.get(b"search_indexes")?.is_none() {
+        return Ok(Vec::new());
+    }
+    let guarded = find(source.as_str(), name.as_str())?;
+    let mut searches = Vec::new();
+    for code in list(entry, "search_indexes", &format!("{at}."))?.iter() {
+        let Value::String(code) = code? else {
+            return Err(malformed(
+                &format!("{at}.search_indexes"),
+                "an array of codes",
+            ));
+        };
+        let code = std::str::from_utf8(code).map_err(|_| Malformed)?;
+        searches.push(index_over(&guarded, code)?);
+    }
+    Ok(searches)
 }
 
 /// Binds the tables to the profiles that they were bound to.

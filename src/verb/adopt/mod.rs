@@ -86,6 +86,7 @@ pub fn adopt(call: &mut Call<'_>) -> Result<Answer> {
                     form: Form::of(at.definition.kind(), Format::Native),
                     ends: ends.as_ref(),
                     indexes: &at.indexes,
+                    searches: &[],
                 };
                 take_back(session, &shape, at.version)?;
             }

@@ -5,7 +5,7 @@ use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::row::RowKey;
 use crate::store::{Guarded, find, id};
 use crate::verb::body::{Body, shown_key};
-use crate::verb::criteria::Criteria;
+use crate::verb::criteria::{Criteria, Given};
 use crate::verb::link;
 use crate::verb::row::key_of;
 use jsonb::Value;
@@ -264,7 +264,7 @@ impl<'a> Operation<'a> {
                 let criteria = members
                     .criteria
                     .ok_or_else(|| bad("the operation needs criteria"))?;
-                let criteria = Criteria::read(&guarded, criteria)?.not_empty()?;
+                let criteria = Criteria::of(&guarded, &Given::read(criteria)?)?.not_empty()?;
                 let body = Body::read(&guarded, body()?)?;
                 (
                     body.id(members.id)?.map(Cow::Borrowed),

@@ -1,4 +1,4 @@
-//! `ingest.fhir_import(source, definitions, types)`
+//! `ingest.fhir_import(source, definitions, types, search_indexes)`
 //!
 //! * [`read`]: what each definition is, without the catalog.
 //! * [`put`]: what of that is new goes into the catalog.
@@ -11,11 +11,13 @@ mod table;
 mod vocabulary;
 
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State};
+use crate::store::parameters::Given as Parameter;
 use crate::store::{Name, cache, definition, import as store, source};
 use ingest_engine::definition::fhir;
 use ingest_engine::{Format, operation_outcome};
 use read::Given;
 use std::collections::HashSet;
+use table::Asked;
 
 /// What became of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
             .hint("Give a StructureDefinition, ValueSet, CodeSystem or SearchParameter, an array of them, or a Bundle.")
     })?;
     let types = call.texts(2, "types")?;
+    let asked = call.texts(3, "search_indexes")?.unwrap_or_default();
+    let asked: Vec<Asked<'_>> = asked.into_iter().map(Asked::read).collect();
     let sink = call.materialize()?;
     let told = Session::open(|session| {
         let hint =
@@ -70,8 +74,10 @@ pub fn import(call: &mut Call<'_>) -> Result<Answer> {
         let bound = vocabulary::expand(session, source.as_str(), changes.terminology)?;
         told.extend(bound.told);
         renew(session, source.as_str(), &changes, &bound.changed)?;
-        tell_in_vain(session, source.as_str(), &mut told)?;
+        let parameters = read::parameters(&given)?;
+        tell_in_vain(session, source.as_str(), &parameters, &mut told)?;
         table::make(session, &source, &wanted)?;
+        table::index(session, &source, &asked)?;
         Ok(told)
     })?;
     for one in &told {
@@ -101,7 +107,12 @@ const COMPANION: &str = "Element";
 
 /// Tells what types and profiles ask for and is not checked: of all types, in every call, as of value
 /// sets without codes; of profiles when they are given.
-fn tell_in_vain(session: &Session, source: &str, told: &mut Vec<Told>) -> Result<()> {
+fn tell_in_vain(
+    session: &Session,
+    source: &str,
+    parameters: &[Parameter],
+    told: &mut Vec<Told>,
+) -> Result<()> {
     let types = store::types(session, source)?;
     let kind = fhir::Kind::StructureDefinition.as_str();
     let given = told
@@ -113,7 +124,15 @@ fn tell_in_vain(session: &Session, source: &str, told: &mut Vec<Told>) -> Result
         .filter(|url| !types.iter().any(|(_, known)| known == *url));
     let mut names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
     names.extend(profiles.map(|url| (*url).to_owned()));
-    for (name, in_vain) in cache::in_vain(source, &names)? {
+    let in_vain = cache::in_vain(source, &names, parameters)?;
+    for (url, why) in in_vain.searches {
+        let kind = fhir::Kind::SearchParameter.as_str();
+        let mut told = told.iter_mut();
+        if let Some(told) = told.find(|at| at.url == url && at.kind == kind) {
+            told.issues.push(why);
+        }
+    }
+    for (name, in_vain) in in_vain.checks {
         let known = types.iter().find(|(known, _)| *known == name);
         let url = known.map_or(&name, |(_, url)| url).clone();
         let place = told.iter().position(|at| at.url == url && at.kind == kind);

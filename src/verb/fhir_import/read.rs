@@ -2,6 +2,7 @@
 
 use crate::pg::{Error, Result, check_for_interrupts};
 use crate::store::Name;
+use crate::store::parameters::Given as Parameter;
 use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced, Unchecked};
 use ingest_engine::{Description, Issue, Kind, Schema};
 use jsonb::{Object, Value};
@@ -67,6 +68,22 @@ pub fn all(definitions: &[Object<'_>], mut types: HashMap<String, String>) -> Re
         all.push(given);
     }
     Ok(all)
+}
+
+/// The search parameters among what is given.
+pub fn parameters(given: &[Given]) -> Result<Vec<Parameter>> {
+    let mut parameters = Vec::new();
+    for one in given {
+        let Part::Kept(reduced) = &one.part else {
+            continue;
+        };
+        if reduced.kind == fhir::Kind::SearchParameter
+            && let Value::Object(content) = Value::read(&reduced.content)?
+        {
+            parameters.push(Parameter::read(&reduced.url, content)?);
+        }
+    }
+    Ok(parameters)
 }
 
 fn one(definition: Object<'_>, types: &HashMap<String, String>) -> Result<Given> {

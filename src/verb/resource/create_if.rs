@@ -11,19 +11,18 @@ use crate::store::row::{self, RowKey, Stored};
 use crate::store::{Guarded, Outcome, find, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::clash::Holders;
-use crate::verb::criteria::Criteria;
+use crate::verb::criteria::{Criteria, Given};
 use crate::verb::render::Written;
-use jsonb::Value;
 use std::rc::Rc;
 
 /// Creates the resource unless one matches.
 pub fn create_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
     let found =
-        Session::open(|session| create_or_find(session, &guarded, criteria, &body, id, None))?;
+        Session::open(|session| create_or_find(session, &guarded, &criteria, &body, id, None))?;
     let (outcome, stored) = match found {
         Found::Created(stored) => (Outcome::Created, stored),
         Found::Matched(stored) => (Outcome::Matched, stored),
@@ -51,7 +50,7 @@ const ROUNDS: u32 = 5;
 pub fn create_or_find(
     session: &Session,
     guarded: &Rc<Guarded>,
-    given: Value<'_>,
+    given: &Given<'_>,
     body: &Body<'_>,
     id: Option<&str>,
     expected: Option<i32>,
@@ -120,8 +119,8 @@ pub fn create_or_find(
     }
 }
 
-fn read(guarded: &Guarded, given: Value<'_>) -> Result<Criteria> {
-    Criteria::read(guarded, given)?.not_empty()
+fn read(guarded: &Guarded, given: &Given<'_>) -> Result<Criteria> {
+    Criteria::of(guarded, given)?.not_empty()
 }
 
 /// Waits for callers with the same criteria, unless an index keeps them apart; says whether one does.
@@ -157,7 +156,7 @@ pub fn find_one(
 pub fn the_one(
     session: &Session,
     guarded: &Guarded,
-    given: Value<'_>,
+    given: &Given<'_>,
     expected: Option<i32>,
 ) -> Result<Stored> {
     let criteria = read(guarded, given)?;

@@ -5,7 +5,6 @@ mod create;
 pub mod create_if;
 mod delete_if;
 pub mod patch;
-mod search;
 mod upsert;
 pub mod upsert_if;
 mod validate;
@@ -13,7 +12,6 @@ mod validate;
 pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;
 pub use delete_if::delete_if;
-pub use search::search;
 pub use upsert::upsert;
 pub use validate::{is_valid, outcome, validate};
 

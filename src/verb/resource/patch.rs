@@ -8,6 +8,7 @@ use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
+use crate::verb::criteria::Given;
 use crate::verb::render::{self, Written};
 use crate::verb::row::{held, put};
 use ingest_engine::patch::{PatchError, apply};
@@ -28,11 +29,11 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
 /// A write in between is PT412.
 pub fn patch_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let patch = call.need_jsonb(3, "patch")?;
     let expected = call.int4(4)?;
     let (outcome, stored) = Session::open(|session| {
-        let found = the_one(session, &guarded, criteria, expected)?;
+        let found = the_one(session, &guarded, &criteria, expected)?;
         write(session, &guarded, &found.id, patch, Some(found.version))
     })?;
     Written::stored(outcome, &guarded, stored)?.answer(call)

@@ -6,6 +6,7 @@ use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
+use crate::verb::criteria::Given;
 use crate::verb::render::Written;
 use crate::verb::row::put;
 
@@ -13,12 +14,12 @@ use crate::verb::row::put;
 /// that is replaced: a write in between is PT412.
 pub fn upsert_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let criteria = call.need_jsonb(2, "criteria")?;
+    let criteria = Given::of(call, 2)?;
     let body = Body::read(&guarded, call.need_jsonb(3, "body")?)?;
     let id = body.id(call.text(4)?)?;
     let expected = call.int4(5)?;
     let (outcome, stored) = Session::open(|session| {
-        let stored = match create_or_find(session, &guarded, criteria, &body, id, expected)? {
+        let stored = match create_or_find(session, &guarded, &criteria, &body, id, expected)? {
             Found::Created(made) => return Ok((Outcome::Created, made)),
             Found::Matched(stored) => stored,
         };

@@ -1,5 +1,7 @@
 //! Searching by criteria: their SQL, and what of it an index serves.
 
+mod fhir;
+
 use super::cache::Guarded;
 use super::index::{Index, json, outside, text};
 use super::kept;
@@ -27,6 +29,9 @@ pub struct Search {
     values: Vec<Parameter>,
     /// Whether an index finds the matches by all of the criteria, as a key would.
     by_key: bool,
+    /// Whether what it finds is found by one plan for all of it, however little of it is taken: a
+    /// plan for the first few would scan the table and hope for them.
+    is_apart: bool,
     /// The paths that an index could serve, and whether it can be an identity, if none serves.
     advice: Option<(Vec<String>, bool)>,
     /// Which of the profile's indexes is an identity that they name.
@@ -92,6 +97,7 @@ impl Search {
         Ok(Self {
             wheres: wheres.join(" AND "),
             values: writer.values,
+            is_apart: false,
             by_key: guarded.indexes.iter().any(|index| leads(&index)),
             advice: served
                 .iter()
@@ -160,14 +166,29 @@ impl Search {
         (most, by_key): (u8, bool),
         reading: Reading,
     ) -> Result<Rows<'s>> {
-        let sql = format!(
-            "SELECT {columns} FROM {} WHERE {} LIMIT {most}",
-            table.only, self.wheres
-        );
+        let matches = format!("SELECT {columns} FROM {} WHERE {}", table.only, self.wheres);
+        let sql = match self.is_apart && !by_key {
+            true => format!("WITH m AS MATERIALIZED ({matches}) SELECT * FROM m LIMIT {most}"),
+            false => format!("{matches} LIMIT {most}"),
+        };
         let search = kept::search(table, &sql, |sql| {
             Statement::search(sql, self.types(), by_key)
         });
         session.run(&search, &self.args(), reading, most.into())
+    }
+
+    /// How many resources meet all criteria.
+    pub fn count(&self, session: &Session, table: &Table) -> Result<i64> {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE {}",
+            table.only,
+            self.wheres().unwrap_or("true")
+        );
+        let search = kept::search(table, &sql, |sql| {
+            Statement::search(sql, self.types(), self.by_key)
+        });
+        let rows = session.run(&search, &self.args(), Reading::Caller, 1)?;
+        Ok(rows.first().map_or(0, |row| row.int8(1)))
     }
 
     /// The resources that meet all criteria, by id, beginning after one.
@@ -217,12 +238,14 @@ impl Search {
         let Some((paths, can_be_identity)) = &self.advice else {
             return Ok(());
         };
-        // A FHIR type declares no index, and one on all of data, which the owner can make, serves it.
-        if self.wheres.is_empty() || guarded.form() == table::Form::Fhir {
+        if self.wheres.is_empty() {
             return Ok(());
         }
         let name = guarded.name();
         let hint = match (paths.is_empty(), can_be_identity) {
+            _ if guarded.form() == table::Form::Fhir => {
+                fhir::hint(guarded.source_name(), name, paths)
+            }
             (true, _) => "No index can serve such criteria alone; add others.".to_owned(),
             (false, true) => format!(
                 "Add [\"{}\"] to the indexes or identities of the definition of {name}.",

@@ -1,0 +1,233 @@
+//! Criteria, as a call gives them: `{"address.city": "Toronto", "practiceNumber": [1, 2]}`, or
+//! `address.city=Toronto&practiceNumber=1,2`.
+
+pub mod controls;
+pub mod fhir;
+mod query;
+
+use crate::pg::{Answer, Call, Error, Result, State, lock_number};
+use crate::store::Guarded;
+use crate::store::criteria::{MOST, Search, too_many};
+use crate::store::table::Form;
+use controls::Controls;
+use ingest_engine::criteria::{self, Criterion, FORMS};
+use ingest_engine::first_instant;
+use jsonb::{Object, Value, from_text};
+pub use query::from_query;
+
+/// Criteria as a call gives them.
+#[derive(Debug)]
+pub enum Given<'a> {
+    /// JSON, which should be an object.
+    Json(Value<'a>),
+    /// The same, made of a text.
+    Parsed(Vec<u8>),
+    /// A query string.
+    Query(&'a str),
+}
+
+impl<'a> Given<'a> {
+    /// Those of an argument: `criteria jsonb`, or `criteria text`, which is a query string unless it
+    /// begins as JSON does that is more than a word.
+    pub fn of(call: &Call<'a>, place: usize) -> Result<Self> {
+        const NAME: &str = "criteria";
+        if !call.is_text(place) {
+            return Self::read(call.need_jsonb(place, NAME)?);
+        }
+        Self::text(call.need_text(place, NAME)?)
+    }
+
+    /// A string is what a text is.
+    pub fn read(value: Value<'a>) -> Result<Self> {
+        match value {
+            Value::String(text) => {
+                Self::text(std::str::from_utf8(text).map_err(|_| Error::Corrupt)?)
+            }
+            value => Ok(Self::Json(value)),
+        }
+    }
+
+    /// What JSON that was a text says: a string in it is a query.
+    fn inner(value: Value<'a>) -> Result<Self> {
+        match value {
+            Value::String(query) => Ok(Self::Query(
+                std::str::from_utf8(query).map_err(|_| Error::Corrupt)?,
+            )),
+            value => Ok(Self::Json(value)),
+        }
+    }
+
+    fn text(text: &'a str) -> Result<Self> {
+        match text.trim_start().starts_with(['{', '[', '"']) {
+            false => Ok(Self::Query(text)),
+            true => match from_text(text) {
+                Ok(parsed) => Ok(Self::Parsed(parsed)),
+                Err(_) => Err(bad("criteria are not well-formed JSON")),
+            },
+        }
+    }
+}
+
+/// Criteria that were understood: every one must hold.
+pub struct Criteria {
+    /// As it is searched for.
+    pub search: Search,
+    read: Read,
+}
+
+/// What was read.
+enum Read {
+    Native(Vec<Criterion>),
+    Fhir(Vec<search::Criterion>),
+}
+
+impl Criteria {
+    /// Those that a call gives, which says nothing beside them.
+    pub fn of(guarded: &Guarded, given: &Given<'_>) -> Result<Self> {
+        let (criteria, controls) = Self::with_controls(guarded, given)?;
+        controls.refuse()?;
+        Ok(criteria)
+    }
+
+    /// Those that a call gives, and what it says of the search and its answer: `_sort`, `_count`.
+    pub fn with_controls(guarded: &Guarded, given: &Given<'_>) -> Result<(Self, Controls)> {
+        let parsed = match given {
+            Given::Parsed(bytes) => Given::inner(Value::read(bytes)?)?,
+            Given::Json(value) => Given::Json(*value),
+            Given::Query(query) => Given::Query(query),
+        };
+        match (parsed, guarded.form()) {
+            (Given::Query(query), Form::Fhir) => Self::of_pairs(guarded, query::pairs(query)?),
+            (Given::Query(query), _) => {
+                let object = query::object(query)?;
+                Ok((
+                    Self::read(guarded, Value::read(&object)?)?,
+                    Controls::default(),
+                ))
+            }
+            (Given::Json(value), Form::Fhir) => {
+                let pairs = fhir::pairs(guarded, bounded(value)?)?;
+                Self::of_pairs(guarded, pairs)
+            }
+            (Given::Json(value), _) => Ok((Self::read(guarded, value)?, Controls::default())),
+            (Given::Parsed(_), _) => Err(bad(NO_OBJECT)),
+        }
+    }
+
+    fn of_pairs(guarded: &Guarded, pairs: Vec<(String, String)>) -> Result<(Self, Controls)> {
+        let mut controls = Controls::default();
+        let mut rest = Vec::new();
+        for (key, value) in pairs {
+            if !controls.take(&key, &value)? {
+                rest.push((key, value));
+            }
+        }
+        let parameters = guarded.parameters()?;
+        let read = fhir::read(guarded, parameters, &rest)?;
+        let criteria = Self {
+            search: Search::of_fhir(parameters, &read),
+            read: Read::Fhir(read),
+        };
+        Ok((criteria, controls))
+    }
+
+    /// Those of a query string.
+    #[allow(dead_code, reason = "bundles of FHIR have such criteria")]
+    pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
+        Self::of(guarded, &Given::Query(query))
+    }
+
+    /// Reads criteria, and refuses those that no resource of the profile can meet.
+    pub fn read(guarded: &Guarded, given: Value<'_>) -> Result<Self> {
+        if guarded.form() == Form::Fhir {
+            return Self::of(guarded, &Given::Json(given));
+        }
+        let object = bounded(given)?;
+        if criteria::count(object)? > MOST {
+            return Err(too_many());
+        }
+        let read = guarded.criteria(object)?.map_err(|mistake| {
+            Error::refuse(State::BadRequest, mistake.message).hint(mistake.hint)
+        })?;
+        Ok(Self {
+            search: Search::of(guarded, &read)?,
+            read: Read::Native(read),
+        })
+    }
+
+    /// Refuses criteria that say nothing: for who would write by them.
+    pub fn not_empty(self) -> Result<Self> {
+        let is_empty = match &self.read {
+            Read::Native(read) => read.is_empty(),
+            Read::Fhir(read) => read.is_empty(),
+        };
+        match is_empty {
+            true => Err(bad("criteria are empty")),
+            false => Ok(self),
+        }
+    }
+
+    /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
+    #[allow(dead_code, reason = "bundles of FHIR ask it of what they create")]
+    pub fn matches(&self, data: Value<'_>) -> Result<bool> {
+        match (&self.read, data) {
+            (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether they name a declared identity whose unique index is there and keeps writers apart.
+    pub fn are_kept_apart(&self, guarded: &Guarded) -> Result<bool> {
+        match self.search.identity.and_then(|at| guarded.indexes.get(at)) {
+            Some(index) => index.keeps_apart(guarded.table()?),
+            None => Ok(false),
+        }
+    }
+
+    /// The number of the lock that callers with the same criteria have in common.
+    pub fn lock_number(&self, guarded: &Guarded) -> Result<u64> {
+        let canonical = match &self.read {
+            Read::Native(read) => criteria::canonical(read)?,
+            Read::Fhir(read) => search::canonical(read),
+        };
+        Ok(lock_number(&format!(
+            "{}\n{}\n{canonical}",
+            guarded.source_name(),
+            guarded.name(),
+        )))
+    }
+}
+
+/// How large criteria may be, in bytes, as JSONB.
+const LARGEST: usize = 64 << 10;
+
+/// The object that criteria are, before anything is made of it.
+fn bounded(given: Value<'_>) -> Result<Object<'_>> {
+    match given {
+        Value::Object(object) if object.as_bytes().len() > LARGEST => Err(Error::refuse(
+            State::TooLarge,
+            "the criteria are larger than 64 kB",
+        )
+        .hint("Ask in plain SQL.")),
+        Value::Object(object) => Ok(object),
+        _ => Err(bad(NO_OBJECT)),
+    }
+}
+
+const NO_OBJECT: &str = "criteria are not an object";
+
+fn bad(message: &str) -> Error {
+    Error::refuse(State::BadRequest, message).hint(FORMS)
+}
+
+/// `ingest.moment(text)`: when a datetime is, NULL if it is none.
+pub fn moment(call: &mut Call<'_>) -> Result<Answer> {
+    // PostgreSQL counts microseconds from 2000-01-01T00:00:00Z.
+    const EPOCH: i64 = 946_684_800;
+    let text = call.need_text(0, "text")?;
+    let Some((seconds, nanoseconds)) = first_instant(text.as_bytes()) else {
+        return Ok(Answer::Null);
+    };
+    let microseconds = (seconds - EPOCH) * 1_000_000 + i64::from(nanoseconds / 1_000);
+    Ok(Answer::instant(microseconds))
+}
