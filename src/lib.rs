@@ -74,7 +74,7 @@ pg::sql_function! {
     relationship_define => verb::relationship::define;
     relationship_drop => verb::relationship::drop;
     fhir_import => verb::fhir_import::import;
-    verify => verb::verify::verify;
+    doctor => verb::doctor::doctor;
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;
 

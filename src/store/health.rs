@@ -1,4 +1,4 @@
-//! What a guarded table is made of, and what of that is missing or wrong: `ingest.verify` shows it,
+//! What a guarded table is made of, and what of that is missing or wrong: `ingest.doctor` shows it,
 //! and a definition puts right what can be.
 
 use super::catalog::Ends;

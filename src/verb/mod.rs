@@ -10,6 +10,7 @@ pub mod check;
 mod clash;
 pub mod criteria;
 mod definition;
+pub mod doctor;
 pub mod fhir_import;
 mod fhir_profiles;
 pub mod http;
@@ -26,5 +27,4 @@ pub mod row;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod verify;
 pub mod vocabulary;

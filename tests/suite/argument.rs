@@ -184,7 +184,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "profile_json_schema",
         &["'clinic'", "'office'", "'resource'", "true"],
     ),
-    ("verify", &["'clinic'"]),
+    ("doctor", &["'clinic'"]),
     ("source_catalog", &["'clinic'"]),
     (
         "source_adopt",

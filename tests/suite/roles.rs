@@ -870,8 +870,8 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "profile_indexes",
         "profile_json_schema",
         "source_catalog",
+        "doctor",
         "validate",
-        "verify",
         // They compute.
         "criteria",
         "issues",

@@ -1,11 +1,11 @@
-//! `ingest.verify(source)`: what is missing or wrong of guarded tables.
+//! `ingest.doctor(source)`: what is missing or wrong of guarded tables.
 
 use crate::pg::{Answer, Arg, Call, Result, RowSink, Session};
 use crate::store::health::{self, Shape};
 use crate::store::{Name, find, source};
 
 /// One row for each finding, of the sources that the caller may use; none is health.
-pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
+pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
     let asked = call.text(0)?;
     if let Some(source) = asked {
         source::check_there(source)?;
