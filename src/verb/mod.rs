@@ -27,4 +27,5 @@ pub mod row;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod version;
 pub mod vocabulary;
