@@ -185,6 +185,11 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'office'", "'resource'", "true"],
     ),
     ("doctor", &["'clinic'"]),
+    ("version", &[]),
+    (
+        "resource_restore",
+        &["'clinic'", "'office'", "'o'", "1", "1"],
+    ),
     ("source_catalog", &["'clinic'"]),
     (
         "source_adopt",
