@@ -130,7 +130,10 @@ fn definitions_are_created_unchanged_or_updated() {
     );
     assert_eq!(base, "DomainResource");
     assert_eq!(
-        value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor()"),
+        value::<i64>(
+            &mut client,
+            "SELECT count(*) FROM ingest.doctor() WHERE severity <> 'information'"
+        ),
         0
     );
 }
