@@ -183,7 +183,7 @@ impl Error {
             state: State::NotFound,
             message: format!("no such profile or relationship: {name}"),
             detail: None,
-            hint: Some("Its table was dropped while the call waited, or dropped or renamed by hand: ingest.verify lists what is missing.".to_owned()),
+            hint: Some("Its table was dropped while the call waited, or dropped or renamed by hand: ingest.doctor lists what is missing.".to_owned()),
             about: None,
             table: None,
             constraint: None,

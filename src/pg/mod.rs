@@ -65,6 +65,15 @@ pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts};
 
+use core::ffi::CStr;
+
+/// The version of this library. PostgreSQL 18 shows it in `pg_get_loaded_modules()`.
+pub const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
+
 /// Microseconds since 2000-01-01 00:00 UTC, as a `timestamptz` holds them.
 pub type Instant = i64;
 

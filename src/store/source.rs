@@ -129,7 +129,7 @@ fn exists_already(session: &Session, source: &Name) -> Result<Error> {
     if known {
         return Ok(
             Error::refuse(State::Conflict, format!("the source {source} exists")).hint(
-                "Define in it; ingest.verify(source) shows whether something of it is missing.",
+                "Define in it; ingest.doctor(source) shows whether something of it is missing.",
             ),
         );
     }

@@ -10,6 +10,7 @@ pub mod check;
 mod clash;
 pub mod criteria;
 mod definition;
+pub mod doctor;
 pub mod fhir_import;
 mod fhir_profiles;
 pub mod http;
@@ -27,5 +28,5 @@ pub mod search;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod verify;
+pub mod version;
 pub mod vocabulary;

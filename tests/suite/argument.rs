@@ -205,7 +205,12 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "profile_json_schema",
         &["'clinic'", "'office'", "'resource'", "true"],
     ),
-    ("verify", &["'clinic'"]),
+    ("doctor", &["'clinic'"]),
+    ("version", &[]),
+    (
+        "resource_restore",
+        &["'clinic'", "'office'", "'o'", "1", "1"],
+    ),
     ("source_catalog", &["'clinic'"]),
     (
         "source_adopt",

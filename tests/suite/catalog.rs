@@ -837,7 +837,7 @@ fn source_whose_schema_is_gone_is_dropped_with_cascade() {
     );
     assert_eq!(missing.message(), "no such profile or relationship: office");
     assert!(
-        missing.hint().unwrap().contains("ingest.verify"),
+        missing.hint().unwrap().contains("ingest.doctor"),
         "{missing:?}"
     );
     assert!(missing.where_().is_none(), "{missing:?}");

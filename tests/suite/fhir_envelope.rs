@@ -472,7 +472,7 @@ fn verbs_of_native_sources_are_refused() {
 #[test]
 fn table_that_was_damaged_is_found_and_repaired() {
     let (_database, mut client) = ward::database("envelope");
-    let findings = "SELECT count(*) FROM ingest.verify('fhir')";
+    let findings = "SELECT count(*) FROM ingest.doctor('fhir')";
     assert_eq!(value::<i64>(&mut client, findings), 0);
     client
         .batch_execute(
@@ -484,7 +484,7 @@ fn table_that_was_damaged_is_found_and_repaired() {
     assert_eq!(value::<i64>(&mut client, findings), 3);
     let hint: String = value(
         &mut client,
-        "SELECT DISTINCT hint FROM ingest.verify('fhir')",
+        "SELECT DISTINCT hint FROM ingest.doctor('fhir')",
     );
     let repair = hint.strip_suffix(" repairs it.").unwrap();
     client.batch_execute(repair).unwrap();

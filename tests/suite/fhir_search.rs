@@ -105,7 +105,7 @@ fn criteria_of_each_type_find_what_they_mean() {
             client.batch_execute("SET enable_seqscan = off").unwrap();
         }
     }
-    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.verify()");
+    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.doctor()");
     assert_eq!(findings, 0);
 }
 
@@ -531,7 +531,7 @@ fn indexes_are_known_and_put_right() {
     let name: String = value(&mut client, make);
     assert_eq!(value::<String>(&mut client, make), name);
     let findings = |client: &mut Client| -> Vec<String> {
-        let rows = client.query("SELECT problem FROM ingest.verify('fhir')", &[]);
+        let rows = client.query("SELECT problem FROM ingest.doctor('fhir')", &[]);
         rows.unwrap().iter().map(|row| row.get(0)).collect()
     };
     assert!(findings(&mut client).is_empty());
@@ -798,7 +798,7 @@ fn dump_restored_has_the_indexes() {
     let session = psql::run(&restored, &dump);
     assert!(session.succeeded, "{}", session.output);
     let mut client = restored.connect();
-    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.verify()");
+    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.doctor()");
     assert_eq!(findings, 0);
     client.batch_execute("SET enable_seqscan = off").unwrap();
     for (criteria, found) in [("identifier=7", "ada"), ("birthdate=1995-10-02", "kaska")] {

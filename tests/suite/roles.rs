@@ -862,6 +862,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_delete_if",
         "resource_read",
         "resource_read_at",
+        "resource_restore",
         "resource_search",
         "resource_upsert",
         "resource_upsert_if",
@@ -871,8 +872,9 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "profile_indexes",
         "profile_json_schema",
         "source_catalog",
+        "version",
+        "doctor",
         "validate",
-        "verify",
         // They compute.
         "criteria",
         "issues",
