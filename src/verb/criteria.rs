@@ -30,6 +30,17 @@ impl Criteria {
         })
     }
 
+    /// Reads criteria as a query says them: `name=Bob&no=1,2`.
+    pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
+        Self::read(guarded, Value::read(&object_of(query)?)?)
+    }
+
+    /// Whether a resource that is not stored yet meets them.
+    // Until criteria of FHIR have a predicate of their own, nothing is known to.
+    pub fn matches(&self, _data: Value<'_>) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Refuses criteria that say nothing: for who would write by them.
     pub fn not_empty(self) -> Result<Self> {
         if self.read.is_empty() {
@@ -85,7 +96,11 @@ const MOST_KEYS: usize = 64;
 /// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`;
 /// of a key that is there twice, both must hold, as in FHIR: `tag=x&tag=y` is `{"tag": [["x"], ["y"]]}`.
 pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
-    let query = call.need_text(0, "query")?;
+    datum_of_jsonb(&object_of(call.need_text(0, "query")?)?)
+}
+
+/// The criteria that a query says, as a root container.
+fn object_of(query: &str) -> Result<Vec<u8>> {
     if query.len() > LONGEST_QUERY {
         return Err(too_long("the query is longer than 8 kB"));
     }
@@ -120,8 +135,7 @@ pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
             (key.as_bytes(), item)
         })
         .collect();
-    let criteria = write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))?;
-    datum_of_jsonb(&criteria)
+    write(&Item::Members(members)).map_err(|_| bad("the query holds a NUL"))
 }
 
 fn texts(values: &[String]) -> Item<'_> {

@@ -20,4 +20,4 @@ pub use links::{Link, LinkKind, links};
 pub use query::renamed;
 pub use read::{Bundle, Entry, Kind, is_bundle};
 pub use request::{Action, Mistake, Target, Unless};
-pub use write::{Places, narrative_with, patch_with, write};
+pub use write::{Places, narrative_with, places_in_patch, write, write_value};

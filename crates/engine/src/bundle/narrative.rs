@@ -16,9 +16,7 @@ pub(super) fn with<E: From<Malformed>>(
         };
         let skipped = [("!--", "-->"), ("![CDATA[", "]]>")];
         if let Some((_, end)) = skipped.iter().find(|(begin, _)| after.starts_with(begin)) {
-            rest = after
-                .split_once(end)
-                .map_or("", |(_, outside)| outside);
+            rest = after.split_once(end).map_or("", |(_, outside)| outside);
             continue;
         }
         let length = after
@@ -56,7 +54,10 @@ fn attribute(inside: &str) -> Option<(&str, &str, &str)> {
     let inside = inside.trim_ascii_start();
     let (name, behind) = inside.split_at(inside.find(['=', '>', '<'])?);
     let behind = behind.strip_prefix('=')?.trim_ascii_start();
-    let quote = behind.chars().next().filter(|at| matches!(at, '"' | '\''))?;
+    let quote = behind
+        .chars()
+        .next()
+        .filter(|at| matches!(at, '"' | '\''))?;
     let (value, behind) = behind.get(1..)?.split_once(quote)?;
     Some((name.trim_ascii_end(), value, behind))
 }

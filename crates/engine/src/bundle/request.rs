@@ -328,7 +328,9 @@ fn create<'a>(
         return Ok(Err(Mistake::new(
             "request.url",
             "POST is to a type",
-            format!("Say {of}; the server makes the id, ifNoneExist holds criteria, and PUT is to {of}/id."),
+            format!(
+                "Say {of}; the server makes the id, ifNoneExist holds criteria, and PUT is to {of}/id."
+            ),
         )));
     }
     let unless = match request.if_none_exist {

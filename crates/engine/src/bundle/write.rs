@@ -82,17 +82,22 @@ pub fn narrative_with<E: From<Malformed>>(
     narrative::with(div, becomes)
 }
 
-/// A patch with other addresses. It has no types: each of its strings that is the name of an entry
-/// becomes the address of that.
-pub fn patch_with<E: From<Malformed> + From<Unwritable>>(
+/// A value with those texts, as a root container.
+pub fn write_value(value: Value<'_>, places: &mut Places) -> Result<Vec<u8>, Unwritable> {
+    places.sort();
+    encode(&places.item(value)?)
+}
+
+/// The texts of a patch that become others. It has no types: each of its strings may be the name of an
+/// entry. What is deeper than so many levels is left as it is.
+pub fn places_in_patch<E: From<Malformed>>(
     patch: Value<'_>,
     levels: usize,
     becomes: &mut dyn FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<Vec<u8>, E> {
+) -> Result<Places, E> {
     let mut places = Places::default();
     gather(patch, levels, &mut places, becomes)?;
-    places.sort();
-    Ok(encode(&places.item(patch)?)?)
+    Ok(places)
 }
 
 fn gather<E: From<Malformed>>(
@@ -119,7 +124,6 @@ fn gather<E: From<Malformed>>(
                 gather(member?.1, levels, places, becomes)?;
             }
         }
-        // What is deeper than a patch may be is refused as that.
         _ => {}
     }
     Ok(())
