@@ -15,8 +15,8 @@ use crate::pg::{
     Error, NamedLock, Reading, Result, Session, State, check_for_interrupts, lock_name,
 };
 use crate::store::Outcome;
-use crate::store::reference;
 use crate::store::row::Stored;
+use crate::store::{reference, refusal};
 use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
 use std::collections::{HashMap, HashSet};
@@ -158,8 +158,13 @@ fn seek(operations: &mut [Operation<'_>], part: Part) -> Result<HashMap<usize, O
         let found =
             Session::open(|session| create_if::find_one(session, &operation.guarded, criteria));
         let found = found.map_err(|error| part.name(operation.index, error))?;
-        if let Some(stored) = &found {
-            operation.expected = operation.expected.or(Some(stored.version));
+        match (&found, operation.expected) {
+            (Some(stored), expected) => operation.expected = expected.or(Some(stored.version)),
+            (None, Some(expected)) => {
+                let error = refusal::stale(&operation.guarded, expected, 0);
+                return Err(part.name(operation.index, error));
+            }
+            (None, None) => {}
         }
         let id = found.map(|stored| stored.id);
         operation.id = id.clone().map(Into::into);
