@@ -643,7 +643,7 @@ fn changes_by_criteria_are_of_the_one_that_matches() {
     let answers = apply(&mut client, &transaction(&[put("2", &named)])).unwrap();
     assert_eq!(statuses(&answers), ["200"]);
 
-    let patch = |value: &str| entry(None, "PATCH", &url(value), &json!({"active": null}));
+    let patch = |value: &str| entry(None, "PATCH", &url(value), &json!({"active": true}));
     let answers = apply(&mut client, &transaction(&[patch("1")])).unwrap();
     assert_eq!(answers[0]["response"]["etag"], "W/\"4\"");
     let (message, _) = refused(&mut client, &transaction(&[patch("7")]), "PT404");

@@ -107,7 +107,7 @@ pub fn check_distinct(operations: &[Operation<'_>], resolved: bool, part: Part) 
     for operation in operations {
         check_for_interrupts()?;
         let Some(id) = &operation.id else { continue };
-        if operation.criteria.is_some() && !resolved {
+        if operation.awaits().is_some() && !resolved {
             continue;
         }
         if let Some(first) = seen.insert((operation.guarded.name(), id), operation) {

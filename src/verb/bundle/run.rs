@@ -77,6 +77,9 @@ fn apply(script: &mut dyn Script, results: &mut Results) -> Result<()> {
     let mut known = HashSet::new();
     let keys = wait(&operations, &mut known, part)?;
     let gone = seek(&mut operations, part)?;
+    if !gone.is_empty() {
+        check_distinct(&operations, false, part)?;
+    }
     let held = hold(&operations, &keys, part)?;
     for operation in goes(&operations) {
         results.alone(operation)?;
