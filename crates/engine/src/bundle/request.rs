@@ -1,6 +1,6 @@
 //! What an entry asks for: a method, an address and preconditions.
 
-use super::address;
+use super::address::{self, Address, URLS, version};
 use super::patch;
 use jsonb::{Malformed, Object, Value};
 
@@ -115,7 +115,6 @@ struct Request<'a> {
 
 const METHODS: &str = "The methods are GET, HEAD, POST, PUT, PATCH and DELETE.";
 const SHAPE: &str = "A request is {\"method\", \"url\", \"ifMatch\"?, \"ifNoneMatch\"?, \"ifNoneExist\"?, \"ifModifiedSince\"?}.";
-const URLS: &str = "A url is relative to the base: Patient, Patient/id, Patient?criteria, Patient/id/_history/version.";
 
 impl<'a> Request<'a> {
     fn read(request: Object<'a>) -> Result<Result<Self, Mistake>, Malformed> {
@@ -189,48 +188,6 @@ fn version_of(tag: Option<&str>, name: &str) -> Result<Option<i32>, Mistake> {
     }
 }
 
-fn version(text: &str) -> Option<i32> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let version = text.parse().ok().filter(|_| digits)?;
-    (version > 0).then_some(version)
-}
-
-/// The address that a url is.
-enum Address<'a> {
-    Type,
-    Search(&'a str),
-    Resource(&'a str),
-    Version(&'a str, i32),
-}
-
-fn address(url: &str) -> Result<(&str, Address<'_>), Mistake> {
-    let bad = |message: &str| Err(Mistake::new("request.url", message, URLS));
-    let url = url.strip_prefix('/').unwrap_or(url);
-    if address::is_type(url) {
-        return Ok((url, Address::Type));
-    }
-    if let Some((of, query)) = address::of_search(url) {
-        return Ok((of, Address::Search(query)));
-    }
-    let (resource, stated) = address::without_version(url);
-    if let Some((of, id)) = address::of_resource(resource) {
-        return match stated {
-            None => Ok((of, Address::Resource(id))),
-            Some(stated) => match version(stated) {
-                Some(version) => Ok((of, Address::Version(id, version))),
-                None => bad("the url names no version"),
-            },
-        };
-    }
-    if url.contains("://") || url.starts_with("urn:") {
-        return bad("the url is absolute");
-    }
-    if url.split(['/', '?']).any(|step| step.starts_with('$')) {
-        return bad("the url is that of an operation, which a bundle does not take");
-    }
-    bad("the url is not that of a type or a resource")
-}
-
 /// What an entry asks for, and of which type.
 pub(super) fn read<'a>(
     request: Object<'a>,
@@ -261,7 +218,7 @@ fn action<'a>(
             URLS,
         )));
     };
-    let (of, address) = match address(url) {
+    let (of, address) = match address::read(url) {
         Ok(address) => address,
         Err(mistake) => return Ok(Err(mistake)),
     };
