@@ -680,7 +680,7 @@ fn preconditions_of_entries_are_asked() {
         entry(None, "PUT", "Patient/p", &resource)
     };
     let new = with(put(true), "ifNoneMatch", "*");
-    let answers = apply(&mut client, &transaction(&[new.clone()])).unwrap();
+    let answers = apply(&mut client, &transaction(std::slice::from_ref(&new))).unwrap();
     assert_eq!(statuses(&answers), ["201"]);
     refused(&mut client, &transaction(&[new]), "PT412");
     let answers = apply(

@@ -184,7 +184,7 @@ fn body_that_does_not_meet_its_criteria_is_written() {
         &identified("Patient", "2"),
     );
     for _ in 0..2 {
-        let answers = apply(&mut client, &transaction(&[put.clone()])).unwrap();
+        let answers = apply(&mut client, &transaction(std::slice::from_ref(&put))).unwrap();
         assert_eq!(statuses(&answers), ["201"]);
     }
     assert_eq!(count(&mut client, "Patient"), 2);
