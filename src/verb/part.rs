@@ -62,7 +62,6 @@ fn moved(outcome: &str, entry: &str) -> String {
     for issue in issues.into_iter().flatten() {
         let expression = issue.pointer("/expression/0").and_then(Json::as_str);
         let expression = match expression {
-            Some(moved) if moved.starts_with("Bundle.entry[") => continue,
             Some(inside) => {
                 let rest = inside.find('.').and_then(|at| inside.get(at..));
                 format!("{entry}.resource{}", rest.unwrap_or_default())

@@ -1278,3 +1278,77 @@ fn conditional_creates_at_the_same_time_make_one_resource() {
     assert_eq!(count(&mut client, "Patient"), 14);
     assert_eq!(count(&mut client, "Observation"), 40);
 }
+
+/// Bundles that need the same resources in opposite orders wait for each other, and never in a circle.
+#[test]
+fn bundles_in_opposite_orders_do_not_deadlock() {
+    let (database, mut client) = database("bundle");
+    let callers: Vec<_> = (0..4)
+        .map(|caller| {
+            let mut client = database.connect();
+            std::thread::spawn(move || {
+                for round in 0..15 {
+                    let mut entries: Vec<Value> = (0..6)
+                        .flat_map(|number| {
+                            let value = format!("c{number}");
+                            let url = format!("Patient?{}", identified(&format!("u{number}")));
+                            let mut changed = patient(&format!("u{number}"));
+                            changed["name"] = json!([{"family": format!("{caller} {round}")}]);
+                            let mut put = organization(&format!("{caller} {round}"));
+                            put["id"] = json!(format!("o{number}"));
+                            [
+                                with(
+                                    post(&value, &patient(&value)),
+                                    "ifNoneExist",
+                                    &identified(&value),
+                                ),
+                                entry(None, "PUT", &url, &changed),
+                                entry(None, "PUT", &format!("Organization/o{number}"), &put),
+                                entry(
+                                    None,
+                                    "DELETE",
+                                    &format!("Observation/{number}"),
+                                    &Value::Null,
+                                ),
+                                post(
+                                    &format!("r{number}"),
+                                    &observation(&format!("urn:uuid:{value}")),
+                                ),
+                            ]
+                        })
+                        .collect();
+                    if caller % 2 == 0 {
+                        entries.reverse();
+                    }
+                    let done = apply(&mut client, &transaction(&entries));
+                    if let Err(error) = done {
+                        // Another has changed what criteria found in between.
+                        let code = error.code().map(|code| code.code().to_owned());
+                        assert_eq!(code.as_deref(), Some("PT412"), "{error:?}");
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    assert_eq!(count(&mut client, "Patient"), 12);
+    assert_eq!(count(&mut client, "Organization"), 6);
+}
+
+/// What was committed after the transaction began is no reason to fail for good.
+#[test]
+fn match_of_a_reference_that_cannot_be_seen_yet_is_a_matter_of_time() {
+    let (database, mut client) = database("bundle");
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        .unwrap();
+    let mut other = database.connect();
+    apply(&mut other, &transaction(&[post("p", &patient("1"))])).unwrap();
+    let by = observation(&format!("Patient?{}", identified("1")));
+    let bundle = transaction(&[post("o", &by)]);
+    expect_sqlstate(apply(&mut client, &bundle), "40001");
+    client.batch_execute("ROLLBACK").unwrap();
+    apply(&mut client, &bundle).unwrap();
+}

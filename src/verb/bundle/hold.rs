@@ -6,6 +6,7 @@ use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts, sn
 use crate::store::batch::{self, Hold};
 use crate::store::reference;
 use crate::store::row::{RowKey, Stored};
+use crate::store::table::Form;
 use crate::store::{Guarded, find};
 use crate::verb::link;
 use crate::verb::part::Part;
@@ -51,9 +52,11 @@ pub fn hold(operations: &[Operation<'_>], keys: &[Key], part: Part) -> Result<He
                 want(&find(guarded.source_name(), profile)?, id, strength);
             }
         }
-        // Two that delete what the other refers to would meet in the end.
+        // Two that delete what the other refers to would meet in the end. What FHIR refers to need not
+        // be there.
         if let (false, None, Content::Body(body)) =
             (deletes.is_empty(), &operation.criteria, &operation.content)
+            && guarded.form() != Form::Fhir
         {
             let resource = Resource {
                 id: operation.id.as_deref().unwrap_or_default(),

@@ -2,8 +2,8 @@
 
 use super::at;
 use super::script::Entries;
-use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts};
-use crate::store::find;
+use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts, snapshot_is_old};
+use crate::store::{Guarded, find, refusal};
 use crate::verb::bundle::operation::{Content, Operation};
 use crate::verb::bundle::results::Results;
 use crate::verb::criteria::Criteria;
@@ -101,9 +101,21 @@ impl Entries<'_> {
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
             (Some(id), None) => Ok(format!("{of}/{id}")),
+            (None, _) if snapshot_is_old() && self.has_come(&guarded, &criteria)? => {
+                Err(refusal::too_new(&guarded))
+            }
             (None, _) => Err(unmet(of, "no resource")),
             (Some(_), Some(_)) => Err(unmet(of, "more than one resource")),
         }
+    }
+
+    /// Whether something meets criteria that was committed since the transaction began.
+    fn has_come(&self, guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
+        Session::open(|session| {
+            let table = guarded.table()?;
+            let found = criteria.search.find(session, table, Reading::Latest)?;
+            Ok(!found.is_empty())
+        })
     }
 
     /// The version in which another entry is written, or is going to be.

@@ -15,7 +15,7 @@ use ingest_engine::bundle::{
 };
 use jsonb::{Unwritable, Value};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Entries that are run together.
 pub struct Entries<'b> {
@@ -246,20 +246,16 @@ impl<'b> Entries<'b> {
         }))
     }
 
-    /// Refuses creates with the same criteria that would create different resources.
-    fn check_twins(&self, place: usize) -> Result<()> {
-        let mut own = None;
-        for (other, planned) in self.planned.iter().enumerate() {
-            if planned.twin != Some(place) {
+    /// Refuses creates with the same criteria that would create different resources, of those whose
+    /// criteria have found nothing.
+    fn check_twins(&self, unmatched: &HashSet<usize>) -> Result<()> {
+        for (place, planned) in self.planned.iter().enumerate() {
+            let Some(twin) = planned.twin.filter(|twin| unmatched.contains(twin)) else {
                 continue;
-            }
-            check_for_interrupts()?;
-            let own = match &own {
-                Some(own) => own,
-                None => own.insert(self.document(place)?),
             };
-            if *own != self.document(other)? {
-                let (one, other) = (self.first + place, self.first + other);
+            check_for_interrupts()?;
+            if self.document(twin)? != self.document(place)? {
+                let (one, other) = (self.first + twin, self.first + place);
                 let message = format!(
                     "entries {one} and {other} have the same ifNoneExist and different resources"
                 );
@@ -306,7 +302,7 @@ impl Script for Entries<'_> {
 
     fn learn(&mut self, matches: &Matches) -> Result<bool> {
         let mut again = false;
-        let mut unmatched = Vec::new();
+        let mut unmatched = HashSet::new();
         for (index, found) in matches {
             let Some(place) = index.checked_sub(self.first) else {
                 continue;
@@ -322,16 +318,12 @@ impl Script for Entries<'_> {
                         again = true;
                     }
                 }
-                None => unmatched.push(place),
+                None => {
+                    unmatched.insert(place);
+                }
             }
         }
-        // The order of a map is that of nobody.
-        unmatched.sort_unstable();
-        if self.planned.iter().any(|planned| planned.twin.is_some()) {
-            for place in unmatched {
-                self.check_twins(place)?;
-            }
-        }
+        self.check_twins(&unmatched)?;
         Ok(again)
     }
 
