@@ -39,7 +39,7 @@ mod stream;
 mod trigger;
 mod varlena;
 
-pub use attempt::{Failure, attempt};
+pub use attempt::{Failure, attempt, attempt_alone};
 pub use call::Call;
 pub use composite::{RowSink, Shape};
 pub(crate) use entry::sql_function;

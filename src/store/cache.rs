@@ -19,6 +19,7 @@ use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
 };
+use ingest_engine::bundle::{self, Link, LinkKind};
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::description::Format;
 use ingest_engine::fit;
@@ -489,6 +490,18 @@ impl Guarded {
     pub fn find(&self, path: &str) -> Result<std::result::Result<Found, Lost>> {
         self.with_loading(|guarded| {
             path::find(&guarded.source.schema, &guarded.profile, path).map_err(|stop| *stop)
+        })
+    }
+
+    /// The links of a resource of FHIR that are wanted.
+    pub fn links<'v>(
+        &self,
+        resource: Object<'v>,
+        wanted: &dyn Fn(LinkKind, &str) -> bool,
+    ) -> Result<Vec<Link<'v>>> {
+        self.with_loading(|guarded| {
+            let (schema, profile) = (&guarded.source.schema, &guarded.profile);
+            bundle::links(schema, profile, resource, pg::limits(), wanted)
         })
     }
 

@@ -166,6 +166,11 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
     }
 }
 
+/// Whose types and whose JSON a source speaks of, if it is there.
+pub fn format(source: &str) -> Result<Option<Format>> {
+    Session::open(|session| Catalog::open(session)?.format(session, source))
+}
+
 /// As [`lock_for_definition`], and tells the format of the source.
 pub fn lock_and_format(session: &Session, source: &str) -> Result<Option<Format>> {
     lock_for_definition(session, source)?;

@@ -17,6 +17,7 @@ pub mod http;
 pub mod issues;
 pub mod link;
 pub mod load;
+mod part;
 pub mod profile;
 pub mod refuse;
 pub mod relationship;

@@ -384,21 +384,21 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
         .get(0);
     assert_eq!(unchanged, "unchanged");
 
-    let bundle = json!({"operations": [
-        {"operation": "create", "profile": "Patient", "body": patient("b", "B")},
-        {"operation": "upsert", "profile": "Patient", "id": "a", "body": {"resourceType": "Patient", "active": true}},
-        {"operation": "create_if", "profile": "Patient", "criteria": criteria, "body": known}]});
+    let entry = |method: &str, url: &str, resource: Value| json!({"request": {"method": method, "url": url}, "resource": resource});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        entry("PUT", "Patient/b", patient("b", "B")),
+        entry("PUT", "Patient/a", json!({"resourceType": "Patient", "active": true}))]});
     let done: Value = client
         .query_one("SELECT ingest.bundle_apply('fhir', $1)", &[&bundle])
         .unwrap()
         .get(0);
-    let outcomes: Vec<_> = done["operations"]
+    let statuses: Vec<_> = done["entry"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| &one["outcome"])
+        .map(|one| &one["response"]["status"])
         .collect();
-    assert_eq!(outcomes, ["created", "updated", "matched"]);
+    assert_eq!(statuses, ["201 Created", "200 OK"]);
     let read = stored(&mut client, "b");
     let valid: bool = client
         .query_one(

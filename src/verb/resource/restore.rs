@@ -4,7 +4,7 @@ use super::profile_of;
 use crate::pg::{Answer, Call, Error, Reading, Result, Session, State};
 use crate::store::row::RowKey;
 use crate::verb::render::Written;
-use crate::verb::row::{put, version_of};
+use crate::verb::row::{put, stored};
 
 /// Makes an old version the newest, as an upsert of what it held. Of a resource that was deleted it
 /// is a create. What was linked is not linked again.
@@ -16,7 +16,7 @@ pub fn restore(call: &mut Call<'_>) -> Result<Answer> {
         .ok_or_else(|| Error::refuse(State::BadRequest, "version must not be null"))?;
     let expected = call.int4(4)?;
     let (outcome, stored) = Session::open(|session| {
-        let old = version_of(session, &guarded, key, version, Reading::Fresh)?;
+        let old = stored(session, &guarded, key, Some(version), Reading::Fresh)?;
         put(session, &guarded, key, old.content(), expected)
     })?;
     Written::stored(outcome, &guarded, stored)?.answer(call)

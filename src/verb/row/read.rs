@@ -14,42 +14,40 @@ pub fn read(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let guarded = named(call, noun)?;
     let key = key_of(&guarded, call.need_text(2, "id")?)?;
     let version = call.int4(3)?;
-    let stored = Session::open(|session| {
-        if let Some(version) = version {
-            return version_of(session, &guarded, key, version, Reading::Caller);
-        }
-        let table = guarded.table()?;
-        match row::read(session, table, key, Reading::Caller)? {
-            Some(current) => Ok(current),
-            None if history::is_deleted(session, table, key, Reading::Caller)? => {
-                Err(refusal::gone(&guarded))
-            }
-            None => Err(refusal::not_found(&guarded)),
-        }
-    })?;
+    let stored = Session::open(|session| stored(session, &guarded, key, version, Reading::Caller))?;
     datum_of_jsonb(&render::stored(&guarded, &stored)?)
 }
 
-/// A row as it was in a version, or is.
-pub fn version_of(
+/// A row as it is, or as it was in a version.
+pub fn stored(
     session: &Session,
     guarded: &Guarded,
     key: RowKey<'_>,
-    version: i32,
+    version: Option<i32>,
     reading: Reading,
 ) -> Result<Stored> {
     let table = guarded.table()?;
-    if let Some(current) = row::read(session, table, key, reading)?
+    let current = row::read(session, table, key, reading)?;
+    let Some(version) = version else {
+        return match current {
+            Some(current) => Ok(current),
+            None if history::is_deleted(session, table, key, reading)? => {
+                Err(refusal::gone(guarded))
+            }
+            None => Err(refusal::not_found(guarded)),
+        };
+    };
+    if let Some(current) = current
         && current.version == version
     {
         return Ok(current);
     }
     let archived = row::read_archived(session, table, key, version, reading)?;
     let archived = archived.ok_or_else(|| refusal::no_version(guarded))?;
-    match archived.is_tombstone() {
-        true => Err(refusal::gone(guarded)),
-        false => Ok(archived),
+    if archived.is_tombstone() {
+        return Err(refusal::gone(guarded));
     }
+    Ok(archived)
 }
 
 /// A row as it was at an instant.
