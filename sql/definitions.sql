@@ -72,10 +72,15 @@ CREATE FUNCTION ingest.profile_json_schema(source text, profile text, part text 
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'profile_json_schema_wrapper';
 COMMENT ON FUNCTION ingest.profile_json_schema(text, text, text, boolean) IS 'What the data of a profile or relationship must be (part data), or the whole resource or link, as it is written and read (part resource), as JSON Schema (draft 2020-12), with the descriptions of the definition. It accepts whatever the gate accepts; strict refuses null, which counts as absent, and whatever the profile does not name. Where JSON Schema can say less than the profile, both accept more. Errors: PT400 another part, PT404 no such profile';
 
-CREATE FUNCTION ingest.verify(source text DEFAULT NULL)
+CREATE FUNCTION ingest.doctor(source text DEFAULT NULL)
     RETURNS TABLE (severity text, object text, problem text, hint text)
-    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'verify_wrapper';
-COMMENT ON FUNCTION ingest.verify(text) IS 'What is missing or wrong of the tables of a source, or of all that the caller may use: tables, columns, keys, triggers, indexes, seals, owners, identities that rows break, tables that no definition names. No row is health. severity: error, the gate can be walked round or writes fail; warning, slower or odd. Errors: PT404 no such source, 42501 not for the caller';
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'doctor_wrapper';
+COMMENT ON FUNCTION ingest.doctor(text) IS 'What is missing or wrong of the tables of a source, or of all that the caller may use: tables, columns, keys, triggers, indexes, seals, owners, identities that rows break, rows that another version of the definition let pass, tables that no definition names; the version of the library; without a source, schemas of an api that lack functions. It tells; a definition repairs. No row is health. severity: error, the gate can be walked round or writes fail; warning, slower or odd; information, it can stay as it is. Rows are read for who may define in the source. Errors: PT404 no such source, 42501 not for the caller';
+
+CREATE FUNCTION ingest.version()
+    RETURNS TABLE (library text, extension text)
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'version_wrapper';
+COMMENT ON FUNCTION ingest.version() IS 'The version of the library that the session has loaded, and that of the extension''s SQL in this database. They differ between an installation and ALTER EXTENSION ingest_ext UPDATE';
 
 CREATE FUNCTION ingest.source_catalog(source text) RETURNS jsonb
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'source_catalog_wrapper';

@@ -70,6 +70,11 @@ CREATE FUNCTION ingest.resource_patch_if(source text, profile text, criteria tex
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_patch_if_wrapper';
 COMMENT ON FUNCTION ingest.resource_patch_if(text, text, text, jsonb, integer) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
 
+CREATE FUNCTION ingest.resource_restore(source text, profile text, id text, version integer, if_match integer DEFAULT NULL)
+    RETURNS ingest.written
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_restore_wrapper';
+COMMENT ON FUNCTION ingest.resource_restore(text, text, text, integer, integer) IS 'Makes an old version of a resource its newest, or creates a deleted one again as it was: its data and what it contained, under a new version; no links. It must conform to the profile of today. What is current already is unchanged. if_match is the version that must be current, 0 for none. Errors: PT400, PT404 no such version, PT409 an identity exists, PT410 the version is a deletion, PT412 another version, PT422';
+
 CREATE FUNCTION ingest.resource_delete_if(source text, profile text, criteria jsonb, if_match integer DEFAULT NULL, cascade boolean DEFAULT false)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_if_wrapper';
@@ -130,4 +135,4 @@ COMMENT ON FUNCTION ingest.moment(text) IS 'When a datetime or an instant of a r
 
 CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';
-COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, in the order of FHIR transactions: what goes away, what is new, what changes, links; "@rootId1" stands for the id of what an operation of the bundle creates or matches. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. Errors, each naming the operation: PT400, PT404, PT409, PT410, PT412, PT413, PT422';
+COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, in the order of FHIR transactions: what goes away, what is new, what changes, links; "@rootId1" stands for the id of what an operation of the bundle creates or matches. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. In a source of FHIR a Bundle of type transaction or batch, answered by one of type transaction-response or batch-response. Errors, each naming the operation or the entry: PT400, PT404, PT409, PT410, PT412, PT413, PT422';

@@ -17,7 +17,7 @@ mod verb;
 
 use verb::row::Noun;
 
-pgrx::pg_module_magic!();
+pgrx::pg_module_magic!(name = c"ingest_ext", version = pg::VERSION);
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog");
 pgrx::extension_sql_file!("../sql/types.sql", name = "types", requires = ["catalog"]);
@@ -81,7 +81,8 @@ pg::sql_function! {
     relationship_drop => verb::relationship::drop;
     fhir_import => verb::fhir_import::import;
     search_index => verb::search::index::index;
-    verify => verb::verify::verify;
+    doctor => verb::doctor::doctor;
+    version => verb::version::version;
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;
 
@@ -92,6 +93,7 @@ pg::sql_function! {
     resource_load => |call| verb::load::load(call, Noun::Resource);
     resource_patch => verb::resource::patch::patch;
     resource_patch_if => verb::resource::patch::patch_if;
+    resource_restore => verb::resource::restore;
     contained_put => verb::resource::contained_put;
     contained_delete => verb::resource::contained_delete;
     resource_read => |call| verb::row::read(call, Noun::Resource);

@@ -23,6 +23,20 @@ pub struct Failure {
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
 /// [`Failure`]; any other (a cancel, a deadlock, a lack of memory, a bug) undoes it too, and ends the statement.
 pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Result<T, Failure>> {
+    attempted(body, |_| false)
+}
+
+/// As [`attempt`], of what stands for itself among others: that the caller may not do it is told too.
+pub fn attempt_alone<T>(
+    body: impl FnOnce() -> Result<T>,
+) -> Result<std::result::Result<T, Failure>> {
+    attempted(body, |sqlstate| sqlstate == "42501")
+}
+
+fn attempted<T>(
+    body: impl FnOnce() -> Result<T>,
+    is_told: fn(&str) -> bool,
+) -> Result<std::result::Result<T, Failure>> {
     // SAFETY: backend variables, set while a function runs.
     let (context, owner) = unsafe { (ffi::CurrentMemoryContext, CurrentResourceOwner) };
     // SAFETY: the closure holds only calls; the context is set back as PL/pgSQL does.
@@ -35,7 +49,7 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
     let result = match body() {
         Ok(done) => Ok(Ok(done)),
         // Told, or moved out of the memory that the rollback frees.
-        Err(error) => match failure(&error).filter(|_| !steps::ended()) {
+        Err(error) => match failure(&error, is_told).filter(|_| !steps::ended()) {
             Some(failure) => Ok(Err(failure)),
             // SAFETY: the context is the caller's, which outlives the subtransaction.
             None => Err(unsafe { moved(error, context) }),
@@ -76,7 +90,7 @@ unsafe fn moved(error: Error, context: MemoryContext) -> Error {
         .unwrap_or(Error::Bug("an error was lost".into()))
 }
 
-fn failure(error: &Error) -> Option<Failure> {
+fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
     match error {
         Error::Refused(refusal) => {
             if refusal.state == State::SerializationFailure {
@@ -102,8 +116,10 @@ fn failure(error: &Error) -> Option<Failure> {
                     .is_some_and(|first| (b'I'..=b'Z').contains(&first))
                     && !["XX", "P0"].contains(&&sqlstate[..2])
                 // A policy, or a trigger of the user's own, and not a right that is lacking for all.
-                || sqlstate == "42501" && caught.is_of_row();
-            let state = State::of(&sqlstate);
+                || sqlstate == "42501" && caught.is_of_row()
+                || is_told(&sqlstate);
+            let state = State::of(&sqlstate)
+                .or_else(|| State::of_refusal(&sqlstate).filter(|_| is_told(&sqlstate)));
             let own = caught.own().filter(|_| state.is_some());
             let message = match (own, caught.constraint()) {
                 (Some((message, _)), _) => message.to_owned(),

@@ -183,7 +183,7 @@ impl Error {
             state: State::NotFound,
             message: format!("no such profile or relationship: {name}"),
             detail: None,
-            hint: Some("Its table was dropped while the call waited, or dropped or renamed by hand: ingest.verify lists what is missing.".to_owned()),
+            hint: Some("Its table was dropped while the call waited, or dropped or renamed by hand: ingest.doctor lists what is missing.".to_owned()),
             about: None,
             table: None,
             constraint: None,
@@ -267,6 +267,31 @@ impl Error {
             unsafe { (*caught.0.as_ptr()).detail = core::ptr::null_mut() };
         }
         self
+    }
+
+    /// A refusal of this extension that has come through a statement, as if it had not.
+    #[must_use]
+    pub fn of_ours(self) -> Self {
+        let Error::Postgres(caught) = &self else {
+            return self;
+        };
+        let (Some((message, detail)), Some(state)) = (caught.own(), State::of(&caught.sqlstate()))
+        else {
+            return self;
+        };
+        let error = caught.error();
+        Error::Refused(Box::new(Refusal {
+            state,
+            message: message.to_owned(),
+            detail: Some(detail.to_owned()),
+            hint: text(error.hint).map(str::to_owned),
+            about: None,
+            table: caught
+                .schema()
+                .zip(caught.table())
+                .map(|(schema, table)| [schema.to_owned(), table.to_owned()]),
+            constraint: caught.constraint().map(str::to_owned),
+        }))
     }
 
     /// Names the part of a call in what refuses it, of a trigger too; PostgreSQL's own errors go on

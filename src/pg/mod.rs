@@ -39,7 +39,7 @@ mod stream;
 mod trigger;
 mod varlena;
 
-pub use attempt::{Failure, attempt};
+pub use attempt::{Failure, attempt, attempt_alone};
 pub use call::Call;
 pub use composite::{RowSink, Shape};
 pub(crate) use entry::sql_function;
@@ -63,9 +63,16 @@ pub(crate) use spi::statements;
 pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
 pub use steps::check_for_interrupts;
 pub use trigger::{Event, TriggerCall, Tuple};
-pub use varlena::{
-    datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts, jsonb_of_text,
-};
+pub use varlena::{datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts, jsonb_of_text};
+
+use core::ffi::CStr;
+
+/// The version of this library. PostgreSQL 18 shows it in `pg_get_loaded_modules()`.
+pub const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 /// Microseconds since 2000-01-01 00:00 UTC, as a `timestamptz` holds them.
 pub type Instant = i64;

@@ -254,7 +254,7 @@ impl Statement {
             Some(about) if error.misses_a_column(&qualify(&self.sql)) => {
                 let message = error.postgres_message().unwrap_or_default();
                 Error::refuse(State::Conflict, format!("{}: {message}", about.table))
-                    .hint("ingest.verify lists what is missing.")
+                    .hint("ingest.doctor lists what is missing.")
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,

@@ -93,9 +93,7 @@ pub fn jsonb_of_text(text: &str) -> Result<Vec<u8>> {
     // SAFETY: jsonb_in takes a C string, and needs nothing of the call but that; the closure holds
     // only the call.
     let read = unsafe {
-        guard(|| {
-            ffi::DirectFunctionCall1Coll(Some(ffi::jsonb_in), pg_sys::InvalidOid, text.into())
-        })
+        guard(|| ffi::DirectFunctionCall1Coll(Some(ffi::jsonb_in), pg_sys::InvalidOid, text.into()))
     }?;
     // SAFETY: a jsonb in the current memory context, from which it is copied at once.
     Ok(jsonb::memory::copy(unsafe { bytes(read) }?)?)

@@ -448,7 +448,7 @@ pub fn elsewhere(named: &str) -> Error {
         State::InsufficientPrivilege,
         format!("the trigger is not on the table that it names, {named}"),
     )
-    .hint("ingest.guard and ingest.archive belong on the table that their arguments name, with the name and the schema that it was made with: ingest.verify says how one that was renamed or moved comes back.")
+    .hint("ingest.guard and ingest.archive belong on the table that their arguments name, with the name and the schema that it was made with: ingest.doctor says how one that was renamed or moved comes back.")
 }
 
 fn history(table: &Table, fired: Option<Oid>, usage: Use) -> Result<Found> {

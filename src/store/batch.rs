@@ -1,6 +1,6 @@
 //! Many rows at once: statements over arrays of keys and contents.
 
-use super::history;
+use super::history::{self, Last};
 use super::row::{Content, RowKey, Stored};
 use super::table::{Action, Form, Table};
 use crate::pg::{Arg, Reading, Result, Session};
@@ -78,16 +78,16 @@ pub fn insert_new(
     session: &Session,
     table: &Table,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, i32>> {
+) -> Result<HashMap<String, Last>> {
     write_many(session, table, Action::InsertNew, batch)
 }
 
-/// Creates rows; gives the ids and versions of those whose key and identities were free.
+/// Creates rows; gives what those became whose key and identities were free, by id.
 pub fn insert_many(
     session: &Session,
     table: &Table,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, i32>> {
+) -> Result<HashMap<String, Last>> {
     write_many(session, table, Action::InsertMany, batch)
 }
 
@@ -96,16 +96,16 @@ pub fn insert_many_locking(
     session: &Session,
     table: &Table,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, i32>> {
+) -> Result<HashMap<String, Last>> {
     write_many(session, table, Action::InsertManyLocking, batch)
 }
 
-/// Replaces the content of rows that the caller has locked; gives their ids and versions.
+/// Replaces the content of rows that the caller has locked; gives what they became, by id.
 pub fn update_many(
     session: &Session,
     table: &Table,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, i32>> {
+) -> Result<HashMap<String, Last>> {
     write_many(session, table, Action::UpdateMany, batch)
 }
 
@@ -114,14 +114,20 @@ fn write_many(
     table: &Table,
     action: Action,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, i32>> {
+) -> Result<HashMap<String, Last>> {
     if batch.is_empty() {
         return Ok(HashMap::new());
     }
     let args = batch.args(table);
     let rows = session.run(table.statement(action), &args, Reading::Fresh, 0)?;
     rows.iter()
-        .map(|row| Ok((row.string(1)?, row.int4(2))))
+        .map(|row| {
+            let last = Last {
+                version: row.int4(2),
+                updated_at: row.instant(3).unwrap_or_default(),
+            };
+            Ok((row.string(1)?, last))
+        })
         .collect()
 }
 

@@ -8,18 +8,20 @@
 
 use super::catalog::{Catalog, Defined, Ends, Revision};
 use super::index::{self, Index};
-use super::name::Name;
+use super::name::{Name, literal};
 use super::options::Options;
+use super::parameters::{self, Given, Parameters};
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::parameters::{self, Given, Parameters};
 use super::{definition, refusal, search_index};
 use crate::pg::{
     self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
     relation, watch,
 };
+use ingest_engine::bundle::{self, Link, LinkKind};
 use ingest_engine::criteria::{Criterion, Mistake};
+use ingest_engine::description::Format;
 use ingest_engine::fit;
 use ingest_engine::json_schema::{self, Style};
 use ingest_engine::path::{self, Found, Lost};
@@ -393,13 +395,20 @@ impl Guarded {
                 State::BadRequest,
                 format!("{} has no table of its own", self.name()),
             )
-            .hint("Its resources are contained in those of other profiles.")
+            .hint(match self.form() {
+                Form::Fhir => format!(
+                    "ingest.fhir_import({}, '[]', '{{{}}}') makes one.",
+                    literal(self.source_name()),
+                    self.name()
+                ),
+                _ => "Its resources are contained in those of other profiles.".to_owned(),
+            })
         })
     }
 
     /// Checks a resource of its table; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
-        self.with_loading(|guarded| guarded.check_as_known(resource))
+        self.with_loading(|guarded| guarded.check_as_known(resource, Report::new(pg::limits())))
     }
 
     /// Checks what is stored elsewhere, where the indexes of its table hold nothing.
@@ -412,7 +421,16 @@ impl Guarded {
     /// definition does both, a later one if it has changed meanwhile.
     pub fn judge(&self, resource: &Resource<'_>, stored: Option<&[u8]>) -> Result<Judged> {
         self.with_loading(|guarded| {
-            let (checked, report) = guarded.check_as_known(resource)?;
+            let (mut checked, mut report) = match guarded.description.format {
+                Format::Fhir => guarded.check_as_known(resource, Report::of_refusals(pg::limits())),
+                Format::Native => guarded.check_as_known(resource, Report::new(pg::limits())),
+            }?;
+            // FHIR asks for much that refuses nothing. Who is refused is told of that, too.
+            if guarded.description.format == Format::Fhir
+                && (report.refuses() || !checked.references.is_empty())
+            {
+                (checked, report) = guarded.check_as_known(resource, Report::new(pg::limits()))?;
+            }
             let completed = match checked.incomplete && !report.refuses() {
                 true => Some(ingest_engine::contained::complete(
                     &guarded.source.schema,
@@ -450,8 +468,8 @@ impl Guarded {
     fn check_as_known(
         &self,
         resource: &Resource<'_>,
+        mut report: Report,
     ) -> std::result::Result<(Checked, Report), Stop> {
-        let mut report = Report::new(pg::limits());
         let trees = self.indexes.iter().filter(|index| index.is_btree());
         let keys = trees.map(|index| index.paths.as_slice());
         fit::check(self.name(), keys, resource.data, &mut report)?;
@@ -472,6 +490,18 @@ impl Guarded {
     pub fn find(&self, path: &str) -> Result<std::result::Result<Found, Lost>> {
         self.with_loading(|guarded| {
             path::find(&guarded.source.schema, &guarded.profile, path).map_err(|stop| *stop)
+        })
+    }
+
+    /// The links of a resource of FHIR that are wanted.
+    pub fn links<'v>(
+        &self,
+        resource: Object<'v>,
+        wanted: &dyn Fn(LinkKind, &str) -> bool,
+    ) -> Result<Vec<Link<'v>>> {
+        self.with_loading(|guarded| {
+            let (schema, profile) = (&guarded.source.schema, &guarded.profile);
+            bundle::links(schema, profile, resource, pg::limits(), wanted)
         })
     }
 
@@ -514,8 +544,7 @@ impl Guarded {
         }
         let base = self.description.base.as_deref().unwrap_or_default();
         let bases = [self.name(), base, "Resource"];
-        let rows =
-            Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
+        let rows = Session::open(|session| parameters::rows(session, self.source_name(), &bases))?;
         let planned = self.with_loading(|guarded| {
             let schema = &guarded.source.schema;
             Ok(match schema.focus(&guarded.profile)? {
@@ -532,8 +561,7 @@ impl Guarded {
             return Ok(Vec::new());
         }
         let (source, name) = (self.source_name(), self.name());
-        let recorded =
-            Session::open(|session| search_index::recorded(session, source, name))?;
+        let recorded = Session::open(|session| search_index::recorded(session, source, name))?;
         match recorded.is_empty() {
             true => Ok(Vec::new()),
             false => Ok(self.parameters()?.indexes()),
@@ -645,13 +673,18 @@ impl Source {
     }
 }
 
+/// What definitions ask for in vain.
+#[derive(Debug)]
+pub struct AskedInVain {
+    /// By types and profiles: what is not checked.
+    pub checks: Vec<(String, InVain)>,
+    /// By the URLs of search parameters: why nothing is searched by them.
+    pub searches: Vec<(String, String)>,
+}
+
 /// What these types and profiles of FHIR ask for and is not checked, in their order; and by which of
 /// these search parameters nothing is searched, by their URLs, and why.
-pub fn in_vain(
-    source: &str,
-    names: &[String],
-    parameters: &[Given],
-) -> Result<(Vec<(String, InVain)>, Vec<(String, String)>)> {
+pub fn in_vain(source: &str, names: &[String], parameters: &[Given]) -> Result<AskedInVain> {
     let scratch = Source::new(source, Seen::Any);
     let both = names.iter().flat_map(|name| {
         [Need::Type, Need::Profile].map(|need| Needed {
@@ -685,7 +718,10 @@ pub fn in_vain(
         Ok(why.into_iter().map(|why| (given.url.clone(), why)))
     });
     let unsearched = unsearched.collect::<Result<Vec<_>>>()?;
-    Ok((told, unsearched.into_iter().flatten().collect()))
+    Ok(AskedInVain {
+        checks: told,
+        searches: unsearched.into_iter().flatten().collect(),
+    })
 }
 
 /// Why a search parameter is not taken by the types that it is for, as far as they are there.
@@ -718,10 +754,12 @@ fn unsearched(scratch: &Source, names: &[String], given: &Given) -> Result<Vec<S
         }
     }
     let all = given.bases.len();
-    let told = reasons.into_iter().map(|(why, bases)| match bases.len() == all {
-        true => format!("nothing is searched by it: {why}"),
-        false => format!("{} is not searched by it: {why}", bases.join(", ")),
-    });
+    let told = reasons
+        .into_iter()
+        .map(|(why, bases)| match bases.len() == all {
+            true => format!("nothing is searched by it: {why}"),
+            false => format!("{} is not searched by it: {why}", bases.join(", ")),
+        });
     Ok(told.collect())
 }
 

@@ -1,4 +1,4 @@
-//! What a guarded table is made of, and what of that is missing or wrong: `ingest.verify` shows it,
+//! What a guarded table is made of, and what of that is missing or wrong: `ingest.doctor` shows it,
 //! and a definition puts right what can be.
 
 use super::catalog::Ends;
@@ -11,14 +11,18 @@ use crate::pg::{Arg, Oid, Reading, Result, Session, Statement, kind};
 use moved::Moved;
 use std::mem::ManuallyDrop;
 
+mod around;
 mod moved;
 mod parts;
 mod repair;
+mod rows;
 mod triggers;
 
+pub use around::{LIBRARY, apis, extension, versions};
 pub use moved::{check_in_place, guarded, schema_gone, strays};
 pub use parts::{IndexState, index_states};
-pub use repair::{broken, repair};
+pub use repair::repair;
+pub use rows::of_rows;
 
 const RELATIONS: &str = "SELECT c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
          c.relowner <> n.nspowner, \
@@ -50,11 +54,33 @@ pub struct Shape<'a> {
     pub searches: &'a [search_index::Index],
 }
 
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The gate can be walked round, or writes fail.
+    Error,
+    /// It is slower, or odd.
+    Warning,
+    /// It can stay as it is.
+    Information,
+}
+
+impl Severity {
+    /// As it is told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Information => "information",
+        }
+    }
+}
+
 /// Something that is missing or wrong.
 #[derive(Debug)]
 pub struct Finding {
-    /// Whether the gate can be walked round, or writes fail; else it is only slower or odd.
-    pub severe: bool,
+    /// How bad it is.
+    pub severity: Severity,
     /// The table or the source, as an identifier.
     pub object: String,
     /// What is wrong with it.
@@ -73,13 +99,16 @@ enum Cure {
     /// Makes a declared index, in the place of what has its name.
     Index { index: Index, taken: bool },
     /// The same of one over a search parameter.
-    Search { index: search_index::Index, taken: bool },
+    Search {
+        index: search_index::Index,
+        taken: bool,
+    },
 }
 
 impl Finding {
     fn severe(object: &str, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            severe: true,
+            severity: Severity::Error,
             object: object.to_owned(),
             problem: problem.into(),
             hint: hint.into(),
@@ -87,11 +116,8 @@ impl Finding {
         }
     }
 
-    fn slight(self) -> Self {
-        Self {
-            severe: false,
-            ..self
-        }
+    fn of(self, severity: Severity) -> Self {
+        Self { severity, ..self }
     }
 
     fn curable(object: &str, problem: impl Into<String>, against: Lock, cure: Cure) -> Self {

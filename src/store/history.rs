@@ -6,7 +6,7 @@
 use super::acting::{self, on_history, on_target};
 use super::layout::{Key, Layout};
 use super::refusal;
-use super::row::RowKey;
+use super::row::{RowKey, Stored};
 use super::table::{Action, Table};
 use crate::pg::{
     Arg, Event, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use, kind,
@@ -15,12 +15,22 @@ use crate::pg::{
 use std::cell::Cell;
 
 /// The newest version of a row, living or archived.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
     /// Its number.
     pub version: i32,
     /// Its instant.
     pub updated_at: Instant,
+}
+
+impl Last {
+    /// Of a row as it is stored.
+    pub fn of(stored: &Stored) -> Self {
+        Self {
+            version: stored.version,
+            updated_at: stored.updated_at,
+        }
+    }
 }
 
 /// What stands in the way of an insert, or came before it.

@@ -70,6 +70,13 @@ impl Options {
                         _ => return Ok(Err(Mistake::Value("create_id"))),
                     };
                 }
+                // Searches ask the catalog for it.
+                (b"base_url", value) => {
+                    of_fhir = Some("base_url");
+                    if !matches!(value, Value::String(url) if url.starts_with(b"http")) {
+                        return Ok(Err(Mistake::Value("base_url")));
+                    }
+                }
                 (key, _) => return Ok(Err(Mistake::Key(key))),
             }
         }

@@ -15,7 +15,8 @@ const GIVEN: &str = "SELECT d.url, d.content FROM ingest.definition AS d \
      WHERE d.source = $1 AND d.kind = 'SearchParameter' \
      AND EXISTS (SELECT FROM pg_catalog.unnest($2) AS b (name) \
          WHERE d.content -> 'base' @> pg_catalog.to_jsonb(b.name)) ORDER BY d.url";
-const BASE_URL: &str = "SELECT s.options ->> 'base_url' FROM ingest.source AS s WHERE s.source = $1";
+const BASE_URL: &str =
+    "SELECT s.options ->> 'base_url' FROM ingest.source AS s WHERE s.source = $1";
 
 statements! {
     GIVEN_SQL = GIVEN, [kind::TEXT, kind::TEXTS];

@@ -13,7 +13,7 @@ use crate::store::id;
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
 use ingest_engine::criteria::{Criterion, Test};
-use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
+use ingest_engine::{Checked, Issue, Reference, Report, id_is_valid, issue::Code};
 use jsonb::{Item, write};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -53,6 +53,13 @@ impl Written<'_> {
 
     /// How a refusal tells it from the others of its statement.
     pub fn which(&self, guarded: &Guarded) -> Which {
+        // What is no id can be anything, and is not repeated.
+        if let (RowKey::Id(id), Some(place)) = (self.key, self.place)
+            && !id_is_valid(id)
+            && self.is_nameless(guarded)
+        {
+            return Which::Place(place);
+        }
         which(self.is_nameless(guarded), &self.id(guarded), self.place)
     }
 }

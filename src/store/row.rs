@@ -241,9 +241,10 @@ pub fn read_archived(
     table: &Table,
     key: RowKey<'_>,
     version: i32,
+    reading: Reading,
 ) -> Result<Option<Stored>> {
     let args = key.with(&[Arg::Int4(version)]);
-    one(session, table, Action::ReadArchived, &args, Reading::Caller)
+    one(session, table, Action::ReadArchived, &args, reading)
 }
 
 /// The version in force at an instant: the newest one made until then, tombstones too.

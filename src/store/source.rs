@@ -129,7 +129,7 @@ fn exists_already(session: &Session, source: &Name) -> Result<Error> {
     if known {
         return Ok(
             Error::refuse(State::Conflict, format!("the source {source} exists")).hint(
-                "Define in it; ingest.verify(source) shows whether something of it is missing.",
+                "Define in it; ingest.doctor(source) shows whether something of it is missing.",
             ),
         );
     }
@@ -164,6 +164,11 @@ pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
         Standing::Owned => Ok(()),
         Standing::SchemaGone => Err(gone(session, source)?),
     }
+}
+
+/// Whose types and whose JSON a source speaks of, if it is there.
+pub fn format(source: &str) -> Result<Option<Format>> {
+    Session::open(|session| Catalog::open(session)?.format(session, source))
 }
 
 /// As [`lock_for_definition`], and tells the format of the source.

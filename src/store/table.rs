@@ -379,24 +379,24 @@ impl Table {
                 )
             }
             Action::InsertNew => (
-                format!("{insert_many} RETURNING id, version"),
+                format!("{insert_many} RETURNING id, version, updated_at"),
                 contents(TEXTS, JSONBS),
             ),
             Action::InsertMany => (
-                format!("{insert_many} ON CONFLICT DO NOTHING RETURNING id, version"),
+                format!("{insert_many} ON CONFLICT DO NOTHING RETURNING id, version, updated_at"),
                 contents(TEXTS, JSONBS),
             ),
             Action::InsertManyLocking => (
                 format!(
                     "{insert_many} ON CONFLICT ({keys}) DO UPDATE SET data=excluded.data \
-                     WHERE false RETURNING id, version"
+                     WHERE false RETURNING id, version, updated_at"
                 ),
                 contents(TEXTS, JSONBS),
             ),
             Action::UpdateMany => (
                 format!(
                     "UPDATE {only} AS t SET {} FROM unnest({}) AS n ({own}) WHERE {} \
-                     RETURNING t.id, t.version",
+                     RETURNING t.id, t.version, t.updated_at",
                     set(content, "=", ", ", |at| format!("n.{}", content[at - 1])),
                     values,
                     same(key, "t", "n")

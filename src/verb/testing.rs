@@ -78,7 +78,8 @@ pub fn walk_time(call: &mut Call<'_>) -> Result<Answer> {
     walk(call, 0, call.int4(1)?.unwrap_or(1)).map(Answer::int8)
 }
 
-/// `test_check(source, profile, body, rounds)`: nanoseconds of the engine's check of a body.
+/// `test_check(source, profile, body, rounds)`: nanoseconds of the engine's check of a body, as
+/// for a write.
 pub fn check_time(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = find(call.need_text(0, "source")?, call.need_text(1, "profile")?)?;
     let body = super::body::Body::read(&guarded, call.need_jsonb(2, "body")?)?;
@@ -89,9 +90,9 @@ pub fn check_time(call: &mut Call<'_>) -> Result<Answer> {
     };
     let begun = Instant::now();
     for _ in 0..call.int4(3)?.unwrap_or(1) {
-        let (_, report) = guarded.check(std::hint::black_box(&resource))?;
-        if report.refuses() {
-            return Err(crate::store::refusal::of_report(&guarded, report));
+        let judged = guarded.judge(std::hint::black_box(&resource), None)?;
+        if judged.report.refuses() {
+            return Err(crate::store::refusal::of_report(&guarded, judged.report));
         }
     }
     Ok(Answer::int8(

@@ -33,6 +33,7 @@ const CALLS: &[&str] = &[
     "ingest.resource_create_if(SOURCE, 'provider', '{\"practiceNumber\": \"x\"}', '{\"data\": {}}')",
     "ingest.resource_upsert_if(SOURCE, 'office', '{\"nothing\": \"a\"}', '{\"data\": {}}')",
     "ingest.resource_patch(SOURCE, 'office', 'o', '{\"data\": {\"name\": 7}}')",
+    "ingest.resource_restore(SOURCE, 'office', 'o', 1)",
     "ingest.resource_delete(SOURCE, 'office', 'o', cascade => true)",
     "ingest.resource_load(SOURCE, 'office', '[{\"data\": {\"name\": 7}}]', on_error => 'report')",
     "ingest.resource_load(SOURCE, 'office', '[]')",
@@ -59,6 +60,7 @@ const CALLS: &[&str] = &[
 /// Those that only who defines may execute at all.
 const DEFINITIONS: &[&str] = &[
     "ingest.fhir_import(SOURCE, '[]')",
+    "ingest.search_index(SOURCE, 'x', 'y')",
     "ingest.profile_check(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
     "ingest.profile_define(SOURCE, 'office', '{\"type\": \"ROOT\"}')",
     "ingest.profile_drop(SOURCE, 'nothing')",

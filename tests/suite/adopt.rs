@@ -47,7 +47,10 @@ fn adopt(client: &mut Client, catalog: &Value) -> Result<u64, postgres::Error> {
 #[track_caller]
 fn assert_taken_back(client: &mut Client, kept: &Value) {
     assert_eq!(&catalog(client), kept);
-    let findings: i64 = value(client, "SELECT count(*) FROM ingest.verify('clinic')");
+    let findings: i64 = value(
+        client,
+        "SELECT count(*) FROM ingest.doctor('clinic') WHERE severity <> 'information'",
+    );
     assert_eq!(findings, 0);
     assert_eq!(clinic::story(client, OFFICE, "o"), "created 1, updated 2");
     assert_eq!(
@@ -114,7 +117,7 @@ fn schema_restored_without_its_catalog_is_adopted() {
     let mut client = other.connect();
     let strays: i64 = value(
         &mut client,
-        "SELECT count(*) FROM ingest.verify() WHERE hint ~ 'source_adopt'",
+        "SELECT count(*) FROM ingest.doctor() WHERE hint ~ 'source_adopt'",
     );
     assert!(strays > 0);
     expect_sqlstate(
@@ -161,7 +164,7 @@ fn catalogs_that_do_not_fit_are_refused() {
     }
     // Whatever meets a source that has lost its catalog names what takes it back.
     for call in [
-        "SELECT ingest.verify('clinic')",
+        "SELECT ingest.doctor('clinic')",
         "SELECT ingest.profile_define('clinic', 'office', '{\"type\": \"ROOT\"}')",
         "SELECT ingest.resource_read('clinic', 'office', 'o')",
         "SELECT ingest.source_grant('clinic', current_user::text, 'read')",

@@ -718,7 +718,7 @@ fn description_of_the_api_names_and_explains_everything() {
         .iter()
         .filter(|(path, _)| path.starts_with("/rpc/"))
         .collect();
-    assert_eq!(functions.len(), 20);
+    assert_eq!(functions.len(), 21);
     for (path, methods) in functions {
         let post = &methods["post"];
         for told in ["summary", "description"] {

@@ -53,7 +53,14 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("search_prefixes", &["'{}'", PATHS]),
     ("search_spans", &["'{}'", PATHS]),
     ("search_numbers", &["'{}'", PATHS]),
-    ("search_order", &["'{}'", "'token'", PATHS]),
+    (
+        "search_order",
+        &[
+            "'{\"meta\": {\"tag\": [{\"code\": \"x\"}]}}'",
+            "'token'",
+            PATHS,
+        ],
+    ),
     ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
     (
         "resource_upsert",
@@ -198,7 +205,12 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "profile_json_schema",
         &["'clinic'", "'office'", "'resource'", "true"],
     ),
-    ("verify", &["'clinic'"]),
+    ("doctor", &["'clinic'"]),
+    ("version", &[]),
+    (
+        "resource_restore",
+        &["'clinic'", "'office'", "'o'", "1", "1"],
+    ),
     ("source_catalog", &["'clinic'"]),
     (
         "source_adopt",
@@ -473,6 +485,10 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
     if ["criteria", "moment", "reply_written"].contains(&function) {
         // Its parameter is a query string, any text, or a URL.
         return true;
+    }
+    if function.starts_with("search_") && place == 0 {
+        // Any JSON is data.
+        return serde_json::from_str::<serde_json::Value>(name).is_ok();
     }
     if function.starts_with("vocabulary_") && place == 1 {
         // A URL is a name of a vocabulary.

@@ -837,7 +837,7 @@ fn source_whose_schema_is_gone_is_dropped_with_cascade() {
     );
     assert_eq!(missing.message(), "no such profile or relationship: office");
     assert!(
-        missing.hint().unwrap().contains("ingest.verify"),
+        missing.hint().unwrap().contains("ingest.doctor"),
         "{missing:?}"
     );
     assert!(missing.where_().is_none(), "{missing:?}");
@@ -865,6 +865,7 @@ fn assert_empty(client: &mut Client) {
         "property",
         "contained",
         "index",
+        "search_index",
         "relationship",
     ] {
         let count = format!("SELECT count(*) FROM ingest.{table}");
@@ -930,6 +931,7 @@ fn definitions_by_others_than_the_owner_are_refused() {
         "property",
         "contained",
         "index",
+        "search_index",
         "relationship",
         "vocabulary",
         "definition",

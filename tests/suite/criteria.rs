@@ -622,8 +622,12 @@ fn criteria_as_object_and_as_text_say_the_same() {
     let calls = |criteria: &str| {
         [
             format!("SELECT id FROM ingest.resource_search('clinic', 'loose', {criteria})"),
-            format!("SELECT id FROM ingest.resource_create_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"),
-            format!("SELECT id FROM ingest.resource_upsert_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"),
+            format!(
+                "SELECT id FROM ingest.resource_create_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"
+            ),
+            format!(
+                "SELECT id FROM ingest.resource_upsert_if('clinic', 'loose', {criteria}, '{{\"data\": {{}}}}')"
+            ),
             format!("SELECT id FROM ingest.resource_patch_if('clinic', 'loose', {criteria}, '[]')"),
             format!("SELECT id FROM ingest.resource_delete_if('clinic', 'loose', {criteria})"),
             format!(

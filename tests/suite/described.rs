@@ -135,7 +135,7 @@ fn descriptions_are_the_comments_of_tables_and_columns() {
         data.len()
     );
     assert_eq!(
-        value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify('clinic')"),
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor('clinic')"),
         0
     );
 }

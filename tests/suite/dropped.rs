@@ -173,7 +173,7 @@ fn table_dropped_by_hand_is_not_found() {
         let refused = ask(&mut client, &call.replace("{s}", "s"));
         let refusal = expect_sqlstate(refused, "PT404");
         assert!(
-            refusal.hint().unwrap().contains("ingest.verify"),
+            refusal.hint().unwrap().contains("ingest.doctor"),
             "{call}: {refusal:?}"
         );
     }

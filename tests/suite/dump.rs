@@ -134,7 +134,7 @@ fn assert_gate_works(client: &mut Client) {
     assert_eq!(version, 3);
 }
 
-fn run(program: &str, arguments: &[&str]) -> Output {
+pub fn run(program: &str, arguments: &[&str]) -> Output {
     let output = Command::new(server::program(program))
         .args(arguments)
         .output()

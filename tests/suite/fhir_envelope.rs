@@ -107,6 +107,10 @@ fn id_stands_in_the_column_and_in_the_resource() {
             "{told}"
         );
     }
+    // What is given for an id and is none can be anything, and is not repeated.
+    let misplaced = "INSERT INTO fhir.\"Patient\" VALUES ('{\"secret\": 1}')";
+    let refusal = expect_sqlstate(client.execute(misplaced, &[]), "PT422");
+    assert_eq!(issues(&refusal)[0].expression, ["Patient"]);
     let moved = client.execute(
         "UPDATE fhir.\"Patient\" SET data = $1 WHERE id = 'same'",
         &[&patient("elsewhere", "A")],
@@ -311,13 +315,12 @@ fn verbs_take_and_answer_the_resource_itself() {
 #[test]
 fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let (_database, mut client) = ward::database("envelope");
-    let known =
-        json!({"resourceType": "Patient", "identifier": [{"system": "urn:s", "value": "1"}]});
-    let criteria = json!({"identifier.value": "1"});
+    let known = json!({"resourceType": "Patient", "meta": {"source": "urn:s:1"}});
+    let criteria = json!({"_source": "urn:s:1"});
     let first = call(
         &mut client,
         "resource_create_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &known],
     )
     .unwrap();
@@ -325,7 +328,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let again = call(
         &mut client,
         "resource_create_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &known],
     )
     .unwrap();
@@ -336,7 +339,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
     let put = call(
         &mut client,
         "resource_upsert_if",
-        "$1, $2",
+        "$1::jsonb, $2",
         &[&criteria, &changed],
     )
     .unwrap();
@@ -346,7 +349,7 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
         call(
             &mut client,
             "resource_upsert_if",
-            "$1, $2",
+            "$1::jsonb, $2",
             &[&criteria, &changed],
         ),
         "PT400",
@@ -381,21 +384,21 @@ fn conditional_and_bulk_verbs_take_the_resource_itself() {
         .get(0);
     assert_eq!(unchanged, "unchanged");
 
-    let bundle = json!({"operations": [
-        {"operation": "create", "profile": "Patient", "body": patient("b", "B")},
-        {"operation": "upsert", "profile": "Patient", "id": "a", "body": {"resourceType": "Patient", "active": true}},
-        {"operation": "create_if", "profile": "Patient", "criteria": criteria, "body": known}]});
+    let entry = |method: &str, url: &str, resource: Value| json!({"request": {"method": method, "url": url}, "resource": resource});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        entry("PUT", "Patient/b", patient("b", "B")),
+        entry("PUT", "Patient/a", json!({"resourceType": "Patient", "active": true}))]});
     let done: Value = client
         .query_one("SELECT ingest.bundle_apply('fhir', $1)", &[&bundle])
         .unwrap()
         .get(0);
-    let outcomes: Vec<_> = done["operations"]
+    let statuses: Vec<_> = done["entry"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| &one["outcome"])
+        .map(|one| &one["response"]["status"])
         .collect();
-    assert_eq!(outcomes, ["created", "updated", "matched"]);
+    assert_eq!(statuses, ["201 Created", "200 OK"]);
     let read = stored(&mut client, "b");
     let valid: bool = client
         .query_one(
@@ -469,7 +472,7 @@ fn verbs_of_native_sources_are_refused() {
 #[test]
 fn table_that_was_damaged_is_found_and_repaired() {
     let (_database, mut client) = ward::database("envelope");
-    let findings = "SELECT count(*) FROM ingest.verify('fhir')";
+    let findings = "SELECT count(*) FROM ingest.doctor('fhir')";
     assert_eq!(value::<i64>(&mut client, findings), 0);
     client
         .batch_execute(
@@ -481,7 +484,7 @@ fn table_that_was_damaged_is_found_and_repaired() {
     assert_eq!(value::<i64>(&mut client, findings), 3);
     let hint: String = value(
         &mut client,
-        "SELECT DISTINCT hint FROM ingest.verify('fhir')",
+        "SELECT DISTINCT hint FROM ingest.doctor('fhir')",
     );
     let repair = hint.strip_suffix(" repairs it.").unwrap();
     client.batch_execute(repair).unwrap();

@@ -123,7 +123,7 @@ fn instant_of_creation_is_said_where_the_option_says() {
         let versions: i64 = value(&mut client, "SELECT count(*) FROM fhir.\"Patient_history\"");
         assert_eq!(versions, 3);
         assert_eq!(
-            value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify()"),
+            value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor()"),
             0
         );
     }

@@ -1,9 +1,11 @@
 //! Searching FHIR by its own search parameters: what is found, with indexes and without.
 
-use ingest_tests::expect_sqlstate;
+use ingest_tests::{Database, expect_sqlstate, psql};
+use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::clinic::value;
+use crate::dump;
 use crate::hospital::{self, create_if, index, search, store};
 
 fn patients() -> Vec<Value> {
@@ -46,7 +48,10 @@ fn criteria_of_each_type_find_what_they_mean() {
         ("identifier:not=7", "kaska none yang"),
         ("identifier:missing=true", "none"),
         ("gender=female", "ada kaska"),
-        ("gender=http://hl7.org/fhir/administrative-gender|female", "ada kaska"),
+        (
+            "gender=http://hl7.org/fhir/administrative-gender|female",
+            "ada kaska",
+        ),
         ("gender=urn:other|female", ""),
         ("gender=female&birthdate=ge1900", "kaska"),
         ("name=love", "ada"),
@@ -76,7 +81,15 @@ fn criteria_of_each_type_find_what_they_mean() {
         ("", "ada kaska none yang"),
     ];
     let asked = [
-        "identifier", "gender", "name", "given", "email", "birthdate", "organization", "_tag", "active",
+        "identifier",
+        "gender",
+        "name",
+        "given",
+        "email",
+        "birthdate",
+        "organization",
+        "_tag",
+        "active",
     ];
     for round in 0..3 {
         for (criteria, found) in cases {
@@ -89,12 +102,10 @@ fn criteria_of_each_type_find_what_they_mean() {
             index(&mut client, &asked);
         } else {
             // As it is for a large table.
-            client
-                .batch_execute("SET enable_seqscan = off")
-                .unwrap();
+            client.batch_execute("SET enable_seqscan = off").unwrap();
         }
     }
-    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.verify()");
+    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.doctor()");
     assert_eq!(findings, 0);
 }
 
@@ -106,10 +117,15 @@ fn conditional_create_by_search_parameters_makes_one() {
         return;
     };
     index(&mut client, &[("Patient", "identifier")]);
-    let body = json!({"resourceType": "Patient", "identifier": [{"system": "urn:mrn", "value": "9"}]});
+    let body =
+        json!({"resourceType": "Patient", "identifier": [{"system": "urn:mrn", "value": "9"}]});
     let made = create_if(&mut client, "Patient", "identifier=urn:mrn|9", &body).unwrap();
     assert_eq!(made.did(), ("created", 1));
-    for criteria in ["identifier=urn:mrn%7C9", "?identifier=9,urn:mrn|9", "{\"identifier\": \"urn:mrn|9\"}"] {
+    for criteria in [
+        "identifier=urn:mrn%7C9",
+        "?identifier=9,urn:mrn|9",
+        "{\"identifier\": \"urn:mrn|9\"}",
+    ] {
         let other = json!({"resourceType": "Patient", "active": false});
         let found = create_if(&mut client, "Patient", criteria, &other).unwrap();
         assert_eq!(found.did(), ("matched", 1), "{criteria}");
@@ -117,5 +133,765 @@ fn conditional_create_by_search_parameters_makes_one() {
     expect_sqlstate(
         create_if(&mut client, "Patient", "identfier=urn:mrn|9", &body),
         "PT400",
+    );
+}
+
+/// Three patients, who were born and are seen at different times.
+fn ward_of(client: &mut Client) {
+    for patient in patients() {
+        store(client, &patient);
+    }
+    store(
+        client,
+        &json!({"resourceType": "Organization", "id": "o", "name": "General"}),
+    );
+    for (id, patient, value, at) in [
+        ("a", "Patient/ada", 5.4, "2024-01-02T10:00:00Z"),
+        ("b", "Patient/ada", 5.5, "2024-02"),
+        ("c", "Patient/kaska", 100.0, "2024-02-03"),
+        ("d", "https://other.example/Patient/ada", 7.0, "2024-02-03"),
+    ] {
+        store(
+            client,
+            &json!({"resourceType": "Observation", "id": id, "status": "final",
+                "code": {"coding": [{"system": "http://loinc.org", "code": "4548-4"}]},
+                "subject": {"reference": patient}, "effectiveDateTime": at,
+                "valueQuantity": {"value": value, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}}),
+        );
+    }
+}
+
+/// A search comes in the order that is asked for, from the least or the greatest, what has no value
+/// last, and in pages.
+#[test]
+fn search_comes_in_order_and_in_pages() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    ward_of(&mut client);
+    for (criteria, found) in [
+        ("_sort=birthdate", "ada kaska yang none"),
+        ("_sort=-birthdate", "yang kaska ada none"),
+        ("_sort=family", "ada kaska none yang"),
+        ("_sort=gender,-_id", "kaska ada yang none"),
+        ("_sort=-_id&_count=2", "yang none"),
+        ("gender=female&_sort=-birthdate", "kaska ada"),
+        ("_count=0", ""),
+        ("_count=3", "ada kaska none"),
+    ] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.join(" "), found, "{criteria}");
+    }
+    let ids = search(&mut client, "Observation", "_sort=value-quantity").unwrap();
+    assert_eq!(ids, ["a", "b", "d", "c"]);
+    // Page by page.
+    for sort in ["", "&_sort=-birthdate", "&_sort=_lastUpdated"] {
+        let whole = search(&mut client, "Patient", &sort.replace('&', "")).unwrap();
+        let mut paged: Vec<String> = Vec::new();
+        loop {
+            let page = client
+                .query(
+                    "SELECT id FROM ingest.resource_search('fhir', 'Patient', $1::text, after => $2)",
+                    &[
+                        &format!("_count=1{sort}"),
+                        &paged.last().cloned().unwrap_or_default(),
+                    ],
+                )
+                .unwrap();
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page.iter().map(|row| row.get::<_, String>(0)));
+        }
+        assert_eq!(paged, whole, "{sort}");
+    }
+    let by_argument = "SELECT string_agg(id, ' ') FROM ingest.resource_search('fhir', 'Patient', '{}', sort => '[\"-birthdate\"]')";
+    assert_eq!(
+        value::<String>(&mut client, by_argument),
+        "yang kaska ada none"
+    );
+}
+
+/// What matches refer to, and what refers to them, comes behind them: each once, of this server only,
+/// and what the caller may read.
+#[test]
+fn includes_come_once_behind_the_matches() {
+    let Some((mut database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    ward_of(&mut client);
+    for (profile, criteria, found) in [
+        (
+            "Observation",
+            "_include=Observation:subject",
+            "a b c d Patient/ada Patient/kaska",
+        ),
+        (
+            "Observation",
+            "_id=a,b&_include=Observation:subject:Patient",
+            "a b Patient/ada",
+        ),
+        (
+            "Observation",
+            "_id=a&_include=Observation:subject:Group",
+            "a",
+        ),
+        ("Observation", "_id=d&_include=Observation:subject", "d"),
+        (
+            "Observation",
+            "_id=a&_include=Observation:subject,Observation:patient",
+            "a Patient/ada",
+        ),
+        (
+            "Patient",
+            "_id=ada,kaska&_revinclude=Observation:subject",
+            "ada kaska Observation/a Observation/b Observation/c",
+        ),
+        (
+            "Patient",
+            "_id=ada&_include=Patient:organization&_revinclude=Observation:subject",
+            "ada Organization/o Observation/a Observation/b",
+        ),
+        (
+            "Patient",
+            "_id=none&_revinclude=Observation:subject",
+            "none",
+        ),
+    ] {
+        let ids = search(&mut client, profile, criteria)
+            .unwrap_or_else(|error| panic!("{criteria}: {error:?}"));
+        assert_eq!(ids.join(" "), found, "{criteria}");
+    }
+    let modes: String = value(
+        &mut client,
+        "SELECT string_agg(mode, ' ') FROM ingest.resource_search('fhir', 'Patient', '_id=ada&_include=Patient:organization')",
+    );
+    assert_eq!(modes, "match include");
+    for criteria in [
+        "_include=Observation:subject",
+        "_include=Patient:name",
+        "_include=Patient",
+        "_include=Patient:organization:Organization:x",
+        "_include:iterate=Patient:organization",
+        "_revinclude=Observation:encounter",
+        "_total=accurate",
+        "_summary=count",
+        "_sort=nothing",
+        "_count=x",
+    ] {
+        expect_sqlstate(search(&mut client, "Patient", criteria), "PT400");
+    }
+    let reader = database.create_role("reader", "");
+    database.run(&format!(
+        "GRANT USAGE ON SCHEMA fhir TO \"{reader}\"; GRANT SELECT ON fhir.\"Observation\" TO \"{reader}\""
+    ));
+    let mut as_reader = database.connect_as(&reader);
+    as_reader
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    let ids = search(
+        &mut as_reader,
+        "Observation",
+        "_id=a&_include=Observation:subject",
+    )
+    .unwrap();
+    assert_eq!(ids, ["a"]);
+    database.run(&format!(
+        "REVOKE USAGE ON SCHEMA fhir FROM \"{reader}\"; REVOKE ALL ON fhir.\"Observation\" FROM \"{reader}\""
+    ));
+}
+
+/// Dates, numbers, quantities and URIs mean what the specification says, by an index and without.
+#[test]
+fn ranges_and_uris_find_what_they_mean() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    ward_of(&mut client);
+    for (id, url) in [("u", "http://x.org/sets/a"), ("v", "http://x.org/sets/a/b")] {
+        store(
+            &mut client,
+            &json!({"resourceType": "ValueSet", "id": id, "url": url, "status": "draft"}),
+        );
+    }
+    store(
+        &mut client,
+        &json!({"resourceType": "RiskAssessment", "id": "r", "status": "final", "subject": {"reference": "Patient/ada"},
+            "prediction": [{"probabilityDecimal": 0.8}]}),
+    );
+    for round in 0..2 {
+        for (profile, criteria, found) in [
+            ("Observation", "date=2024-02-03", "c d"),
+            ("Observation", "date=2024-02", "b c d"),
+            ("Observation", "date=ge2024-02-01", "b c d"),
+            ("Observation", "date=2024-01-02T10:00:00Z", "a"),
+            ("Observation", "date=sa2024-01-02", "b c d"),
+            ("Observation", "date=lt2024-01-02T10:00:01Z", "a"),
+            (
+                "Observation",
+                "value-quantity=5.4|http://unitsofmeasure.org|%25",
+                "a",
+            ),
+            ("Observation", "value-quantity=5", "a"),
+            ("Observation", "value-quantity=gt5.4||%25", "b c d"),
+            ("Observation", "value-quantity=1e2", "c"),
+            (
+                "Observation",
+                "code=http://loinc.org|4548-4&subject=Patient/ada",
+                "a b",
+            ),
+            ("Observation", "status=final&_id=c", "c"),
+            ("ValueSet", "url=http://x.org/sets/a", "u"),
+            ("ValueSet", "url:below=http://x.org/sets/a", "u v"),
+            ("ValueSet", "url:above=http://x.org/sets/a/b/c", "u v"),
+            ("RiskAssessment", "probability=0.8", "r"),
+            ("RiskAssessment", "probability=gt0.8", ""),
+        ] {
+            let ids = search(&mut client, profile, criteria)
+                .unwrap_or_else(|error| panic!("{criteria}: {error:?}"));
+            assert_eq!(ids.join(" "), found, "{criteria}, round {round}");
+        }
+        if round == 0 {
+            index(
+                &mut client,
+                &[
+                    ("Observation", "date"),
+                    ("Observation", "value-quantity"),
+                    ("Observation", "code"),
+                    ("Observation", "subject"),
+                    ("ValueSet", "url"),
+                    ("RiskAssessment", "probability"),
+                ],
+            );
+            client.batch_execute("SET enable_seqscan = off").unwrap();
+        }
+    }
+}
+
+/// What is not taken is refused by name, and never means everything.
+#[test]
+fn parameters_that_are_not_taken_are_refused() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    let body = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}});
+    for criteria in [
+        "identfier=x",
+        "_text=x",
+        "_content=x",
+        "_filter=x",
+        "_has:Observation:patient:code=x",
+        "_list=x",
+        "_query=x",
+        "subject.name=x",
+        "subject:Patient.name=x",
+        "code-value-quantity=x$5",
+        "code:nothing=x",
+        "date=xx2024",
+        "date=2024-13",
+        "value-quantity=a",
+        "status:missing=perhaps",
+        "code=a\\b",
+    ] {
+        let refused = create_if(&mut client, "Observation", criteria, &body);
+        let refused = expect_sqlstate(refused, "PT400");
+        assert!(refused.hint().is_some(), "{criteria}: {refused:?}");
+    }
+    for criteria in [
+        "_sort=date",
+        "_count=1",
+        "code=x&_include=Observation:subject",
+    ] {
+        let refused = create_if(&mut client, "Observation", criteria, &body);
+        let refused = expect_sqlstate(refused, "PT400");
+        assert!(refused.message().contains("is for a search"), "{refused:?}");
+    }
+    let unknown = expect_sqlstate(search(&mut client, "Patient", "identfier=x"), "PT400");
+    assert!(
+        unknown.hint().unwrap().contains("identifier, "),
+        "{unknown:?}"
+    );
+    let composite = expect_sqlstate(
+        search(&mut client, "Observation", "code-value-quantity=x$5"),
+        "PT400",
+    );
+    assert!(composite.message().contains("composite"), "{composite:?}");
+    let told = hospital::told().unwrap();
+    let composite = told
+        .iter()
+        .find(|one| one.name == "code-value-quantity")
+        .unwrap();
+    assert!(composite.issue.as_ref().unwrap().contains("composite"));
+}
+
+/// Objects say the same as queries.
+#[test]
+fn objects_and_queries_say_the_same() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    ward_of(&mut client);
+    for (criteria, found) in [
+        (json!({"identifier": "urn:mrn|7"}), "ada"),
+        (json!({"identifier": "http://foo,123|ABC"}), "yang"),
+        (json!({"identifier": "http://foo\\,123|ABC"}), "yang"),
+        (json!({"identifier": ["urn:mrn|7", "8"]}), "ada kaska"),
+        (json!({"name": [["ada"], ["love"]]}), "ada"),
+        (json!({"birthdate": {"ge": "1900", "lt": "1996"}}), "kaska"),
+        (json!({"name:exact": "Ada"}), "ada"),
+        (json!({"name": {"exact": "Ada"}}), "ada"),
+        (json!({"birthdate": {"missing": true}}), "none"),
+        (json!({"active": true}), "ada"),
+        (json!({"_sort": "-_id", "_count": 1}), "yang"),
+    ] {
+        let sql = "SELECT coalesce(string_agg(id, ' '), '') FROM ingest.resource_search('fhir', 'Patient', $1::jsonb)";
+        let row = client.query_one(sql, &[&criteria]);
+        let row = row.unwrap_or_else(|error| panic!("{criteria}: {error:?}"));
+        assert_eq!(row.get::<_, String>(0), found, "{criteria}");
+    }
+    for criteria in [
+        json!({"name": {"ge": "a"}}),
+        json!({"name": null}),
+        json!({"name": []}),
+        json!({"name": {}}),
+        json!({"name": [["a"], [null]]}),
+    ] {
+        let sql = "SELECT FROM ingest.resource_search('fhir', 'Patient', $1::jsonb)";
+        expect_sqlstate(client.query(sql, &[&criteria]), "PT400");
+    }
+}
+
+/// Callers at once whose criteria mean the same make one resource, however they spell them, also in
+/// transactions that keep their snapshot.
+#[test]
+fn callers_at_once_with_other_spellings_make_one() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    index(&mut client, &[("Patient", "identifier")]);
+    let spellings = [
+        "identifier=urn:mrn|1&gender=female",
+        "gender=female&identifier=urn:mrn%7C1",
+        "?identifier=urn:mrn|1,urn:mrn|1&gender=female",
+        "{\"gender\": \"female\", \"identifier\": [\"urn:mrn|1\"]}",
+    ];
+    let body = json!({"resourceType": "Patient", "gender": "female", "identifier": [{"system": "urn:mrn", "value": "1"}]});
+    for isolation in ["READ COMMITTED", "REPEATABLE READ"] {
+        client
+            .batch_execute("DELETE FROM fhir.\"Patient\"")
+            .unwrap();
+        let outcomes: Vec<String> = std::thread::scope(|scope| {
+            let callers = (0..8).map(|number| {
+                let (database, body) = (&database, &body);
+                scope.spawn(move || {
+                    let mut client = database.connect();
+                    client
+                        .batch_execute(&format!(
+                            "SET default_transaction_isolation = '{isolation}'"
+                        ))
+                        .unwrap();
+                    loop {
+                        match create_if(&mut client, "Patient", spellings[number % 4], body) {
+                            Ok(written) => return written.did().0.to_owned(),
+                            Err(error) => drop(expect_sqlstate(Err::<(), _>(error), "40001")),
+                        }
+                    }
+                })
+            });
+            let callers: Vec<_> = callers.collect();
+            callers.into_iter().map(|it| it.join().unwrap()).collect()
+        });
+        let created = outcomes.iter().filter(|outcome| *outcome == "created");
+        assert_eq!(created.count(), 1, "{isolation}: {outcomes:?}");
+        let rows: i64 = value(&mut client, "SELECT count(*) FROM fhir.\"Patient\"");
+        assert_eq!(rows, 1, "{isolation}");
+    }
+}
+
+/// An index over a search parameter is known, told of when it is wrong, made again, and goes with its
+/// table. Again is a no-op.
+#[test]
+fn indexes_are_known_and_put_right() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    let make = "SELECT ingest.search_index('fhir', 'Patient', 'birthdate')";
+    let name: String = value(&mut client, make);
+    assert_eq!(value::<String>(&mut client, make), name);
+    let findings = |client: &mut Client| -> Vec<String> {
+        let rows = client.query("SELECT problem FROM ingest.doctor('fhir')", &[]);
+        rows.unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    assert!(findings(&mut client).is_empty());
+    let repair = "SELECT ingest.fhir_import('fhir', '[]', '{Patient}')";
+    for (harm, told) in [
+        (format!("DROP INDEX fhir.\"{name}\""), "is missing"),
+        (
+            format!(
+                "DROP INDEX fhir.\"{name}\"; CREATE INDEX \"{name}\" ON fhir.\"Patient\" (version)"
+            ),
+            "is not as it should be",
+        ),
+        (
+            "UPDATE ingest.search_index SET version = 0".to_owned(),
+            "another version",
+        ),
+        (
+            "UPDATE ingest.search_index SET paths = 'deceased:dateTime'".to_owned(),
+            "",
+        ),
+    ] {
+        for cure in [make, repair] {
+            client.batch_execute(&harm).unwrap();
+            let found = findings(&mut client);
+            match told {
+                "" => assert!(found.is_empty(), "{found:?}"),
+                _ => assert!(found.len() == 1 && found[0].contains(told), "{found:?}"),
+            }
+            client.execute(cure, &[]).unwrap();
+            assert!(findings(&mut client).is_empty(), "{harm}");
+            let version: i32 = value(&mut client, "SELECT version FROM ingest.search_index");
+            assert_eq!(version, 1);
+        }
+    }
+    // What is missing says how to make it.
+    for (call, state) in [
+        (
+            "SELECT ingest.search_index('fhir', 'Patient', 'nothing')",
+            "PT400",
+        ),
+        (
+            "SELECT ingest.search_index('fhir', 'Patient', '_id')",
+            "PT400",
+        ),
+        ("SELECT ingest.search_index('fhir', 'Meta', 'x')", "PT400"),
+        (
+            "SELECT ingest.search_index('fhir', 'Nothing', 'x')",
+            "PT404",
+        ),
+        (
+            "SELECT ingest.fhir_import('fhir', '[]', '{}', '{nothing}')",
+            "PT400",
+        ),
+        (
+            "SELECT ingest.fhir_import('fhir', '[]', '{}', '{Nothing.name}')",
+            "PT404",
+        ),
+    ] {
+        expect_sqlstate(client.execute(call, &[]), state);
+    }
+    client
+        .execute(
+            "SELECT ingest.fhir_import('fhir', '[]', '{}', '{identifier,Patient.family}')",
+            &[],
+        )
+        .unwrap();
+    let made: String = value(
+        &mut client,
+        "SELECT string_agg(profile || '.' || parameter, ' ' ORDER BY profile, parameter)
+         FROM ingest.search_index JOIN pg_class ON relname = name WHERE relkind = 'i'",
+    );
+    assert_eq!(
+        made,
+        "Encounter.identifier Observation.identifier Organization.identifier Patient.birthdate Patient.family \
+         Patient.identifier Practitioner.identifier RiskAssessment.identifier ValueSet.identifier"
+    );
+    // It goes with its table, and comes back with the catalog.
+    client
+        .batch_execute(
+            "CREATE TEMP TABLE kept AS SELECT ingest.source_catalog('fhir') AS catalog;
+             DELETE FROM ingest.search_index; DELETE FROM ingest.profile; DELETE FROM ingest.property;
+             DELETE FROM ingest.profile_version; DELETE FROM ingest.definition; DELETE FROM ingest.vocabulary;
+             DELETE FROM ingest.source;
+             SELECT ingest.source_adopt('fhir', catalog) FROM kept",
+        )
+        .unwrap();
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.search_index"),
+        9
+    );
+    assert!(findings(&mut client).is_empty());
+    client
+        .batch_execute("SELECT ingest.profile_drop('fhir', 'Patient')")
+        .unwrap();
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.search_index"),
+        6
+    );
+}
+
+/// A search that no index serves says how to make one, and one that an index serves uses it.
+#[test]
+fn search_without_an_index_is_told_in_a_notice() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute(
+            "INSERT INTO fhir.\"Patient\" (data) SELECT jsonb_build_object('resourceType', 'Patient',
+                 'identifier', jsonb_build_array(jsonb_build_object('system', 'urn:mrn', 'value', n::text)),
+                 'birthDate', ('1950-01-01'::date + n)::text, 'name', jsonb_build_array(jsonb_build_object('family', 'F' || n)))
+             FROM generate_series(1, 3000) AS n",
+        )
+        .unwrap();
+    let said = |query: &str| {
+        let call =
+            format!("SELECT count(*) FROM ingest.resource_search('fhir', 'Patient', '{query}')");
+        psql::run(&database, &call).output
+    };
+    for (parameter, query) in [
+        ("identifier", "identifier=urn:mrn|77"),
+        ("birthdate", "birthdate=1950-03-19"),
+        ("family", "family:exact=F77"),
+    ] {
+        let text = said(query);
+        let advice = format!("SELECT ingest.search_index('fhir', 'Patient', '{parameter}')");
+        assert!(text.contains(&advice), "{text}");
+        index(&mut client, &[("Patient", parameter)]);
+        client.batch_execute("ANALYZE fhir.\"Patient\"").unwrap();
+        let text = said(query);
+        assert!(!text.contains("NOTICE"), "{text}");
+        // Another one, whose statistics know of nothing else.
+        let mut other = database.connect();
+        let mut transaction = other.transaction().unwrap();
+        let ids = search(&mut transaction, "Patient", query).unwrap();
+        assert_eq!(ids.len(), 1, "{query}");
+        let by_index: bool = value(
+            &mut transaction,
+            "SELECT seq_scan = 0 AND idx_scan > 0 FROM pg_stat_xact_user_tables WHERE relid = 'fhir.\"Patient\"'::regclass",
+        );
+        assert!(by_index, "{query}");
+        transaction.rollback().unwrap();
+    }
+    let text = said("identifier:missing=true");
+    assert!(
+        text.contains("No index can serve such criteria alone"),
+        "{text}"
+    );
+}
+
+/// What the functions behind a search are given by hand is an answer or a typed refusal.
+#[test]
+fn functions_of_a_search_given_anything_answer_or_refuse() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    for call in [
+        "search_matches('{}', '{}')",
+        "search_matches('{}', '[1]')",
+        "search_matches('{}', '[{}]')",
+        "search_matches('{}', '[{\"type\": \"token\", \"paths\": \"\", \"test\": \"\", \"values\": []}]')",
+        "search_matches('{}', '[{\"type\": \"date\", \"paths\": \"a:date\", \"test\": \"\", \"values\": [\"x\"]}]')",
+        "search_tokens('{}', '')",
+        "search_tokens('{}', ':')",
+        "search_tokens('{}', 'a.b')",
+        "search_spans('{}', 'a[:date')",
+        "search_order('{}', 'nothing', 'id:id')",
+        "search_order('{}', 'token', '%')",
+    ] {
+        expect_sqlstate(
+            client.execute(&format!("SELECT ingest.{call}"), &[]),
+            "PT400",
+        );
+    }
+    for (call, answer) in [
+        ("search_matches('[]', '[]')", "false"),
+        ("search_matches('{}', '[]')", "true"),
+        ("search_tokens('7', 'id:id')", "{}"),
+        (
+            "search_spans('{\"a\": \"0001-01-01T00:00:00+14:00\"}', 'a:dateTime') IS NULL",
+            "false",
+        ),
+        (
+            "search_spans('{\"a\": \"9999-12-31T23:59:59-12:00\"}', 'a:dateTime') IS NULL",
+            "false",
+        ),
+        (
+            "search_spans('{\"a\": {\"start\": \"2024\"}}', 'a:Period') IS NULL",
+            "false",
+        ),
+        (
+            "search_spans('{\"a\": {\"start\": \"2024\", \"end\": \"2023\"}}', 'a:Period') IS NULL",
+            "false",
+        ),
+        (
+            "search_numbers('{\"a\": 1e300}', 'a:decimal') IS NULL",
+            "false",
+        ),
+        (
+            "search_numbers('{\"a\": -0.000001}', 'a:decimal') IS NULL",
+            "false",
+        ),
+        ("search_order('{}', 'token', 'id:id') IS NULL", "true"),
+    ] {
+        let found: String = value(&mut client, &format!("SELECT (ingest.{call})::text"));
+        assert_eq!(found, answer, "{call}");
+    }
+}
+
+/// What an index could not take in whole is stored all the same, and found.
+#[test]
+fn values_of_any_size_go_into_indexes() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    index(
+        &mut client,
+        &[
+            ("Observation", "value-quantity"),
+            ("Patient", "identifier"),
+            ("Patient", "name"),
+        ],
+    );
+    client.batch_execute("SET enable_seqscan = off").unwrap();
+    let digits = "7".repeat(20_000);
+    store(
+        &mut client,
+        &json!({"resourceType": "Observation", "id": "n", "status": "final", "code": {"text": "x"},
+            "valueQuantity": {"value": serde_json::from_str::<Value>(&digits).unwrap()}}),
+    );
+    let identifiers: Vec<Value> = (0..20_000)
+        .map(|n| json!({"system": format!("urn:{n}"), "value": format!("{n:0600}")}))
+        .collect();
+    store(
+        &mut client,
+        &json!({"resourceType": "Patient", "id": "p", "identifier": identifiers,
+            "name": [{"family": "é".repeat(100_000)}]}),
+    );
+    let found = search(&mut client, "Observation", "value-quantity=gt1000000").unwrap();
+    assert_eq!(found, ["n"]);
+    for criteria in [
+        format!("identifier=urn:77|{:0600}", 77),
+        "name=eee".to_owned(),
+    ] {
+        assert_eq!(search(&mut client, "Patient", &criteria).unwrap(), ["p"]);
+    }
+}
+
+/// A dump has the indexes, and the restored database searches by them.
+#[test]
+fn dump_restored_has_the_indexes() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    for patient in patients() {
+        store(&mut client, &patient);
+    }
+    index(
+        &mut client,
+        &[("Patient", "identifier"), ("Patient", "birthdate")],
+    );
+    let dump = String::from_utf8(dump::run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
+    let restored = Database::empty("restored");
+    let session = psql::run(&restored, &dump);
+    assert!(session.succeeded, "{}", session.output);
+    let mut client = restored.connect();
+    let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.doctor()");
+    assert_eq!(findings, 0);
+    client.batch_execute("SET enable_seqscan = off").unwrap();
+    for (criteria, found) in [("identifier=7", "ada"), ("birthdate=1995-10-02", "kaska")] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.join(" "), found);
+    }
+}
+
+/// What other servers have got wrong: values that hold what separates, a plus, a partial date; a match
+/// whose body differs, which is left as it is.
+#[test]
+fn defects_of_others_are_absent() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    let stamp = "20210427133226.444+0800";
+    let body = |system: &str, value: &str| json!({"resourceType": "Patient", "identifier": [{"system": system, "value": value}]});
+    let twice = [
+        (
+            "identifier=urn:s|20210427133226.444%2B0800",
+            body("urn:s", stamp),
+        ),
+        (
+            "{\"identifier\": \"urn:t|20210427133226.444+0800\"}",
+            body("urn:t", stamp),
+        ),
+        (
+            "identifier=http://foo\\,123|ABC",
+            body("http://foo,123", "ABC"),
+        ),
+        ("identifier=urn:u|a\\|b", body("urn:u", "a|b")),
+        ("identifier=urn:v|a%26b%3Dc", body("urn:v", "a&b=c")),
+    ];
+    for (criteria, body) in &twice {
+        let made = create_if(&mut client, "Patient", criteria, body).unwrap();
+        assert_eq!(made.did(), ("created", 1), "{criteria}");
+        let before: String = value(
+            &mut client,
+            "SELECT string_agg(xmin::text || data, '') FROM fhir.\"Patient\"",
+        );
+        let mut other = body.clone();
+        other["active"] = json!(false);
+        let found = create_if(&mut client, "Patient", criteria, &other).unwrap();
+        assert_eq!(
+            (found.did(), &found.id),
+            (("matched", 1), &made.id),
+            "{criteria}"
+        );
+        let after: String = value(
+            &mut client,
+            "SELECT string_agg(xmin::text || data, '') FROM fhir.\"Patient\"",
+        );
+        assert_eq!(before, after, "{criteria}");
+    }
+    store(
+        &mut client,
+        &json!({"resourceType": "Patient", "id": "born", "birthDate": "2000-03"}),
+    );
+    for (criteria, found) in [
+        ("birthdate=2000-03-13", 0),
+        ("birthdate=2000-03", 1),
+        ("birthdate=2000", 1),
+    ] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.len(), found, "{criteria}");
+    }
+    // Two that match are none to choose from.
+    for _ in 0..2 {
+        store(&mut client, &body("urn:two", "1"));
+    }
+    let several = create_if(
+        &mut client,
+        "Patient",
+        "identifier=urn:two|1",
+        &body("urn:two", "1"),
+    );
+    expect_sqlstate(several, "PT412");
+    // A number keeps its digits.
+    store(
+        &mut client,
+        &json!({"resourceType": "Observation", "id": "n", "status": "final", "code": {"text": "x"},
+            "valueQuantity": {"value": serde_json::from_str::<Value>("1.50").unwrap()}}),
+    );
+    let kept: String = value(
+        &mut client,
+        "SELECT data #>> '{valueQuantity,value}' FROM fhir.\"Observation\"",
+    );
+    assert_eq!(kept, "1.50");
+    assert_eq!(
+        search(&mut client, "Observation", "value-quantity=1.50").unwrap(),
+        ["n"]
     );
 }

@@ -335,7 +335,7 @@ fn definitions_written_by_hand_are_found() {
         .unwrap();
     let found: Vec<String> = value(
         &mut client,
-        "SELECT array_agg(object || ': ' || problem) FROM ingest.verify('clinic')",
+        "SELECT array_agg(object || ': ' || problem) FROM ingest.doctor('clinic')",
     );
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(

@@ -105,7 +105,7 @@ fn defaults_that_are_missing_are_made() {
         )
         .unwrap();
     let problems =
-        "SELECT count(*) FROM ingest.verify('clinic') WHERE problem LIKE '%has no default'";
+        "SELECT count(*) FROM ingest.doctor('clinic') WHERE problem LIKE '%has no default'";
     assert_eq!(value::<i64>(&mut client, problems), 2);
     client
         .batch_execute("INSERT INTO clinic.office (data) VALUES ('{}')")

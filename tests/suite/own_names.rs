@@ -110,7 +110,7 @@ const STORY: &[&str] = &[
     "relationship_unlink('s', 'l', '{p}.1,{p}.2')",
     "resource_delete('s', '{p}', '1', cascade => true)",
     r#"profile_check('s', '{p}', '{"type": "ROOT"}')"#,
-    "verify('s')",
+    "doctor('s')",
 ];
 
 /// The whole story in a source with a profile, a property and columns of these names.

@@ -168,7 +168,7 @@ fn identity_of_numbers_goes_by_value() {
     );
     assert_eq!(none.unwrap().outcome, "created");
     assert_eq!(
-        value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify('clinic')"),
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor('clinic')"),
         0
     );
     // A definition finds those that clash before it makes the identity.
@@ -237,7 +237,7 @@ fn indexes_serve_what_people_write() {
     // The key, and one for each that is declared but for name.given.
     assert_eq!(value::<i64>(&mut client, count), 14);
     assert_eq!(
-        value::<i64>(&mut client, "SELECT count(*) FROM ingest.verify('clinic')"),
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor('clinic')"),
         0
     );
     // The one for both stays as long as one of them is declared.
@@ -525,7 +525,8 @@ fn search_comes_in_the_order_that_is_asked_for() {
         fill(&mut client, profile);
         let page =
             |client: &mut Client, criteria: &Value, sort: &Value, count: i32, after: &str| {
-                let sql = "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb, $3, $4, $5)";
+                let sql =
+                    "SELECT id FROM ingest.resource_search('clinic', $1, $2::jsonb, $3, $4, $5)";
                 client
                     .query(sql, &[&profile, criteria, &count, &after, sort])
                     .map(|rows| rows.iter().map(|row| row.get(0)).collect::<Vec<String>>())

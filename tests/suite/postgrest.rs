@@ -290,11 +290,6 @@ fn refusals_by_rpc_have_the_status_of_their_sqlstate() {
             json!({"body": {"data": {}}, "id": "not an id"}),
             400,
         ),
-        (
-            "resource_create_if",
-            json!({"body": {"data": {}}, "criteria": {"nope": 1}}),
-            400,
-        ),
         ("resource_read", json!({"id": "missing"}), 404),
         ("resource_delete", json!({"id": "missing"}), 404),
         ("resource_read", json!({"id": "gone"}), 410),

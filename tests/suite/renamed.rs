@@ -24,10 +24,10 @@ fn database() -> (Database, Client) {
     (database, client)
 }
 
-/// What `verify` finds of all sources: object, problem and hint.
-fn verify(client: &mut Client) -> Vec<(String, String, String)> {
+/// What `doctor` finds of all sources: object, problem and hint.
+fn doctor(client: &mut Client) -> Vec<(String, String, String)> {
     client
-        .query("SELECT object, problem, hint FROM ingest.verify()", &[])
+        .query("SELECT object, problem, hint FROM ingest.doctor()", &[])
         .unwrap()
         .iter()
         .map(|row| (row.get(0), row.get(1), row.get(2)))
@@ -108,7 +108,7 @@ fn renamed_tables_are_recognised_and_come_back_whole() {
     ] {
         let (_database, mut client) = database();
         client.batch_execute(harm).unwrap();
-        let found = verify(&mut client);
+        let found = doctor(&mut client);
         let hint = format!("{looks}: {statements}");
         assert!(
             found
@@ -147,7 +147,7 @@ fn renamed_tables_are_recognised_and_come_back_whole() {
             ["unchanged", "repaired"].contains(&outcome.as_str()),
             "{outcome}"
         );
-        assert_eq!(verify(&mut client), [], "{harm}");
+        assert_eq!(doctor(&mut client), [], "{harm}");
         assert_eq!(
             clinic::story(&mut client, OFFICE, "o"),
             "created 1, updated 2"
@@ -165,7 +165,7 @@ fn renamed_schema_is_recognised_and_comes_back_whole() {
         .batch_execute("ALTER SCHEMA clinic RENAME TO hospital")
         .unwrap();
     let hint = "hospital looks like the schema of clinic: ALTER SCHEMA hospital RENAME TO clinic";
-    let found = verify(&mut client);
+    let found = doctor(&mut client);
     assert!(
         found
             .iter()
@@ -200,7 +200,7 @@ fn renamed_schema_is_recognised_and_comes_back_whole() {
     // Under its new name it is nobody's loss, and no source to be taken back.
     for (call, sqlstate) in [
         ("SELECT ingest.source_create('hospital')", "PT409"),
-        ("SELECT ingest.verify('hospital')", "PT404"),
+        ("SELECT ingest.doctor('hospital')", "PT404"),
         (
             "SELECT ingest.resource_read('hospital', 'office', 'o')",
             "PT404",
@@ -219,7 +219,7 @@ fn renamed_schema_is_recognised_and_comes_back_whole() {
     client
         .batch_execute(&format!("DROP SCHEMA clinic; {back}"))
         .unwrap();
-    assert_eq!(verify(&mut client), []);
+    assert_eq!(doctor(&mut client), []);
     assert_eq!(
         clinic::story(&mut client, OFFICE, "o"),
         "created 1, updated 2"
@@ -245,7 +245,7 @@ fn renamed_tables_in_the_way_of_a_definition_are_recognised() {
     let insert = "INSERT INTO clinic.surgery (data) VALUES ('{}')";
     let refusal = expect_sqlstate(client.batch_execute(insert), "42501");
     assert!(
-        refusal.hint().unwrap().contains("ingest.verify"),
+        refusal.hint().unwrap().contains("ingest.doctor"),
         "{refusal:?}"
     );
 }
@@ -292,7 +292,7 @@ fn renamed_columns_are_recognised() {
         client
             .batch_execute(hint.split_once("d: ").unwrap().1)
             .unwrap();
-        assert_eq!(verify(&mut client), []);
+        assert_eq!(doctor(&mut client), []);
     }
 }
 
@@ -309,17 +309,17 @@ fn renamed_triggers_get_their_names_back() {
         let (_database, mut client) = database();
         client.batch_execute(harm).unwrap();
         assert_eq!(
-            verify(&mut client).len(),
+            doctor(&mut client).len(),
             1,
             "{harm}: {:?}",
-            verify(&mut client)
+            doctor(&mut client)
         );
         assert_eq!(
             define_again(&mut client, OFFICE).unwrap(),
             "repaired",
             "{harm}"
         );
-        assert_eq!(verify(&mut client), [], "{harm}");
+        assert_eq!(doctor(&mut client), [], "{harm}");
         let ours: i64 = value(
             &mut client,
             "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text ~ '^clinic.office' AND tgname ~ 'ingest'",

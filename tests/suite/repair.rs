@@ -1,4 +1,4 @@
-//! Guarded tables that somebody has broken by hand: `verify` finds what is missing or wrong, the
+//! Guarded tables that somebody has broken by hand: `doctor` finds what is missing or wrong, the
 //! same definition repairs it, and what is half gone can be dropped.
 
 use ingest_tests::{Database, expect_sqlstate};
@@ -21,7 +21,7 @@ fn database() -> (Database, Client) {
         clinic::upsert(&mut client, OFFICE, "o", &json!({"data": {"name": name}})).unwrap();
     }
     clinic::link(&mut client, "p", "o").unwrap();
-    assert_eq!(verify(&mut client), []);
+    assert_eq!(doctor(&mut client), []);
     (database, client)
 }
 
@@ -31,11 +31,11 @@ fn thing() -> Value {
     definition
 }
 
-/// What `verify` finds in the clinic: severity, object and problem.
-fn verify(client: &mut Client) -> Vec<(String, String, String)> {
+/// What `doctor` finds in the clinic: severity, object and problem.
+fn doctor(client: &mut Client) -> Vec<(String, String, String)> {
     client
         .query(
-            "SELECT severity, object, problem, hint FROM ingest.verify('clinic')",
+            "SELECT severity, object, problem, hint FROM ingest.doctor('clinic')",
             &[],
         )
         .unwrap()
@@ -134,7 +134,7 @@ fn what_is_missing_is_found_and_repaired() {
     ] {
         let (_database, mut client) = database();
         client.batch_execute(harm).unwrap();
-        let found = verify(&mut client);
+        let found = doctor(&mut client);
         assert!(
             found.iter().any(|at| at.1 == object && at.2.contains(problem)),
             "{harm}: {found:?}"
@@ -144,7 +144,7 @@ fn what_is_missing_is_found_and_repaired() {
             outcomes.len() == 1 && outcomes[0].ends_with(" repaired"),
             "{harm}: {outcomes:?}"
         );
-        assert_eq!(verify(&mut client), [], "{harm}");
+        assert_eq!(doctor(&mut client), [], "{harm}");
         assert_eq!(define_again(&mut client), Vec::<String>::new(), "{harm}");
         expect_sqlstate(
             client.batch_execute("INSERT INTO clinic.office (data) VALUES ('{\"name\": 1}')"),
@@ -174,7 +174,7 @@ fn changed_definition_repairs_what_is_missing() {
         (&defined["outcome"], &defined["version"]),
         (&json!("updated"), &json!(2))
     );
-    assert_eq!(verify(&mut client), []);
+    assert_eq!(doctor(&mut client), []);
 }
 
 /// What a definition cannot cure is found, and refused with what to do.
@@ -201,7 +201,7 @@ fn what_cannot_be_repaired_is_found_and_refused() {
     ] {
         let (_database, mut client) = database();
         client.batch_execute(harm).unwrap();
-        let found = verify(&mut client);
+        let found = doctor(&mut client);
         assert!(
             found.iter().any(|at| at.0 == "error" && at.2.contains(problem)),
             "{harm}: {found:?}"
@@ -225,7 +225,7 @@ fn rows_that_break_an_identity_are_found() {
              INSERT INTO clinic.thing (id, data) VALUES ('one', '{\"number\": 424242}'), ('two', '{\"number\": 424242}')",
         )
         .unwrap();
-    let found = verify(&mut client);
+    let found = doctor(&mut client);
     assert!(
         found.iter().any(|at| at.2.contains("one, two")),
         "{found:?}"
@@ -256,7 +256,7 @@ fn partition_of_a_history_without_seal_is_found_and_sealed() {
              CREATE TABLE clinic.\"Old\" PARTITION OF clinic.thing_history DEFAULT",
         )
         .unwrap();
-    let found = verify(&mut client);
+    let found = doctor(&mut client);
     assert!(
         found
             .iter()
@@ -264,7 +264,7 @@ fn partition_of_a_history_without_seal_is_found_and_sealed() {
         "{found:?}"
     );
     assert_eq!(define_again(&mut client), ["thing repaired"]);
-    assert_eq!(verify(&mut client), []);
+    assert_eq!(doctor(&mut client), []);
     client
         .batch_execute(
             "INSERT INTO clinic.thing (id, data) VALUES ('a', '{}'); DELETE FROM clinic.thing",
@@ -290,7 +290,7 @@ fn half_gone_tables_can_be_dropped() {
                     &[&cascade],
                 )
                 .unwrap();
-            assert_eq!(verify(&mut client), []);
+            assert_eq!(doctor(&mut client), []);
             assert_eq!(
                 clinic::story(&mut client, OFFICE, "o"),
                 "created 1, updated 2"
@@ -304,7 +304,7 @@ fn half_gone_tables_can_be_dropped() {
     client
         .batch_execute("SELECT ingest.relationship_drop('clinic', 'worksAt')")
         .unwrap();
-    assert_eq!(verify(&mut client), []);
+    assert_eq!(doctor(&mut client), []);
 }
 
 /// Tables that no definition names are found, a renamed one too; sources are verified for those
@@ -321,17 +321,17 @@ fn tables_without_a_definition_are_found_by_who_may_use_them() {
         .unwrap();
     let all: Vec<String> = value(
         &mut client,
-        "SELECT array_agg(DISTINCT object ORDER BY object) FROM ingest.verify() WHERE problem ~ 'definition|missing'",
+        "SELECT array_agg(DISTINCT object ORDER BY object) FROM ingest.doctor() WHERE problem ~ 'definition|missing'",
     );
     assert_eq!(all, ["clinic.renamed", "clinic.thing", "stray.a"]);
     let stranger = database.create_role("stranger", "");
     let mut stranger = database.connect_as(&stranger);
     let rows = stranger
-        .query("SELECT * FROM ingest.verify()", &[])
+        .query("SELECT * FROM ingest.doctor()", &[])
         .unwrap();
     assert!(rows.is_empty());
-    let asked = stranger.query("SELECT * FROM ingest.verify('clinic')", &[]);
+    let asked = stranger.query("SELECT * FROM ingest.doctor('clinic')", &[]);
     expect_sqlstate(asked, "42501");
-    let asked = client.query("SELECT * FROM ingest.verify('nothing')", &[]);
+    let asked = client.query("SELECT * FROM ingest.doctor('nothing')", &[]);
     expect_sqlstate(asked, "PT404");
 }

@@ -284,7 +284,7 @@ fn search_path_of_a_caller_is_not_used() {
         "SELECT ingest.relationship_define('other', 'l', '{\"from\": {\"profileKey\": \"p\"}, \"to\": {\"profileKey\": \"p\"}}')",
         "SELECT ingest.profile_check('other', 'p', '{\"type\": \"ROOT\"}')",
         "SELECT ingest.profile_json_schema('other', 'p')",
-        "SELECT ingest.verify()",
+        "SELECT ingest.doctor()",
         "SELECT ingest.source_secure('other')",
         "SELECT ingest.api_create('api')",
         "SELECT ingest.api_drop('api')",

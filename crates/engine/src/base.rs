@@ -141,6 +141,7 @@ fn fhir(name: &str) -> Option<Base> {
         "oid" => Base::Text(Lexical::Oid),
         "uuid" => Base::Text(Lexical::Uuid),
         "id" => Base::Text(Lexical::Id),
+        "System.Id" => Base::Text(Lexical::ElementId),
         "base64Binary" => Base::Text(Lexical::Base64),
         "date" => Base::Text(Lexical::Date),
         "dateTime" => Base::Text(Lexical::Datetime),

@@ -19,6 +19,8 @@ pub(crate) enum Known {
     LocalReference,
     /// `dom-3`
     Contained,
+    /// `per-1`
+    Period,
 }
 
 /// An invariant of one element.
@@ -221,8 +223,14 @@ pub(crate) fn read_constraint(
     }))
 }
 
+/// `per-1`, as R4 has it.
+const PERIOD: &str = "start.hasValue().not() or end.hasValue().not() or (start <= end)";
+
 /// What an invariant means, if it is R4's own.
 fn known(key: &str, expression: &str) -> Option<Known> {
+    if key == "per-1" && expression == PERIOD {
+        return Some(Known::Period);
+    }
     let known = match key {
         "ref-1" => Known::LocalReference,
         "dom-3" => Known::Contained,

@@ -101,8 +101,8 @@ pub struct Property {
     pub ordinal: i32,
     /// The name of its type (`symbol`, `array`, `HumanName`); `#path` for a content reference to
     /// another property of the same profile. In FHIR's format the primitive types have FHIR's
-    /// names, `System.String` and `System.Uri` are strings that can have no companion, and
-    /// `Resource` is a resource that is judged by its own `resourceType`.
+    /// names, `System.String`, `System.Id` (of an element) and `System.Uri` are strings that can
+    /// have no companion, and `Resource` is a resource that is judged by its own `resourceType`.
     pub kind: String,
     /// Everything else of its definition, an object as JSONB:
     /// `{"rules": [{"required": true}], "additionalProperties": true}`. Beyond what a definition

@@ -184,6 +184,8 @@ pub struct Report {
     truncated: bool,
     too_deep: bool,
     complete: bool,
+    /// What refuses nothing is not looked for.
+    of_refusals: bool,
 }
 
 impl Report {
@@ -199,7 +201,25 @@ impl Report {
             truncated: false,
             too_deep: false,
             complete: false,
+            of_refusals: false,
         }
+    }
+
+    /// An empty report of a check that looks for nothing but what refuses: it [`refuses`] what one of
+    /// everything does. That is all that a write must know of what it takes.
+    ///
+    /// [`refuses`]: Report::refuses
+    pub fn of_refusals(limits: Limits) -> Self {
+        Self {
+            of_refusals: true,
+            ..Self::new(limits)
+        }
+    }
+
+    /// Whether an issue of this severity is of interest.
+    #[inline]
+    pub(crate) fn asks_for(&self, severity: Severity) -> bool {
+        !self.of_refusals || severity.refuses()
     }
 
     /// Adds an issue. Past the limit it is only counted as refusing or not; but what refuses takes

@@ -14,6 +14,7 @@
 
 mod base;
 mod builtin;
+pub mod bundle;
 mod compile;
 mod constraint;
 pub mod contained;

@@ -69,6 +69,10 @@ pub(crate) struct Shape {
     pub(crate) built_in: Option<&'static str>,
     /// Sorted as documents are: by length, then by bytes.
     pub(crate) members: Box<[Member]>,
+    /// The places of those that may have to be there.
+    pub(crate) needed: Box<[usize]>,
+    /// For each length of a name, the place of the first member whose name is not shorter.
+    pub(crate) by_length: Box<[usize]>,
     /// Members that are not named are accepted, whatever they are.
     pub(crate) open: bool,
     pub(crate) json: Json,
@@ -78,6 +82,32 @@ pub(crate) struct Shape {
     pub(crate) constraints: Box<[Constraint]>,
     /// Its choices, `value[x]`.
     pub(crate) choices: Box<[Choice]>,
+}
+
+impl Shape {
+    /// With these members, sorted as documents are.
+    pub(crate) fn of(members: Vec<Member>) -> Self {
+        let needed = members.iter().enumerate();
+        let needed = needed.filter(|(_, member)| member.element.presence != Presence::Optional);
+        let longest = members.last().map_or(0, |member| member.name.len());
+        let by_length = (0..=longest)
+            .map(|len| members.partition_point(|member| member.name.len() < len))
+            .collect();
+        Self {
+            needed: needed.map(|(place, _)| place).collect(),
+            by_length,
+            members: members.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The place of the first member whose name is at least so long.
+    #[inline]
+    pub(crate) fn first_as_long(&self, len: usize) -> usize {
+        self.by_length
+            .get(len)
+            .map_or(self.members.len(), |place| *place)
+    }
 }
 
 /// Whose JSON an object is.

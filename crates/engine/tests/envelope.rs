@@ -2,8 +2,8 @@
 //! of a comparison.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ingest_engine::envelope::{Created, moved};
 use ingest_engine::envelope::fhir::{Envelope, id, id_is_valid, is_same, write};
+use ingest_engine::envelope::{Created, moved};
 use jsonb::{Object, Value, from_text, to_text};
 
 fn object(bytes: &[u8]) -> Object<'_> {
@@ -182,7 +182,11 @@ fn instant_of_creation_moves_between_its_places() {
     ];
     for (from, given) in all {
         for (to, expected) in all {
-            assert_eq!(text(given, (from, to), at), keyed(expected), "{from:?} {to:?}");
+            assert_eq!(
+                text(given, (from, to), at),
+                keyed(expected),
+                "{from:?} {to:?}"
+            );
         }
         assert_eq!(text(given, (from, Created::Nowhere), None), keyed(nowhere));
     }
@@ -192,7 +196,10 @@ fn instant_of_creation_moves_between_its_places() {
     assert_eq!(text(others, places, None), keyed(kept));
     let alone = r#"{"meta": {"createdAt": "x"}}"#;
     assert_eq!(text(alone, (Created::Member, Created::Nowhere), None), "{}");
-    assert_eq!(text(r#"{"meta": 1}"#, (Created::Member, Created::Nowhere), None), r#"{"meta": 1}"#);
+    assert_eq!(
+        text(r#"{"meta": 1}"#, (Created::Member, Created::Nowhere), None),
+        r#"{"meta": 1}"#
+    );
 }
 
 /// An id of FHIR has no underscore, and a resource that has no string for an id has none.

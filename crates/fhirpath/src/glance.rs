@@ -3,11 +3,15 @@
 //! member that is not there.
 
 use crate::syntax::{Expression, Kind, Literal, Operator};
+use std::cell::Cell;
 
 /// An expression of one object, to be looked at.
 #[derive(Debug)]
 pub struct Glance {
     root: Look,
+    /// Which members the last object had, and whether it held for them: the next one of its kind
+    /// often has the same.
+    last: Cell<Option<(u64, bool)>>,
 }
 
 /// What can be seen of an expression.
@@ -56,6 +60,7 @@ impl Glance {
     pub fn new(expression: &Expression, mask: Masks<'_>) -> Self {
         Self {
             root: look(expression, mask),
+            last: Cell::new(None),
         }
     }
 
@@ -67,7 +72,14 @@ impl Glance {
     /// Whether the expression is `true` for an object with these members. `false` says nothing.
     #[inline]
     pub fn holds(&self, there: u64) -> bool {
-        self.root.see(there) == Seen::True
+        match self.last.get() {
+            Some((same, holds)) if same == there => holds,
+            _ => {
+                let holds = self.root.see(there) == Seen::True;
+                self.last.set(Some((there, holds)));
+                holds
+            }
+        }
     }
 }
 

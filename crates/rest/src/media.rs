@@ -94,7 +94,10 @@ mod tests {
         assert_eq!(of(None, ""), Some(FHIR));
         assert_eq!(of(None, "*/*"), Some(FHIR));
         assert_eq!(of(None, "application/json"), Some(JSON));
-        assert_eq!(of(None, "text/html, application/fhir+json;q=0.9"), Some(FHIR));
+        assert_eq!(
+            of(None, "text/html, application/fhir+json;q=0.9"),
+            Some(FHIR)
+        );
         assert_eq!(of(None, "application/fhir+json, */*; q=0.1"), Some(FHIR));
         assert_eq!(of(None, "application/fhir+xml"), None);
         assert_eq!(of(None, "application/json;q=0, text/html"), None);

@@ -21,7 +21,10 @@ impl Return {
             (Self::Outcome, "return=OperationOutcome"),
         ];
         let found = given.find_map(|given| {
-            let bare: String = given.chars().filter(|at| !matches!(at, '"' | ' ')).collect();
+            let bare: String = given
+                .chars()
+                .filter(|at| !matches!(at, '"' | ' '))
+                .collect();
             let mut known = known.iter();
             known.find(|(_, name)| name.eq_ignore_ascii_case(&bare))
         });
@@ -42,9 +45,15 @@ mod tests {
         assert_eq!(of(""), Return::Representation);
         assert_eq!(of("respond-async"), Return::Representation);
         assert_eq!(of("return=minimal"), Return::Minimal);
-        assert_eq!(of("handling=lenient; return = \"minimal\""), Return::Minimal);
+        assert_eq!(
+            of("handling=lenient; return = \"minimal\""),
+            Return::Minimal
+        );
         assert_eq!(of("Return=operationoutcome"), Return::Outcome);
         let both = "return=representation, return=minimal";
-        assert_eq!(Return::of(both), (Return::Representation, Some("return=representation")));
+        assert_eq!(
+            Return::of(both),
+            (Return::Representation, Some("return=representation"))
+        );
     }
 }

@@ -71,7 +71,10 @@ impl Query {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let utf8 = |text| {
                 percent_decoded(text, true).ok_or_else(|| {
-                    Wrong::new("the query is not UTF-8", "Percent-encode the bytes of UTF-8.")
+                    Wrong::new(
+                        "the query is not UTF-8",
+                        "Percent-encode the bytes of UTF-8.",
+                    )
                 })
             };
             let (key, decoded) = (utf8(key)?, utf8(value)?);
@@ -99,7 +102,10 @@ impl Answer {
             ("_summary", _) => self.summary = Some(value),
             ("_count", Asked::Search | Asked::History) => {
                 self.count = Some(u32::from_str(value.trim()).map_err(|_| {
-                    Wrong::new("_count is not a number", "It is how many a page has: _count=20.")
+                    Wrong::new(
+                        "_count is not a number",
+                        "It is how many a page has: _count=20.",
+                    )
                 })?);
             }
             ("_sort", Asked::Search) => self.sort = Some(value),

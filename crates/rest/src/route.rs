@@ -93,11 +93,7 @@ pub enum Missing {
 const LINKS: &str = "relationships";
 
 /// What is asked of a path; `fhir` says whether the source is one of FHIR, which has no links.
-pub fn route<'a>(
-    method: Method,
-    segments: &[&'a str],
-    fhir: bool,
-) -> Result<Route<'a>, Missing> {
+pub fn route<'a>(method: Method, segments: &[&'a str], fhir: bool) -> Result<Route<'a>, Missing> {
     match segments {
         [LINKS, link @ ..] if !fhir => of_link(method, link),
         ["metadata"] if fhir => only(method, &[(Method::Get, Route::Metadata)]),
@@ -204,7 +200,12 @@ fn only<'a>(method: Method, routes: &[(Method, Route<'a>)]) -> Result<Route<'a>,
     }
     let has = |wanted| routes.iter().any(|(known, _)| *known == wanted);
     Err(Missing::Method(
-        match (has(Method::Get), has(Method::Post), has(Method::Put), has(Method::Patch)) {
+        match (
+            has(Method::Get),
+            has(Method::Post),
+            has(Method::Put),
+            has(Method::Patch),
+        ) {
             (true, true, ..) => "GET, HEAD, POST, PUT, PATCH, DELETE",
             (true, false, true, true) => "GET, HEAD, PUT, PATCH, DELETE",
             (true, false, true, false) => "GET, HEAD, PUT, DELETE",
@@ -216,7 +217,10 @@ fn only<'a>(method: Method, routes: &[(Method, Route<'a>)]) -> Result<Route<'a>,
 
 /// Whether a segment can be the name of a type: those with other first letters are the server's.
 fn is_name(segment: &str) -> bool {
-    segment.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+    segment
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 fn is_id(segment: &str) -> bool {
@@ -246,13 +250,25 @@ mod tests {
             ("PUT", &["Patient"], Route::UpdateIf("Patient")),
             ("PATCH", &["Patient"], Route::PatchIf("Patient")),
             ("DELETE", &["Patient"], Route::DeleteIf("Patient")),
-            ("GET", &["Patient", "_history"], Route::HistoryOfAll("Patient")),
-            ("POST", &["Patient", "$validate"], Route::Validate(PATIENT, None)),
+            (
+                "GET",
+                &["Patient", "_history"],
+                Route::HistoryOfAll("Patient"),
+            ),
+            (
+                "POST",
+                &["Patient", "$validate"],
+                Route::Validate(PATIENT, None),
+            ),
             ("GET", &["Patient", "7"], Route::Read(PATIENT, "7")),
             ("PUT", &["Patient", "7"], Route::Update(PATIENT, "7")),
             ("PATCH", &["Patient", "7"], Route::Patch("Patient", "7")),
             ("DELETE", &["Patient", "7"], Route::Delete(PATIENT, "7")),
-            ("GET", &["Patient", "7", "_history"], Route::History(PATIENT, "7")),
+            (
+                "GET",
+                &["Patient", "7", "_history"],
+                Route::History(PATIENT, "7"),
+            ),
             (
                 "GET",
                 &["Patient", "7", "_history", "2"],
@@ -273,7 +289,11 @@ mod tests {
     fn other_methods_are_told_which_there_are() {
         let allowed: [(&str, &[&str], &'static str); 7] = [
             ("POST", &["Patient", "7"], "GET, HEAD, PUT, PATCH, DELETE"),
-            ("OPTIONS", &["Patient"], "GET, HEAD, POST, PUT, PATCH, DELETE"),
+            (
+                "OPTIONS",
+                &["Patient"],
+                "GET, HEAD, POST, PUT, PATCH, DELETE",
+            ),
             ("get", &["Patient"], "GET, HEAD, POST, PUT, PATCH, DELETE"),
             ("GET", &[], "POST"),
             ("DELETE", &["metadata"], "GET, HEAD"),
@@ -281,7 +301,11 @@ mod tests {
             ("PUT", &["Patient", "7", "_history"], "GET, HEAD"),
         ];
         for (method, path, methods) in allowed {
-            assert_eq!(at(method, path), Err(Missing::Method(methods)), "{method} {path:?}");
+            assert_eq!(
+                at(method, path),
+                Err(Missing::Method(methods)),
+                "{method} {path:?}"
+            );
         }
     }
 
@@ -328,8 +352,14 @@ mod tests {
         let path = ["relationships", "worksAt", id, "_history"];
         assert_eq!(clinic("GET", &path), Ok(Route::History(works, id)));
         let path = ["provider", "a", "relationships"];
-        assert_eq!(clinic("GET", &path), Ok(Route::Links("provider", "a", None)));
-        assert_eq!(clinic("GET", &["metadata", "a"]), Ok(Route::Read(Kind::Resource("metadata"), "a")));
+        assert_eq!(
+            clinic("GET", &path),
+            Ok(Route::Links("provider", "a", None))
+        );
+        assert_eq!(
+            clinic("GET", &["metadata", "a"]),
+            Ok(Route::Read(Kind::Resource("metadata"), "a"))
+        );
         assert_eq!(clinic("GET", &["relationships"]), Err(Missing::Path));
     }
 }

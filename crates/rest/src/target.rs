@@ -93,14 +93,24 @@ mod tests {
             segments(path, "/fhir"),
             named(&["Patient", "7", "_history", "2"])
         );
-        assert_eq!(segments("/fhir/%24validate", "/fhir"), named(&["$validate"]));
+        assert_eq!(
+            segments("/fhir/%24validate", "/fhir"),
+            named(&["$validate"])
+        );
         let query = Target::read("/fhir/P?a=%2F&b", "/fhir").unwrap().unwrap();
         assert_eq!(query.query, "a=%2F&b");
     }
 
     #[test]
     fn path_beside_the_base_is_not_below_it() {
-        for path in ["/fhirx/P", "/", "/clinic", "fhir/P", "/x/../fhir/P", "/FHIR/P"] {
+        for path in [
+            "/fhirx/P",
+            "/",
+            "/clinic",
+            "fhir/P",
+            "/x/../fhir/P",
+            "/FHIR/P",
+        ] {
             assert_eq!(segments(path, "/fhir"), None, "{path}");
         }
     }

@@ -22,10 +22,9 @@ impl Search {
                 by_key = true;
                 continue;
             }
-            let (Some(index), Some(candidates)) = (
-                parameters.index(criterion.code()),
-                criterion.candidates(),
-            ) else {
+            let (Some(index), Some(candidates)) =
+                (parameters.index(criterion.code()), criterion.candidates())
+            else {
                 continue;
             };
             by_key |= is_key(criterion, &candidates);
@@ -38,7 +37,10 @@ impl Search {
                 Candidates::Numbers(numbers) => (numbers.clone(), "nummultirange"),
             };
             let given = writer.text(&given);
-            wheres.push(format!("{} && {given}::pg_catalog.{of}", index.expression()));
+            wheres.push(format!(
+                "{} && {given}::pg_catalog.{of}",
+                index.expression()
+            ));
         }
         let served = !wheres.is_empty();
         // What names a row by its id needs no other judge.

@@ -15,6 +15,7 @@ use crate::pg::{
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
 use jsonb::{Item, Value, write};
+use std::rc::Rc;
 
 /// How many values one search can have.
 pub const MOST: usize = 12;
@@ -214,6 +215,29 @@ impl Search {
                 return Ok(());
             }
         }
+        let (search, args) = self.in_order(table, (after, count));
+        session.each(&search, &args, each)
+    }
+
+    /// The same, all at once.
+    pub fn page(
+        &self,
+        session: &Session,
+        table: &Table,
+        page: (&str, i32),
+        reading: Reading,
+    ) -> Result<Vec<Stored>> {
+        let (search, args) = self.in_order(table, page);
+        let rows = session.run(&search, &args, reading, 0)?;
+        rows.iter().map(|row| Stored::of(table, &row)).collect()
+    }
+
+    /// The statement that finds so many after an id, by id, and its arguments.
+    fn in_order<'a>(
+        &'a self,
+        table: &Table,
+        (after, count): (&'a str, i32),
+    ) -> (Rc<Statement>, Vec<Arg<'a>>) {
         let (mut args, mut types) = (self.args(), self.types());
         let (from, most, row) = (args.len() + 1, args.len() + 2, table.columns.row);
         args.extend([Arg::Text(after), Arg::Int4(count)]);
@@ -230,7 +254,7 @@ impl Search {
         );
         let by_key = self.by_key || self.wheres.is_empty();
         let search = kept::search(table, &sql, |sql| Statement::search(sql, types, by_key));
-        session.each(&search, &args, each)
+        (search, args)
     }
 
     /// Says which index is missing, if none serves any of the criteria.

@@ -1,6 +1,6 @@
 //! The columns, keys and indexes of a guarded table.
 
-use super::{Cure, Finding, Shape};
+use super::{Cure, Finding, Severity, Shape};
 use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind};
 use crate::store::ddl::{self, Lock};
 use crate::store::index::Index;
@@ -123,7 +123,7 @@ pub(super) fn columns(
                     Lock::All,
                     Cure::Run(vec![cure]),
                 )
-                .slight(),
+                .of(Severity::Warning),
             );
         }
         if shape.form == Form::Fhir && !history && column == "id" && row.bool(5) {
@@ -266,8 +266,8 @@ fn state(rows: &Rows<'_>, wanted: &str, (unique, definition): (bool, &str)) -> R
         }
         let whole = row.text(7)?.unwrap_or_default();
         let using = whole.find(" USING ").and_then(|at| whole.get(at..));
-        let same = row.bool(2) == unique
-            && using.is_some_and(|using| bare(using) == bare(definition));
+        let same =
+            row.bool(2) == unique && using.is_some_and(|using| bare(using) == bare(definition));
         return Ok(match (same, row.bool(6)) {
             (true, true) => IndexState::Valid,
             (true, false) => IndexState::Invalid,
@@ -310,7 +310,7 @@ pub(super) fn indexes(
         let finding = Finding::curable(&object, problem, against, cure);
         findings.push(match index.unique {
             true => finding,
-            false => finding.slight(),
+            false => finding.of(Severity::Warning),
         });
     }
     if let (Some(ends), true) = (shape.ends, there) {
@@ -351,7 +351,9 @@ pub(super) fn indexes(
         if !served {
             let cure = Cure::Run(vec![format!("CREATE INDEX ON {quoted} (to_id, from_id)")]);
             let problem = "the index on to_id is missing";
-            findings.push(Finding::curable(&object, problem, Lock::Changes, cure).slight());
+            findings.push(
+                Finding::curable(&object, problem, Lock::Changes, cure).of(Severity::Warning),
+            );
         }
     }
     Ok(())
@@ -396,7 +398,7 @@ pub(super) fn searches(
                 Finding::curable(&object, problem, against, cure)
             }
         };
-        findings.push(finding.slight());
+        findings.push(finding.of(Severity::Warning));
     }
     Ok(())
 }

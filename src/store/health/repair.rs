@@ -1,8 +1,7 @@
 //! Putting right what is missing or wrong of a guarded table.
 
-use super::{Cure, Finding, Shape, examine};
+use super::{Cure, Severity, Shape, examine};
 use crate::pg::{Error, Result, Session, State};
-use crate::store::acting::{What, as_owner};
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::index::Index;
 use crate::store::table::Table;
@@ -18,7 +17,7 @@ pub fn repair(
     let findings = examine(session, shape)?;
     if let Some(finding) = findings
         .iter()
-        .find(|finding| finding.severe && finding.cure.is_none())
+        .find(|finding| finding.severity == Severity::Error && finding.cure.is_none())
     {
         let message = format!("{}: {}", finding.object, finding.problem);
         return Err(Error::refuse(State::Conflict, message).hint(finding.hint.as_str()));
@@ -113,35 +112,4 @@ fn name_taken(shape: &Shape<'_>, error: Error) -> Error {
         ),
     )
     .hint("Rename what has it, in the schema of the source, and define it again.")
-}
-
-/// The rows that break an identity whose index is not there to keep it. They are read as the owner.
-pub fn broken(
-    session: &Session,
-    shape: &Shape<'_>,
-    table: &Table,
-    findings: &[Finding],
-) -> Result<Vec<Finding>> {
-    let unreadable = |at: &Finding| match &at.cure {
-        None => at.severe,
-        Some((_, cure)) => matches!(cure, Cure::Make { history: false }),
-    };
-    if findings.iter().any(unreadable) {
-        return Ok(Vec::new());
-    }
-    let mut broken = Vec::new();
-    for index in findings.iter().filter_map(Finding::identity) {
-        let clashing = as_owner(What::Schema(shape.source.as_str()), || {
-            index.clashing(session, table)
-        })?;
-        for ids in clashing {
-            let paths = index.named();
-            broken.push(Finding::severe(
-                &shape.object(false),
-                format!("rows share the identity ({paths}): {ids}"),
-                "Change or delete all but one of them, then define it again.",
-            ));
-        }
-    }
-    Ok(broken)
 }

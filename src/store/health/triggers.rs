@@ -1,7 +1,7 @@
 //! The triggers of a guarded table, and the seals of a history's partitions.
 
 use super::parts::relation;
-use super::{Cure, Finding, Shape};
+use super::{Cure, Finding, Severity, Shape};
 use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind};
 use crate::store::ddl::{self, Lock};
 use std::mem::ManuallyDrop;
@@ -146,7 +146,7 @@ pub(super) fn examine(
                     format!("the trigger {trigger} is not the archive's"),
                     "It fires when versions are archived: drop it unless it is meant.",
                 )
-                .slight(),
+                .of(Severity::Warning),
             );
         } else if of & (ROW | BEFORE) == ROW | BEFORE
             && of & (INSERT | UPDATE) != 0

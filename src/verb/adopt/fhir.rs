@@ -4,8 +4,8 @@ use super::{current, list, malformed, object, put_versions, take_back, text, the
 use crate::pg::{Result, Session, check_for_interrupts};
 use crate::store::health::Shape;
 use crate::store::refusal;
-use crate::store::table::Form;
 use crate::store::search_index::{self, Index};
+use crate::store::table::Form;
 use crate::store::{Name, definition, find, import as store};
 use crate::verb::body::root;
 use crate::verb::search::index::index_over;
@@ -68,7 +68,10 @@ fn searches(source: &Name, name: &Name, entry: &Object<'_>, at: &str) -> Result<
     let mut searches = Vec::new();
     for code in list(entry, "search_indexes", &format!("{at}."))?.iter() {
         let Value::String(code) = code? else {
-            return Err(malformed(&format!("{at}.search_indexes"), "an array of codes"));
+            return Err(malformed(
+                &format!("{at}.search_indexes"),
+                "an array of codes",
+            ));
         };
         let code = std::str::from_utf8(code).map_err(|_| Malformed)?;
         searches.push(index_over(&guarded, code)?);

@@ -71,7 +71,10 @@ impl Controls {
             "_count" => {
                 let count = value.parse().ok().filter(|count| *count >= 0);
                 let count = count.ok_or_else(|| {
-                    bad("_count is not a number from 0", "_count=10 is a page of ten.")
+                    bad(
+                        "_count is not a number from 0",
+                        "_count=10 is a page of ten.",
+                    )
                 })?;
                 self.count = Some(count);
             }
@@ -121,7 +124,10 @@ fn push(all: &mut Vec<Include>, name: &str, value: &str) -> Result<()> {
         };
         let target = parts.next().map(str::to_owned);
         let is_name = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         let named = [Some(source), Some(parameter), target.as_deref()];
         if parts.next().is_some() || !named.into_iter().flatten().all(is_name) {

@@ -17,7 +17,10 @@ pub fn read(
     let read = pairs.iter().map(|(key, value)| {
         let code = key.split(':').next().unwrap_or_default();
         if let Some(why) = parameters.why_not(code) {
-            let message = format!("the search parameter {code} of {} is not taken: {why}", guarded.name());
+            let message = format!(
+                "the search parameter {code} of {} is not taken: {why}",
+                guarded.name()
+            );
             return Err(Error::refuse(State::BadRequest, message)
                 .hint(format!("There are {}.", parameters.known().join(", "))));
         }

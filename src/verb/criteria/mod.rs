@@ -50,9 +50,9 @@ impl<'a> Given<'a> {
     /// What JSON that was a text says: a string in it is a query.
     fn inner(value: Value<'a>) -> Result<Self> {
         match value {
-            Value::String(query) => {
-                Ok(Self::Query(std::str::from_utf8(query).map_err(|_| Error::Corrupt)?))
-            }
+            Value::String(query) => Ok(Self::Query(
+                std::str::from_utf8(query).map_err(|_| Error::Corrupt)?,
+            )),
             value => Ok(Self::Json(value)),
         }
     }
@@ -100,7 +100,10 @@ impl Criteria {
             (Given::Query(query), Form::Fhir) => Self::of_pairs(guarded, query::pairs(query)?),
             (Given::Query(query), _) => {
                 let object = query::object(query)?;
-                Ok((Self::read(guarded, Value::read(&object)?)?, Controls::default()))
+                Ok((
+                    Self::read(guarded, Value::read(&object)?)?,
+                    Controls::default(),
+                ))
             }
             (Given::Json(value), Form::Fhir) => {
                 let pairs = fhir::pairs(guarded, bounded(value)?)?;
@@ -129,6 +132,7 @@ impl Criteria {
     }
 
     /// Those of a query string.
+    #[allow(dead_code, reason = "bundles of FHIR have such criteria")]
     pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
         Self::of(guarded, &Given::Query(query))
     }
@@ -164,6 +168,7 @@ impl Criteria {
     }
 
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
+    #[allow(dead_code, reason = "bundles of FHIR ask it of what they create")]
     pub fn matches(&self, data: Value<'_>) -> Result<bool> {
         match (&self.read, data) {
             (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),

@@ -124,15 +124,15 @@ fn tell_in_vain(
         .filter(|url| !types.iter().any(|(_, known)| known == *url));
     let mut names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
     names.extend(profiles.map(|url| (*url).to_owned()));
-    let (in_vain, unsearched) = cache::in_vain(source, &names, parameters)?;
-    for (url, why) in unsearched {
+    let in_vain = cache::in_vain(source, &names, parameters)?;
+    for (url, why) in in_vain.searches {
         let kind = fhir::Kind::SearchParameter.as_str();
         let mut told = told.iter_mut();
         if let Some(told) = told.find(|at| at.url == url && at.kind == kind) {
             told.issues.push(why);
         }
     }
-    for (name, in_vain) in in_vain {
+    for (name, in_vain) in in_vain.checks {
         let known = types.iter().find(|(known, _)| *known == name);
         let url = known.map_or(&name, |(_, url)| url).clone();
         let place = told.iter().position(|at| at.url == url && at.kind == kind);

@@ -7,6 +7,7 @@ use crate::store::reference::{self, Unmet};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::link::{self, hold_ends};
+use crate::verb::part::Part;
 use crate::verb::row::{Noun, named};
 use jsonb::{Value, from_text};
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             Err(Error::Refused(refusal)) => {
                 let refused = Refused::of(Error::Refused(refusal))?;
                 if on_error == OnError::Abort {
-                    return Err(refused.at(&guarded, "body", place));
+                    return Err(refused.at(&guarded, Part::Body, place));
                 }
                 malformed.push((place, Landed::Refused(refused)));
             }
@@ -56,7 +57,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let landed = match on_error {
         OnError::Report => write_reporting(&guarded, &incoming, mode)?,
         OnError::Abort => {
-            let write = || write_all(&guarded, &incoming, mode, on_error, "body");
+            let write = || write_all(&guarded, &incoming, mode, on_error, Part::Body);
             let (landed, unmet) = reference::deferred(write)?;
             match first_of(&guarded, unmet, &incoming) {
                 Some(error) => return Err(error),
@@ -87,7 +88,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
         let ordinal = Arg::Int4(i32::try_from(place).unwrap_or(i32::MAX));
         let id = Arg::text(id);
         match landed {
-            Landed::Written(outcome, version) => {
+            Landed::Written(outcome, now) => {
                 let value = match outcome {
                     Outcome::Created => values[0],
                     Outcome::Updated => values[1],
@@ -97,7 +98,7 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
                     ordinal,
                     Arg::Label(value),
                     id,
-                    Arg::Int4(version),
+                    Arg::Int4(now.version),
                     Arg::Null,
                 ])?;
             }
@@ -135,7 +136,7 @@ fn first_of(guarded: &Guarded, unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> 
         .into_iter()
         .min_by_key(|unmet| place(unmet).unwrap_or(usize::MAX))?;
     Some(match (place(&unmet), Refused::of(unmet.error)) {
-        (Some(place), Ok(refused)) => refused.at(guarded, "body", place),
+        (Some(place), Ok(refused)) => refused.at(guarded, Part::Body, place),
         (_, Ok(refused)) => Error::refuse(refused.state, refused.message).detail(refused.outcome),
         (_, Err(error)) => error,
     })

@@ -3,11 +3,13 @@
 use super::{Incoming, Landed, Mode, OnError, Refused, coming, judge_all, set};
 use crate::pg::{Error, Failure, Reading, Result, Session, State, check_for_interrupts};
 use crate::store::batch::{self, Batch, Keys};
+use crate::store::history::Last;
 use crate::store::reference::{attempt, telling};
 use crate::store::refusal;
 use crate::store::row::{self, Stored};
 use crate::store::{Guarded, Outcome};
 use crate::verb::clash::Holders;
+use crate::verb::part::Part;
 use crate::verb::row::is_same;
 use std::collections::{HashMap, HashSet};
 
@@ -39,20 +41,20 @@ pub fn write(
     chunk: &[usize],
     mode: Mode,
     on_error: OnError,
-    what: &str,
+    part: Part,
     landed: &mut [Option<Landed>],
 ) -> Result<()> {
     let results = match attempt(|| put(guarded, &at(incoming, chunk), mode))? {
         Ok(results) => chunk.iter().copied().zip(results).collect(),
         Err(failure) => telling(
             || coming(guarded, incoming),
-            || write_apart(&failure, guarded, incoming, chunk, mode, on_error, what),
+            || write_apart(&failure, guarded, incoming, chunk, mode, on_error, part),
         )?,
     };
     for (at, result) in results {
         match result {
             Landed::Refused(refused) if on_error == OnError::Abort => {
-                return Err(refused.at(guarded, what, incoming.get(at).map_or(0, |one| one.place)));
+                return Err(refused.at(guarded, part, incoming.get(at).map_or(0, |one| one.place)));
             }
             result => set(landed, at, result),
         }
@@ -72,14 +74,14 @@ fn write_apart(
     chunk: &[usize],
     mode: Mode,
     on_error: OnError,
-    what: &str,
+    part: Part,
 ) -> Result<Vec<(usize, Landed)>> {
     let mut landed = Vec::with_capacity(chunk.len());
     let mut places = chunk.to_vec();
     let mut tried = None;
     if let Some(State::BadRequest | State::TooLarge | State::Unprocessable) = failure.state {
         if on_error == OnError::Abort {
-            judge_all(guarded, incoming, incoming.len(), mode, what)?;
+            judge_all(guarded, incoming, incoming.len(), mode, part)?;
         }
         places.clear();
         for at in chunk {
@@ -103,7 +105,7 @@ fn write_apart(
         // One of them failed; alone each shows whether it is that one.
         None => at(incoming, &places)
             .into_iter()
-            .map(|body| put_alone(guarded, body, mode, on_error, what, looking))
+            .map(|body| put_alone(guarded, body, mode, on_error, part, looking))
             .collect::<Result<_>>()?,
     };
     landed.extend(places.into_iter().zip(results));
@@ -133,7 +135,7 @@ fn put_alone(
     body: &Incoming<'_>,
     mode: Mode,
     on_error: OnError,
-    what: &str,
+    part: Part,
     looking: bool,
 ) -> Result<Landed> {
     let holders = match looking {
@@ -147,9 +149,7 @@ fn put_alone(
             Ok(landed) => landed,
             Err(failure) => vec![Landed::Refused(failed(failure)?)],
         },
-        OnError::Abort => {
-            put().map_err(|error| error.in_part(&format!("{what} {}", body.place)))?
-        }
+        OnError::Abort => put().map_err(|error| part.name(body.place, error))?,
     };
     landed
         .into_iter()
@@ -181,7 +181,7 @@ fn create(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Res
         .iter()
         .map(|body| {
             Ok(match made.get(body.id.as_ref()) {
-                Some(version) => Landed::Written(Outcome::Created, *version),
+                Some(made) => Landed::Written(Outcome::Created, *made),
                 None => match row::read(session, table, body.key(), Reading::Fresh)? {
                     Some(_) => Landed::Refused(Refused::of(refusal::exists(guarded))?),
                     None => once_more(guarded, body)?,
@@ -230,18 +230,18 @@ fn replace(session: &Session, guarded: &Guarded, bodies: &[&Incoming<'_>]) -> Re
         .iter()
         .map(|body| {
             let id = body.id.as_ref();
-            if let Some(version) = made.get(id) {
-                return Ok(Landed::Written(Outcome::Created, *version));
+            if let Some(made) = made.get(id) {
+                return Ok(Landed::Written(Outcome::Created, *made));
             }
             let Some(current) = stored.get(id) else {
                 return once_more(guarded, body);
             };
             Ok(match updated.get(id) {
-                Some(version) if *version != current.version => {
-                    Landed::Written(Outcome::Updated, *version)
+                Some(now) if now.version != current.version => {
+                    Landed::Written(Outcome::Updated, *now)
                 }
                 None if differ.contains(id) => swallowed(guarded)?,
-                _ => Landed::Written(Outcome::Unchanged, current.version),
+                _ => Landed::Written(Outcome::Unchanged, Last::of(current)),
             })
         })
         .collect()
@@ -257,7 +257,7 @@ fn once_more(guarded: &Guarded, body: &Incoming<'_>) -> Result<Landed> {
         })
     };
     match attempt(insert)? {
-        Ok(Some(made)) => Ok(Landed::Written(Outcome::Created, made.version)),
+        Ok(Some(made)) => Ok(Landed::Written(Outcome::Created, Last::of(&made))),
         Ok(None) => swallowed(guarded),
         Err(failure) => failed(failure).map(Landed::Refused),
     }

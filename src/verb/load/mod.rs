@@ -13,7 +13,9 @@ pub use report::write_reporting;
 
 use super::body::{Body, Parts};
 use super::link;
+use super::part::Part;
 use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::store::history::Last;
 use crate::store::reference::{Coming, telling};
 use crate::store::refusal;
 use crate::store::row::{Content, RowKey, Stored};
@@ -67,8 +69,8 @@ enum Key<'a> {
 /// What became of a body.
 #[derive(Debug, Clone)]
 pub enum Landed {
-    /// It is stored.
-    Written(Outcome, i32),
+    /// It is stored, in this version.
+    Written(Outcome, Last),
     /// It was refused.
     Refused(Refused),
 }
@@ -107,12 +109,12 @@ impl Refused {
         }
     }
 
-    /// As an error that names the body; `what` is "body" or "operation".
-    pub fn at(self, guarded: &Guarded, what: &str, place: usize) -> Error {
-        let message = format!("{what} {place}: {}", self.message);
-        refusal::about(guarded, self.state, message)
+    /// As an error that names the body.
+    pub fn at(self, guarded: &Guarded, part: Part, place: usize) -> Error {
+        let error = refusal::about(guarded, self.state, self.message)
             .detail(self.outcome)
-            .hint("Nothing was written.")
+            .hint("Nothing was written.");
+        part.name(place, error)
     }
 }
 
@@ -247,17 +249,17 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Writes all bodies; the answers stand in the order of the bodies. `what` names a body in errors.
+/// Writes all bodies; the answers stand in the order of the bodies.
 /// Runs inside of [`reference::deferred`].
 pub fn write_all(
     guarded: &Guarded,
     incoming: &[Incoming<'_>],
     mode: Mode,
     on_error: OnError,
-    what: &str,
+    part: Part,
 ) -> Result<Vec<Landed>> {
     let landed = vec![None; incoming.len()];
-    write_others(guarded, incoming, landed, mode, on_error, what)
+    write_others(guarded, incoming, landed, mode, on_error, part)
 }
 
 /// Writes those that have not landed yet.
@@ -267,7 +269,7 @@ fn write_others(
     mut landed: Vec<Option<Landed>>,
     mode: Mode,
     on_error: OnError,
-    what: &str,
+    part: Part,
 ) -> Result<Vec<Landed>> {
     let mut todo: Vec<usize> = (0..incoming.len())
         .filter(|at| matches!(landed.get(*at), Some(None)))
@@ -288,10 +290,10 @@ fn write_others(
         if let (OnError::Abort, Some((at, twin))) = (on_error, twins.first()) {
             telling(
                 || coming(guarded, incoming),
-                || judge_all(guarded, incoming, *at, mode, what),
+                || judge_all(guarded, incoming, *at, mode, part),
             )?;
             let place = incoming.get(*at).map_or(0, |one| one.place);
-            return Err(same_id(incoming, *twin, what).at(guarded, what, place));
+            return Err(same_id(incoming, *twin, part).at(guarded, part, place));
         }
         let mut turns = order
             .iter()
@@ -305,14 +307,14 @@ fn write_others(
         let order: Vec<usize> = turns.into_iter().map(|(_, at)| at).collect();
         for chunk in chunk::split(incoming, &order) {
             check_for_interrupts()?;
-            chunk::write(guarded, incoming, chunk, mode, on_error, what, &mut landed)?;
+            chunk::write(guarded, incoming, chunk, mode, on_error, part, &mut landed)?;
         }
         // The twin of one that was refused is the first of its id.
         todo = Vec::new();
         for (at, twin) in twins {
             match landed.get(twin) {
                 Some(Some(Landed::Written(..))) => {
-                    let refused = same_id(incoming, twin, what);
+                    let refused = same_id(incoming, twin, part);
                     set(&mut landed, at, Landed::Refused(refused));
                 }
                 _ => todo.push(at),
@@ -331,13 +333,13 @@ fn judge_all(
     incoming: &[Incoming<'_>],
     count: usize,
     mode: Mode,
-    what: &str,
+    part: Part,
 ) -> Result<()> {
     for one in incoming.iter().take(count) {
         check_for_interrupts()?;
         if let Some(refused) = one.judge(guarded)? {
             let told = chunk::told(guarded, one, mode)?;
-            return Err(told.unwrap_or(refused).at(guarded, what, one.place));
+            return Err(told.unwrap_or(refused).at(guarded, part, one.place));
         }
     }
     Ok(())
@@ -349,12 +351,12 @@ fn coming(guarded: &Guarded, incoming: &[Incoming<'_>]) -> Coming {
     incoming.iter().map(name).collect()
 }
 
-fn same_id(incoming: &[Incoming<'_>], twin: usize, what: &str) -> Refused {
+fn same_id(incoming: &[Incoming<'_>], twin: usize, part: Part) -> Refused {
     let place = incoming.get(twin).map_or(0, |twin| twin.place);
     Refused::new(
         State::BadRequest,
         Code::Duplicate,
-        format!("the same id as {what} {place}"),
+        format!("the same id as {} {place}", part.word()),
     )
 }
 

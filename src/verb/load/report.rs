@@ -6,6 +6,7 @@ use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::reference::{Unmet, attempt, deferred, issue};
 use crate::store::refusal;
 use crate::store::{Guarded, Outcome};
+use crate::verb::part::Part;
 use ingest_engine::Issue;
 use std::collections::HashMap;
 
@@ -22,7 +23,7 @@ pub fn write_reporting(
         let tried = attempt(|| {
             let (landed, unmet) = deferred(|| {
                 let known = refused.clone();
-                write_others(guarded, incoming, known, mode, OnError::Report, "body")
+                write_others(guarded, incoming, known, mode, OnError::Report, Part::Body)
             })?;
             if unmet.is_empty() {
                 return Ok(landed);

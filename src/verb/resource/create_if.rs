@@ -174,9 +174,7 @@ pub fn the_one(
     let criteria = read(guarded, given)?;
     criteria.search.advise(guarded)?;
     let Some(found) = find_one(session, guarded, &criteria)? else {
-        let message = format!("no resource in {} meets the criteria", guarded.name());
-        return Err(Error::refuse(State::NotFound, message)
-            .hint("ingest.resource_search shows what meets criteria."));
+        return Err(none_meets(guarded));
     };
     match expected {
         Some(expected) if expected != found.version => {
@@ -184,6 +182,13 @@ pub fn the_one(
         }
         _ => Ok(found),
     }
+}
+
+/// The refusal of criteria that nothing meets.
+pub fn none_meets(guarded: &Guarded) -> Error {
+    let message = format!("no resource in {} meets the criteria", guarded.name());
+    Error::refuse(State::NotFound, message)
+        .hint("ingest.resource_search shows what meets criteria.")
 }
 
 /// Creates a resource for criteria that match nothing, while the caller holds their lock. What the

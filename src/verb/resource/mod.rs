@@ -5,6 +5,7 @@ pub mod create;
 pub mod create_if;
 pub mod delete_if;
 pub mod patch;
+mod restore;
 pub mod upsert;
 pub mod upsert_if;
 pub mod validate;
@@ -12,6 +13,7 @@ pub mod validate;
 pub use contained::{delete as contained_delete, put as contained_put};
 pub use create::create;
 pub use delete_if::delete_if;
+pub use restore::restore;
 pub use upsert::upsert;
 pub use validate::{is_valid, outcome, validate};
 

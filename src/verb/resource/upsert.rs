@@ -2,8 +2,8 @@
 
 use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
-use crate::store::{Guarded, refusal};
 use crate::store::row::RowKey;
+use crate::store::{Guarded, refusal};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
 use crate::verb::row::put;

@@ -38,13 +38,7 @@ pub fn run(
         };
         check_id(guarded, id, &stored)?;
         let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
-        put(
-            session,
-            guarded,
-            key,
-            parts.content(),
-            Some(stored.version),
-        )
+        put(session, guarded, key, parts.content(), Some(stored.version))
     })?;
     Written::stored(outcome, guarded, stored)
 }

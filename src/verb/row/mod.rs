@@ -7,7 +7,7 @@ mod read;
 
 pub use delete::{delete, write as delete_row};
 pub use put::{held, is_same, put};
-pub use read::{exists, find_row, history, read, read_at};
+pub use read::{exists, history, read, read_at, stored};
 
 use super::link;
 use crate::pg::{Call, Error, Result, State};

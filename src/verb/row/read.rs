@@ -5,44 +5,49 @@ use super::{Noun, key_of, named};
 use crate::pg::{
     Answer, Arg, Call, Error, Instant, Reading, Result, Session, State, datum_of_jsonb,
 };
-use crate::store::row::{self, RowKey, Stored};
-use crate::store::{Guarded, Outcome, history, refusal};
+use crate::store::row::{RowKey, Stored};
+use crate::store::{Guarded, Outcome, history, refusal, row};
 use crate::verb::render;
 
 /// A row as it is, or as it was in a version.
 pub fn read(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let guarded = named(call, noun)?;
     let key = key_of(&guarded, call.need_text(2, "id")?)?;
-    let stored = find_row(&guarded, key, call.int4(3)?)?;
+    let version = call.int4(3)?;
+    let stored = Session::open(|session| stored(session, &guarded, key, version, Reading::Caller))?;
     datum_of_jsonb(&render::stored(&guarded, &stored)?)
 }
 
-/// The same of what was found: the row, which is refused if it is not there.
-pub fn find_row(guarded: &Guarded, key: RowKey<'_>, version: Option<i32>) -> Result<Stored> {
-    Session::open(|session| {
-        let table = guarded.table()?;
-        let current = row::read(session, table, key, Reading::Caller)?;
-        let Some(version) = version else {
-            return match current {
-                Some(current) => Ok(current),
-                None if history::is_deleted(session, table, key, Reading::Caller)? => {
-                    Err(refusal::gone(guarded))
-                }
-                None => Err(refusal::not_found(guarded)),
-            };
+/// A row as it is, or as it was in a version.
+pub fn stored(
+    session: &Session,
+    guarded: &Guarded,
+    key: RowKey<'_>,
+    version: Option<i32>,
+    reading: Reading,
+) -> Result<Stored> {
+    let table = guarded.table()?;
+    let current = row::read(session, table, key, reading)?;
+    let Some(version) = version else {
+        return match current {
+            Some(current) => Ok(current),
+            None if history::is_deleted(session, table, key, reading)? => {
+                Err(refusal::gone(guarded))
+            }
+            None => Err(refusal::not_found(guarded)),
         };
-        if let Some(current) = current
-            && current.version == version
-        {
-            return Ok(current);
-        }
-        let archived = row::read_archived(session, table, key, version)?;
-        let archived = archived.ok_or_else(|| refusal::no_version(guarded))?;
-        if archived.is_tombstone() {
-            return Err(refusal::gone(guarded));
-        }
-        Ok(archived)
-    })
+    };
+    if let Some(current) = current
+        && current.version == version
+    {
+        return Ok(current);
+    }
+    let archived = row::read_archived(session, table, key, version, reading)?;
+    let archived = archived.ok_or_else(|| refusal::no_version(guarded))?;
+    if archived.is_tombstone() {
+        return Err(refusal::gone(guarded));
+    }
+    Ok(archived)
 }
 
 /// A row as it was at an instant.

@@ -1,10 +1,10 @@
 //! `_include` and `_revinclude`: what the matches refer to, and what refers to them, one level deep.
 
+use crate::pg::Reading;
 use crate::pg::{Error, Result, Session, State, check_for_interrupts};
 use crate::store::criteria::Search;
 use crate::store::history;
 use crate::store::row::Stored;
-use crate::pg::Reading;
 use crate::store::{Guarded, find};
 use crate::verb::criteria::controls::{Controls, Include};
 use crate::verb::criteria::fhir;
@@ -36,18 +36,23 @@ fn bad(message: String, hint: &str) -> Error {
 fn parameter<'g>(guarded: &'g Guarded, include: &Include) -> Result<&'g Parameter> {
     let parameters = guarded.parameters()?;
     let found = parameters.find(&include.parameter);
-    found.filter(|at| at.kind == Kind::Reference).ok_or_else(|| {
-        let known = parameters.known().into_iter();
-        let known = known.filter(|code| {
-            let found = parameters.find(code);
-            found.is_some_and(|at| at.kind == Kind::Reference)
-        });
-        let known: Vec<String> = known.collect();
-        bad(
-            format!("{} has no such search parameter of references", guarded.name()),
-            &format!("It has {}.", known.join(", ")),
-        )
-    })
+    found
+        .filter(|at| at.kind == Kind::Reference)
+        .ok_or_else(|| {
+            let known = parameters.known().into_iter();
+            let known = known.filter(|code| {
+                let found = parameters.find(code);
+                found.is_some_and(|at| at.kind == Kind::Reference)
+            });
+            let known: Vec<String> = known.collect();
+            bad(
+                format!(
+                    "{} has no such search parameter of references",
+                    guarded.name()
+                ),
+                &format!("It has {}.", known.join(", ")),
+            )
+        })
 }
 
 impl Includes {
@@ -62,7 +67,9 @@ impl Includes {
                 ));
             }
             let parameter = parameter(guarded, include)?;
-            includes.forward.push((parameter.clone(), include.target.clone()));
+            includes
+                .forward
+                .push((parameter.clone(), include.target.clone()));
         }
         for include in &controls.revinclude {
             let of = find(guarded.source_name(), &include.source)?;

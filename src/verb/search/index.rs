@@ -53,7 +53,10 @@ pub fn make(
 ) -> Result<()> {
     let mut indexes = guarded.parameters()?.indexes();
     for index in new {
-        if !indexes.iter().any(|known| known.parameter == index.parameter) {
+        if !indexes
+            .iter()
+            .any(|known| known.parameter == index.parameter)
+        {
             indexes.push(index);
         }
     }

@@ -44,6 +44,7 @@ impl Mode {
 
 /// What is said of a page behind its resources.
 #[derive(Debug, Default)]
+#[allow(dead_code, reason = "a Bundle of search results says it")]
 pub struct Page {
     /// How many resources meet the criteria, if that was asked.
     pub total: Option<i64>,
@@ -76,7 +77,9 @@ pub fn page(
         )
         .hint("Count the rows."));
     }
-    let count = controls.count.map_or(asked.count, |count| count.min(asked.count));
+    let count = controls
+        .count
+        .map_or(asked.count, |count| count.min(asked.count));
     let sort = order(guarded, asked.sort, &controls)?;
     let includes = Includes::of(guarded, &controls)?;
     criteria.search.advise(guarded)?;
@@ -107,7 +110,9 @@ pub fn page(
         Some(sort) => sort.each(&criteria.search, session, table, place, &mut told)?,
         None => criteria.search.each(session, table, place, &mut told)?,
     }
-    included.each(session, guarded, &mut |of, stored| each(of, stored, Mode::Include))?;
+    included.each(session, guarded, &mut |of, stored| {
+        each(of, stored, Mode::Include)
+    })?;
     Ok(Page { total, next })
 }
 
@@ -118,7 +123,7 @@ fn order(guarded: &Guarded, given: Option<Value<'_>>, controls: &Controls) -> Re
     match given {
         None => {}
         Some(Value::Array(items)) => {
-            if !paths.is_empty() && items.len() > 0 {
+            if !paths.is_empty() && !items.is_empty() {
                 return Err(sort::bad("sort and _sort are both given".to_owned()));
             }
             for item in items.iter() {

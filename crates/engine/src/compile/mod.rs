@@ -212,14 +212,12 @@ impl Compiler<'_> {
             });
         }
         self.shapes[place] = Shape {
-            name: None,
-            built_in: None,
             relations,
-            members: members.into(),
             open: settings.additional,
             json: self.json(path),
             constraints,
             choices: choices.into(),
+            ..Shape::of(members)
         };
     }
 

@@ -73,7 +73,8 @@ pub fn moved(
     for member in given.iter().flat_map(|given| given.iter()) {
         let (key, value) = member?;
         let is_said = from == Created::Member && key == MEMBER;
-        if !is_said && (key != EXTENSION || from != Created::Extension && to != Created::Extension) {
+        if !is_said && (key != EXTENSION || from != Created::Extension && to != Created::Extension)
+        {
             meta.push((key, Item::Copy(value)));
         }
     }

@@ -5,7 +5,7 @@ use super::{Keywords, Step, Writer, all_of, describe, keywords, present};
 use crate::lexical::Lexical;
 use crate::profile::{Element, Node, Presence, Profile};
 use crate::resource::{Need, Stop};
-use crate::rule::{Binding, Bound, Decimal, Enumeration, Exact, Rule, Target};
+use crate::rule::{Binding, Bound, DEFINITIONS, Decimal, Enumeration, Exact, Rule, Target};
 use crate::schema::Known;
 use jsonb::steps;
 use jsonb::to_text;
@@ -63,7 +63,15 @@ impl Writer<'_> {
             let always = rules.entries.iter().filter(|rule| rule.when.is_none());
             let mut more: Vec<Value> = always.filter_map(constraint).collect();
             more.extend(self.binding(rules.binding.as_ref(), &element.node)?);
-            more.extend(rules.target.as_ref().map(target));
+            more.extend(
+                rules
+                    .target
+                    .as_ref()
+                    .map(|it| match profile.is_fhir() && !it.enforce {
+                        true => fhir_target(it),
+                        false => target(it),
+                    }),
+            );
             more.extend(rules.exact.as_ref().and_then(exact));
             all_of(&mut schema, more);
         }
@@ -197,16 +205,33 @@ fn target(target: &Target) -> Value {
     if target.enforce {
         all_of(&mut schema, vec![present("reference")]);
     }
+    agree(&mut schema, target, |kind| json!([kind, null]));
+    Value::Object(schema)
+}
+
+/// A reference of FHIR tells its type where it is `<type>/<id>`; else it can be any URL.
+fn fhir_target(target: &Target) -> Value {
+    let quoted: Vec<String> = target.kinds.iter().map(|kind| quote(kind)).collect();
+    let kinds = (!quoted.is_empty()).then(|| quoted.join("|"));
+    let form = lexical::pointing(kinds.as_deref());
+    let mut schema = keywords(json!({"properties": {"reference": {"pattern": form}}}));
+    agree(&mut schema, target, |kind| {
+        json!([kind, format!("{DEFINITIONS}{kind}")])
+    });
+    Value::Object(schema)
+}
+
+/// That the type that a reference says is the one that it points to.
+fn agree(schema: &mut Keywords, target: &Target, types: impl Fn(&str) -> Value) {
     let agreeing = target.kinds.iter().map(|kind| {
         let relative = lexical::relative(Some(&quote(kind)));
         let points = json!({"pattern": format!("^{relative}$"), "type": "string"});
         json!({
             "if": {"required": ["reference"], "properties": {"reference": points}},
-            "then": {"properties": {"type": {"enum": [kind, null]}}},
+            "then": {"properties": {"type": {"enum": types(kind)}}},
         })
     });
-    all_of(&mut schema, agreeing.collect());
-    Value::Object(schema)
+    all_of(schema, agreeing.collect());
 }
 
 fn exact(exact: &Exact) -> Option<Value> {

@@ -16,7 +16,11 @@ pub(super) fn pattern(lexical: Lexical) -> String {
             r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$".to_owned()
         }
         Lexical::Code => format!("^{GRAPHIC}+(?: {GRAPHIC}+)*$"),
-        Lexical::Canonical | Lexical::Uri | Lexical::UriReference | Lexical::Url => {
+        Lexical::Canonical
+        | Lexical::ElementId
+        | Lexical::Uri
+        | Lexical::UriReference
+        | Lexical::Url => {
             format!("^{GRAPHIC}+$")
         }
         Lexical::Literal => literal(None),
@@ -59,6 +63,14 @@ pub(super) fn relative(kinds: Option<&str>) -> String {
     let any = r"[^\u0000-\u0020#:/]+";
     let kinds = kinds.unwrap_or(any);
     format!("(?:{kinds})/{ID}(?:/_history/{ID})?")
+}
+
+/// References of FHIR; where they are `<type>/<id>`, to `kinds` alone, if they are given.
+pub(super) fn pointing(kinds: Option<&str>) -> String {
+    let others = kinds.map_or_else(String::new, |kinds| {
+        format!("(?!(?!(?:{kinds})/)[A-Z][A-Za-z0-9]*/{ID}(?:/_history/{ID})?$)")
+    });
+    format!("^{others}{GRAPHIC}+$")
 }
 
 /// A text as a pattern that only matches itself.

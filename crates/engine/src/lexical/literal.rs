@@ -1,6 +1,7 @@
 //! References to other resources, as text: FHIR R4, "Resource References",
 //! <https://hl7.org/fhir/R4/references.html#literal>.
 
+use super::name::is_id as is_id_of_fhir;
 use super::uri::is_uri;
 use crate::resource::is_id;
 
@@ -35,6 +36,69 @@ pub(crate) fn literal(text: &[u8]) -> Option<Literal<'_>> {
         at if text[at] == b'/' => relative(&text[..at], &text[at + 1..]),
         _ => None,
     }
+}
+
+/// What a reference of FHIR looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pointing {
+    /// As R4 spells references: `<type>/<id>`, perhaps with a version; an absolute URI; `#<id>`; or,
+    /// in a transaction, `<type>?<criteria>`.
+    Known,
+    /// A relative URL of another form, which HL7's validator warns of: `<id>`.
+    Odd,
+    /// It is no URL, or it names nothing: `Patient/`.
+    Nowhere,
+}
+
+/// Reads a reference of FHIR.
+pub(crate) fn pointing(text: &[u8]) -> Pointing {
+    if !is_uri(text) {
+        return Pointing::Nowhere;
+    }
+    let is_end = |byte: &u8| matches!(byte, b':' | b'/' | b'?' | b'#');
+    match text.iter().position(is_end).map(|at| text.split_at(at)) {
+        Some(([], [b'#', ..])) => Pointing::Known,
+        Some((scheme, [b':', rest @ ..])) => match is_scheme(scheme) && !rest.is_empty() {
+            true => Pointing::Known,
+            false => Pointing::Nowhere,
+        },
+        Some((kind, [b'?', criteria @ ..])) if is_type(kind) && !criteria.is_empty() => {
+            Pointing::Known
+        }
+        _ => relative_of_fhir(text),
+    }
+}
+
+fn relative_of_fhir(text: &[u8]) -> Pointing {
+    let mut path = text.split(|byte| matches!(byte, b'?' | b'#'));
+    let mut steps = path.next().unwrap_or_default().split(|byte| *byte == b'/');
+    if steps.clone().any(<[u8]>::is_empty) {
+        return Pointing::Nowhere;
+    }
+    let read = [
+        steps.next(),
+        steps.next(),
+        steps.next(),
+        steps.next(),
+        steps.next(),
+    ];
+    let is_known = path.next().is_none()
+        && match read {
+            [Some(kind), Some(id), None, ..] => is_type(kind) && is_id_of_fhir(id),
+            [Some(kind), Some(id), Some(b"_history"), Some(version), None] => {
+                is_type(kind) && is_id_of_fhir(id) && is_id_of_fhir(version)
+            }
+            _ => false,
+        };
+    match is_known {
+        true => Pointing::Known,
+        false => Pointing::Odd,
+    }
+}
+
+/// Whether it can be the name of a type of resources.
+fn is_type(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_uppercase) && text.iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn is_scheme(text: &[u8]) -> bool {

@@ -13,7 +13,7 @@ mod uri;
 mod word;
 mod xhtml;
 
-pub(crate) use literal::{Literal, literal};
+pub(crate) use literal::{Literal, Pointing, literal, pointing};
 pub(crate) use text::moment::{self, Fixed, Moment, datetime};
 pub use text::moment::{first_instant, unix_time};
 
@@ -29,6 +29,8 @@ pub(crate) enum Lexical {
     Code,
     Date,
     Datetime,
+    /// The id of an element.
+    ElementId,
     Id,
     Instant,
     Literal,
@@ -64,6 +66,7 @@ impl Lexical {
             Self::Code => code::is_code(text),
             Self::Date => moment::is_date(text),
             Self::Datetime => moment::is_datetime(text),
+            Self::ElementId => uri::is_uri(text) && string::is_short(text),
             Self::Id => name::is_id(text),
             Self::Instant => moment::is_instant(text),
             Self::Literal => literal(text).is_some(),
@@ -92,7 +95,7 @@ impl Lexical {
             Self::Literal => "literal",
             Self::Markdown => "markdown",
             Self::Oid => "oid",
-            Self::String => "string",
+            Self::ElementId | Self::String => "string",
             Self::Symbol => "symbol",
             Self::Time => "time",
             Self::Uri | Self::UriReference => "uri",
@@ -132,6 +135,7 @@ impl Lexical {
             Self::Code => "expected code: no whitespace but single spaces between words",
             Self::Date => "expected date: YYYY, YYYY-MM or YYYY-MM-DD",
             Self::Datetime => "expected datetime: a date, or YYYY-MM-DDThh:mm:ss with zone",
+            Self::ElementId => "expected id of an element: 1 to 1048576 characters, no whitespace",
             Self::Id => "expected id: 1 to 64 letters, digits, hyphens and points",
             Self::Instant => "expected instant: YYYY-MM-DDThh:mm:ss with zone",
             Self::Literal => "expected reference: <type>/<id>, #<id> or an absolute uri",

@@ -17,10 +17,31 @@ pub(super) struct Around<'w> {
     resources: Resources<'w>,
     /// What the root contains, by its ids: the type of each. Made when somebody asks.
     contained: Option<HashMap<&'w [u8], &'w [u8]>>,
+    /// The ids of contained resources that references led to, in the order of the walk.
+    referred: Vec<&'w [u8]>,
+    refusing: Allowance,
+    /// What refuses nothing has steps of its own, so that it decides nothing.
+    warning: Allowance,
+}
+
+/// The steps that invariants may take together.
+struct Allowance {
     budget: Budget,
-    /// Nothing is left of that.
+    /// Nothing is left.
     is_spent: bool,
 }
+
+impl Allowance {
+    fn new(steps: usize) -> Self {
+        Self {
+            budget: Budget::new(steps),
+            is_spent: false,
+        }
+    }
+}
+
+/// How many references to contained resources are remembered.
+const MOST_REFERRED: usize = 64;
 
 #[derive(Clone, Copy)]
 pub(super) struct Resources<'w> {
@@ -28,6 +49,8 @@ pub(super) struct Resources<'w> {
     nearest: Option<Node<'w>>,
     /// The one that contains that, or itself.
     pub(super) root: Option<Node<'w>>,
+    /// Where the references of the nearest begin, among those that led to something contained.
+    referred_from: usize,
 }
 
 impl<'w> Around<'w> {
@@ -36,10 +59,12 @@ impl<'w> Around<'w> {
             resources: Resources {
                 nearest: None,
                 root: None,
+                referred_from: 0,
             },
             contained: None,
-            budget: Budget::new(limits.max_steps),
-            is_spent: false,
+            referred: Vec::new(),
+            refusing: Allowance::new(limits.max_steps),
+            warning: Allowance::new(limits.max_steps),
         }
     }
 
@@ -56,6 +81,7 @@ impl<'w> Around<'w> {
         self.resources = Resources {
             nearest: node,
             root: outer.root.filter(|_| is_contained).or(node),
+            referred_from: self.referred.len(),
         };
         if !is_contained {
             self.contained = None;
@@ -63,10 +89,26 @@ impl<'w> Around<'w> {
         outer
     }
 
-    /// Leaves it again.
-    pub(super) fn leave(&mut self, outer: Resources<'w>) {
+    /// Leaves it again. What is contained refers to resources of the one that contains it.
+    pub(super) fn leave(&mut self, outer: Resources<'w>, is_contained: bool) {
+        if !is_contained {
+            self.referred.truncate(self.resources.referred_from);
+        }
         self.resources = outer;
         self.contained = None;
+    }
+
+    /// Notes that a reference of the nearest resource leads to what has this id.
+    pub(super) fn refer(&mut self, id: &'w [u8]) {
+        if self.referred.len() < MOST_REFERRED && !self.refers(id) {
+            self.referred.push(id);
+        }
+    }
+
+    /// Whether a reference in the nearest resource was seen to lead to what has this id.
+    pub(super) fn refers(&self, id: &[u8]) -> bool {
+        let own = self.referred.get(self.resources.referred_from..);
+        own.unwrap_or_default().contains(&id)
     }
 
     /// The type of what the root contains under an id; of `""` that of the root.
@@ -117,12 +159,12 @@ impl<'w> Walk<'w> {
         there: u64,
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
-        // Not before all types are there, and once only where steps have run out.
-        if !self.missing.is_empty() || self.around.is_spent {
+        // Not before all types are there.
+        if !self.missing.is_empty() {
             return Ok(());
         }
         for constraint in constraints {
-            if constraint.is_seen_to_hold(there) {
+            if !self.report.asks_for(constraint.severity) || constraint.is_seen_to_hold(there) {
                 continue;
             }
             if let Value::Object(object) = value
@@ -136,6 +178,15 @@ impl<'w> Walk<'w> {
             let Some(plan) = constraint.plan(self.schema, self.profile) else {
                 continue;
             };
+            let refuses = constraint.severity.refuses();
+            let allowance = match refuses {
+                true => &mut self.around.refusing,
+                false => &mut self.around.warning,
+            };
+            // Once only where steps have run out.
+            if allowance.is_spent {
+                continue;
+            }
             let environment = Environment {
                 types: self.schema,
                 resource: self.around.resources.nearest,
@@ -145,7 +196,7 @@ impl<'w> Walk<'w> {
                 Form::Primitive(_) => Node::primitive(Some(value), companion(at)?, focus),
                 _ => Node::new(value, focus),
             };
-            match plan.holds(&environment, node, &self.around.budget) {
+            match plan.holds(&environment, node, &allowance.budget) {
                 Ok(true) => {}
                 Ok(false) | Err(Stop::Failed(_)) => self.report_at(at).push(Issue {
                     severity: constraint.severity,
@@ -153,10 +204,16 @@ impl<'w> Walk<'w> {
                 }),
                 Err(Stop::Malformed(malformed)) => return Err(malformed.into()),
                 Err(Stop::Budget) => {
-                    self.around.is_spent = true;
+                    allowance.is_spent = true;
                     let expected = format!("{}: expected less to look at", constraint.key);
-                    self.report_at(at).push_too_many(at.render(), expected);
-                    return Ok(());
+                    let report = self.report_at(at);
+                    match refuses {
+                        true => report.push_too_many(at.render(), expected),
+                        false => report.push(Issue {
+                            severity: constraint.severity,
+                            ..Issue::error(Code::TooCostly, at.render(), expected)
+                        }),
+                    }
                 }
             }
         }

@@ -5,10 +5,11 @@
 //! variant stands; a resource inside another is judged by its own `resourceType`.
 
 use super::Walk;
+use super::doubles::Doubles;
 use super::slices;
 use crate::issue::Code;
 use crate::limits::MOST_CHOICES;
-use crate::profile::{Element, Json, Mark, Member, Presence, Profile, Shape, stored_order};
+use crate::profile::{Element, Json, Mark, Member, Profile, Shape, stored_order};
 use crate::resource::{Halt, Need};
 use crate::schema::Known;
 use crate::trail::Trail;
@@ -39,18 +40,27 @@ impl<'w> Walk<'w> {
         }
         let mut met: Met = [None; MOST_CHOICES];
         let (mut there, mut next) = (0, 0);
+        let mut needed = &*shape.needed;
         for member in object.iter() {
             let (key, value) = member?;
             let mark = Mark::new(key);
+            // Shorter names are stored before: with all its choices and companions a type has many
+            // members, of which an object has few.
+            next = next.max(shape.first_as_long(key.len()));
             while let Some(member) = shape.members.get(next)
                 && member.order(&mark, key) == Ordering::Less
             {
-                self.fhir_absent(member, &object, at)?;
                 next += 1;
             }
+            needed = self.fhir_passed(shape, needed, next, &object, at)?;
             match shape.members.get(next) {
                 Some(member) if member.order(&mark, key) == Ordering::Equal => {
                     there |= member.bit;
+                    if let [first, rest @ ..] = needed
+                        && *first == next
+                    {
+                        needed = rest;
+                    }
                     next += 1;
                     let is_second = is_second(member, &mut met);
                     if let [b'_', plain @ ..] = key {
@@ -75,9 +85,7 @@ impl<'w> Walk<'w> {
                 return Ok(there);
             }
         }
-        for member in shape.members.get(next..).unwrap_or_default() {
-            self.fhir_absent(member, &object, at)?;
-        }
+        self.fhir_passed(shape, needed, shape.members.len(), &object, at)?;
         for (choice, met) in shape.choices.iter().zip(met) {
             if choice.required && met.is_none() {
                 self.missing(&at.name(choice.name.as_bytes()));
@@ -87,18 +95,26 @@ impl<'w> Walk<'w> {
         Ok(there)
     }
 
-    /// Passes a member that is not there.
-    #[inline(always)]
-    fn fhir_absent(
+    /// Passes the members before a place, of which none is there; gives those of the `needed` that
+    /// are still to come.
+    #[inline]
+    fn fhir_passed<'s>(
         &mut self,
-        member: &Member,
+        shape: &Shape,
+        mut needed: &'s [usize],
+        before: usize,
         object: &Object<'_>,
         at: &Trail<'_>,
-    ) -> Result<(), Halt> {
-        match member.element.presence {
-            Presence::Optional => Ok(()),
-            _ => self.fhir_missing(member, object, at),
+    ) -> Result<&'s [usize], Halt> {
+        while let [place, rest @ ..] = needed
+            && *place < before
+        {
+            if let Some(member) = shape.members.get(*place) {
+                self.fhir_missing(member, object, at)?;
+            }
+            needed = rest;
         }
+        Ok(needed)
     }
 
     /// A member that is not there and may have to; its companion may stand for it.
@@ -219,11 +235,13 @@ impl<'w> Walk<'w> {
             .as_ref()
             .and_then(|rules| rules.slicing.as_ref());
         let mut met = slicing.map(|slicing| slices::Met::new(slicing));
+        let doubles = Doubles::of(items, array)?;
         let mut companion = Companion::new(at);
         let is_companion = matches!(at.step(), Some(([b'_', ..], _)));
         for (index, item) in array.iter().enumerate() {
             let here = at.index(index);
             let item = item?;
+            self.double(&doubles, index, &here);
             if let Value::Object(beside) = item
                 && is_companion
                 && is_only_its_id(beside)?
@@ -277,14 +295,13 @@ impl<'w> Walk<'w> {
         match self.known_resource(name, &here)? {
             Known::Yes(profile) => {
                 self.schema.note_lacking(profile, &mut self.missing)?;
-                let outer = self
-                    .around
-                    .enter(profile, object, at.is_under(b"contained"));
+                let is_contained = at.is_under(b"contained");
+                let outer = self.around.enter(profile, object, is_contained);
                 let mut walked = self.of(profile, object, at, depth);
                 if walked.is_ok() {
                     walked = self.claims(object, at, depth);
                 }
-                self.around.leave(outer);
+                self.around.leave(outer, is_contained);
                 walked
             }
             Known::No => {

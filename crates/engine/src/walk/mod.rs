@@ -7,6 +7,7 @@
 mod array;
 mod conforms;
 mod constraints;
+mod doubles;
 mod fhir;
 mod known;
 mod object;

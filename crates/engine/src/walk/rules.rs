@@ -98,6 +98,10 @@ impl<'w> Walk<'w> {
     }
 
     fn binding(&mut self, binding: &Binding, value: Value<'w>, at: &Trail<'_>) -> Result<(), Halt> {
+        let severity = match binding.preferred {
+            true => Severity::Warning,
+            false => Severity::Error,
+        };
         let name = self.schema.vocabulary_name(binding.vocabulary);
         let vocabulary = match self.schema.vocabulary(binding.vocabulary) {
             Known::Yes(vocabulary) => vocabulary,
@@ -112,13 +116,8 @@ impl<'w> Walk<'w> {
                 return Ok(self.missing.add(Need::Vocabulary, name)?);
             }
         };
-        if !is_from(vocabulary, binding, value)? {
+        if self.report.asks_for(severity) && !is_from(vocabulary, binding, value)? {
             let diagnostics = vocabulary.expected(name);
-            let severity = if binding.preferred {
-                Severity::Warning
-            } else {
-                Severity::Error
-            };
             self.report_at(at).push(Issue {
                 severity,
                 ..Issue::error(Code::CodeInvalid, at.render(), diagnostics)

@@ -1,10 +1,11 @@
 //! Where references may point.
 
 use super::Walk;
-use crate::issue::Code;
+use crate::issue::{Code, Issue, Severity};
+use crate::lexical::{Pointing, pointing};
 use crate::limits::MOST_REFERENCES;
 use crate::resource::{Halt, Reference};
-use crate::rule::{Target, Verdict};
+use crate::rule::{DEFINITIONS, Target, Verdict};
 use crate::trail::Trail;
 use jsonb::{Object, Value};
 
@@ -57,11 +58,19 @@ impl<'w> Walk<'w> {
         at: &Trail<'_>,
     ) -> Result<(), Halt> {
         let pointed = match object.get(b"reference")? {
-            Some(Value::String(text)) => self.pointed(target, text, at)?,
+            Some(Value::String(text)) => {
+                let here = at.member(b"reference", &object);
+                match self.is_url(text, &here) {
+                    true => self.pointed(target, text, at)?,
+                    false => None,
+                }
+            }
             _ => None,
         };
         let said = match object.get(b"type")? {
-            Some(Value::String(said)) => Some(said.strip_prefix(DEFINITIONS).unwrap_or(said)),
+            Some(Value::String(said)) => {
+                Some(said.strip_prefix(DEFINITIONS.as_bytes()).unwrap_or(said))
+            }
             _ => None,
         };
         if let Some(kind) = pointed
@@ -81,6 +90,24 @@ impl<'w> Walk<'w> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a reference is a URL that can lead somewhere; if it can, and hardly will, that is told.
+    fn is_url(&mut self, text: &[u8], at: &Trail<'_>) -> bool {
+        let found = pointing(text);
+        // What only constrains a reference further is not told again.
+        if found != Pointing::Known && !self.constrains {
+            let refuses = found == Pointing::Nowhere;
+            let (severity, expected) = match refuses {
+                true => (Severity::Error, NO_URL),
+                false => (Severity::Warning, ODD),
+            };
+            self.report_at(at).push(Issue {
+                severity,
+                ..Issue::error(Code::Invalid, at.render(), expected)
+            });
+        }
+        found != Pointing::Nowhere
     }
 
     /// The type of the resource that a reference points to, if that can be told.
@@ -121,5 +148,5 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// What stands before the name of a type where it is told as a URL.
-const DEFINITIONS: &[u8] = b"http://hl7.org/fhir/StructureDefinition/";
+const NO_URL: &str = "expected reference: <type>/<id>, an absolute URL or #<id>, no whitespace";
+const ODD: &str = "expected <type>/<id> of a reference that is relative";

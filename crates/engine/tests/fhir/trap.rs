@@ -24,23 +24,19 @@ impl Types {
     }
 }
 
-/// R4 says that the id of a resource is a string; it is an id. That of an element is a string that
-/// can have no companion, and so is the url of an extension.
+/// R4 says that the id of a resource is a string; it is an id. That of an element is a string without
+/// spaces that can have no companion, and the url of an extension a uri.
 #[test]
 fn ids_are_what_they_are() {
     let Some(types) = Types::load() else { return };
     for (name, it) in &types.0 {
         let is_resource = it.kind == What::Root || matches!(&**name, "Resource" | "DomainResource");
-        let expected = if is_resource {
-            "id id"
-        } else {
-            "id System.String"
-        };
+        let expected = if is_resource { "id id" } else { "id System.Id" };
         assert_eq!(types.row(name, "id"), expected, "{name}");
     }
     assert_eq!(
         types.row("Patient", "contact[].id"),
-        "contact[].id System.String"
+        "contact[].id System.Id"
     );
     assert_eq!(
         types.row("Extension", "url"),
@@ -177,7 +173,7 @@ fn period_is_described() {
         lines(&types.0["Period"]),
         [
             &*format!(r#"object {{"invariants": [{invariant}]}}"#),
-            "id System.String",
+            "id System.Id",
             "extension array",
             "extension[] Extension",
             "start dateTime",

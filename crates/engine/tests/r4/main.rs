@@ -16,6 +16,7 @@ mod definitions;
 mod examples;
 mod expression;
 mod judge;
+mod links;
 mod mutants;
 mod others;
 mod place;

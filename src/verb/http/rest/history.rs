@@ -9,10 +9,10 @@ use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
 use crate::store::{Guarded, refusal};
 use crate::verb::row::key_of;
-use ingest_engine::first_instant;
-use jsonb::{Item, Value};
 use ::rest::query::{Query, percent_encoded};
 use ::rest::route::Kind;
+use ingest_engine::first_instant;
+use jsonb::{Item, Value};
 
 const PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1_000;
@@ -60,12 +60,7 @@ pub fn of_one(
 }
 
 /// Versions of all of a type.
-pub fn of_all(
-    request: &Request<'_>,
-    name: &str,
-    query: &Query,
-    _sent: &str,
-) -> Result<Response> {
+pub fn of_all(request: &Request<'_>, name: &str, query: &Query, _sent: &str) -> Result<Response> {
     request.headers.refuse_all()?;
     super::resource::no_criteria(query)?;
     let guarded = request.guarded(Kind::Resource(name))?;

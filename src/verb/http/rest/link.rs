@@ -8,9 +8,9 @@ use crate::pg::{Error, Result, Session, State};
 use crate::store::Outcome;
 use crate::verb::link::{Body, each_of, ends_of, key_of, make, put};
 use crate::verb::render::Written;
-use jsonb::{Item, Value, write};
 use ::rest::query::Query;
 use ::rest::route::Kind;
+use jsonb::{Item, Value, write};
 
 /// `POST relationships/[name]`
 pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Response> {
@@ -32,7 +32,10 @@ pub fn update(request: &Request<'_>, name: &str, id: &str, query: &Query) -> Res
     let [from, to] = key_of(&guarded, ends, id)?.parts();
     let given = request.json()?;
     let Value::Object(object) = Value::read(&given)? else {
-        return Err(Error::refuse(State::BadRequest, "the body is not an object"));
+        return Err(Error::refuse(
+            State::BadRequest,
+            "the body is not an object",
+        ));
     };
     let mut members = Vec::new();
     for member in object.iter() {
@@ -70,12 +73,7 @@ fn end<'a>(id: &'a str, kind: &'a str) -> Item<'a> {
 }
 
 /// `GET [profile]/[id]/relationships`, and of one: `GET [profile]/[id]/relationships/[name]`
-pub fn list(
-    request: &Request<'_>,
-    name: &str,
-    id: &str,
-    only: Option<&str>,
-) -> Result<Response> {
+pub fn list(request: &Request<'_>, name: &str, id: &str, only: Option<&str>) -> Result<Response> {
     request.headers.refuse_all()?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let mut links = Vec::new();

@@ -63,7 +63,10 @@ pub fn statement(request: &Request<'_>) -> Result<Response> {
 }
 
 fn of_type(name: &str) -> Json {
-    let interactions: Vec<Json> = INTERACTIONS.iter().map(|code| json!({"code": code})).collect();
+    let interactions: Vec<Json> = INTERACTIONS
+        .iter()
+        .map(|code| json!({"code": code}))
+        .collect();
     json!({
         "type": name,
         "profile": format!("http://hl7.org/fhir/StructureDefinition/{name}"),

@@ -28,11 +28,11 @@ mod view;
 use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, State, attempt, jsonb_of_text};
 use crate::verb::bundle;
+use ::rest::route::{Kind, Missing, Route};
 use door::Door;
 use jsonb::Value;
 use request::Request;
 use response::Response;
-use ::rest::route::{Kind, Missing, Route};
 
 /// Answers a request without a body, in a transaction that only reads.
 pub fn read(call: &mut Call<'_>) -> Result<Answer> {
@@ -59,7 +59,11 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
 
 fn respond(request: &Request<'_>) -> Result<Response> {
     let Some(target) = request.target()? else {
-        return Ok(outcome::refusal(404, "not-found", "nothing is at this path"));
+        return Ok(outcome::refusal(
+            404,
+            "not-found",
+            "nothing is at this path",
+        ));
     };
     let segments: Vec<&str> = target.segments.iter().map(String::as_str).collect();
     let route = match ::rest::route::route(request.method(), &segments, request.door.fhir) {
@@ -101,7 +105,11 @@ fn respond(request: &Request<'_>) -> Result<Response> {
 
 fn missing_response(missing: Missing) -> Result<Response> {
     match missing {
-        Missing::Path => Ok(outcome::refusal(404, "not-found", "nothing is at this path")),
+        Missing::Path => Ok(outcome::refusal(
+            404,
+            "not-found",
+            "nothing is at this path",
+        )),
         Missing::Unsupported(what) => Ok(outcome::refusal(
             404,
             "not-supported",

@@ -99,7 +99,9 @@ pub fn of_success(message: &str) -> Vec<u8> {
 pub fn asked(text: &str) -> Result<Response> {
     let outcome: Json = serde_json::from_str(text)
         .map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))?;
-    let refused = outcome["issue"].as_array().is_some_and(|issues| issues.iter().any(refuses));
+    let refused = outcome["issue"]
+        .as_array()
+        .is_some_and(|issues| issues.iter().any(refuses));
     let heading = match refused {
         true => "The resource is invalid.",
         false => "The resource is valid.",
@@ -140,5 +142,7 @@ fn with_text(outcome: &mut Json, heading: &str) {
 /// Whatever it is, an answer has a body: what cannot be written is left out.
 fn container(outcome: &Json) -> Vec<u8> {
     let bare = || jsonb::from_json(&json!({"resourceType": "OperationOutcome"}));
-    jsonb::from_json(outcome).or_else(|_| bare()).unwrap_or_default()
+    jsonb::from_json(outcome)
+        .or_else(|_| bare())
+        .unwrap_or_default()
 }

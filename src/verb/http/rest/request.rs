@@ -147,11 +147,10 @@ impl<'a> Request<'a> {
         };
         let found = find(self.door.source, name)?;
         if found.is_relationship() != (noun == Noun::Link) {
-            return Err(Error::refuse(
-                State::NotFound,
-                format!("no such {}: {name}", word(noun)),
-            )
-            .hint("Links are below /relationships."));
+            return Err(
+                Error::refuse(State::NotFound, format!("no such {}: {name}", word(noun)))
+                    .hint("Links are below /relationships."),
+            );
         }
         found.table()?;
         Ok(found)

@@ -1,24 +1,24 @@
 //! One resource, or one link: created, read, replaced, patched, deleted; by id or by criteria.
 
+use super::door::Ways;
 use super::outcome;
 use super::request::Request;
 use super::response::Response;
 use super::view::{shown, view};
-use super::door::Ways;
-use crate::pg::{Error, Result, Session, State, unix_time};
+use crate::pg::{Error, Reading, Result, Session, State, unix_time};
 use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
 use crate::verb::criteria::Given;
 use crate::verb::http::request::Expected;
 use crate::verb::render::Written;
 use crate::verb::resource as verb;
-use crate::verb::row::{delete_row, find_row, key_of};
-use ingest_engine::envelope::{Created, moved};
-use jsonb::{Item, Value, write};
+use crate::verb::row::{delete_row, key_of, stored};
 use ::rest::media::Body;
 use ::rest::preference::Return;
 use ::rest::query::{Answer, Query};
 use ::rest::route::Kind;
+use ingest_engine::envelope::{Created, moved};
+use jsonb::{Item, Value, write};
 
 /// `POST [type]`, with criteria a conditional create.
 pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Response> {
@@ -98,7 +98,9 @@ pub fn read(
                 .hint("Versions are numbers from 1."));
         }
     };
-    let stored = find_row(&guarded, key_of(&guarded, id)?, version)?;
+    let key = key_of(&guarded, id)?;
+    let read = |session: &_| stored(session, &guarded, key, version, Reading::Caller);
+    let stored = Session::open(read)?;
     let (tag, second) = (stored.version.to_string(), unix_time(stored.updated_at));
     if request.headers.know(&tag, second)? {
         return Ok(Response::new(304).about(stored.version, second));
@@ -167,12 +169,7 @@ fn patch_of<'a>(request: &Request<'_>, patch: Value<'a>) -> Result<Value<'a>> {
 }
 
 /// `DELETE [type]/[id]`. In FHIR, what is not there is deleted already.
-pub fn delete(
-    request: &Request<'_>,
-    kind: Kind<'_>,
-    id: &str,
-    query: &Query,
-) -> Result<Response> {
+pub fn delete(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) -> Result<Response> {
     no_criteria(query)?;
     let guarded = request.guarded(kind)?;
     let (key, expected) = (key_of(&guarded, id)?, expected(request)?);
@@ -242,9 +239,7 @@ pub fn answer(
     written: &Written,
     answer: &Answer,
 ) -> Result<Response> {
-    if written.outcome == Outcome::Created
-        && request.headers.expected()? == Some(Expected::Any)
-    {
+    if written.outcome == Outcome::Created && request.headers.expected()? == Some(Expected::Any) {
         return Err(Error::refuse(
             State::PreconditionFailed,
             "any version is expected, but there is none",

@@ -8,8 +8,8 @@ use crate::pg::{Error, Result, Session, State};
 use crate::verb::criteria::{Criteria, Given};
 use crate::verb::search::page::{Asked, Mode, page};
 use ::rest::query::{Query, percent_encoded};
-use jsonb::{Item, Member, Value, write};
 use ::rest::route::Kind;
+use jsonb::{Item, Member, Value, write};
 
 /// How many resources a page has, and how many it has at most.
 const PAGE: u32 = 100;
@@ -62,7 +62,9 @@ pub fn search(request: &Request<'_>, kind: Kind<'_>, query: Query) -> Result<Res
     let page = Page {
         total: told.total,
         own: page_address(&address, &query, answer.after.as_deref()),
-        next: told.next.map(|last| page_address(&address, &query, Some(&last))),
+        next: told
+            .next
+            .map(|last| page_address(&address, &query, Some(&last))),
         entries,
     };
     let body = match asks_fhir {

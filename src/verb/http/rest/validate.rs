@@ -6,10 +6,10 @@ use super::resource::{no_criteria, taken};
 use super::response::Response;
 use crate::pg::{Error, Result, State};
 use crate::verb::{link, resource};
-use ingest_engine::{Issue, operation_outcome};
-use jsonb::{Object, Value};
 use ::rest::query::Query;
 use ::rest::route::Kind;
+use ingest_engine::{Issue, operation_outcome};
+use jsonb::{Object, Value};
 
 /// Answers with an OperationOutcome, which is a success whatever it says.
 pub fn validate(
@@ -25,7 +25,9 @@ pub fn validate(
     let body = Value::read(&body)?;
     let mut profiles: Vec<&str> = query.answer.profiles.iter().map(String::as_str).collect();
     let given = match (request.door.fhir, body) {
-        (true, Value::Object(object)) if is_parameters(object)? && guarded.name() != "Parameters" => {
+        (true, Value::Object(object))
+            if is_parameters(object)? && guarded.name() != "Parameters" =>
+        {
             parameters(object, &mut profiles)?
         }
         _ => body,
@@ -42,7 +44,11 @@ pub fn validate(
     {
         let expression = format!("{}.id", guarded.name());
         let code = ingest_engine::issue::Code::Value;
-        issues.push(Issue::error(code, expression, "expected the id of the path"));
+        issues.push(Issue::error(
+            code,
+            expression,
+            "expected the id of the path",
+        ));
     }
     if issues.is_empty() {
         issues.push(Issue::conforms());

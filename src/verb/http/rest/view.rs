@@ -40,11 +40,10 @@ pub fn view(
     match answer.summary.as_deref() {
         None | Some("false" | "count") => {}
         Some(_) => {
-            return Err(Error::refuse(
-                State::BadRequest,
-                "_summary is neither count nor false",
-            )
-            .hint("Name the elements: _elements=name,birthDate."));
+            return Err(
+                Error::refuse(State::BadRequest, "_summary is neither count nor false")
+                    .hint("Name the elements: _elements=name,birthDate."),
+            );
         }
     }
     let Some(elements) = &answer.elements else {
@@ -86,9 +85,9 @@ fn in_ways(
     }
     let created_at = created_at.map(iso).transpose()?;
     let moved = moved(object, from, to, created_at.as_deref());
-    moved.map(Some).map_err(|_| {
-        Error::refuse(State::TooLarge, "the resource is too large to be returned")
-    })
+    moved
+        .map(Some)
+        .map_err(|_| Error::refuse(State::TooLarge, "the resource is too large to be returned"))
 }
 
 /// The part of a FHIR resource, marked as one (<https://hl7.org/fhir/R4/search.html#elements>).
@@ -121,11 +120,7 @@ fn subset(object: Object<'_>, elements: &[String]) -> Result<Vec<u8>> {
 }
 
 /// Those members that are wanted, with what stands beside a primitive one: `_birthDate`.
-fn kept<'a>(
-    object: Object<'a>,
-    elements: &[String],
-    always: &[&[u8]],
-) -> Result<Vec<Member<'a>>> {
+fn kept<'a>(object: Object<'a>, elements: &[String], always: &[&[u8]]) -> Result<Vec<Member<'a>>> {
     let mut members = Vec::new();
     for member in object.iter() {
         let (key, value) = member?;

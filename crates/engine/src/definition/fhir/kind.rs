@@ -29,8 +29,9 @@ impl<'a> Describer<'_, 'a> {
     ) -> Option<RowKind<'a>> {
         let element = &node.element;
         if kind.code == STRING {
-            // R4 gives ids of resources as strings, and their form in words.
-            let is_id = self.is_resource && node.parent == 0 && node.name == "id";
+            // R4 gives ids as strings, and their form in words.
+            let is_id = node.name == "id";
+            let is_of_resource = is_id && self.is_resource && node.parent == 0;
             if let Some(name) = kind.fhir
                 && !matches!(name, "string" | "id" | "uri")
                 && !asks.is_fixed()
@@ -39,7 +40,8 @@ impl<'a> Describer<'_, 'a> {
                 self.unchecked.tell(element, "type", &reason);
             }
             return Some(plain(match kind.fhir {
-                _ if is_id => "id",
+                _ if is_of_resource => "id",
+                _ if is_id => "System.Id",
                 Some("uri") => "System.Uri",
                 _ => "System.String",
             }));

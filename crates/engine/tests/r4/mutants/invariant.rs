@@ -190,6 +190,20 @@ pub(super) const KINDS: &[Kind] = &[
             json!({"meta": {"security": [{"code": "x"}]}}),
         )
     }),
+    make(
+        "two contained resources of one id",
+        "references.html#contained",
+        |site, document| {
+            contained(site, document, json!({}))?;
+            contained(site, document, json!({}))?;
+            let all = site.object(document)["contained"].as_array()?.len();
+            Some(vec![format!(
+                "{}.contained[{}].id",
+                site.place.above(),
+                all - 1
+            )])
+        },
+    ),
 ];
 
 /// Puts a value in the place of one item of an element.

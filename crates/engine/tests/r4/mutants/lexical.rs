@@ -254,6 +254,18 @@ pub(super) const KINDS: &[Kind] = &[
             is_id.then(|| site.put(document, json!("a".repeat(65))))?
         },
     ),
+    make(
+        "id of an element with a blank",
+        "element.html#id",
+        |site, document| {
+            let is_element = site.value().is_object()
+                && !site.definitions.is_resource(&site.place.inside)
+                && site.definitions.find(&site.place.inside, "id").is_some();
+            let mut value = site.value().clone();
+            value.as_object_mut()?.insert("id".to_owned(), json!("a b"));
+            is_element.then(|| site.put(document, value))?
+        },
+    ),
     put(
         "positiveInt of 0",
         "datatypes.html#positiveInt",

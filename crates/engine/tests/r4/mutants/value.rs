@@ -90,6 +90,16 @@ pub(super) const KINDS: &[Kind] = &[
             (is_reference(site) && is_open).then(|| site.put(document, value))?
         },
     ),
+    make("reference with a blank", TARGET, |site, document| {
+        let value = json!({"reference": "Patient 1"});
+        is_reference(site).then(|| site.put(document, value))?
+    }),
+    make("reference without an id", TARGET, |site, document| {
+        let kind = site.place.kind?.targets.first();
+        let kind = kind.map_or("Patient", String::as_str);
+        let value = json!({"reference": format!("{kind}/")});
+        is_reference(site).then(|| site.put(document, value))?
+    }),
     make(
         "reference to nothing contained",
         "references.html#contained, ref-1",

@@ -54,13 +54,12 @@ impl Placeholders {
         Ok(())
     }
 
-    /// Lets the placeholder of an operation stand for what it matched; says whether it has one.
+    /// Lets the placeholder of an operation stand for what it matched; says whether that is another id.
     pub fn matched(&mut self, index: usize, id: &str) -> bool {
         let Some(name) = self.own.get(&index) else {
             return false;
         };
-        self.ids.insert(name.clone(), id.to_owned());
-        true
+        self.ids.insert(name.clone(), id.to_owned()).as_deref() != Some(id)
     }
 
     /// The operation with ids for placeholders, as a root container.

@@ -1,11 +1,11 @@
-//! `ingest.verify(source)`: what is missing or wrong of guarded tables.
+//! `ingest.doctor(source)`: what is missing or wrong. It tells; a definition repairs.
 
 use crate::pg::{Answer, Arg, Call, Result, RowSink, Session};
 use crate::store::health::{self, Shape};
 use crate::store::{Name, find, source};
 
 /// One row for each finding, of the sources that the caller may use; none is health.
-pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
+pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
     let asked = call.text(0)?;
     if let Some(source) = asked {
         source::check_there(source)?;
@@ -29,8 +29,9 @@ pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
             let mut findings = health::examine(session, &shape)?;
             // Rows are read for who owns them alone, and as their owner.
             if source::may_define(source.as_str())? {
-                let broken = health::broken(session, &shape, known.table()?, &findings)?;
-                findings.extend(broken);
+                let (table, version) = (known.table()?, known.version());
+                let rows = health::of_rows(session, &shape, table, version, &findings)?;
+                findings.extend(rows);
             }
             Ok(findings)
         })?;
@@ -38,16 +39,24 @@ pub fn verify(call: &mut Call<'_>) -> Result<Answer> {
             push(&sink, finding)?;
         }
     }
-    for finding in &Session::open(|session| health::strays(session, asked))? {
+    let around = Session::open(|session| {
+        let mut findings = health::strays(session, asked)?;
+        findings.extend(health::versions(session)?);
+        // An api belongs to no source.
+        if asked.is_none() {
+            findings.extend(health::apis(session)?);
+        }
+        Ok(findings)
+    })?;
+    for finding in &around {
         push(&sink, finding)?;
     }
     Ok(Answer::Null)
 }
 
 fn push(sink: &RowSink, finding: &health::Finding) -> Result<()> {
-    let severity = if finding.severe { "error" } else { "warning" };
     sink.push(&[
-        Arg::Text(severity),
+        Arg::Text(finding.severity.as_str()),
         Arg::Text(&finding.object),
         Arg::Text(&finding.problem),
         Arg::Text(&finding.hint),

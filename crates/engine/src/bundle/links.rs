@@ -1,0 +1,166 @@
+//! The links of a resource, found by the types of its elements: references, uris, and what a
+//! narrative leads to. A canonical is none: it names what a resource says, wherever that is kept.
+
+use crate::lexical::Lexical;
+use crate::limits::Limits;
+use crate::profile::{Element, Mark, Node, Profile};
+use crate::resource::{Halt, Missing, Need, Stop};
+use crate::schema::{Known, Schema, Slot};
+use jsonb::{Malformed, Object, Value, memory};
+use std::cmp::Ordering;
+
+/// What a link stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// `Reference.reference`
+    Reference,
+    /// An element of type uri or url. What is an oid or a uuid cannot be an address.
+    Uri,
+    /// A narrative: the whole of it.
+    Narrative,
+}
+
+/// A text that may lead somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link<'v> {
+    /// What it stands in.
+    pub kind: LinkKind,
+    /// The text, where it stands.
+    pub text: &'v str,
+}
+
+/// The type whose member `reference` is a link.
+const REFERENCE: &str = "Reference";
+
+/// The links of a resource that are wanted, in the order of the document. What has another shape
+/// than its type is passed over: a check tells.
+pub fn links<'v>(
+    schema: &Schema,
+    profile: &Profile,
+    resource: Object<'v>,
+    limits: Limits,
+    wanted: &dyn Fn(LinkKind, &str) -> bool,
+) -> Result<Vec<Link<'v>>, Stop> {
+    let mut finder = Finder {
+        schema,
+        wanted,
+        limit: limits.depth(),
+        found: Vec::new(),
+        missing: Missing::default(),
+    };
+    let walked = finder.shape(profile, 0, resource, 1);
+    walked.map_err(|halt: Halt| *halt)?;
+    finder.missing.finish()?;
+    Ok(finder.found)
+}
+
+struct Finder<'f, 'v> {
+    schema: &'f Schema,
+    wanted: &'f dyn Fn(LinkKind, &str) -> bool,
+    limit: usize,
+    found: Vec<Link<'v>>,
+    missing: Missing,
+}
+
+impl<'f, 'v> Finder<'f, 'v> {
+    /// One pass over the members that are there and those that are known, both in stored order.
+    fn shape(
+        &mut self,
+        profile: &'f Profile,
+        place: usize,
+        object: Object<'v>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        let Some(shape) = profile.shapes.get(place) else {
+            return Ok(());
+        };
+        if depth > self.limit {
+            return Ok(());
+        }
+        let is_reference = place == 0 && profile.name == REFERENCE;
+        let mut members = shape.members.iter().peekable();
+        for member in object.iter() {
+            let (key, value) = member?;
+            let mark = Mark::new(key);
+            let before = |order| order == Ordering::Less;
+            while members
+                .next_if(|member| before(member.order(&mark, key)))
+                .is_some()
+            {}
+            let here = |order| order == Ordering::Equal;
+            let Some(member) = members.next_if(|member| here(member.order(&mark, key))) else {
+                continue;
+            };
+            match value {
+                Value::String(text) if is_reference && key == b"reference" => {
+                    self.link(LinkKind::Reference, text)?;
+                }
+                value => self.element(profile, &member.element, value, depth + 1)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn element(
+        &mut self,
+        profile: &'f Profile,
+        element: &'f Element,
+        value: Value<'v>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        match (&element.node, value) {
+            (Node::Text(lexical), Value::String(text)) => match lexical {
+                Lexical::Uri | Lexical::UriReference | Lexical::Url => {
+                    self.link(LinkKind::Uri, text)?;
+                }
+                Lexical::Narrative | Lexical::Xhtml => self.link(LinkKind::Narrative, text)?,
+                _ => {}
+            },
+            (Node::Array(items) | Node::Aligned(items), Value::Array(array)) => {
+                for item in array.iter() {
+                    self.element(profile, items, item?, depth + 1)?;
+                }
+            }
+            (Node::Object(place), Value::Object(object)) => {
+                self.shape(profile, *place, object, depth)?;
+            }
+            (Node::Named(slot), Value::Object(object)) => self.named(*slot, object, depth)?,
+            (Node::Resource, Value::Object(object)) => self.resource(object, depth)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, slot: Slot, object: Object<'v>, depth: usize) -> Result<(), Halt> {
+        match self.schema.resolve(slot) {
+            Known::Yes(profile) => self.shape(profile, 0, object, depth),
+            Known::No => Ok(()),
+            Known::Unknown => Ok(self.missing.add(slot.need, self.schema.name(slot))?),
+        }
+    }
+
+    /// A resource inside another, by its own type.
+    fn resource(&mut self, object: Object<'v>, depth: usize) -> Result<(), Halt> {
+        let Some(Value::String(name)) = object.get(b"resourceType")? else {
+            return Ok(());
+        };
+        let name = std::str::from_utf8(name).map_err(|_| Malformed)?;
+        if !super::address::is_type(name) {
+            return Ok(());
+        }
+        match self.schema.find(name) {
+            Known::Yes(profile) => self.shape(profile, 0, object, depth),
+            Known::No => Ok(()),
+            Known::Unknown => Ok(self.missing.add(Need::Profile, name)?),
+        }
+    }
+
+    fn link(&mut self, kind: LinkKind, text: &'v [u8]) -> Result<(), Malformed> {
+        let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+        if (self.wanted)(kind, text) {
+            memory::reserve(&mut self.found, 1)?;
+            self.found.push(Link { kind, text });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! An entry of a Bundle, and what is known of the resource that it is about.
+
+use crate::pg::Result;
+use crate::store::{Guarded, find, id};
+use ingest_engine::bundle::{Action, Entry, FullUrls, Link, LinkKind, Meaning, Target};
+use ingest_engine::envelope::fhir;
+use jsonb::{Object, Value};
+use std::rc::Rc;
+
+/// An entry.
+pub struct Planned<'b> {
+    /// The type that it is about.
+    pub guarded: Rc<Guarded>,
+    /// What others name it by.
+    pub full_url: Option<&'b str>,
+    /// What it asks for.
+    pub action: &'b Action<'b>,
+    /// The id of what it makes, changes or finds, as far as it is known.
+    pub id: Option<String>,
+    /// Whether the id is the client's, and stays.
+    pub is_given: bool,
+    /// What in it may lead to others.
+    pub links: Vec<Link<'b>>,
+    /// The place of the first entry that creates the same, if this one is not it.
+    pub twin: Option<usize>,
+    /// Whether it depends on what others have become.
+    pub is_late: bool,
+    /// Whether its criteria have found something.
+    pub is_matched: bool,
+    /// The version that it has written.
+    pub version: Option<i32>,
+}
+
+impl<'b> Planned<'b> {
+    /// What is known before anything is looked for.
+    pub fn new(source: &str, entry: &'b Entry<'b>) -> Result<Self> {
+        let guarded = find(source, entry.of)?;
+        guarded.table()?;
+        let (id, is_given) = match &entry.action {
+            Action::Create { .. } => (Some(id::generate()), false),
+            Action::Update {
+                target: Target::Search(_),
+                resource,
+                ..
+            } => match fhir::id(Value::Object(*resource))? {
+                Some(id) => (Some(id.to_owned()), true),
+                None => (Some(id::generate()), false),
+            },
+            Action::Update { target, .. }
+            | Action::Patch { target, .. }
+            | Action::Delete { target, .. } => match target {
+                Target::Id(id) => (Some((*id).to_owned()), true),
+                Target::Search(_) => (None, false),
+            },
+            Action::Read { .. } | Action::Search { .. } => (None, false),
+        };
+        Ok(Self {
+            guarded,
+            full_url: entry.full_url,
+            action: &entry.action,
+            id,
+            is_given,
+            links: Vec::new(),
+            twin: None,
+            is_late: false,
+            is_matched: false,
+            version: None,
+        })
+    }
+
+    /// What others can mean by its full URL: what is there afterwards.
+    pub fn name(&self) -> Option<&'b str> {
+        match self.action {
+            Action::Create { .. } | Action::Update { .. } | Action::Patch { .. } => self.full_url,
+            _ => None,
+        }
+    }
+
+    /// The resource that it writes.
+    pub fn resource(&self) -> Option<Object<'b>> {
+        match self.action {
+            Action::Create { resource, .. } | Action::Update { resource, .. } => Some(*resource),
+            _ => None,
+        }
+    }
+
+    /// Finds the links in what it writes.
+    pub fn find_links(&mut self, urls: &FullUrls<'b>) -> Result<()> {
+        let Some(resource) = self.resource() else {
+            return Ok(());
+        };
+        let from = self.full_url;
+        let leads = |kind, text: &str| match kind {
+            LinkKind::Narrative => {
+                !urls.is_empty() && (text.contains("href") || text.contains("src"))
+            }
+            kind => urls.meaning(from, kind, text).is_ok_and(|it| it.is_some()),
+        };
+        self.links = self.guarded.links(resource, &leads)?;
+        for link in &self.links {
+            self.is_late |= match urls.meaning(from, link.kind, link.text)? {
+                Some(Meaning::Search { .. }) => true,
+                Some(Meaning::Entry { of_version, .. }) => of_version,
+                None => false,
+            };
+        }
+        Ok(())
+    }
+
+    /// When an action is done, whatever its place: what goes away, what is new, what changes, what is
+    /// read.
+    pub fn step(action: &Action<'_>) -> u8 {
+        match action {
+            Action::Delete { .. } => 0,
+            Action::Create { .. } => 1,
+            Action::Update { .. } | Action::Patch { .. } => 2,
+            Action::Read { .. } | Action::Search { .. } => 3,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Bundles of FHIR: transactions and batches. R4, section 3.1.0.11.
+//!
+//! The entries of a transaction are made the operations that a native bundle has: ids are made
+//! first, then every link to an entry becomes its address, then all is written. What refers to
+//! others by criteria is written last, so that it finds what the others have made.
+
+mod answer;
+mod entry;
+mod get;
+mod refer;
+mod script;
+
+use super::run::run;
+use crate::pg::{Error, Failure, Result, State, attempt_alone, check_for_interrupts};
+use crate::store::source::{format, none_there};
+use crate::verb::part::Part;
+use answer::Response;
+use entry::Planned;
+use ingest_engine::Format;
+use ingest_engine::bundle::{Action, Bundle, Entry, Kind, Mistake};
+use jsonb::Value;
+use script::Entries;
+
+/// Applies a Bundle.
+pub fn apply(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
+    check_format(source)?;
+    let bundle = Bundle::read(bundle)?.map_err(|mistake| refusal("Bundle", mistake))?;
+    let responses = match bundle.kind {
+        Kind::Transaction => transaction(source, &bundle.entries)?,
+        Kind::Batch => batch(source, &bundle.entries)?,
+    };
+    answer::bundle(bundle.kind, &responses)
+}
+
+/// What is read of an entry.
+type Read<'a> = std::result::Result<Entry<'a>, Mistake>;
+
+fn check_format(source: &str) -> Result<()> {
+    match format(source)? {
+        Some(Format::Fhir) => Ok(()),
+        Some(Format::Native) => Err(Error::refuse(
+            State::BadRequest,
+            "the source is native, and the bundle is one of FHIR",
+        )
+        .hint("A native bundle is {\"operations\": [{\"operation\": \"create\", \"profile\": \"...\", \"body\": {...}}, ...]}.")),
+        None => Err(none_there(source)?),
+    }
+}
+
+/// The refusal of what is wrong at a place.
+fn refusal(place: &str, mistake: Mistake) -> Error {
+    let about = match mistake.path.as_str() {
+        "" => place.to_owned(),
+        path => format!("{place}.{path}"),
+    };
+    Error::refuse(State::BadRequest, mistake.message)
+        .hint(mistake.hint)
+        .about(Some(about))
+}
+
+/// Names an entry in what refuses it.
+fn at(index: usize, error: Error) -> Error {
+    Part::Entry.name(index, error)
+}
+
+/// An entry that was read, or the refusal of what is wrong with it.
+fn well<'e, 'a>(index: usize, entry: &'e Read<'a>) -> Result<&'e Entry<'a>> {
+    let wrong = |mistake: &Mistake| {
+        let place = format!("Bundle.entry[{index}]");
+        at(index, refusal(&place, mistake.clone()))
+    };
+    entry.as_ref().map_err(wrong)
+}
+
+/// All or nothing.
+fn transaction(source: &str, given: &[Read<'_>]) -> Result<Vec<Response>> {
+    let mut read = Vec::with_capacity(given.len());
+    for (index, entry) in given.iter().enumerate() {
+        check_for_interrupts()?;
+        read.push(well(index, entry)?);
+    }
+    respond(source, 0, &read)
+}
+
+/// Runs entries together, the first of which stands at this place in the Bundle.
+fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Response>> {
+    let mut entries = Entries::new(source, first, entries)?;
+    let results = run(&mut entries)?;
+    let mut responses = Vec::with_capacity(entries.planned.len());
+    for (place, planned) in entries.planned.iter().enumerate() {
+        check_for_interrupts()?;
+        let index = first + place;
+        responses.push(match planned.action {
+            Action::Read { .. } | Action::Search { .. } => {
+                get::get(&entries, planned).map_err(|error| at(index, error))?
+            }
+            _ => {
+                let done = results.get(first + planned.twin.unwrap_or(place));
+                let done = done.ok_or(Error::Bug("an entry was left out of a bundle".into()))?;
+                Response::of(planned, done)?
+            }
+        });
+    }
+    Ok(responses)
+}
+
+/// Each for itself, in the order of a transaction; the answers in that of the entries.
+fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Response>> {
+    let mut order: Vec<usize> = (0..given.len()).collect();
+    order.sort_by_key(|index| match given.get(*index) {
+        Some(Ok(entry)) => Planned::step(&entry.action),
+        _ => 0,
+    });
+    let mut responses: Vec<Option<Response>> = given.iter().map(|_| None).collect();
+    for index in order {
+        check_for_interrupts()?;
+        let Some(entry) = given.get(index) else {
+            continue;
+        };
+        let alone = || {
+            let responses = respond(source, index, &[well(index, entry)?])?;
+            let response = responses.into_iter().next();
+            response.ok_or(Error::Bug("an entry without a response".into()))
+        };
+        let response = match attempt_alone(alone)? {
+            Ok(response) => response,
+            Err(failure) => failed(index, failure)?,
+        };
+        if let Some(place) = responses.get_mut(index) {
+            *place = Some(response);
+        }
+    }
+    let all: Option<Vec<Response>> = responses.into_iter().collect();
+    all.ok_or(Error::Bug("an entry was left out of a batch".into()))
+}
+
+fn failed(index: usize, failure: Failure) -> Result<Response> {
+    let state = failure.state.unwrap_or(State::Conflict);
+    let outcome = match failure.outcome {
+        Some(outcome) => outcome,
+        // PostgreSQL's own, which knows of no entry.
+        None => match at(index, Error::refuse(state, failure.message)) {
+            Error::Refused(refusal) => refusal.outcome().into_owned(),
+            error => return Err(error),
+        },
+    };
+    Response::failed(state, &outcome)
+}

@@ -1,0 +1,130 @@
+//! Native bundles: `{"operations": [{"operation", "profile" or "relationship", …}, …]}`.
+
+mod placeholder;
+mod read;
+
+use super::operation::Operation;
+use super::results::Results;
+use super::run::{Matches, Script, run};
+use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::verb::body::shown_key;
+use crate::verb::part::Part;
+use jsonb::{Item, Value, write};
+use placeholder::Placeholders;
+use read::word;
+
+/// Applies a bundle.
+pub fn apply(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
+    let given = operations_of(bundle)?;
+    let mut placeholders = Placeholders::default();
+    for (index, value) in given.iter().enumerate() {
+        check_for_interrupts()?;
+        placeholders
+            .define(index, *value)
+            .map_err(|error| at(index, error))?;
+    }
+    let mut operations = Operations {
+        source,
+        given: &given,
+        placeholders,
+    };
+    let results = run(&mut operations)?;
+    answer(&results, given.len())
+}
+
+/// What is given, and what its placeholders stand for.
+struct Operations<'a> {
+    source: &'a str,
+    given: &'a [Value<'a>],
+    placeholders: Placeholders,
+}
+
+impl Script for Operations<'_> {
+    fn part(&self) -> Part {
+        Part::Operation
+    }
+
+    fn documents(&self) -> Result<Vec<Vec<u8>>> {
+        let resolved = self.given.iter().enumerate().map(|(index, value)| {
+            check_for_interrupts()?;
+            self.placeholders
+                .resolve(*value)
+                .map_err(|error| at(index, error))
+        });
+        resolved.collect()
+    }
+
+    fn operations<'d>(&self, documents: &'d [Vec<u8>]) -> Result<Vec<Operation<'d>>> {
+        let read = documents.iter().enumerate().map(|(index, bytes)| {
+            check_for_interrupts()?;
+            read::read(self.source, index, Value::read(bytes)?).map_err(|error| at(index, error))
+        });
+        read.collect()
+    }
+
+    fn learn(&mut self, matches: &Matches) -> Result<bool> {
+        let mut again = false;
+        for (index, found) in matches {
+            if let Some(stored) = found {
+                again |= self.placeholders.matched(*index, &stored.id);
+            }
+        }
+        Ok(again)
+    }
+}
+
+const SHAPE: &str = "A bundle is {\"operations\": [{\"operation\": \"create\", \"profile\": \"...\", \"body\": {...}}, ...]}.";
+
+fn operations_of(bundle: Value<'_>) -> Result<Vec<Value<'_>>> {
+    let bad = |message: &str| Error::refuse(State::BadRequest, message).hint(SHAPE);
+    let Value::Object(object) = bundle else {
+        return Err(bad("bundle is not an object"));
+    };
+    let mut operations = None;
+    for member in object.iter() {
+        match member? {
+            (b"operations", Value::Array(array)) => operations = Some(array),
+            (b"operations", _) => return Err(bad("operations is not an array")),
+            (key, _) => {
+                let key = shown_key(key);
+                return Err(bad(&format!(
+                    "bundle has a key that it does not take: {key}"
+                )));
+            }
+        }
+    }
+    let operations = operations.ok_or_else(|| bad("bundle has no operations"))?;
+    Ok(operations
+        .iter()
+        .collect::<std::result::Result<Vec<_>, _>>()?)
+}
+
+/// Names the operation in what refuses it.
+fn at(index: usize, error: Error) -> Error {
+    Part::Operation.name(index, error)
+}
+
+/// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`
+fn answer(results: &Results, count: usize) -> Result<Vec<u8>> {
+    let mut rows = Vec::with_capacity(count);
+    for index in 0..count {
+        check_for_interrupts()?;
+        let done = results
+            .get(index)
+            .ok_or(Error::Bug("an operation was left out of a bundle".into()))?;
+        let version = done.now.map_or(0, |now| now.version);
+        rows.push(Item::Members(vec![
+            (
+                b"index",
+                Item::Int(i64::try_from(index).unwrap_or(i64::MAX)),
+            ),
+            (b"operation", Item::Text(word(done.verb))),
+            (b"type", Item::Text(&done.profile)),
+            (b"outcome", Item::Text(done.outcome.as_str())),
+            (b"id", Item::Text(&done.id)),
+            (b"version", Item::Int(i64::from(version))),
+        ]));
+    }
+    write(&Item::Members(vec![(b"operations", Item::Items(rows))]))
+        .map_err(|_| Error::refuse(State::TooLarge, "the answer is too large"))
+}
