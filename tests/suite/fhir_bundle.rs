@@ -18,9 +18,7 @@ pub fn types() -> Value {
             ("meta", "Meta", "0..1"),
             ("text", "Narrative", "0..1"),
             ("contained", "Resource", "0..*"),
-            ("identifier", "", "0..*"),
-            ("identifier.system", "uri", "0..1"),
-            ("identifier.value", "string", "0..1"),
+            ("identifier", "Identifier", "0..*"),
         ];
         all.extend_from_slice(elements);
         structure("resource", name, &all)
@@ -33,6 +31,11 @@ pub fn types() -> Value {
                 ("versionId", "id", "0..1"),
                 ("lastUpdated", "instant", "0..1"),
             ],
+        ),
+        structure(
+            "complex-type",
+            "Identifier",
+            &[("system", "uri", "0..1"), ("value", "string", "0..1")],
         ),
         structure(
             "complex-type",
@@ -81,11 +84,43 @@ pub fn types() -> Value {
 pub fn database(hint: &str) -> (Database, Client) {
     let (database, mut client) = ward::empty(hint);
     import(&mut client, &types(), None).unwrap();
+    import(&mut client, &parameters(), None).unwrap();
     (database, client)
 }
 
+/// What they are searched by.
+fn parameters() -> Value {
+    let parameter = |code: &str, of: &str, kind: &str, expression: &str| {
+        json!({"resourceType": "SearchParameter", "url": format!("http://x/SearchParameter/{of}-{code}"),
+            "name": code, "code": code, "base": [of], "type": kind, "status": "active", "description": code,
+            "expression": expression})
+    };
+    json!([
+        parameter("identifier", "Patient", "token", "Patient.identifier"),
+        parameter(
+            "identifier",
+            "Organization",
+            "token",
+            "Organization.identifier"
+        ),
+        parameter(
+            "identifier",
+            "Observation",
+            "token",
+            "Observation.identifier"
+        ),
+        parameter("name", "Organization", "string", "Organization.name"),
+        parameter(
+            "based-on",
+            "Observation",
+            "reference",
+            "Observation.basedOn"
+        ),
+        parameter("subject", "Observation", "reference", "Observation.subject"),
+    ])
+}
+
 /// Criteria that find a resource by the value of an identifier.
-// The name of a search parameter, as soon as there are any: `identifier={value}`.
 fn identified(value: &str) -> String {
     format!("identifier={value}")
 }

@@ -10,36 +10,9 @@ use crate::fhir_bundle::{
     self, apply, count, entry, id, observation, organization, patient, post, read, refused,
     statuses, transaction, with,
 };
-use crate::ward::import;
-
-fn parameter(code: &str, of: &str, kind: &str, expression: &str) -> Value {
-    json!({"resourceType": "SearchParameter", "url": format!("http://x/SearchParameter/{of}-{code}"),
-        "name": code, "code": code, "base": [of], "type": kind, "status": "active", "description": code,
-        "expression": expression})
-}
 
 fn database() -> (Database, Client) {
-    let (database, mut client) = fhir_bundle::database("bundle");
-    let mut parameters = vec![
-        parameter("name", "Organization", "string", "Organization.name"),
-        parameter(
-            "based-on",
-            "Observation",
-            "reference",
-            "Observation.basedOn",
-        ),
-        parameter("subject", "Observation", "reference", "Observation.subject"),
-    ];
-    for of in ["Patient", "Organization", "Observation"] {
-        parameters.push(parameter(
-            "identifier",
-            of,
-            "token",
-            &format!("{of}.identifier"),
-        ));
-    }
-    import(&mut client, &json!(parameters), None).unwrap();
-    (database, client)
+    fhir_bundle::database("bundle")
 }
 
 fn identified(of: &str, value: &str) -> Value {
