@@ -42,7 +42,6 @@ mod fhir_options;
 mod fhir_profile;
 mod fhir_search;
 mod fhir_ways;
-mod fhir_ways;
 mod fit;
 mod fuzz;
 mod gate;
