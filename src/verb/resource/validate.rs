@@ -1,11 +1,12 @@
 //! `ingest.resource_validate(source, profile, body, profiles)`, `ingest.resource_is_valid(source, profile, body)`
 
 use crate::pg::{Answer, Call, Error, Reading, Result, datum_of_jsonb};
-use crate::store::reference;
+use crate::store::table::Form;
+use crate::store::{reference, refusal};
 use crate::verb::body::Body;
 use crate::verb::fhir_profiles;
 use crate::verb::row::{Noun, named};
-use ingest_engine::{Issue, Report, Resource, operation_outcome};
+use ingest_engine::{Issue, Report, Resource, id_is_valid, operation_outcome};
 
 /// The OperationOutcome of a body.
 pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
@@ -33,6 +34,10 @@ fn report(call: &Call<'_>, profiles: &[&str]) -> Result<Report> {
     let guarded = named(call, Noun::Resource)?;
     let profiles = fhir_profiles::known(&guarded, profiles)?;
     let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
+    // What FHIR says of an id is an issue; a native one stands outside of what is checked.
+    if guarded.form() != Form::Fhir && body.id.is_some_and(|id| !id_is_valid(id)) {
+        return Err(refusal::bad_id());
+    }
     let resource = Resource {
         id: body.id.unwrap_or_default(),
         data: body.data,
