@@ -47,6 +47,10 @@ fn hostile_ids_are_refused_everywhere() {
             clinic::create_as(&mut client, OFFICE, id, &body).map(|_| 1),
             clinic::create(&mut client, OFFICE, &json!({"data": {}, "id": id})).map(|_| 1),
             clinic::upsert(&mut client, OFFICE, id, &body).map(|_| 1),
+            client.execute(
+                "SELECT ingest.resource_is_valid('clinic', $1, $2)",
+                &[&OFFICE, &json!({"data": {}, "id": id})],
+            ),
         ] {
             let refusal = expect_sqlstate(refused, "PT400");
             assert_eq!(refusal.message(), "not an id", "{id:?}");

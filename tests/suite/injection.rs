@@ -73,7 +73,8 @@ fn text_of_every_parameter_stays_text() {
     for function in &functions {
         let name: String = function.get(0);
         let (names, types): (Vec<String>, Vec<String>) = (function.get(1), function.get(2));
-        let parameters: Vec<String> = (1..=types.len()).map(|at| format!("${at}")).collect();
+        let cast = |(at, of): (usize, &String)| format!("${}::{of}", at + 1);
+        let parameters: Vec<String> = types.iter().enumerate().map(cast).collect();
         let sql = format!(
             "SELECT count(*) FROM ingest.{name}({})",
             parameters.join(", ")

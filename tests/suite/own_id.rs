@@ -121,7 +121,7 @@ fn conditional_creates_without_the_index_of_their_identity_make_each_once() {
                     for verb in ["create_if", "upsert_if"] {
                         client
                             .query_one(
-                                &format!("SELECT ingest.resource_{verb}('s', 'a', $1, $2)"),
+                                &format!("SELECT ingest.resource_{verb}('s', 'a', $1::jsonb, $2)"),
                                 &[&criteria, &body],
                             )
                             .unwrap();

@@ -132,7 +132,6 @@ impl Criteria {
     }
 
     /// Those of a query string.
-    #[allow(dead_code, reason = "bundles of FHIR have such criteria")]
     pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
         Self::of(guarded, &Given::Query(query))
     }
@@ -168,7 +167,6 @@ impl Criteria {
     }
 
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
-    #[allow(dead_code, reason = "bundles of FHIR ask it of what they create")]
     pub fn matches(&self, data: Value<'_>) -> Result<bool> {
         match (&self.read, data) {
             (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),

@@ -1,11 +1,12 @@
 //! `ingest.resource_validate(source, profile, body, profiles)`, `ingest.resource_is_valid(source, profile, body)`
 
 use crate::pg::{Answer, Call, Error, Reading, Result, datum_of_jsonb};
-use crate::store::{Guarded, reference};
+use crate::store::table::Form;
+use crate::store::{Guarded, reference, refusal};
 use crate::verb::body::Body;
 use crate::verb::fhir_profiles;
 use crate::verb::row::{Noun, named};
-use ingest_engine::{Issue, Report, Resource, operation_outcome};
+use ingest_engine::{Issue, Report, Resource, id_is_valid, operation_outcome};
 use jsonb::Value;
 
 /// The OperationOutcome of a body.
@@ -39,6 +40,10 @@ fn report(call: &Call<'_>, profiles: &[&str]) -> Result<Report> {
 pub fn check(guarded: &Guarded, body: Value<'_>, profiles: &[&str]) -> Result<Report> {
     let profiles = fhir_profiles::known(guarded, profiles)?;
     let body = Body::read(guarded, body)?;
+    // What FHIR says of an id is an issue; a native one stands outside of what is checked.
+    if guarded.form() != Form::Fhir && body.id.is_some_and(|id| !id_is_valid(id)) {
+        return Err(refusal::bad_id());
+    }
     let resource = Resource {
         id: body.id.unwrap_or_default(),
         data: body.data,

@@ -179,7 +179,9 @@ impl Compiler<'_> {
             let kept = kept.filter(|name| !draft.children.iter().any(|(known, _)| known == name));
             members.extend(kept.map(|name| Member::new(name, Element::default(), None)));
         }
-        let is_slice = |(name, _): &(String, Draft)| name.contains(':');
+        // A name of FHIR has no colon but before that of a slice; a native one may have some.
+        let has_slices = self.description.format == Format::Fhir;
+        let is_slice = |(name, _): &(String, Draft)| has_slices && name.contains(':');
         let (mut slices, children): (Vec<_>, Vec<_>) =
             draft.children.into_iter().partition(is_slice);
         for (name, mut child) in children {

@@ -9,7 +9,12 @@ use crate::resource::is_id;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Literal<'a> {
     /// `<type>/<id>`, perhaps with `/_history/<version>` behind it.
-    Relative { kind: &'a [u8], id: &'a [u8] },
+    Relative {
+        kind: &'a [u8],
+        id: &'a [u8],
+        /// Whether a version stands behind it.
+        of_version: bool,
+    },
     /// `#<id>`: something contained.
     Fragment,
     /// A URI with a scheme.
@@ -115,5 +120,9 @@ fn relative<'a>(kind: &'a [u8], rest: &'a [u8]) -> Option<Literal<'a>> {
         _ => Some(behind.strip_prefix(b"/_history/")?),
     };
     let whole = !kind.is_empty() && is_id(id) && version.is_none_or(is_id);
-    whole.then_some(Literal::Relative { kind, id })
+    whole.then_some(Literal::Relative {
+        kind,
+        id,
+        of_version: version.is_some(),
+    })
 }

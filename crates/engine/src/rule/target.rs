@@ -47,7 +47,13 @@ impl Target {
             None | Some(Value::Null) if self.enforce => return Ok(Verdict::Missing),
             _ => return Ok(Verdict::Fine),
         };
-        let Some(Literal::Relative { kind, id }) = literal(text) else {
+        // What must exist is the resource: nothing keeps one version of it.
+        let is_kept = |literal: &Literal<'_>| match literal {
+            Literal::Relative { of_version, .. } => !(self.enforce && *of_version),
+            _ => true,
+        };
+        let read = literal(text).filter(is_kept);
+        let Some(Literal::Relative { kind, id, .. }) = read else {
             return Ok(if self.enforce {
                 Verdict::Elsewhere
             } else {

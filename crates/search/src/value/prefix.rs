@@ -49,8 +49,7 @@ impl Prefix {
         })
     }
 
-    /// Whether what lies from one end to the other meets it, given whether the first end is
-    /// before, in or behind what is searched for, and how its ends lie to those.
+    /// Whether what reaches `there`, from its first to its last, meets it for what is `wanted`.
     pub(crate) fn holds<T: Ord>(self, wanted: (&T, &T), there: (&T, &T)) -> bool {
         let inside = wanted.0 <= there.0 && there.1 <= wanted.1;
         match self {

@@ -60,9 +60,11 @@ pub(crate) fn is_same(wanted: &str, there: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('|'))
 }
 
-/// Whether it is the other one, or goes on behind a slash.
+/// Whether it is the other one, or goes on behind a slash. An empty text is no URI: nothing is
+/// below it, as no index has it.
 fn is_below(uri: &str, above: &str) -> bool {
     match uri.strip_prefix(above) {
+        _ if above.is_empty() => false,
         Some(rest) => rest.is_empty() || above.ends_with('/') || rest.starts_with('/'),
         None => false,
     }
