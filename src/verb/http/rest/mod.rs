@@ -9,7 +9,7 @@
 //! * [`door`]: which source, and where it is
 //! * [`request`]: the request, read
 //! * [`response`]: the answer, sent
-//! * [`outcome`]: OperationOutcomes
+//! * [`outcome`][]: OperationOutcomes
 //! * [`view`]: how a resource looks in an answer
 //! * [`resource`], [`link`], [`search`], [`history`], [`validate`], [`metadata`]: what is done
 
