@@ -12,12 +12,12 @@ CREATE FUNCTION ingest.rest_read(door jsonb)
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'rest_read_wrapper';
 COMMENT ON FUNCTION ingest.rest_read(jsonb) IS 'Internal, for what api_create makes. Answers a request without a body: status, headers and the text of the body. A refusal is an answer, too. Errors: 42501';
 
-CREATE FUNCTION ingest.rest_ask(door jsonb, body bytea)
+CREATE FUNCTION ingest.rest_ask(door jsonb, body bytea DEFAULT NULL)
     RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'rest_ask_wrapper';
 COMMENT ON FUNCTION ingest.rest_ask(jsonb, bytea) IS 'Internal, for what api_create makes. As rest_read, of a request with a body that writes nothing: _search, $validate. Errors: 42501';
 
-CREATE FUNCTION ingest.rest_write(door jsonb, body bytea)
+CREATE FUNCTION ingest.rest_write(door jsonb, body bytea DEFAULT NULL)
     RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rest_write_wrapper';
 COMMENT ON FUNCTION ingest.rest_write(jsonb, bytea) IS 'Internal, for what api_create makes. As rest_ask, of a request that may write; what a refused one has written is undone. Errors: 42501, 40001';
@@ -40,7 +40,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION ingest.api_doors(text[]) IS 'The REST doors that api_create has made: their schemas, and where each is and what it leads to';
 
-CREATE FUNCTION ingest.api_proxy(schemas text[], options jsonb DEFAULT '{}') RETURNS text
+CREATE FUNCTION ingest.api_proxy(schemas text[] DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,14 +58,14 @@ BEGIN
     missing := (SELECT string_agg(s, ', ') FROM unnest(schemas) AS s
                 WHERE NOT EXISTS (SELECT FROM ingest.api_doors(schemas) AS d WHERE d.schema = s));
     refused := CASE
-        WHEN COALESCE(cardinality(schemas), 0) = 0 OR array_position(schemas, NULL) IS NOT NULL THEN
+        WHEN cardinality(schemas) = 0 OR array_position(schemas, NULL) IS NOT NULL THEN
             ingest.refuse('PT400', 'no api is named', 'SELECT * FROM ingest.api_doors() lists them.')
         WHEN jsonb_typeof(given) <> 'object' OR given - ARRAY['listen', 'postgrest', 'largest'] <> '{}'
              OR listen !~ '^[][A-Za-z0-9.:/_-]+( ssl)?$' OR postgrest !~ '^[][A-Za-z0-9.:/_-]+$' OR largest !~ '^[0-9]+[km]?$' THEN
             ingest.refuse('PT400', 'options are not those of a proxy',
                   'The options are {"listen": "8080", "postgrest": "localhost:3000", "largest": "16m"}.')
-        WHEN missing IS NOT NULL THEN
-            ingest.refuse('PT404', 'no REST door: ' || left(missing, 200),
+        WHEN missing IS NOT NULL OR NOT EXISTS (SELECT FROM ingest.api_doors(schemas)) THEN
+            ingest.refuse('PT404', 'no REST door' || COALESCE(': ' || left(missing, 200), ''),
                   'ingest.api_create(schema, ''{"style": "rest", "source": "..."}'') makes one.')
         WHEN (SELECT count(*) <> count(DISTINCT d.door ->> 'path') FROM ingest.api_doors(schemas) AS d) THEN
             ingest.refuse('PT409', 'two doors are at the same path', 'Give one of them another: {"path": "/other"}.')
@@ -105,11 +105,11 @@ BEGIN
             (19, 'Ingest-Prefer', '$http_prefer')) AS h (place, name, value)));
 END
 $$;
-COMMENT ON FUNCTION ingest.api_proxy(text[], jsonb) IS 'The configuration of nginx for the REST doors of these schemas, to be included in its http block: it hands method, path and query over to PostgREST, and answers with an OperationOutcome where PostgREST or nginx itself refuses. Options: {"listen": "8080", "postgrest": "localhost:3000", "largest": "16m"}. Errors: PT400, PT404 no such door, PT409 two at the same path';
+COMMENT ON FUNCTION ingest.api_proxy(text[], jsonb) IS 'The configuration of nginx for the REST doors of these schemas, or of all, to be included in its http block: it hands method, path and query over to PostgREST, and answers with an OperationOutcome where PostgREST or nginx itself refuses. Options: {"listen": "8080", "postgrest": "localhost:3000", "largest": "16m"}. Errors: PT400, PT404 no such door, PT409 two at the same path';
 
 -- In a quoted string of nginx.
 CREATE FUNCTION ingest.proxy_outcome(code text, diagnostics text) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql IMMUTABLE STRICT
     SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format('{"resourceType": "OperationOutcome", "text": {"status": "generated", "div": '

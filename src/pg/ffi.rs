@@ -122,6 +122,9 @@ unsafe extern "C-unwind" {
     pub fn GetUserIdAndSecContext(user: *mut Oid, context: *mut c_int);
     pub fn SetUserIdAndSecContext(user: Oid, context: c_int);
     pub fn GetCatalogSnapshot(relation: Oid) -> Snapshot;
+    pub fn GetTransactionSnapshot() -> Snapshot;
+    pub fn PushActiveSnapshot(snapshot: Snapshot);
+    pub fn PopActiveSnapshot();
     pub fn GetLatestSnapshot() -> Snapshot;
     pub fn GetUserId() -> Oid;
     pub fn GetActiveSnapshot() -> Snapshot;

@@ -427,6 +427,22 @@ impl Session {
         unsafe { guard(|| ffi::CommandCounterIncrement()) }
     }
 
+    /// Runs `body`, in which what reads with the caller's snapshot sees all that was written before,
+    /// and the same throughout. After an error the snapshot stays until the (sub)transaction ends.
+    pub fn anew<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        // SAFETY: the closure holds only calls.
+        unsafe {
+            guard(|| {
+                ffi::CommandCounterIncrement();
+                ffi::PushActiveSnapshot(ffi::GetTransactionSnapshot());
+            })
+        }?;
+        let result = body()?;
+        // SAFETY: it was pushed above, and what ran since has popped its own.
+        unsafe { guard(|| ffi::PopActiveSnapshot()) }?;
+        Ok(result)
+    }
+
     /// Runs one statement of a definition (DDL), which is never kept.
     pub fn execute(&self, sql: &str) -> Result<()> {
         opened::refuse_bound()?;

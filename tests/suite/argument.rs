@@ -229,6 +229,16 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("api_functions", &[]),
     ("api_create", &["'api'", "'{\"base\": \"/api\"}'"]),
     ("api_drop", &["'ingest_api'"]),
+    ("api_doors", &["ARRAY['door']::pg_catalog.text[]"]),
+    (
+        "api_proxy",
+        &["ARRAY['door']::pg_catalog.text[]", "'{\"listen\": \"80\"}'"],
+    ),
+    ("proxy_outcome", &["'invalid'", "'malformed'"]),
+    ("proxy_template", &[]),
+    ("rest_read", &[DOOR]),
+    ("rest_ask", &[DOOR, "'\\x7b7d'"]),
+    ("rest_write", &[DOOR, "'\\x7b7d'"]),
     ("request_version", &["1"]),
     ("request_unconditional", &[]),
     (
@@ -252,6 +262,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+const DOOR: &str = "'{\"source\": \"clinic\", \"path\": \"/clinic\"}'";
 const BODY: &str = "'{\"data\": {\"name\": \"y\"}}'";
 const PATHS: &str = "'meta.tag:Coding'";
 const CRITERIA: &str = "'{\"name\": \"y\"}'";
@@ -262,6 +273,7 @@ pub fn prepare(client: &mut Client) {
     client
         .batch_execute(
             "SELECT ingest.api_create();
+             SELECT ingest.api_create('door', '{\"style\": \"rest\", \"source\": \"clinic\"}');
              SELECT ingest.source_create('empty');
              SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}');
              SELECT ingest.fhir_import('fhir', '{\"resourceType\": \"StructureDefinition\", \"url\": \"http://hl7.org/fhir/StructureDefinition/Patient\",
@@ -482,8 +494,10 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
     let is_options = function.starts_with("source_") && place == 1;
     let names_new = function.ends_with("_define") && place == 1
         || ["source_create", "api_create"].contains(&function);
-    if ["criteria", "moment", "reply_written"].contains(&function) {
-        // Its parameter is a query string, any text, or a URL.
+    if ["criteria", "moment", "reply_written", "proxy_outcome"].contains(&function)
+        || function.starts_with("rest_")
+    {
+        // Its parameter is a query string, any text, or a URL; or a refusal is an answer, too.
         return true;
     }
     if function.starts_with("search_") && place == 0 {

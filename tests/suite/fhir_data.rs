@@ -38,7 +38,17 @@ fn root() -> PathBuf {
 
 /// Imports a package into the source `fhir`, by the command for it, and gives what that prints.
 pub fn import_package(database: &Database, package: &Path) -> String {
+    import(database, package, &[])
+}
+
+/// The same, with tables for these types alone: `Patient,Observation`.
+pub fn import_types(database: &Database, package: &Path, types: &str) -> String {
+    import(database, package, &["--types", types])
+}
+
+fn import(database: &Database, package: &Path, options: &[&str]) -> String {
     let output = Command::new(root().join("scripts/fhir-import"))
+        .args(options)
         .args([&database.url(), "fhir"])
         .arg(package)
         .output()

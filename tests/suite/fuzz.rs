@@ -223,6 +223,12 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
         }
         "oid" => (*random.one_of(&["0", "1259", "4294967295"])).to_owned(),
         "boolean" => (*random.one_of(&["true", "false"])).to_owned(),
+        "bytea" => match random.below(3) {
+            0 => (*random.one_of(&["", "\\x00ff", "{", "\"x\""])).to_owned(),
+            _ => json_argument(random, name)
+                .to_string()
+                .replace('\\', "\\\\"),
+        },
         "text[]" => (*random.one_of(&["{}", "{Patient}", "{NULL,\"\"}"])).to_owned(),
         "timestamp with time zone" => (*random.one_of(&[
             "now",

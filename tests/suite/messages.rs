@@ -372,6 +372,8 @@ fn internal_functions_say_so() {
         "request_version",
         "source_hold",
         "api_made",
+        "proxy_outcome",
+        "rest_write",
     ] {
         let line = listed
             .lines()

@@ -896,8 +896,15 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "reply_written",
         "request_unconditional",
         "request_version",
+        "proxy_outcome",
+        "proxy_template",
+        // They call a verb, which asks.
+        "rest_read",
+        "rest_ask",
+        "rest_write",
         // They read grants, as everybody may; and hold what is the caller's own, or nothing.
         "access_left",
+        "api_doors",
         "api_made",
         "define_refusal",
         "source_hold",
@@ -906,6 +913,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
     const TOLD: &[&str] = &[
         "api_create",
         "api_drop",
+        "api_proxy",
         "archive",
         "catalog_changed",
         "fhir_import",

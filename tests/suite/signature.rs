@@ -84,6 +84,9 @@ fn argument_of_another_type_is_refused() {
         };
         for place in 0..arguments.len() {
             for (of, given) in [("bigint", "1"), ("double precision", "1"), ("bytea", "'x'")] {
+                if declared.types[place] == of {
+                    continue;
+                }
                 let mut types = declared.types.clone();
                 types[place] = of.to_owned();
                 let mut arguments = arguments.to_vec();

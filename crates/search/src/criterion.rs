@@ -376,12 +376,20 @@ fn unknown(code: &str, known: &dyn Fn() -> Vec<String>) -> Mistake {
     }
     let message = match NOT_TAKEN.iter().find(|it| **it == code) {
         Some(it) => format!("the parameter {it} is not taken"),
+        None if is_shown(code) => format!("there is no search parameter {code}"),
         None => "there is no such search parameter".to_owned(),
     };
     Mistake {
         message,
         hint: format!("There are {}.", known().join(", ")),
     }
+}
+
+/// Whether a code may be repeated to who sent it: one that could be a parameter's, of no length that
+/// would hide the rest.
+fn is_shown(code: &str) -> bool {
+    let of_a_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&code.len()) && code.bytes().all(of_a_code)
 }
 
 /// What criteria look like.

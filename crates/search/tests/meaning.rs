@@ -592,7 +592,8 @@ fn spellings_of_the_same_are_one() {
 #[test]
 fn what_is_wrong_is_named() {
     for (query, message) in [
-        ("nme=Bob", "there is no such search parameter"),
+        ("nme=Bob", "there is no search parameter nme"),
+        ("n%6De=Bob", "there is no such search parameter"),
         (
             "name:excat=Bob",
             "name is a parameter of type string, which has no such modifier",

@@ -2,6 +2,7 @@
 //! made of.
 //!
 //! * [`page`]: a page of what matches, with what is included: for whoever answers a search.
+//! * [`searchset`]: the same, as a Bundle.
 //! * [`include`]: what matches refer to, and what refers to them.
 //! * [`predicate`]: the functions that decide, and those that indexes hold the values of.
 //! * [`index`]: the verb that makes such an index.
@@ -10,6 +11,7 @@ mod include;
 pub mod index;
 pub mod page;
 pub mod predicate;
+pub mod searchset;
 
 use super::criteria::Given;
 use super::render;

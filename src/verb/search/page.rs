@@ -44,7 +44,6 @@ impl Mode {
 
 /// What is said of a page behind its resources.
 #[derive(Debug, Default)]
-#[allow(dead_code, reason = "a Bundle of search results says it")]
 pub struct Page {
     /// How many resources meet the criteria, if that was asked.
     pub total: Option<i64>,

@@ -3,16 +3,16 @@
 use super::answer::{Response, tag};
 use super::entry::Planned;
 use super::script::Entries;
-use crate::pg::{Error, Instant, Reading, Result, Session, State, check_for_interrupts, unix_time};
+use crate::pg::{Error, Instant, Reading, Result, Session, State, unix_time};
+use crate::store::Guarded;
 use crate::store::history::Last;
 use crate::store::row::{RowKey, Stored};
+use crate::verb::elements::wanted;
 use crate::verb::render;
 use crate::verb::row;
+use crate::verb::search::searchset::{self, Addresses};
+use ::rest::query::{Asked, Query};
 use ingest_engine::bundle::{Action, Unless};
-use jsonb::{Item, Value, write};
-
-/// How many resources a search answers with.
-const COUNT: i32 = 100;
 
 /// Answers an entry that reads.
 pub fn get(entries: &Entries<'_>, planned: &Planned<'_>) -> Result<Response> {
@@ -31,14 +31,12 @@ pub fn get(entries: &Entries<'_>, planned: &Planned<'_>) -> Result<Response> {
             read(planned, &stored, unless, whole)
         }
         Action::Search { query, whole } => {
-            let criteria = entries.search(planned, query)?;
-            let found = Session::open(|session| {
-                let (table, page) = (guarded.table()?, ("", COUNT));
-                criteria.search.page(session, table, page, Reading::Fresh)
-            })?;
+            let query = Query::read(&entries.query(query)?, Asked::Search)?;
+            let found =
+                Session::open(|session| session.anew(|| found_set(session, guarded, &query)))?;
             let mut response = Response::new("200 OK");
             if whole {
-                response.resource = Some(found_set(planned, &found)?);
+                response.resource = Some(found);
             }
             Ok(response)
         }
@@ -78,28 +76,13 @@ fn is_since(since: Option<&str>, changed: Instant) -> Result<bool> {
     Ok(unix_time(changed) <= since)
 }
 
-/// A Bundle of type searchset.
-fn found_set(planned: &Planned<'_>, found: &[Stored]) -> Result<Vec<u8>> {
-    let mut resources = Vec::with_capacity(found.len());
-    for stored in found {
-        check_for_interrupts()?;
-        resources.push(render::stored(&planned.guarded, stored)?);
-    }
-    let mut entries = Vec::with_capacity(resources.len());
-    for resource in &resources {
-        let search = Item::Members(vec![(&b"mode"[..], Item::Text("match"))]);
-        entries.push(Item::Members(vec![
-            (&b"resource"[..], Item::Copy(Value::read(resource)?)),
-            (b"search", search),
-        ]));
-    }
-    let mut members = vec![
-        (&b"resourceType"[..], Item::Text("Bundle")),
-        (b"type", Item::Text("searchset")),
-    ];
-    if !entries.is_empty() {
-        members.push((b"entry", Item::Items(entries)));
-    }
-    write(&Item::Members(members))
-        .map_err(|_| Error::refuse(State::TooLarge, "what was found is too large"))
+/// A Bundle of type searchset. What addresses begin with is not known here.
+fn found_set(session: &Session, guarded: &Guarded, query: &Query) -> Result<Vec<u8>> {
+    let addresses = Addresses {
+        search: guarded.name().to_owned(),
+        resource: &|_, _| None,
+    };
+    searchset::answer(session, guarded, query, &addresses, &mut |of, stored| {
+        wanted(&render::stored(of, stored)?, &query.answer, true)
+    })
 }

@@ -102,13 +102,8 @@ impl<'b> Entries<'b> {
 
     /// Criteria, in which names of entries are their addresses.
     pub fn criteria(&self, planned: &Planned<'b>, query: &str) -> Result<Criteria> {
-        self.search(planned, query)?.not_empty()
-    }
-
-    /// The same, of which there may be none.
-    pub fn search(&self, planned: &Planned<'b>, query: &str) -> Result<Criteria> {
         let query = self.query(query)?;
-        Criteria::of_query(&planned.guarded, &query)
+        Criteria::of_query(&planned.guarded, &query)?.not_empty()
     }
 
     /// A query in which names of entries are their addresses.

@@ -3,11 +3,11 @@
 
 use super::request::Request;
 use super::response::Response;
-use super::search::written;
 use super::view::shown;
 use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
 use crate::store::{Guarded, refusal};
+use crate::verb::elements::written;
 use crate::verb::row::key_of;
 use ::rest::query::{Query, percent_encoded};
 use ::rest::route::Kind;
@@ -78,7 +78,7 @@ pub fn of_all(request: &Request<'_>, name: &str, query: &Query, _sent: &str) -> 
     })?;
     let is_more = found.len() > most;
     found.truncate(most);
-    let address = format!("{}/{}/_history", request.base(), guarded.name());
+    let address = format!("{}/_history", request.collection(&guarded));
     let last = found.last().filter(|_| is_more);
     let next = last.map(|last| {
         let after = format!("{},{},{}", last.updated_at, last.version, last.id);

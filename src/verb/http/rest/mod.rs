@@ -26,7 +26,7 @@ mod validate;
 mod view;
 
 use super::request::{Headers, headers};
-use crate::pg::{Answer, Call, Error, Result, State, attempt, jsonb_of_text};
+use crate::pg::{Answer, Call, Result, attempt, jsonb_of_text};
 use crate::verb::bundle;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
@@ -82,7 +82,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
     match route {
         Route::Metadata => metadata::statement(request),
         Route::Bundle => apply(request),
-        Route::Search(kind) => search::search(request, kind, query),
+        Route::Search(kind) => search::search(request, kind, &query),
         Route::Create(Kind::Resource(name)) => resource::create(request, name, query),
         Route::Create(Kind::Link(name)) => link::create(request, name, query),
         Route::UpdateIf(name) => resource::update_if(request, name, query),
@@ -128,11 +128,6 @@ fn apply(request: &Request<'_>) -> Result<Response> {
     let body = request.json()?;
     let applied = bundle::answer_of(request.door.source, Value::read(&body)?)?;
     Ok(Response::new(200).body(applied))
-}
-
-/// A refusal in the words of the crate that read the request.
-fn wrong(wrong: ::rest::Wrong) -> Error {
-    Error::refuse(State::BadRequest, wrong.message).hint(wrong.hint)
 }
 
 /// JSON text as it is stored.

@@ -1,7 +1,7 @@
 //! A request to the door, read.
 
 use super::door::Door;
-use super::{parsed, wrong};
+use super::parsed;
 use crate::pg::{Error, Result, State};
 use crate::store::{Guarded, find};
 use crate::verb::http::request::{Headers, Sent};
@@ -45,7 +45,7 @@ impl<'a> Request<'a> {
 
     /// Path and query; none if it is not of this door.
     pub fn target(&self) -> Result<Option<Target<'a>>> {
-        Target::read(self.sent.target, self.door.path).map_err(wrong)
+        Target::read(self.sent.target, self.door.path).map_err(Error::from)
     }
 
     /// The parameters of the query, and those of a form.
@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
             }
             _ => Query::read(query, asked),
         }
-        .map_err(wrong)
+        .map_err(Error::from)
     }
 
     /// The media type of the answer; none if the client takes no JSON.
@@ -170,13 +170,18 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The address of one of them.
-    pub fn address(&self, guarded: &Guarded, id: &str) -> String {
+    /// The address of all of them.
+    pub fn collection(&self, guarded: &Guarded) -> String {
         let (base, name) = (self.base(), guarded.name());
         match guarded.is_relationship() {
-            true => format!("{base}/relationships/{name}/{id}"),
-            false => format!("{base}/{name}/{id}"),
+            true => format!("{base}/relationships/{name}"),
+            false => format!("{base}/{name}"),
         }
+    }
+
+    /// The address of one of them.
+    pub fn address(&self, guarded: &Guarded, id: &str) -> String {
+        format!("{}/{id}", self.collection(guarded))
     }
 }
 

@@ -1,195 +1,25 @@
-//! `GET [type]?criteria`, `POST [type]/_search`: a page of what meets criteria, as a Bundle of type
-//! searchset, or of a native source `{"total", "resources", "next"?}`.
+//! `GET [type]?criteria`, `POST [type]/_search`: a page of what meets criteria.
 
 use super::request::Request;
 use super::response::Response;
 use super::view::shown;
-use crate::pg::{Error, Result, Session, State};
-use crate::verb::criteria::{Criteria, Given};
-use crate::verb::search::page::{Asked, Mode, page};
-use ::rest::query::{Query, percent_encoded};
+use crate::pg::{Result, Session};
+use crate::verb::search::searchset::{self, Addresses};
+use ::rest::query::Query;
 use ::rest::route::Kind;
-use jsonb::{Item, Member, Value, write};
-
-/// How many resources a page has, and how many it has at most.
-const PAGE: u32 = 100;
-const LARGEST_PAGE: u32 = 1_000;
 
 /// Answers a search.
-pub fn search(request: &Request<'_>, kind: Kind<'_>, query: Query) -> Result<Response> {
+pub fn search(request: &Request<'_>, kind: Kind<'_>, query: &Query) -> Result<Response> {
     request.headers.refuse_all()?;
     let guarded = request.guarded(kind)?;
-    let answer = &query.answer;
-    let (asks_fhir, counts) = (request.door.fhir, answer.total.as_deref() != Some("none"));
-    let given = match asks_fhir {
-        true => with_controls(&query, counts),
-        false => query.criteria.clone(),
+    let addresses = Addresses {
+        search: request.collection(&guarded),
+        resource: &|of, id| Some(request.address(of, id)),
     };
-    let given = Given::Query(&given);
-    let order = order(&query)?;
-    let most = match (answer.count, answer.summary.as_deref()) {
-        (_, Some("count")) => 0,
-        (None, _) => PAGE,
-        (Some(count), _) => count.min(LARGEST_PAGE),
-    };
-    let asked = Asked {
-        given: &given,
-        count: i32::try_from(most).unwrap_or(i32::MAX),
-        after: answer.after.as_deref().unwrap_or_default(),
-        sort: match asks_fhir {
-            true => None,
-            false => Some(Value::read(&order)?),
-        },
-        counts: true,
-    };
-    let mut entries = Vec::new();
-    let told = Session::open(|session| {
-        let mut told = page(session, &guarded, &asked, &mut |of, stored, mode| {
-            entries.push(Entry {
-                address: request.address(of, &stored.id),
-                resource: shown(request, of, stored, answer)?,
-                mode,
-            });
-            Ok(())
-        })?;
-        if counts && !asks_fhir {
-            let criteria = Criteria::of(&guarded, &given)?;
-            told.total = Some(criteria.search.count(session, guarded.table()?)?);
-        }
-        Ok(told)
+    let body = Session::open(|session| {
+        searchset::answer(session, &guarded, query, &addresses, &mut |of, stored| {
+            shown(request, of, stored, &query.answer)
+        })
     })?;
-    let address = format!("{}/{}", request.base(), guarded.name());
-    let page = Page {
-        total: told.total,
-        own: page_address(&address, &query, answer.after.as_deref()),
-        next: told
-            .next
-            .map(|last| page_address(&address, &query, Some(&last))),
-        entries,
-    };
-    let body = match asks_fhir {
-        true => page.bundle()?,
-        false => page.list()?,
-    };
     Ok(Response::new(200).body(body))
-}
-
-/// The query as a search of FHIR takes it. How many there are is told to who does not mind.
-fn with_controls(query: &Query, counts: bool) -> String {
-    let mut given = query.criteria.clone();
-    let sort = query.answer.sort.as_deref();
-    for (key, value) in [("_sort", sort), ("_total", counts.then_some("accurate"))] {
-        if let Some(value) = value {
-            given.push_str(&format!("&{key}={}", percent_encoded(value)));
-        }
-    }
-    given
-}
-
-/// `_sort=-born,name` as `["-born", "name"]`
-fn order(query: &Query) -> Result<Vec<u8>> {
-    let sort = query.answer.sort.as_deref().unwrap_or_default();
-    let paths = sort.split(',').filter(|path| !path.is_empty());
-    write(&Item::Items(paths.map(Item::Text).collect()))
-        .map_err(|_| Error::refuse(State::BadRequest, "_sort holds a NUL"))
-}
-
-/// The address of a page: the query as it was understood.
-fn page_address(address: &str, query: &Query, after: Option<&str>) -> String {
-    let answer = &query.answer;
-    let mut parameters = Vec::new();
-    if !query.criteria.is_empty() {
-        parameters.push(query.criteria.clone());
-    }
-    let mut add = |key: &str, value: &str| {
-        parameters.push(format!("{key}={}", percent_encoded(value)));
-    };
-    if let Some(count) = answer.count {
-        add("_count", &count.to_string());
-    }
-    let elements = answer.elements.as_ref().map(|names| names.join(","));
-    for (key, value) in [
-        ("_sort", answer.sort.as_deref()),
-        ("_total", answer.total.as_deref()),
-        ("_elements", elements.as_deref()),
-        ("_summary", answer.summary.as_deref()),
-        ("_format", answer.format.as_deref()),
-        ("_after", after),
-    ] {
-        if let Some(value) = value {
-            add(key, value);
-        }
-    }
-    match parameters.is_empty() {
-        true => address.to_owned(),
-        false => format!("{address}?{}", parameters.join("&")),
-    }
-}
-
-/// A page of a search.
-struct Page {
-    total: Option<i64>,
-    own: String,
-    next: Option<String>,
-    entries: Vec<Entry>,
-}
-
-/// A resource of a page.
-struct Entry {
-    address: String,
-    resource: Vec<u8>,
-    mode: Mode,
-}
-
-impl Page {
-    /// <https://hl7.org/fhir/R4/bundle.html#searchset>
-    fn bundle(&self) -> Result<Vec<u8>> {
-        let link = |relation, url| {
-            Item::Members(vec![
-                (b"relation", Item::Text(relation)),
-                (b"url", Item::Text(url)),
-            ])
-        };
-        let mut links = vec![link("self", &self.own)];
-        links.extend(self.next.as_deref().map(|next| link("next", next)));
-        let mut entries = Vec::new();
-        for entry in &self.entries {
-            let mode = vec![(&b"mode"[..], Item::Text(entry.mode.as_str()))];
-            entries.push(Item::Members(vec![
-                (b"fullUrl", Item::Text(&entry.address)),
-                (b"resource", Item::Copy(Value::read(&entry.resource)?)),
-                (b"search", Item::Members(mode)),
-            ]));
-        }
-        let mut bundle = vec![
-            (&b"resourceType"[..], Item::Text("Bundle")),
-            (b"type", Item::Text("searchset")),
-            (b"link", Item::Items(links)),
-        ];
-        bundle.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
-        // An array in FHIR is never empty.
-        if !entries.is_empty() {
-            bundle.push((b"entry", Item::Items(entries)));
-        }
-        written(bundle)
-    }
-
-    fn list(&self) -> Result<Vec<u8>> {
-        let mut resources = Vec::new();
-        for entry in &self.entries {
-            resources.push(Item::Copy(Value::read(&entry.resource)?));
-        }
-        let mut list = vec![(&b"resources"[..], Item::Items(resources))];
-        list.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
-        let next = self.next.as_deref();
-        list.extend(next.map(|next| (&b"next"[..], Item::Text(next))));
-        written(list)
-    }
-}
-
-/// Members as a root container.
-pub fn written(members: Vec<Member<'_>>) -> Result<Vec<u8>> {
-    write(&Item::Members(members)).map_err(|_| {
-        Error::refuse(State::TooLarge, "the answer is too large").hint("Ask for less: _count=10.")
-    })
 }

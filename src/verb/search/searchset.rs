@@ -1,0 +1,197 @@
+//! The answer to a search: a page of what meets criteria, as a Bundle of type searchset, or of a
+//! native source `{"total", "resources", "next"?}`.
+
+use super::page::{Asked, Mode, page};
+use crate::pg::{Error, Result, Session, State};
+use crate::store::Guarded;
+use crate::store::row::Stored;
+use crate::store::table::Form;
+use crate::verb::criteria::{Criteria, Given};
+use crate::verb::elements::written;
+use ::rest::query::{Query, percent_encoded};
+use jsonb::{Item, Value, write};
+
+/// How many resources a page has, and how many it has at most.
+const PAGE: u32 = 100;
+const LARGEST_PAGE: u32 = 1_000;
+
+/// Where the answer is read: what its addresses are.
+pub struct Addresses<'a> {
+    /// That of the search, without the query.
+    pub search: String,
+    /// That of a resource; none where nobody says what addresses begin with.
+    pub resource: &'a dyn Fn(&Guarded, &str) -> Option<String>,
+}
+
+/// Answers a search; `shown` says how a resource looks.
+pub fn answer(
+    session: &Session,
+    guarded: &Guarded,
+    query: &Query,
+    addresses: &Addresses<'_>,
+    shown: &mut dyn FnMut(&Guarded, &Stored) -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let fhir = guarded.form() == Form::Fhir;
+    let answer = &query.answer;
+    let counts = answer.total.as_deref() != Some("none");
+    let given = match fhir {
+        true => with_controls(query, counts),
+        false => query.criteria.clone(),
+    };
+    let given = Given::Query(&given);
+    let order = order(query)?;
+    let most = match (answer.count, answer.summary.as_deref()) {
+        (_, Some("count")) => 0,
+        (None, _) => PAGE,
+        (Some(count), _) => count.min(LARGEST_PAGE),
+    };
+    let asked = Asked {
+        given: &given,
+        count: i32::try_from(most).unwrap_or(i32::MAX),
+        after: answer.after.as_deref().unwrap_or_default(),
+        sort: match fhir {
+            true => None,
+            false => Some(Value::read(&order)?),
+        },
+        counts: true,
+    };
+    let mut entries = Vec::new();
+    let mut told = page(session, guarded, &asked, &mut |of, stored, mode| {
+        entries.push(Entry {
+            address: (addresses.resource)(of, &stored.id),
+            resource: shown(of, stored)?,
+            mode,
+        });
+        Ok(())
+    })?;
+    if counts && !fhir {
+        let criteria = Criteria::of(guarded, &given)?;
+        told.total = Some(criteria.search.count(session, guarded.table()?)?);
+    }
+    let page_of = |after: Option<&str>| page_address(&addresses.search, query, after);
+    let page = Page {
+        total: told.total,
+        own: page_of(answer.after.as_deref()),
+        next: told.next.map(|last| page_of(Some(&last))),
+        entries,
+    };
+    match fhir {
+        true => page.bundle(),
+        false => page.list(),
+    }
+}
+
+/// The query as a search of FHIR takes it. How many there are is told to who does not mind.
+fn with_controls(query: &Query, counts: bool) -> String {
+    let mut given = query.criteria.clone();
+    let sort = query.answer.sort.as_deref();
+    for (key, value) in [("_sort", sort), ("_total", counts.then_some("accurate"))] {
+        if let Some(value) = value {
+            given.push_str(&format!("&{key}={}", percent_encoded(value)));
+        }
+    }
+    given
+}
+
+/// `_sort=-born,name` as `["-born", "name"]`
+fn order(query: &Query) -> Result<Vec<u8>> {
+    let sort = query.answer.sort.as_deref().unwrap_or_default();
+    let paths = sort.split(',').filter(|path| !path.is_empty());
+    write(&Item::Items(paths.map(Item::Text).collect()))
+        .map_err(|_| Error::refuse(State::BadRequest, "_sort holds a NUL"))
+}
+
+/// The address of a page: the query as it was understood.
+fn page_address(address: &str, query: &Query, after: Option<&str>) -> String {
+    let answer = &query.answer;
+    let mut parameters = Vec::new();
+    if !query.criteria.is_empty() {
+        parameters.push(query.criteria.clone());
+    }
+    let mut add = |key: &str, value: &str| {
+        parameters.push(format!("{key}={}", percent_encoded(value)));
+    };
+    if let Some(count) = answer.count {
+        add("_count", &count.to_string());
+    }
+    let elements = answer.elements.as_ref().map(|names| names.join(","));
+    for (key, value) in [
+        ("_sort", answer.sort.as_deref()),
+        ("_total", answer.total.as_deref()),
+        ("_elements", elements.as_deref()),
+        ("_summary", answer.summary.as_deref()),
+        ("_format", answer.format.as_deref()),
+        ("_after", after),
+    ] {
+        if let Some(value) = value {
+            add(key, value);
+        }
+    }
+    match parameters.is_empty() {
+        true => address.to_owned(),
+        false => format!("{address}?{}", parameters.join("&")),
+    }
+}
+
+/// A page of a search.
+struct Page {
+    total: Option<i64>,
+    own: String,
+    next: Option<String>,
+    entries: Vec<Entry>,
+}
+
+/// A resource of a page.
+struct Entry {
+    address: Option<String>,
+    resource: Vec<u8>,
+    mode: Mode,
+}
+
+impl Page {
+    /// <https://hl7.org/fhir/R4/bundle.html#searchset>
+    fn bundle(&self) -> Result<Vec<u8>> {
+        let link = |relation, url| {
+            Item::Members(vec![
+                (b"relation", Item::Text(relation)),
+                (b"url", Item::Text(url)),
+            ])
+        };
+        let mut links = vec![link("self", &self.own)];
+        links.extend(self.next.as_deref().map(|next| link("next", next)));
+        let mut entries = Vec::new();
+        for entry in &self.entries {
+            let mode = vec![(&b"mode"[..], Item::Text(entry.mode.as_str()))];
+            let mut members = vec![
+                (&b"resource"[..], Item::Copy(Value::read(&entry.resource)?)),
+                (b"search", Item::Members(mode)),
+            ];
+            let address = entry.address.as_deref();
+            members.extend(address.map(|address| (&b"fullUrl"[..], Item::Text(address))));
+            entries.push(Item::Members(members));
+        }
+        let mut bundle = vec![
+            (&b"resourceType"[..], Item::Text("Bundle")),
+            (b"type", Item::Text("searchset")),
+            (b"link", Item::Items(links)),
+        ];
+        bundle.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
+        // An array in FHIR is never empty.
+        if !entries.is_empty() {
+            bundle.push((b"entry", Item::Items(entries)));
+        }
+        written(bundle)
+    }
+
+    fn list(&self) -> Result<Vec<u8>> {
+        let mut resources = Vec::new();
+        for entry in &self.entries {
+            resources.push(Item::Copy(Value::read(&entry.resource)?));
+        }
+        let mut list = vec![(&b"resources"[..], Item::Items(resources))];
+        list.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
+        let next = self.next.as_deref();
+        list.extend(next.map(|next| (&b"next"[..], Item::Text(next))));
+        written(list)
+    }
+}

@@ -1,0 +1,728 @@
+//! The REST door of FHIR: each interaction, as FHIR's page on its HTTP API says it.
+
+use serde_json::{Value, json};
+
+use ingest_tests::Database;
+use ingest_tests::http::Answer;
+
+use crate::clinic::value;
+use crate::door::{self, Door, FHIR, refused, said};
+use crate::fhir_data;
+
+fn bob() -> Value {
+    json!({"name": [{"given": ["Bob"]}]})
+}
+
+/// A create answers with the resource, where it is and which version; the id of the body is no matter.
+#[test]
+fn create_is_answered_as_fhir_says() {
+    let Some(door) = door::hospital() else { return };
+    let mut body = bob();
+    body["id"] = json!("mine");
+    let made = door.post("/fhir/Patient", &body);
+    assert_eq!(said(&made), (201, Some("W/\"1\""), true), "{made:?}");
+    assert_eq!(made.header("content-type"), Some(FHIR));
+    let id = made.body["id"].as_str().unwrap();
+    assert_ne!(id, "mine");
+    let meta = &made.body["meta"];
+    let expected = json!({"resourceType": "Patient", "id": id, "name": [{"given": ["Bob"]}], "meta": {
+        "versionId": "1", "lastUpdated": meta["lastUpdated"],
+        "extension": [{"url": "ex:createdAt", "valueInstant": meta["lastUpdated"]}]}});
+    assert_eq!(made.body, expected);
+    let modified = made.header("last-modified").unwrap();
+    assert!(modified.ends_with(" GMT"), "{modified}");
+
+    let location = made.header("location").unwrap();
+    let place = format!("/fhir/Patient/{id}/_history/1");
+    assert_eq!(door.path(location), place);
+    for path in [place, format!("/fhir/Patient/{id}")] {
+        let read = door.get(&path);
+        assert_eq!((read.status, &read.body), (200, &made.body), "{path}");
+    }
+}
+
+/// What does not conform is refused with its issues, where they are and what is expected there.
+#[test]
+fn resource_that_does_not_conform_is_refused_with_its_issues() {
+    let Some(door) = door::hospital() else { return };
+    let wrong = door.post("/fhir/Patient", &json!({"name": "Bob"}));
+    assert_eq!(refused(&wrong, 422, "structure"), "expected array");
+    let issue = &wrong.body["issue"][0];
+    assert_eq!(issue["expression"], json!(["Patient.name"]));
+    assert_eq!(issue["severity"], json!("error"));
+    assert_eq!(wrong.body["text"]["status"], json!("generated"));
+    let div = wrong.body["text"]["div"].as_str().unwrap();
+    assert!(div.contains("The resource is invalid."), "{div}");
+    assert!(!wrong.body.to_string().contains("Bob"));
+
+    let many = door.post(
+        "/fhir/Patient",
+        &json!({"gender": "f", "birthDate": "1815-13-10", "pet": 1}),
+    );
+    assert_eq!(
+        (many.status, many.body["issue"].as_array().unwrap().len()),
+        (422, 3)
+    );
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM fhir.\"Patient\"",
+    );
+    assert_eq!(count, 0);
+}
+
+/// A conditional create is spelled in the query or in a header: it creates where nothing matches,
+/// answers with the one that does, and refuses where several do.
+#[test]
+fn conditional_create_creates_finds_or_refuses() {
+    let Some(door) = door::hospital() else { return };
+    let male = json!({"name": [{"given": ["Bob"]}], "gender": "male"});
+    for (given, path, header) in [
+        ("a", "/fhir/Patient?identifier=urn:x|a", None),
+        ("b", "/fhir/Patient", Some("identifier=urn:x|b")),
+        ("c", "/fhir/Patient", Some("?identifier=urn%3Ax%7Cc")),
+        ("d", "/Patient?identifier=urn:x|d", None),
+    ] {
+        let mut body = male.clone();
+        body["identifier"] = json!([{"system": "urn:x", "value": given}]);
+        let path = path.replace('|', "%7C");
+        let headers: Vec<_> = header
+            .map(|criteria| ("If-None-Exist", criteria))
+            .into_iter()
+            .collect();
+        let create = |body: &Value| door.http.send("POST", &path, &headers, Some(body));
+        let made = create(&body);
+        assert_eq!(
+            said(&made),
+            (201, Some("W/\"1\""), true),
+            "{given}: {made:?}"
+        );
+        body["gender"] = json!("female");
+        let found = create(&body);
+        assert_eq!(
+            said(&found),
+            (200, Some("W/\"1\""), true),
+            "{given}: {found:?}"
+        );
+        assert_eq!(found.body, made.body, "{given}");
+        assert_eq!(found.header("location"), made.header("location"));
+    }
+    let several = door.post("/fhir/Patient?name=bob", &male);
+    refused(&several, 412, "conflict");
+    let both = [("If-None-Exist", "name=bob")];
+    let both = door
+        .http
+        .send("POST", "/fhir/Patient?name=bob", &both, Some(&male));
+    refused(&both, 400, "invalid");
+    let none = [("If-None-Exist", "?")];
+    let none = door.http.send("POST", "/fhir/Patient", &none, Some(&male));
+    refused(&none, 400, "invalid");
+    let unknown = door.post("/fhir/Patient?nmae=bob", &male);
+    refused(&unknown, 400, "invalid");
+    let known = unknown.body["issue"][0]["details"]["text"]
+        .as_str()
+        .unwrap();
+    assert!(
+        known.contains("name, organization, phone"),
+        "{}",
+        unknown.body
+    );
+}
+
+/// Callers with the same criteria at once make one resource, and all are answered with it.
+#[test]
+fn conditional_creates_at_once_make_one_resource() {
+    let Some(door) = door::hospital() else { return };
+    let body = json!({"identifier": [{"system": "urn:x", "value": "7"}]});
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let one = || door.post("/fhir/Patient?identifier=urn:x%7C7", &body);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+}
+
+/// In the format of Aidbox the id of the body counts, and meta says when the resource was created;
+/// the same resource is at the other door in FHIR's format.
+#[test]
+fn door_in_the_format_of_aidbox_takes_the_id_and_says_when_it_was_created() {
+    let Some(door) = door::hospital() else { return };
+    let mut body = bob();
+    body["id"] = json!("bob");
+    let made = door.post("/Patient", &body);
+    assert_eq!(said(&made), (201, Some("W/\"1\""), true), "{made:?}");
+    let location = made.header("location").unwrap();
+    assert_eq!(door.path(location), "/Patient/bob/_history/1");
+    let meta = made.body["meta"].as_object().unwrap();
+    let mut keys: Vec<&String> = meta.keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["createdAt", "lastUpdated", "versionId"]);
+    assert_eq!(meta["createdAt"], meta["lastUpdated"]);
+    refused(&door.post("/Patient", &body), 409, "conflict");
+
+    // What was read can be written back, at either door.
+    let mut read = door.get("/Patient/bob").body;
+    assert_eq!(read, made.body);
+    read["active"] = json!(true);
+    let put = door.put("/Patient/bob", &read);
+    assert_eq!(
+        (put.status, &put.body["meta"]["createdAt"]),
+        (200, &meta["createdAt"])
+    );
+    let mut read = door.get("/fhir/Patient/bob").body;
+    let extension = json!([{"url": "ex:createdAt", "valueInstant": meta["createdAt"]}]);
+    assert_eq!(read["meta"]["extension"], extension);
+    assert_eq!(read["meta"].get("createdAt"), None);
+    read["active"] = json!(false);
+    let put = door.put("/fhir/Patient/bob", &read);
+    assert_eq!(
+        (put.status, &put.body["meta"]["extension"]),
+        (200, &extension)
+    );
+
+    // Without an id there is one that is made.
+    assert_eq!(door.post("/Patient?name=nobody", &bob()).status, 201);
+    let matched = door.post("/Patient?_id=bob", &json!({"gender": "male"}));
+    assert_eq!(
+        (matched.status, matched.body["id"].as_str()),
+        (200, Some("bob"))
+    );
+}
+
+/// A resource is created, replaced, patched, deleted and created again by its address; each step says
+/// which version there is.
+#[test]
+fn resource_is_written_by_its_address() {
+    let Some(door) = door::hospital() else { return };
+    let path = "/fhir/Patient/x";
+    let active = |active: bool| json!({"resourceType": "Patient", "id": "x", "active": active});
+    let put = |headers: &[(&str, &str)], active: Value| {
+        door.http.send("PUT", path, headers, Some(&active))
+    };
+    let patch = |media: &str, body: Value| {
+        let text = body.to_string();
+        door.http.send_bytes(
+            "PATCH",
+            path,
+            &[("Content-Type", media)],
+            Some(text.as_bytes()),
+        )
+    };
+
+    assert_eq!(put(&[("If-Match", "W/\"1\"")], active(true)).status, 412);
+    assert_eq!(put(&[("If-Match", "*")], active(true)).status, 412);
+    assert_eq!(
+        said(&put(&[("If-None-Match", "*")], active(true))),
+        (201, Some("W/\"1\""), true)
+    );
+    assert_eq!(put(&[("If-None-Match", "*")], active(true)).status, 412);
+    assert_eq!(said(&put(&[], active(true))), (200, Some("W/\"1\""), true));
+    assert_eq!(put(&[("If-Match", "W/\"9\"")], active(false)).status, 412);
+    assert_eq!(
+        said(&put(&[("If-Match", "W/\"1\"")], active(false))),
+        (200, Some("W/\"2\""), true)
+    );
+    refused(
+        &put(&[], json!({"resourceType": "Patient", "id": "y"})),
+        400,
+        "invalid",
+    );
+    refused(
+        &put(&[], json!({"resourceType": "Observation", "id": "x"})),
+        422,
+        "value",
+    );
+
+    let replace = json!([{"op": "replace", "path": "/active", "value": true}]);
+    let patched = patch("application/json-patch+json", replace);
+    assert_eq!(said(&patched), (200, Some("W/\"3\""), true));
+    assert_eq!(patched.body["active"], json!(true));
+    let merged = patch(
+        "application/merge-patch+json",
+        json!({"active": null, "gender": "male"}),
+    );
+    assert_eq!(said(&merged), (200, Some("W/\"4\""), true));
+    assert_eq!(
+        (merged.body.get("active"), &merged.body["gender"]),
+        (None, &json!("male"))
+    );
+    assert_eq!(
+        patch("application/json-patch+json", json!({"gender": "male"})).status,
+        400
+    );
+    assert_eq!(
+        patch("application/merge-patch+json", json!({"gender": 1})).status,
+        422
+    );
+    let fhirpath = json!({"resourceType": "Parameters", "parameter": []});
+    let told = refused(&patch("application/fhir+json", fhirpath), 400, "invalid");
+    assert!(told.contains("FHIRPath"), "{told}");
+
+    let deleted = door.delete(path);
+    assert_eq!(
+        (said(&deleted), &deleted.body),
+        ((204, Some("W/\"5\""), false), &Value::Null)
+    );
+    refused(&door.get(path), 410, "deleted");
+    assert_eq!(door.delete(path).status, 204);
+    assert_eq!(door.delete("/fhir/Patient/never").status, 204);
+    refused(&door.get("/fhir/Patient/never"), 404, "not-found");
+    assert_eq!(said(&put(&[], active(true))), (201, Some("W/\"6\""), true));
+}
+
+/// A reader who knows the version is told so, and HEAD is answered as GET without the body.
+#[test]
+fn reads_are_answered_by_what_the_reader_knows() {
+    let Some(door) = door::hospital() else { return };
+    let path = "/fhir/Patient/x";
+    let made = door.put(path, &json!({"resourceType": "Patient", "id": "x"}));
+    let modified = made.header("last-modified").unwrap();
+    for (header, value, status) in [
+        ("If-None-Match", "W/\"1\"", 304),
+        ("If-None-Match", "W/\"2\"", 200),
+        ("If-Modified-Since", modified, 304),
+        ("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", 200),
+        ("If-Match", "W/\"2\"", 412),
+        ("If-Modified-Since", "yesterday", 400),
+    ] {
+        let read = door.http.send("GET", path, &[(header, value)], None);
+        assert_eq!(read.status, status, "{header}: {value}");
+        if status == 304 {
+            assert_eq!(
+                (read.header("etag"), &read.body),
+                (Some("W/\"1\""), &Value::Null)
+            );
+        }
+    }
+    let head = door.http.send("HEAD", path, &[], None);
+    assert_eq!(
+        (said(&head), &head.body),
+        ((200, Some("W/\"1\""), false), &Value::Null)
+    );
+    assert_eq!(
+        door.http.send("HEAD", "/fhir/Patient/y", &[], None).status,
+        404
+    );
+}
+
+/// What a client prefers to get back is what it gets.
+#[test]
+fn writes_answer_with_what_is_preferred() {
+    let Some(door) = door::hospital() else { return };
+    let post = |prefer: &str| {
+        door.http
+            .send("POST", "/fhir/Patient", &[("Prefer", prefer)], Some(&bob()))
+    };
+    let minimal = post("return=minimal");
+    assert_eq!(
+        (said(&minimal), &minimal.body),
+        ((201, Some("W/\"1\""), true), &Value::Null)
+    );
+    assert_eq!(minimal.header("preference-applied"), Some("return=minimal"));
+    let whole = post("return=representation");
+    assert_eq!(
+        (whole.status, &whole.body["resourceType"]),
+        (201, &json!("Patient"))
+    );
+    let outcome = post("return=OperationOutcome");
+    assert_eq!(said(&outcome), (201, Some("W/\"1\""), true));
+    assert_eq!(outcome.body["resourceType"], json!("OperationOutcome"));
+    assert_eq!(outcome.body["issue"][0]["severity"], json!("information"));
+    let location = minimal.header("location").unwrap();
+    let path = door.path(location).strip_suffix("/_history/1").unwrap();
+    let headers = [("Prefer", "return=minimal")];
+    let put = json!({"resourceType": "Patient", "active": true});
+    assert_eq!(
+        said(&door.http.send("PUT", path, &headers, Some(&put))),
+        (204, Some("W/\"2\""), true)
+    );
+    let headers = [("Prefer", "return=OperationOutcome")];
+    let deleted = door.http.send("DELETE", path, &headers, None);
+    assert_eq!(
+        (deleted.status, &deleted.body["resourceType"]),
+        (200, &json!("OperationOutcome"))
+    );
+}
+
+/// By criteria instead of an id, a resource is replaced, patched and deleted.
+#[test]
+fn resource_is_written_by_criteria() {
+    let Some(door) = door::hospital() else { return };
+    let body = |gender: &str| json!({"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": "7"}], "gender": gender});
+    let path = "/fhir/Patient?identifier=urn:x%7C7";
+    assert_eq!(
+        said(&door.put(path, &body("male"))),
+        (201, Some("W/\"1\""), true)
+    );
+    assert_eq!(
+        said(&door.put(path, &body("female"))),
+        (200, Some("W/\"2\""), true)
+    );
+    let media = [("Content-Type", "application/json-patch+json")];
+    let patch = br#"[{"op": "remove", "path": "/gender"}]"#;
+    let patched = door.http.send_bytes("PATCH", path, &media, Some(patch));
+    assert_eq!(
+        (said(&patched), patched.body.get("gender")),
+        ((200, Some("W/\"3\""), true), None)
+    );
+    door.post("/fhir/Patient", &body("male"));
+    refused(&door.put(path, &body("male")), 412, "conflict");
+    refused(&door.delete(path), 412, "conflict");
+    assert_eq!(door.delete("/fhir/Patient?gender=male").status, 204);
+    assert_eq!(door.delete("/fhir/Patient?gender=male").status, 204);
+    assert_eq!(door.delete(path).status, 204);
+    for method in ["PUT", "DELETE"] {
+        let body = (method == "PUT").then(|| body("male"));
+        refused(
+            &door.http.send(method, "/fhir/Patient", &[], body.as_ref()),
+            400,
+            "invalid",
+        );
+        let both = door
+            .http
+            .send(method, "/fhir/Patient/x?gender=male", &[], body.as_ref());
+        refused(&both, 400, "invalid");
+    }
+}
+
+fn people(door: &Door) {
+    for (id, family) in [
+        ("a", "Nowak"),
+        ("b", "Nováková"),
+        ("c", "Li"),
+        ("d", "Nowicki"),
+    ] {
+        let body = json!({"resourceType": "Patient", "id": id, "name": [{"family": family}], "gender": "female",
+            "managingOrganization": {"reference": "Organization/o"}});
+        assert_eq!(door.put(&format!("/fhir/Patient/{id}"), &body).status, 201);
+    }
+    let organization = json!({"resourceType": "Organization", "id": "o", "name": "Ward"});
+    assert_eq!(door.put("/fhir/Organization/o", &organization).status, 201);
+}
+
+/// The ids of a searchset, those that are included behind a plus.
+fn found(bundle: &Value) -> Vec<String> {
+    let entries = bundle["entry"].as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let id = entry["resource"]["id"].as_str().unwrap();
+            match entry["search"]["mode"].as_str().unwrap() {
+                "match" => id.to_owned(),
+                _ => format!("+{id}"),
+            }
+        })
+        .collect()
+}
+
+fn link<'a>(bundle: &'a Value, relation: &str) -> Option<&'a str> {
+    let links = bundle["link"].as_array().into_iter().flatten();
+    let mut links = links.filter(|link| link["relation"] == relation);
+    links.next().map(|link| link["url"].as_str().unwrap())
+}
+
+/// A search is answered with a Bundle, page by page, in the order and with what else is asked for.
+#[test]
+fn search_is_answered_page_by_page() {
+    let Some(door) = door::hospital() else { return };
+    people(&door);
+    let all = door.get("/fhir/Patient?name=now");
+    assert_eq!(all.header("content-type"), Some(FHIR));
+    assert_eq!(
+        (all.status, &all.body["type"], &all.body["total"]),
+        (200, &json!("searchset"), &json!(2))
+    );
+    assert_eq!(found(&all.body), ["a", "d"]);
+    let full = all.body["entry"][0]["fullUrl"].as_str().unwrap();
+    assert_eq!(door.path(full), "/fhir/Patient/a");
+    assert_eq!(
+        door.path(link(&all.body, "self").unwrap()),
+        "/fhir/Patient?name=now"
+    );
+    assert_eq!(link(&all.body, "next"), None);
+
+    let mut path = "/fhir/Patient?_count=2&_sort=-family&_include=Patient:organization".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let page = door.get(&path);
+        assert_eq!(
+            (page.status, &page.body["total"]),
+            (200, &json!(4)),
+            "{page:?}"
+        );
+        pages.push(found(&page.body));
+        match link(&page.body, "next") {
+            Some(next) => door.path(next).clone_into(&mut path),
+            None => break,
+        }
+    }
+    assert_eq!(pages.concat().len(), 6, "{pages:?}");
+    assert_eq!(pages[0], ["d", "a", "+o"]);
+    assert_eq!(pages[1], ["b", "c", "+o"]);
+
+    let count = door.get("/fhir/Patient?gender=female&_summary=count");
+    assert_eq!(
+        (&count.body["total"], count.body.get("entry")),
+        (&json!(4), None)
+    );
+    let none = door.get("/fhir/Patient?name=nobody");
+    assert_eq!(
+        (&none.body["total"], none.body.get("entry")),
+        (&json!(0), None)
+    );
+    let uncounted = door.get("/fhir/Patient?_total=none");
+    assert_eq!(
+        (found(&uncounted.body).len(), uncounted.body.get("total")),
+        (4, None)
+    );
+    let part =
+        door.get("/fhir/Patient?_id=a&_elements=name,gender").body["entry"][0]["resource"].take();
+    let mut keys: Vec<&String> = part.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["gender", "id", "meta", "name", "resourceType"]);
+    assert_eq!(part["meta"]["tag"][0]["code"], json!("SUBSETTED"));
+    let backward = door.get("/fhir/Organization?_revinclude=Patient:organization");
+    assert_eq!(found(&backward.body), ["o", "+a", "+b", "+c", "+d"]);
+
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let posted = door.http.send_bytes(
+        "POST",
+        "/fhir/Patient/_search?_count=1",
+        &form,
+        Some(b"name=now"),
+    );
+    assert_eq!(
+        (posted.status, found(&posted.body)),
+        (200, vec!["a".to_owned()])
+    );
+    let unknown = door.get("/fhir/Patient?nmae=x");
+    refused(&unknown, 400, "invalid");
+    let known = unknown.body["issue"][0]["details"]["text"]
+        .as_str()
+        .unwrap();
+    assert!(known.contains("name, "), "{known}");
+}
+
+/// Versions are listed newest first, of one resource and of a type, page by page and from an instant on.
+#[test]
+fn history_is_answered_newest_first() {
+    let Some(door) = door::hospital() else { return };
+    let put = |id: &str, active: bool| {
+        let body = json!({"resourceType": "Patient", "id": id, "active": active});
+        door.put(&format!("/fhir/Patient/{id}"), &body)
+    };
+    put("a", true);
+    put("a", false);
+    let first_of_b = put("b", true).body["meta"]["lastUpdated"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    door.delete("/fhir/Patient/a");
+    let told = |bundle: &Value| -> Vec<String> {
+        assert_eq!(bundle["type"], json!("history"));
+        let entries = bundle["entry"].as_array().into_iter().flatten();
+        entries
+            .map(|entry| {
+                let full = door.path(entry["fullUrl"].as_str().unwrap());
+                let id = full.rsplit('/').next().unwrap();
+                let said = |at: &str, of: &str| entry[at][of].as_str().unwrap().to_owned();
+                assert_eq!(
+                    entry.get("resource").is_some(),
+                    said("request", "method") != "DELETE"
+                );
+                format!(
+                    "{} {id} {}",
+                    said("request", "method"),
+                    said("response", "status")
+                )
+            })
+            .collect()
+    };
+    let of_one = door.get("/fhir/Patient/a/_history");
+    assert_eq!(
+        told(&of_one.body),
+        ["DELETE a 204", "PUT a 200", "POST a 201"]
+    );
+    assert_eq!(of_one.body["total"], json!(3));
+    let all = ["DELETE a 204", "POST b 201", "PUT a 200", "POST a 201"];
+    assert_eq!(told(&door.get("/fhir/Patient/_history").body), all);
+    for start in [
+        "/fhir/Patient/_history?_count=1",
+        "/fhir/Patient/a/_history?_count=2",
+    ] {
+        let mut path = start.to_owned();
+        let mut each = Vec::new();
+        loop {
+            let page = door.get(&path).body;
+            each.extend(told(&page));
+            match link(&page, "next") {
+                Some(next) => door.path(next).clone_into(&mut path),
+                None => break,
+            }
+        }
+        let whole = door.get(start.split('?').next().unwrap()).body;
+        assert_eq!(each, told(&whole), "{start}");
+    }
+    let since = door.get(&format!(
+        "/fhir/Patient/_history?_since={}",
+        first_of_b.replace('+', "%2B")
+    ));
+    assert_eq!(told(&since.body), ["DELETE a 204", "POST b 201"]);
+    refused(&door.get("/fhir/Patient/never/_history"), 404, "not-found");
+    refused(&door.get("/fhir/Patient/a/_history/9"), 404, "not-found");
+    refused(&door.get("/fhir/Patient/a/_history/3"), 410, "deleted");
+    let version = door.get("/fhir/Patient/a/_history/1");
+    assert_eq!(
+        (version.status, &version.body["active"]),
+        (200, &json!(true))
+    );
+}
+
+/// A body is validated without being written, alone or in Parameters, against profiles that are named.
+#[test]
+fn validate_answers_with_the_issues_of_a_write() {
+    let Some(door) = door::hospital() else { return };
+    let wrong = json!({"resourceType": "Patient", "name": "Bob"});
+    let parameters = json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": wrong}]});
+    for body in [&wrong, &parameters] {
+        let told = door.post("/fhir/Patient/$validate", body);
+        let issue = &told.body["issue"][0];
+        assert_eq!(
+            (told.status, &issue["code"]),
+            (200, &json!("structure")),
+            "{told:?}"
+        );
+        assert_eq!(issue["diagnostics"], json!("expected array"));
+    }
+    // It has no narrative, which is a warning.
+    let told = door.post("/fhir/Patient/$validate", &bob());
+    assert_eq!(
+        (told.status, &told.body["issue"][0]["severity"]),
+        (200, &json!("warning"))
+    );
+    let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\">Bob</div>";
+    let mut good = bob();
+    good["text"] = json!({"status": "generated", "div": div});
+    let told = door.post("/fhir/Patient/$validate", &good);
+    assert_eq!(
+        (told.status, &told.body["issue"][0]["severity"]),
+        (200, &json!("information"))
+    );
+    let other = json!({"resourceType": "Patient", "id": "y"});
+    let of_one = door.post("/fhir/Patient/x/%24validate", &other);
+    assert_eq!(
+        of_one.body["issue"][1]["diagnostics"],
+        json!("expected the id of the path")
+    );
+    let unknown = door.post("/fhir/Patient/$validate?profile=http://x/nothing", &good);
+    refused(&unknown, 404, "not-found");
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM fhir.\"Patient\"",
+    );
+    assert_eq!(count, 0);
+}
+
+/// A Bundle is applied; what its entries search for is answered as any search is.
+#[test]
+fn bundle_is_applied_and_its_searches_are_answered() {
+    let Some(door) = door::hospital() else { return };
+    people(&door);
+    let get = |url: &str| json!({"request": {"method": "GET", "url": url}});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"fullUrl": "urn:uuid:0a1b", "resource": {"resourceType": "Patient", "name": [{"family": "Zet"}],
+            "managingOrganization": {"reference": "Organization/o"}}, "request": {"method": "POST", "url": "Patient"}},
+        get("Patient?_count=2&_sort=-family&_include=Patient:organization"),
+        get("Patient?name=now&_summary=count"),
+        get("Patient?_id=a&_elements=gender"),
+        get("Patient/a"),
+        get("Patient?nothing=here&name=nobody")
+    ]});
+    let mut taken = bundle.clone();
+    taken["entry"].as_array_mut().unwrap().pop();
+    let applied = door.post("/fhir", &taken);
+    assert_eq!(applied.status, 200, "{applied:?}");
+    let entries = applied.body["entry"].as_array().unwrap();
+    let statuses: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry["response"]["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        statuses,
+        ["201 Created", "200 OK", "200 OK", "200 OK", "200 OK"]
+    );
+    let page = &entries[1]["resource"];
+    // The search sees what the bundle itself has made.
+    assert_eq!((found(page).len(), &page["total"]), (3, &json!(5)));
+    assert_eq!(
+        page["entry"][0]["resource"]["name"][0]["family"],
+        json!("Zet")
+    );
+    assert_eq!(found(page)[1..], ["d", "+o"]);
+    let next = link(page, "next").unwrap();
+    let followed = door.post(
+        "/fhir",
+        &json!({"resourceType": "Bundle", "type": "batch", "entry": [get(next)]}),
+    );
+    assert_eq!(
+        found(&followed.body["entry"][0]["resource"]),
+        ["a", "b", "+o"],
+        "{followed:?}"
+    );
+    assert_eq!(entries[2]["resource"]["total"], json!(2));
+    assert_eq!(entries[2]["resource"].get("entry"), None);
+    assert_eq!(
+        entries[3]["resource"]["entry"][0]["resource"].get("name"),
+        None
+    );
+    assert_eq!(entries[4]["resource"]["id"], json!("a"));
+
+    let refusal = door.post("/fhir", &bundle);
+    let told = refused(&refusal, 400, "invalid");
+    assert!(told.starts_with("entry 5: "), "{told}");
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM fhir.\"Patient\"",
+    );
+    assert_eq!(count, 5);
+}
+
+/// The statement of what the door can do conforms to FHIR, and names what can be searched by.
+#[test]
+fn capability_statement_conforms_and_says_what_there_is() {
+    let Some(package) = fhir_data::package() else {
+        return;
+    };
+    let database = Database::new("capability");
+    fhir_data::import_types(
+        &database,
+        &package,
+        "Patient,Observation,CapabilityStatement",
+    );
+    let door = Door::open(database, &[("fhir_api", json!({"source": "fhir"}))]);
+    let statement = door.get("/fhir/metadata");
+    assert_eq!(
+        (statement.status, statement.header("content-type")),
+        (200, Some(FHIR))
+    );
+    let told = door.post("/fhir/CapabilityStatement/$validate", &statement.body);
+    assert_eq!(
+        told.body["issue"][0]["severity"],
+        json!("information"),
+        "{told:?}"
+    );
+    let made = door.post("/fhir/CapabilityStatement", &statement.body);
+    assert_eq!(made.status, 201);
+    let resources = statement.body["rest"][0]["resource"].as_array().unwrap();
+    let types: Vec<&str> = resources
+        .iter()
+        .map(|it| it["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, ["CapabilityStatement", "Observation", "Patient"]);
+    let url = statement.body["implementation"]["url"].as_str().unwrap();
+    assert_eq!(door.path(url), "/fhir");
+}

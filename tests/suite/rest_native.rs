@@ -1,0 +1,330 @@
+//! The REST door of a native source, and what is common to all doors: who asks, and what the proxy,
+//! PostgREST and PostgreSQL themselves refuse.
+
+use ingest_tests::token::bearer;
+use serde_json::{Value, json};
+
+use crate::clinic::value;
+use crate::door::{self, Door, refused, said};
+
+fn john() -> Value {
+    json!({"data": {"name": "John Doe", "practiceNumber": 1020993, "specialities": ["Pharmacist"]}})
+}
+
+fn west(door: &Door) {
+    let office = json!({"data": {"name": "West"}, "contained": {
+        "primaryPaymentMethod": [{"id": "v", "type": "paymentMethod", "data": {"value": "Visa"}}]}});
+    let made = door.put("/clinic/office/o", &office);
+    assert_eq!(said(&made), (201, Some("W/\"1\""), true), "{made:?}");
+    let visa = &made.body["contained"]["primaryPaymentMethod"][0];
+    assert_eq!(visa["id"], json!("office/o/primaryPaymentMethod/v"));
+}
+
+/// A native resource is created, read, replaced, patched and deleted by its address.
+#[test]
+fn native_resource_is_written_by_its_address() {
+    let door = door::clinic();
+    let made = door.post("/clinic/provider", &john());
+    assert_eq!(said(&made), (201, Some("W/\"1\""), true), "{made:?}");
+    let place = door.path(made.header("location").unwrap()).to_owned();
+    let id = made.body["id"].as_str().unwrap();
+    assert_eq!(place, format!("/clinic/provider/{id}/_history/1"));
+    assert_eq!(made.body["type"], json!("provider"));
+    assert_eq!(made.body["data"], john()["data"]);
+
+    let path = format!("/clinic/provider/{id}");
+    // What was read can be written back.
+    assert_eq!(
+        said(&door.put(&path, &made.body)),
+        (200, Some("W/\"1\""), true)
+    );
+    let media = [("Content-Type", "application/merge-patch+json")];
+    let patched = door.http.send_bytes(
+        "PATCH",
+        &path,
+        &media,
+        Some(br#"{"data": {"practiceNumber": 7}}"#),
+    );
+    assert_eq!(
+        (patched.status, &patched.body["data"]["practiceNumber"]),
+        (200, &json!(7)),
+        "{patched:?}"
+    );
+    assert_eq!(
+        door.get(&place).body["data"]["practiceNumber"],
+        json!(1020993)
+    );
+    let stale = [("If-Match", "W/\"1\"")];
+    refused(
+        &door.http.send("DELETE", &path, &stale, None),
+        412,
+        "conflict",
+    );
+    assert_eq!(door.delete(&path).status, 204);
+    refused(&door.get(&path), 410, "deleted");
+    refused(&door.get("/clinic/provider/never"), 404, "not-found");
+    assert_eq!(
+        said(&door.put(&path, &john())),
+        (201, Some("W/\"4\""), true)
+    );
+
+    let unknown = door.post(
+        "/clinic/provider",
+        &json!({"data": {"name": "x"}, "extra": 1}),
+    );
+    assert!(
+        refused(&unknown, 400, "invalid").contains("extra"),
+        "{unknown:?}"
+    );
+    let wrong = door.post(
+        "/clinic/provider",
+        &json!({"data": {"practiceNumber": "x"}}),
+    );
+    assert_eq!(
+        (wrong.status, wrong.body["issue"].as_array().unwrap().len()),
+        (422, 2),
+        "{wrong:?}"
+    );
+}
+
+/// A conditional create of a native source finds by properties; a search lists what it finds.
+#[test]
+fn native_resource_is_found_by_its_properties() {
+    let door = door::clinic();
+    west(&door);
+    let body = json!({"data": {"name": "other"}});
+    let found = door.post("/clinic/office?name=West", &body);
+    assert_eq!(
+        (found.status, found.body["id"].as_str()),
+        (200, Some("o")),
+        "{found:?}"
+    );
+    assert_eq!(door.post("/clinic/office?name=North", &body).status, 201);
+    let list = door.get("/clinic/office?name=West");
+    let ids: Vec<&Value> = list.body["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["id"])
+        .collect();
+    assert_eq!(
+        (list.status, ids, &list.body["total"]),
+        (200, vec![&json!("o")], &json!(1))
+    );
+    for name in ["a", "b", "c"] {
+        assert_eq!(
+            door.put(
+                &format!("/clinic/office/{name}"),
+                &json!({"data": {"name": name}})
+            )
+            .status,
+            201
+        );
+    }
+    let mut path = "/clinic/office?_count=2&_sort=-name".to_owned();
+    let mut names = Vec::new();
+    loop {
+        let page = door.get(&path);
+        assert_eq!(
+            (page.status, &page.body["total"]),
+            (200, &json!(5)),
+            "{page:?}"
+        );
+        for resource in page.body["resources"].as_array().unwrap() {
+            names.push(resource["data"]["name"].as_str().unwrap().to_owned());
+        }
+        match page.body["next"].as_str() {
+            Some(next) => door.path(next).clone_into(&mut path),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["other", "c", "b", "a", "West"]);
+    refused(&door.get("/clinic/office?nmae=x"), 400, "invalid");
+}
+
+/// Links have addresses of their own, and resources list theirs.
+#[test]
+fn link_is_written_by_its_address() {
+    let door = door::clinic();
+    west(&door);
+    assert_eq!(door.put("/clinic/provider/p", &john()).status, 201);
+    let ends = json!({"from": {"id": "p", "type": "provider"}, "to": {"id": "o", "type": "office"}, "data": {}});
+    let made = door.post("/clinic/relationships/worksAt", &ends);
+    assert_eq!(said(&made), (201, Some("W/\"1\""), true), "{made:?}");
+    let path = "/clinic/relationships/worksAt/provider.p,office.o";
+    assert_eq!(made.body["id"], json!("provider.p,office.o"));
+    refused(
+        &door.post("/clinic/relationships/worksAt", &ends),
+        409,
+        "conflict",
+    );
+    assert_eq!(door.get(path).status, 200);
+    assert_eq!(door.put(path, &json!({"data": {}})).status, 200);
+    let all = door.get("/clinic/provider/p/relationships");
+    assert!(
+        all.status == 200 && all.body.to_string().contains("provider.p,office.o"),
+        "{all:?}"
+    );
+    refused(&door.delete("/clinic/office/o"), 409, "conflict");
+    assert_eq!(door.delete(path).status, 204);
+    refused(&door.get(path), 410, "deleted");
+    assert_eq!(door.delete("/clinic/office/o").status, 204);
+    let nobody =
+        json!({"from": {"id": "q", "type": "provider"}, "to": {"id": "o", "type": "office"}});
+    assert_eq!(
+        door.post("/clinic/relationships/worksAt", &nobody).status,
+        404
+    );
+}
+
+/// What never reaches a verb is answered as the verbs answer.
+#[test]
+fn what_is_no_request_is_refused_with_an_outcome() {
+    let door = door::clinic();
+    let path = "/clinic/provider";
+    let json_media = ("Content-Type", "application/json");
+    let sent = |method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>| {
+        door.http.send_bytes(method, path, headers, body)
+    };
+    for body in [
+        &b"{\"a"[..],
+        b"\"\xff\"",
+        b"{\"a\": \"\\u0000\"}",
+        b"",
+        b"{} {}",
+    ] {
+        let told = sent("POST", path, &[json_media], Some(body));
+        refused(&told, 400, "invalid");
+    }
+    let deep = [vec![b'['; 40_000], vec![b']'; 40_000]].concat();
+    refused(
+        &sent("POST", path, &[json_media], Some(&deep)),
+        413,
+        "too-costly",
+    );
+    let large = vec![b' '; 17 << 20];
+    assert_eq!(sent("POST", path, &[json_media], Some(&large)).status, 413);
+    for (path, status) in [
+        ("/clinic/nothing", 404),
+        ("/elsewhere", 404),
+        ("/clinic/a%2Fb", 400),
+    ] {
+        let told = door.get(path);
+        assert_eq!(
+            (told.status, &told.body["resourceType"]),
+            (status, &json!("OperationOutcome")),
+            "{told:?}"
+        );
+    }
+    let put = sent("PUT", path, &[json_media], Some(b"{\"data\": {}}"));
+    assert_eq!(
+        (put.status, &put.body["resourceType"]),
+        (400, &json!("OperationOutcome")),
+        "{put:?}"
+    );
+    let on_one = sent("POST", "/clinic/provider/x", &[json_media], Some(b"{}"));
+    assert_eq!(
+        (on_one.status, &on_one.body["resourceType"]),
+        (405, &json!("OperationOutcome")),
+        "{on_one:?}"
+    );
+    assert!(
+        on_one
+            .header("allow")
+            .is_some_and(|allow| allow.contains("PUT")),
+        "{on_one:?}"
+    );
+    let xml = sent(
+        "POST",
+        path,
+        &[("Content-Type", "application/fhir+xml")],
+        Some(b"<a/>"),
+    );
+    assert_eq!(xml.status, 415);
+    assert_eq!(
+        sent("GET", path, &[("Accept", "application/fhir+xml")], None).status,
+        406
+    );
+    let long = format!("{path}?name={}", "a".repeat(20_000));
+    let told = door.get(&long);
+    assert_eq!(
+        (told.status, &told.body["resourceType"]),
+        (414, &json!("OperationOutcome")),
+        "{told:?}"
+    );
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM clinic.provider",
+    );
+    assert_eq!(count, 0);
+}
+
+/// The headers by which the proxy tells what was asked count only when the proxy has set them.
+#[test]
+fn headers_of_the_proxy_cannot_be_sent_by_a_client() {
+    let door = door::clinic();
+    assert_eq!(door.put("/clinic/provider/p", &john()).status, 201);
+    let forged = [
+        ("Ingest-Method", "DELETE"),
+        ("Ingest-Target", "/clinic/provider/p"),
+        ("Content-Profile", "ingest_api"),
+        ("Accept-Profile", "ingest_api"),
+    ];
+    let read = door
+        .http
+        .send("GET", "/clinic/provider?name=nobody", &forged, None);
+    assert_eq!(
+        (read.status, &read.body["total"]),
+        (200, &json!(0)),
+        "{read:?}"
+    );
+    assert_eq!(door.get("/clinic/provider/p").status, 200);
+}
+
+/// A door gives no rights: who asks may do there what the role may do in SQL.
+#[test]
+fn door_gives_no_rights() {
+    let mut database = crate::clinic::database("door_role");
+    let reader = database.create_role("reader", "");
+    let nobody = database.create_role("nobody", "NOINHERIT");
+    let doors = [("clinic_api", json!({"source": "clinic"}))];
+    let door = Door::open_to(&nobody, database, &doors);
+    let mut client = door.database.connect();
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.source_grant('clinic', '{reader}', 'read');
+             GRANT USAGE ON SCHEMA clinic_api TO \"{reader}\";
+             GRANT \"{reader}\" TO \"{nobody}\""
+        ))
+        .unwrap();
+    let told = door.get("/clinic/provider");
+    assert!(matches!(told.status, 401 | 403), "{told:?}");
+    assert_eq!(
+        told.body["resourceType"],
+        json!("OperationOutcome"),
+        "{told:?}"
+    );
+    let token = bearer(&mut client, &json!({"role": reader}));
+    let headers = [("Authorization", token.as_str())];
+    let read = door.http.send("GET", "/clinic/provider", &headers, None);
+    assert_eq!(
+        (read.status, &read.body["total"]),
+        (200, &json!(0)),
+        "{read:?}"
+    );
+    let write = door
+        .http
+        .send("POST", "/clinic/provider", &headers, Some(&john()));
+    assert_eq!(
+        (write.status, &write.body["resourceType"]),
+        (403, &json!("OperationOutcome")),
+        "{write:?}"
+    );
+    let forged = [("Authorization", "Bearer x.y.z")];
+    let told = door.http.send("GET", "/clinic/provider", &forged, None);
+    assert_eq!(
+        (told.status, &told.body["resourceType"]),
+        (401, &json!("OperationOutcome")),
+        "{told:?}"
+    );
+}
