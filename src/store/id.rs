@@ -82,6 +82,11 @@ pub fn is_new(id: &str) -> bool {
     })
 }
 
+/// Whether an id was made for a row of this statement, and no row has it yet.
+pub fn is_made(id: &str) -> bool {
+    MADE.with_borrow(|made| made.statement == statement_start() && made.ids.contains(id))
+}
+
 /// Whether nobody else can have stored `id`: it was made in this statement, or it was given just
 /// now and no transaction has come to its end since. Says yes once.
 pub fn take_generated(id: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::store::batch::{self, Hold};
 use crate::store::reference;
 use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
-use crate::store::{Guarded, find};
+use crate::store::{Guarded, find, id};
 use crate::verb::link;
 use crate::verb::part::Part;
 use ingest_engine::Resource;
@@ -36,8 +36,9 @@ pub fn hold(operations: &[Operation<'_>], keys: &[Key], part: Part) -> Result<He
         match (&operation.content, operation.id.as_deref()) {
             (Content::Nothing, Some(id)) => want(guarded, id, Hold::Delete),
             (Content::Patch(_), Some(id)) => want(guarded, id, Hold::Write),
-            // One that is to be new, too: another may be about to delete it.
-            (Content::Body(_), Some(id)) => want(guarded, id, Hold::Write),
+            // One that is to be new, too: another may be about to delete it; but not one that was made
+            // for it.
+            (Content::Body(_), Some(id)) if !id::is_made(id) => want(guarded, id, Hold::Write),
             _ => {}
         }
         if let Some(key) = key_of(operation) {

@@ -19,21 +19,25 @@ use crate::store::row::Stored;
 use crate::store::{reference, refusal};
 use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// What the criteria of operations have led to, by their places: a resource that matches, or none.
 pub type Matches = HashMap<usize, Option<Stored>>;
 
+/// One operation's document, a root container: the bundle's own where nothing in it changes.
+pub type Document<'b> = Cow<'b, [u8]>;
+
 /// What a bundle asks for.
-pub trait Script {
+pub trait Script<'b> {
     /// What its errors name.
     fn part(&self) -> Part;
 
-    /// Its documents with the ids that are known now, as root containers.
-    fn documents(&self) -> Result<Vec<Vec<u8>>>;
+    /// Its documents with the ids that are known now.
+    fn documents(&self) -> Result<Vec<Document<'b>>>;
 
     /// Its operations, whose content is in the documents.
-    fn operations<'d>(&self, documents: &'d [Vec<u8>]) -> Result<Vec<Operation<'d>>>;
+    fn operations<'d>(&self, documents: &'d [Document<'_>]) -> Result<Vec<Operation<'d>>>;
 
     /// Takes what criteria have found; tells whether that changes what it asks for.
     fn learn(&mut self, matches: &Matches) -> Result<bool>;
@@ -50,7 +54,7 @@ pub trait Script {
 }
 
 /// Runs all operations.
-pub fn run(script: &mut dyn Script) -> Result<Results> {
+pub fn run(script: &mut dyn Script<'_>) -> Result<Results> {
     let part = script.part();
     let mut results = Results::new(part);
     let ((), unmet) = reference::deferred(|| apply(script, &mut results))?;
@@ -69,7 +73,7 @@ pub fn run(script: &mut dyn Script) -> Result<Results> {
 /// How often criteria can depend on what others have found.
 const ROUNDS: usize = 64;
 
-fn apply(script: &mut dyn Script, results: &mut Results) -> Result<()> {
+fn apply(script: &mut dyn Script<'_>, results: &mut Results) -> Result<()> {
     let part = script.part();
     let documents = script.documents()?;
     let mut operations = script.operations(&documents)?;
@@ -220,7 +224,7 @@ fn find_all(
 
 /// Writes what is new, what changes, and the links; what depends on others after them.
 fn write(
-    script: &mut dyn Script,
+    script: &mut dyn Script<'_>,
     mut operations: Vec<Operation<'_>>,
     matches: &Matches,
     held: &Held,

@@ -128,11 +128,11 @@ impl<'a> Incoming<'a> {
         Self::under(place, body, id)
     }
 
-    /// A body under this id; one that is owned is one that nobody else can have.
+    /// A body under this id.
     pub fn under(place: usize, body: &Body<'a>, id: Cow<'a, str>) -> Result<Self> {
-        let key = match id {
-            Cow::Owned(_) => Key::New,
-            Cow::Borrowed(_) => Key::Given,
+        let key = match id::is_made(&id) {
+            true => Key::New,
+            false => Key::Given,
         };
         Ok(Self {
             place,

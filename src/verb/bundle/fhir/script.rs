@@ -6,7 +6,7 @@ use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::verb::body::Body;
 use crate::verb::bundle::operation::{Content, Operation, Verb};
 use crate::verb::bundle::results::Results;
-use crate::verb::bundle::run::{Matches, Script};
+use crate::verb::bundle::run::{Document, Matches, Script};
 use crate::verb::criteria::Criteria;
 use crate::verb::part::Part;
 use ingest_engine::bundle::{
@@ -224,7 +224,6 @@ impl<'b> Entries<'b> {
             Action::Read { .. } | Action::Search { .. } => return Ok(None),
         };
         let id = match &content {
-            // One that is borrowed is one that others can have.
             Content::Body(body) if planned.is_given => body.id.map(Cow::Borrowed),
             _ => planned.id.clone().map(Cow::Owned),
         };
@@ -271,21 +270,22 @@ fn unwritable(error: Unwritable) -> Error {
     }
 }
 
-impl Script for Entries<'_> {
+impl<'b> Script<'b> for Entries<'b> {
     fn part(&self) -> Part {
         Part::Entry
     }
 
-    fn documents(&self) -> Result<Vec<Vec<u8>>> {
+    fn documents(&self) -> Result<Vec<Document<'b>>> {
         let documents = (0..self.planned.len()).map(|place| {
             check_for_interrupts()?;
             self.document(place)
+                .map(Cow::Owned)
                 .map_err(|error| at(self.first + place, error))
         });
         documents.collect()
     }
 
-    fn operations<'d>(&self, documents: &'d [Vec<u8>]) -> Result<Vec<Operation<'d>>> {
+    fn operations<'d>(&self, documents: &'d [Document<'_>]) -> Result<Vec<Operation<'d>>> {
         let mut operations = Vec::with_capacity(documents.len());
         for (place, document) in documents.iter().enumerate() {
             check_for_interrupts()?;

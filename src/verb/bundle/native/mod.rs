@@ -5,7 +5,7 @@ mod read;
 
 use super::operation::Operation;
 use super::results::Results;
-use super::run::{Matches, Script, run};
+use super::run::{Document, Matches, Script, run};
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::verb::body::shown_key;
 use crate::verb::part::Part;
@@ -39,12 +39,12 @@ struct Operations<'a> {
     placeholders: Placeholders,
 }
 
-impl Script for Operations<'_> {
+impl<'a> Script<'a> for Operations<'a> {
     fn part(&self) -> Part {
         Part::Operation
     }
 
-    fn documents(&self) -> Result<Vec<Vec<u8>>> {
+    fn documents(&self) -> Result<Vec<Document<'a>>> {
         let resolved = self.given.iter().enumerate().map(|(index, value)| {
             check_for_interrupts()?;
             self.placeholders
@@ -54,7 +54,7 @@ impl Script for Operations<'_> {
         resolved.collect()
     }
 
-    fn operations<'d>(&self, documents: &'d [Vec<u8>]) -> Result<Vec<Operation<'d>>> {
+    fn operations<'d>(&self, documents: &'d [Document<'_>]) -> Result<Vec<Operation<'d>>> {
         let read = documents.iter().enumerate().map(|(index, bytes)| {
             check_for_interrupts()?;
             read::read(self.source, index, Value::read(bytes)?).map_err(|error| at(index, error))

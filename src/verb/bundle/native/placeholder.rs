@@ -6,7 +6,9 @@
 
 use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::store::id;
+use crate::verb::bundle::run::Document;
 use jsonb::{Item, Value, write};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The placeholders that a bundle defines, the ids they stand for, and by which operation each is
@@ -62,12 +64,16 @@ impl Placeholders {
         self.ids.insert(name.clone(), id.to_owned()).as_deref() != Some(id)
     }
 
-    /// The operation with ids for placeholders, as a root container.
-    pub fn resolve(&self, operation: Value<'_>) -> Result<Vec<u8>> {
+    /// The operation with ids for placeholders.
+    pub fn resolve<'b>(&self, operation: Value<'b>) -> Result<Document<'b>> {
         let levels = limits().max_depth + 3;
         let mut replaced = Replaced::new();
         self.collect(operation, levels, &mut replaced)?;
+        if let (Value::Object(object), true) = (operation, replaced.is_empty()) {
+            return Ok(Cow::Borrowed(object.as_bytes()));
+        }
         write(&item(operation, &replaced)?)
+            .map(Cow::Owned)
             .map_err(|_| Error::refuse(State::TooLarge, "the operation is too large"))
     }
 
@@ -156,5 +162,5 @@ fn item<'v>(value: Value<'v>, replaced: &'v Replaced<'v>) -> Result<Item<'v>> {
 
 /// Whether the bytes may hold a placeholder: most containers do not, and are copied as they are.
 fn holds(bytes: &[u8]) -> bool {
-    bytes.windows(PREFIX.len()).any(|window| window == PREFIX)
+    memchr::memmem::find(bytes, PREFIX).is_some()
 }
