@@ -248,8 +248,10 @@ BEGIN
             refused := ingest.refuse('PT409', 'somebody else has made the schema meanwhile',
                 'Call again to use it if it is yours, or choose another name.');
         END;
-        EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen,
-                       E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.');
+        -- ingest.doctor knows by it whose schema an empty one is.
+        EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen, CASE WHEN is_rest
+            THEN E'Resources\n\nAnswers the requests of a REST door.'
+            ELSE E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.' END);
     END IF;
     -- Called again, it may be of another style.
     FOR made IN SELECT * FROM ingest.api_made(chosen) AS m WHERE m.ours AND (m.name ~ '^rest_') <> is_rest LOOP

@@ -130,6 +130,22 @@ fn api_that_lacks_functions_is_told() {
     let found = doctor(&mut client);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0][2].contains("are gone"), "{found:?}");
+    // A REST door has others.
+    let door = "SELECT ingest.api_drop('door')";
+    client
+        .batch_execute(
+            "SELECT ingest.api_create('door', '{\"style\": \"rest\", \"source\": \"clinic\"}')",
+        )
+        .unwrap();
+    assert_eq!(doctor(&mut client).len(), 1);
+    client.batch_execute("DROP FUNCTION door.rest_ask").unwrap();
+    let found = doctor(&mut client);
+    assert_eq!(
+        (found.len(), &found[0][..2]),
+        (2, &["warning".to_owned(), "door".to_owned()][..])
+    );
+    assert!(found[0][2].ends_with("lacks rest_ask"), "{found:?}");
+    client.batch_execute(door).unwrap();
     // Of one source it is no matter.
     let of_clinic = "SELECT count(*) FROM ingest.doctor('clinic')";
     assert_eq!(value::<i64>(&mut client, of_clinic), 0);

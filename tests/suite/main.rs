@@ -88,6 +88,7 @@ mod renamed;
 mod repair;
 mod rest;
 mod rest_native;
+mod rest_page;
 mod restore;
 mod revision;
 mod role;

@@ -57,6 +57,8 @@ fn pages() -> Vec<PathBuf> {
         pages.extend(directory.map(|entry| entry.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    // Its session is one of a shell: `rest_page` runs it.
+    pages.retain(|page| !page.ends_with("rest.md"));
     pages.sort();
     pages
 }

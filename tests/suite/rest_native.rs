@@ -249,7 +249,7 @@ fn what_is_no_request_is_refused_with_an_outcome() {
     let told = door.get(&long);
     assert_eq!(
         (told.status, &told.body["resourceType"]),
-        (414, &json!("OperationOutcome")),
+        (413, &json!("OperationOutcome")),
         "{told:?}"
     );
     let count: i64 = value(

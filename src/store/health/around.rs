@@ -12,13 +12,14 @@ pub const LIBRARY: &str = match VERSION.to_str() {
 
 const EXTENSION: &str =
     "SELECT e.extversion FROM pg_catalog.pg_extension AS e WHERE e.extname = 'ingest_ext'";
-/// Schemas that hold functions that `api_create` made, or say that it made them, and lack some. What
-/// it makes depends on the extension; a function that somebody else made does not.
+/// Schemas that hold functions that `api_create` made, or say that it made them, and lack some of that
+/// style. What it makes depends on the extension; a function that somebody else made does not.
 const APIS: &str = "SELECT n.nspname::pg_catalog.text, \
          pg_catalog.string_agg(f.name, ', ' ORDER BY f.name) FILTER (WHERE p.oid IS NULL), \
          pg_catalog.string_agg(f.name, ', ' ORDER BY f.name) FILTER (WHERE p.oid IS NOT NULL AND NOT d.ours), \
-         COALESCE(pg_catalog.bool_or(d.ours), false) \
+         COALESCE(pg_catalog.bool_or(d.ours), false), s.is_rest \
      FROM pg_catalog.pg_namespace AS n CROSS JOIN ingest.api_functions() AS f \
+     CROSS JOIN LATERAL (SELECT pg_catalog.starts_with(f.name, 'rest_') AS is_rest) AS s \
      LEFT JOIN pg_catalog.pg_proc AS p ON p.pronamespace = n.oid AND p.proname = f.name \
          AND pg_catalog.oidvectortypes(p.proargtypes) = f.types \
      LEFT JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_catalog.pg_depend AS d \
@@ -27,11 +28,12 @@ const APIS: &str = "SELECT n.nspname::pg_catalog.text, \
              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
              AND d.deptype = 'x'::pg_catalog.\"char\" AND e.extname = 'ingest_ext') AS ours) AS d ON true \
      WHERE n.nspname <> 'ingest' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-     GROUP BY n.oid, n.nspname \
+     GROUP BY n.oid, n.nspname, s.is_rest \
      HAVING NOT pg_catalog.bool_and(d.ours) AND (pg_catalog.bool_or(d.ours) \
          OR pg_catalog.strpos(pg_catalog.obj_description(n.oid, 'pg_namespace'), \
-             'Creates, reads, changes and links versioned resources that conform to their profiles.') > 0) \
-     ORDER BY 1";
+             CASE WHEN s.is_rest THEN 'Answers the requests of a REST door.' \
+             ELSE 'Creates, reads, changes and links versioned resources that conform to their profiles.' END) > 0) \
+     ORDER BY 1, 5";
 
 thread_local! {
     static EXTENSION_SQL: ManuallyDrop<Statement> =
@@ -67,6 +69,10 @@ pub fn apis(session: &Session) -> Result<Vec<Finding>> {
     for row in rows.iter() {
         let schema = row.string(1)?;
         let object = shown(&schema);
+        let again = match row.bool(5) {
+            true => format!("ingest.api_create('{schema}', '{{\"style\": \"rest\", …}}')"),
+            false => format!("ingest.api_create('{schema}')"),
+        };
         let mut push = |problem, hint| {
             let finding = Finding::severe(&object, problem, hint);
             findings.push(finding.of(Severity::Warning));
@@ -74,9 +80,7 @@ pub fn apis(session: &Session) -> Result<Vec<Finding>> {
         if !row.bool(4) {
             push(
                 "the functions of the api are gone, and their schema is left".to_owned(),
-                format!(
-                    "ingest.api_create('{schema}') makes them again; DROP SCHEMA, if it is not needed."
-                ),
+                format!("{again} makes them again; DROP SCHEMA, if it is not needed."),
             );
             continue;
         }
@@ -84,16 +88,14 @@ pub fn apis(session: &Session) -> Result<Vec<Finding>> {
             push(
                 format!("the api lacks {missing}"),
                 format!(
-                    "ingest.api_create('{schema}') makes the functions anew; ingest.api_drop('{schema}') drops them."
+                    "{again} makes the functions anew; ingest.api_drop('{schema}') drops them."
                 ),
             );
         }
         if let Some(other) = row.text(3)? {
             push(
                 format!("api_create did not make its {other}"),
-                format!(
-                    "Drop or rename it, then ingest.api_create('{schema}') makes the function."
-                ),
+                format!("Drop or rename it, then {again} makes the function."),
             );
         }
     }
