@@ -22,6 +22,7 @@ pub mod profile;
 pub mod refuse;
 pub mod relationship;
 mod render;
+pub mod request;
 pub mod resource;
 pub mod revalidate;
 pub mod row;

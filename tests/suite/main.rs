@@ -86,6 +86,7 @@ mod readme;
 mod renamed;
 mod repair;
 mod restore;
+mod retry;
 mod revision;
 mod role;
 mod roles;

@@ -7,4 +7,4 @@ mod reply;
 mod request;
 
 pub use reply::{read, written};
-pub use request::{unconditional, version};
+pub use request::{key, unconditional, version};

@@ -1,4 +1,4 @@
-//! `ingest.relationship_link(source, relationship, body)`,
+//! `ingest.relationship_link(source, relationship, body, request_key)`,
 //! `ingest.relationship_upsert(source, relationship, body, if_match)`
 
 use super::{Body, hold_ends};
@@ -6,14 +6,24 @@ use crate::pg::{Answer, Call, Result, Session};
 use crate::store::row::{self, Stored};
 use crate::store::{Guarded, Outcome, refusal};
 use crate::verb::render::Written;
+use crate::verb::request::{Turn, turn};
 use crate::verb::row::{Noun, named, put as put_row};
+use jsonb::Item;
 
 /// Links two resources.
 pub fn link(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = named(call, Noun::Link)?;
-    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
+    let given = call.need_jsonb(2, "body")?;
+    let said = ["relationship_link", guarded.name()].map(Item::Text);
+    let request = match turn(guarded.source_name(), call.text(3)?, &said, given)? {
+        Turn::Again(made) => return made.row(&guarded)?.answer(call),
+        Turn::First(request) => request,
+    };
+    let body = Body::read(&guarded, given)?;
     let made = Session::open(|session| make(session, &guarded, &body))?;
-    Written::stored(Outcome::Created, &guarded, made)?.answer(call)
+    let written = Written::stored(Outcome::Created, &guarded, made)?;
+    request.keep([written.effect()].into_iter())?;
+    written.answer(call)
 }
 
 /// Makes a link that is not there.

@@ -1,4 +1,4 @@
-//! `ingest.resource_create(source, profile, body, id)`
+//! `ingest.resource_create(source, profile, body, id, request_key)`
 
 use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
@@ -7,13 +7,26 @@ use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, Outcome, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
+use crate::verb::request::{Turn, turn};
+use jsonb::Item;
 
 /// Creates a resource; an id that exists is PT409.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let body = Body::read(&guarded, call.need_jsonb(2, "body")?)?;
-    let id = body.id(call.text(3)?)?;
-    write(&guarded, &body, id)?.answer(call)
+    let (given, id) = (call.need_jsonb(2, "body")?, call.text(3)?);
+    let said = [
+        Item::Text("resource_create"),
+        Item::Text(guarded.name()),
+        id.map_or(Item::Null, Item::Text),
+    ];
+    let request = match turn(guarded.source_name(), call.text(4)?, &said, given)? {
+        Turn::Again(made) => return made.row(&guarded)?.answer(call),
+        Turn::First(request) => request,
+    };
+    let body = Body::read(&guarded, given)?;
+    let written = write(&guarded, &body, body.id(id)?)?;
+    request.keep([written.effect()].into_iter())?;
+    written.answer(call)
 }
 
 fn write(guarded: &Guarded, body: &Body<'_>, id: Option<&str>) -> Result<Written> {
