@@ -7,12 +7,17 @@
 CREATE FUNCTION ingest.request_version(if_match integer DEFAULT NULL)
     RETURNS integer
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_version_wrapper';
-COMMENT ON FUNCTION ingest.request_version(integer) IS 'Internal, for what api_create makes. The version that a write through PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *; NULL if it expects none, or any (If-Match: *), which reply_written asks. Errors: PT400 another precondition, or two that disagree';
+COMMENT ON FUNCTION ingest.request_version(integer) IS 'Internal, for what api_create makes. The version that a write through PostgREST expects: the argument, or the number in If-Match: W/"3", or 0 for If-None-Match: *; NULL if it expects none, or any (If-Match: *), which reply_written asks. Errors: PT400 another precondition, two that disagree, or an Idempotency-Key';
 
 CREATE FUNCTION ingest.request_unconditional()
     RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_unconditional_wrapper';
 COMMENT ON FUNCTION ingest.request_unconditional() IS 'Internal, for what api_create makes. True, unless a request to PostgREST has a precondition, for what takes none. Errors: PT400 If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since';
+
+CREATE FUNCTION ingest.request_key(request_key text DEFAULT NULL)
+    RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'request_key_wrapper';
+COMMENT ON FUNCTION ingest.request_key(text) IS 'Internal, for what api_create makes. The key of a write through PostgREST: the argument, or the string in Idempotency-Key, with or without quotes; NULL if there is none. Errors: PT400 not one string, or two keys';
 
 CREATE FUNCTION ingest.reply_written(written ingest.written, location text DEFAULT NULL, source text DEFAULT NULL, profile text DEFAULT NULL)
     RETURNS jsonb
@@ -32,11 +37,11 @@ CREATE FUNCTION ingest.api_functions()
     SET search_path = pg_catalog, pg_temp
 AS $$ VALUES
     ('resource_create',
-     'source text, profile text, body jsonb, id text DEFAULT NULL', 'text, text, jsonb, text', 'jsonb', 'VOLATILE',
+     'source text, profile text, body jsonb, id text DEFAULT NULL, request_key text DEFAULT NULL', 'text, text, jsonb, text, text', 'jsonb', 'VOLATILE',
      'PERFORM ingest.request_unconditional();
-    RETURN ingest.reply_written(ingest.resource_create(source, profile, body, id), @resource@, source, profile);',
+    RETURN ingest.reply_written(ingest.resource_create(source, profile, body, id, ingest.request_key(request_key)), @resource@, source, profile);',
      'Creates a resource',
-     'The body is {"data", "contained"?, "id"?}; the id is the argument, or the body''s, or a new one. Answers 201 with the resource; 409 if the id or an identity exists, 422 if it does not conform to its profile.'),
+     'The body is {"data", "contained"?, "id"?}; the id is the argument, or the body''s, or a new one. With Idempotency-Key or request_key a retry is answered again, and creates nothing. Answers 201 with the resource; 409 if the id or an identity exists, 422 if it does not conform to its profile.'),
     ('resource_upsert',
      'source text, profile text, id text, body jsonb, if_match integer DEFAULT NULL', 'text, text, text, jsonb, integer', 'jsonb', 'VOLATILE',
      'RETURN ingest.reply_written(ingest.resource_upsert(source, profile, id, body, ingest.request_version(if_match)), @resource@, source, profile);',
@@ -103,11 +108,11 @@ AS $$ VALUES
      'Validates a body without writing it',
      'Answers 200 with an OperationOutcome, whose issues are those that a write would be refused for.'),
     ('relationship_link',
-     'source text, relationship text, body jsonb', 'text, text, jsonb', 'jsonb', 'VOLATILE',
+     'source text, relationship text, body jsonb, request_key text DEFAULT NULL', 'text, text, jsonb, text', 'jsonb', 'VOLATILE',
      'PERFORM ingest.request_unconditional();
-    RETURN ingest.reply_written(ingest.relationship_link(source, relationship, body), @link@, source, relationship);',
+    RETURN ingest.reply_written(ingest.relationship_link(source, relationship, body, ingest.request_key(request_key)), @link@, source, relationship);',
      'Links two resources',
-     'The body is {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. Answers 201 with the link; 404 if an end does not exist, 409 if they are linked or have too many links.'),
+     'The body is {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. With Idempotency-Key or request_key a retry is answered again, and links nothing. Answers 201 with the link; 404 if an end does not exist, 409 if they are linked or have too many links.'),
     ('relationship_upsert',
      'source text, relationship text, body jsonb, if_match integer DEFAULT NULL', 'text, text, jsonb, integer', 'jsonb', 'VOLATILE',
      'RETURN ingest.reply_written(ingest.relationship_upsert(source, relationship, body, ingest.request_version(if_match)), @link@, source, relationship);',
@@ -142,11 +147,11 @@ AS $$ VALUES
      'Unlinks two resources',
      'The id is <from-type>.<from-id>,<to-type>.<to-id>. Answers 204; 404, 410 if it is unlinked, 412.'),
     ('bundle_apply',
-     'source text, bundle jsonb', 'text, jsonb', 'jsonb', 'VOLATILE',
+     'source text, bundle jsonb, request_key text DEFAULT NULL', 'text, jsonb, text', 'jsonb', 'VOLATILE',
      'PERFORM ingest.request_unconditional();
-    RETURN ingest.bundle_apply(source, bundle);',
+    RETURN ingest.bundle_apply(source, bundle, ingest.request_key(request_key));',
      'Applies a bundle, all or nothing',
-     'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. Answers 200 with what each operation did; an error names the operation.'),
+     'The bundle is {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?}]}. With Idempotency-Key or request_key a retry is answered again, and does nothing. Answers 200 with what each operation did; an error names the operation.'),
     -- Those of a REST door, which the proxy calls.
     ('rest_read', '', '', 'ingest."*/*"', 'STABLE',
      'RETURN ingest.rest_read(@door@);',

@@ -1,9 +1,9 @@
 -- The verbs of links.
 
-CREATE FUNCTION ingest.relationship_link(source text, relationship text, body jsonb)
+CREATE FUNCTION ingest.relationship_link(source text, relationship text, body jsonb, request_key text DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_link_wrapper';
-COMMENT ON FUNCTION ingest.relationship_link(text, text, jsonb) IS 'Links two resources: {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. Errors: PT400, PT404 no such relationship or end, PT409 linked already or too many, PT422 an end of another type, or data that does not conform';
+COMMENT ON FUNCTION ingest.relationship_link(text, text, jsonb, text) IS 'Links two resources: {"from": {"id", "type"}, "to": {"id", "type"}, "data"?}. request_key as in resource_create. Errors: PT400, PT404 no such relationship or end, PT409 linked already or too many, PT422 an end of another type, or data that does not conform';
 
 CREATE FUNCTION ingest.relationship_read(source text, relationship text, id text, version integer DEFAULT NULL)
     RETURNS jsonb
@@ -30,10 +30,10 @@ CREATE FUNCTION ingest.relationship_upsert(source text, relationship text, body 
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_upsert_wrapper';
 COMMENT ON FUNCTION ingest.relationship_upsert(text, text, jsonb, integer) IS 'Links two resources, or replaces the data of their link; the same data is unchanged. if_match is the version that must be current, 0 for none. Errors: PT400, PT404 no such relationship or end, PT409 too many, PT412 another version, PT422';
 
-CREATE FUNCTION ingest.relationship_load(source text, relationship text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort')
+CREATE FUNCTION ingest.relationship_load(source text, relationship text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort', request_key text DEFAULT NULL)
     RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'relationship_load_wrapper';
-COMMENT ON FUNCTION ingest.relationship_load(text, text, jsonb, text, text) IS 'Makes the links of an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. Errors: PT400, PT404 no such relationship or end, PT409 linked already or too many, PT422';
+COMMENT ON FUNCTION ingest.relationship_load(text, text, jsonb, text, text, text) IS 'Makes the links of an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. request_key as in resource_create. Errors: PT400, PT404 no such relationship or end, PT409 linked already or too many, PT422';
 
 CREATE FUNCTION ingest.relationship_validate(source text, relationship text, body jsonb)
     RETURNS jsonb

@@ -1,9 +1,9 @@
 -- The verbs of resources. They run as the caller: grants and policies on the tables decide.
 
-CREATE FUNCTION ingest.resource_create(source text, profile text, body jsonb, id text DEFAULT NULL)
+CREATE FUNCTION ingest.resource_create(source text, profile text, body jsonb, id text DEFAULT NULL, request_key text DEFAULT NULL)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_create_wrapper';
-COMMENT ON FUNCTION ingest.resource_create(text, text, jsonb, text) IS 'Creates a resource from a body {"data", "contained"?, "id"?}, or from a FHIR resource. The id is the argument, or the body''s, or a new one. Errors: PT400 malformed call, PT404 no such profile, PT409 the id or an identity exists, PT413, PT422';
+COMMENT ON FUNCTION ingest.resource_create(text, text, jsonb, text, text) IS 'Creates a resource from a body {"data", "contained"?, "id"?}, or from a FHIR resource. The id is the argument, or the body''s, or a new one. A call that was made before under the same request_key is not made again: it is replayed. Errors: PT400 malformed call, PT404 no such profile, PT409 the id or an identity exists, or the key is another role''s, PT410 what was made is gone, PT413, PT422 not valid, or the key was used for something else';
 
 CREATE FUNCTION ingest.resource_upsert(source text, profile text, id text, body jsonb, if_match integer DEFAULT NULL)
     RETURNS ingest.written
@@ -115,10 +115,10 @@ CREATE FUNCTION ingest.resource_search(source text, profile text, criteria text,
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
 COMMENT ON FUNCTION ingest.resource_search(text, text, text, integer, text, jsonb) IS 'The same by a query string, name=Bob&no=1,2 (see ingest.criteria), or by criteria as the text of a JSON object';
 
-CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort')
+CREATE FUNCTION ingest.resource_load(source text, profile text, bodies jsonb, mode text DEFAULT 'create', on_error text DEFAULT 'abort', request_key text DEFAULT NULL)
     RETURNS TABLE (ordinal integer, outcome ingest.outcome, id text, version integer, issue jsonb)
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_load_wrapper';
-COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text) IS 'Writes an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. Errors: PT400, PT404, PT409, PT413, PT422';
+COMMENT ON FUNCTION ingest.resource_load(text, text, jsonb, text, text, text) IS 'Writes an array of bodies, set by set: mode create or upsert; on_error abort (nothing is written, the error names the body) or report (the bad ones are told, the good ones written). One row for each body, in its order, ordinals from 1; issue is the array of issues of one that was refused. request_key as in resource_create. Errors: PT400, PT404, PT409, PT413, PT422';
 
 CREATE FUNCTION ingest.issues(outcome jsonb DEFAULT NULL)
     RETURNS TABLE (severity text, code text, expression text, diagnostics text)
@@ -133,6 +133,6 @@ CREATE FUNCTION ingest.moment(text text DEFAULT NULL) RETURNS timestamptz
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'moment_wrapper';
 COMMENT ON FUNCTION ingest.moment(text) IS 'When a datetime or an instant of a resource is: the first instant of a date that is partial, in UTC; NULL for another text. Criteria compare by it';
 
-CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb) RETURNS jsonb
+CREATE FUNCTION ingest.bundle_apply(source text, bundle jsonb, request_key text DEFAULT NULL) RETURNS jsonb
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'bundle_apply_wrapper';
-COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, in the order of FHIR transactions: what goes away, what is new, what changes, links; "@rootId1" stands for the id of what an operation of the bundle creates or matches. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. In a source of FHIR a Bundle of type transaction or batch, answered by one of type transaction-response or batch-response. Errors, each naming the operation or the entry: PT400, PT404, PT409, PT410, PT412, PT413, PT422';
+COMMENT ON FUNCTION ingest.bundle_apply(text, jsonb, text) IS 'Applies {"operations": [{"operation", "profile" or "relationship", "id"?, "body"?, …}, …]}, all or nothing, in the order of FHIR transactions: what goes away, what is new, what changes, links; "@rootId1" stands for the id of what an operation of the bundle creates or matches. Returns {"operations": [{"index", "operation", "outcome", "id", "version"}, …]}. In a source of FHIR a Bundle of type transaction or batch, answered by one of type transaction-response or batch-response. request_key as in resource_create. Errors, each naming the operation or the entry: PT400, PT404, PT409, PT410, PT412, PT413, PT422';

@@ -102,7 +102,8 @@ BEGIN
             (16, 'Ingest-Origin', '$scheme://$http_host'),
             (17, 'Ingest-Accept', '$http_accept'),
             (18, 'Ingest-Content-Type', '$http_content_type'),
-            (19, 'Ingest-Prefer', '$http_prefer')) AS h (place, name, value)));
+            (19, 'Ingest-Prefer', '$http_prefer'),
+            (20, 'Idempotency-Key', '$http_idempotency_key')) AS h (place, name, value)));
 END
 $$;
 COMMENT ON FUNCTION ingest.api_proxy(text[], jsonb) IS 'The configuration of nginx for the REST doors of these schemas, or of all, to be included in its http block: it hands method, path and query over to PostgREST, and answers with an OperationOutcome where PostgREST or nginx itself refuses. Options: {"listen": "8080", "postgrest": "localhost:3000", "largest": "16m"}. Errors: PT400, PT404 no such door, PT409 two at the same path';

@@ -1,7 +1,7 @@
 -- The types that the verbs return.
 
-CREATE TYPE ingest.outcome AS ENUM ('created', 'updated', 'unchanged', 'matched', 'deleted');
-COMMENT ON TYPE ingest.outcome IS 'What a verb did: created, updated, unchanged (the same content was there), matched (criteria found it), deleted';
+CREATE TYPE ingest.outcome AS ENUM ('created', 'updated', 'unchanged', 'matched', 'deleted', 'replayed');
+COMMENT ON TYPE ingest.outcome IS 'What a verb did: created, updated, unchanged (the same content was there), matched (criteria found it), deleted, replayed (done before under the same request_key, and not again)';
 
 CREATE TYPE ingest.written AS (
     outcome    ingest.outcome,

@@ -44,9 +44,14 @@ pgrx::extension_sql_file!(
     requires = ["search"]
 );
 pgrx::extension_sql_file!(
+    "../sql/requests.sql",
+    name = "requests",
+    requires = ["relationships"]
+);
+pgrx::extension_sql_file!(
     "../sql/refuse.sql",
     name = "refuse",
-    requires = ["relationships"]
+    requires = ["requests"]
 );
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
 pgrx::extension_sql_file!(
@@ -128,7 +133,10 @@ pg::sql_function! {
     relationship_validate => verb::link::validate;
     relationship_unlink => |call| verb::row::delete(call, Noun::Link);
 
+    request_prune => verb::request::prune;
+
     request_version => verb::http::version;
+    request_key => verb::http::key;
     request_unconditional => verb::http::unconditional;
     reply_written => verb::http::written;
     reply_read => verb::http::read;

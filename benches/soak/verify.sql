@@ -24,6 +24,12 @@ SELECT 'a conditional create makes one resource', data->>'practiceNumber'
 FROM soak.provider GROUP BY data->>'practiceNumber' HAVING count(*) > 1;
 
 INSERT INTO broken
+SELECT 'what is asked for under one key is made once', name
+FROM (SELECT id, data->>'name' AS name FROM soak.office
+      UNION SELECT id, data->>'name' FROM soak.office_history) AS made
+WHERE name LIKE 'request %' GROUP BY name HAVING count(*) > 1;
+
+INSERT INTO broken
 SELECT 'every link has both ends', link.id
 FROM soak.works_at AS link
 LEFT JOIN soak.provider ON provider.id = from_id

@@ -5,7 +5,7 @@ use super::composite::Record;
 use super::error::{Error, Result, State};
 use super::signature::{Signature, wrong_result};
 use super::trigger::TriggerCall;
-use super::{Answer, Instant, ffi, kind, varlena};
+use super::{Answer, Arg, Instant, ffi, kind, varlena};
 use jsonb::Value;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, TriggerData};
 
@@ -163,6 +163,12 @@ impl<'a> Call<'a> {
     pub fn instant(&self, place: usize) -> Result<Option<Instant>> {
         let given = self.datum_of(place, kind::INSTANT)?;
         Ok(given.map(|datum| datum.value() as i64))
+    }
+
+    /// An interval, to be handed on to a statement.
+    pub fn interval(&self, place: usize) -> Result<Option<Arg<'a>>> {
+        let given = self.datum_of(place, kind::INTERVAL)?;
+        Ok(given.map(|datum| Arg::Datum(datum, kind::INTERVAL)))
     }
 
     /// A row argument of at least so many columns.

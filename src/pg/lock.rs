@@ -50,6 +50,7 @@ pub fn lock_partitions(relation: Oid, usage: Use) -> Result<()> {
 pub enum NamedLock {
     Criteria = 3,
     Source = 4,
+    Request = 5,
 }
 
 /// `DEFAULT_LOCKMETHOD` is 1, that of advisory locks is 2.

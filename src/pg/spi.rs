@@ -35,6 +35,8 @@ pub mod kind {
     pub const OID: Oid = pg_sys::OIDOID;
     /// `timestamptz`
     pub const INSTANT: Oid = pg_sys::TIMESTAMPTZOID;
+    /// `interval`
+    pub const INTERVAL: Oid = pg_sys::INTERVALOID;
     /// `tstzmultirange`
     pub const TSTZMULTIRANGE: Oid = pg_sys::TSTZMULTIRANGEOID;
     /// `nummultirange`

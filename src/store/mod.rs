@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod parameters;
 pub mod reference;
 pub mod refusal;
+pub mod request;
 pub mod row;
 pub mod search_index;
 pub mod sort;

@@ -19,6 +19,8 @@ pub enum Outcome {
     Matched,
     /// Deleted: a tombstone.
     Deleted,
+    /// A request with this key was made before, and nothing was done now.
+    Replayed,
 }
 
 const OUTCOMES: &str = "SELECT e.oid, e.enumtypid FROM pg_catalog.pg_enum AS e \
@@ -28,7 +30,7 @@ thread_local! {
     static VALUES: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(OUTCOMES, &[])) };
     /// By the function that asks: an extension that was created anew has new functions.
-    static KNOWN: RefCell<HashMap<Oid, [Label; 5]>> = RefCell::new(HashMap::new());
+    static KNOWN: RefCell<HashMap<Oid, [Label; 6]>> = RefCell::new(HashMap::new());
 }
 
 impl Outcome {
@@ -40,17 +42,24 @@ impl Outcome {
             Self::Unchanged => "unchanged",
             Self::Matched => "matched",
             Self::Deleted => "deleted",
+            Self::Replayed => "replayed",
         }
     }
 
     /// All of them, in the order of the enum.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Created,
         Self::Updated,
         Self::Unchanged,
         Self::Matched,
         Self::Deleted,
+        Self::Replayed,
     ];
+
+    /// The outcome that the enum spells so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
 
     /// The enum value, for what `call` returns.
     pub fn value(self, call: &Call<'_>) -> Result<Label> {
@@ -77,7 +86,7 @@ impl Outcome {
 }
 
 /// The enum values, in their order.
-fn values(call: &Call<'_>) -> Result<[Label; 5]> {
+fn values(call: &Call<'_>) -> Result<[Label; 6]> {
     let function = call.function();
     let known = KNOWN.with_borrow(|known| known.get(&function).copied());
     if let Some(values) = known {
@@ -89,7 +98,7 @@ fn values(call: &Call<'_>) -> Result<[Label; 5]> {
             of: Oid::INVALID,
             value: Oid::INVALID,
         };
-        let mut values = [none; 5];
+        let mut values = [none; 6];
         for (label, row) in values.iter_mut().zip(rows.iter()) {
             *label = Label {
                 of: row.oid(2),

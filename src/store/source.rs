@@ -27,7 +27,8 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      versions AS (DELETE FROM ingest.profile_version WHERE source = $1), \
      profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1), \
-     others AS (DELETE FROM ingest.definition WHERE source = $1) \
+     others AS (DELETE FROM ingest.definition WHERE source = $1), \
+     requests AS (DELETE FROM ingest.request WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
 /// Self-exclusive, and in the way of neither readers and writers of the catalog nor of definitions.
 pub(super) const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";

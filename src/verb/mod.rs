@@ -23,6 +23,7 @@ pub mod profile;
 pub mod refuse;
 pub mod relationship;
 mod render;
+pub mod request;
 pub mod resource;
 pub mod revalidate;
 pub mod row;

@@ -5,6 +5,7 @@ use crate::store::history::Last;
 use crate::store::row::Stored;
 use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
+use crate::verb::request::Effect;
 use ingest_engine::Resource;
 use jsonb::{Item, write};
 
@@ -59,6 +60,16 @@ impl Written {
             created_at: None,
             resource: None,
         }
+    }
+
+    /// What is kept of it under the key of a request.
+    pub fn effect(&self) -> Effect<'_> {
+        let (version, updated_at) = (self.version, self.updated_at);
+        let now = Last {
+            version,
+            updated_at,
+        };
+        Effect::done(self.outcome, "", &self.id, now)
     }
 
     /// As the answer of the call.

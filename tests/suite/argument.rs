@@ -61,7 +61,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
             PATHS,
         ],
     ),
-    ("resource_create", &["'clinic'", "'office'", BODY, "'new'"]),
+    (
+        "resource_create",
+        &["'clinic'", "'office'", BODY, "'new'", "'key'"],
+    ),
     (
         "resource_upsert",
         &["'clinic'", "'office'", "'o'", BODY, "1"],
@@ -153,9 +156,13 @@ pub const CALLS: &[(&str, &[&str])] = &[
             "'[{\"data\": {}}]'",
             "'create'",
             "'abort'",
+            "'key'",
         ],
     ),
-    ("relationship_link", &["'clinic'", "'worksAt'", LINK]),
+    (
+        "relationship_link",
+        &["'clinic'", "'worksAt'", LINK, "'key'"],
+    ),
     ("relationship_upsert", &["'clinic'", "'worksAt'", LINK, "0"]),
     (
         "relationship_read",
@@ -168,7 +175,14 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("relationship_history", &["'clinic'", "'worksAt'", LINK_ID]),
     (
         "relationship_load",
-        &["'clinic'", "'worksAt'", "'[]'", "'create'", "'abort'"],
+        &[
+            "'clinic'",
+            "'worksAt'",
+            "'[]'",
+            "'create'",
+            "'abort'",
+            "'key'",
+        ],
     ),
     ("relationship_validate", &["'clinic'", "'worksAt'", LINK]),
     (
@@ -241,6 +255,8 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("rest_write", &[DOOR, "'\\x7b7d'"]),
     ("request_version", &["1"]),
     ("request_unconditional", &[]),
+    ("request_key", &["'key'"]),
+    ("request_prune", &["'7 days'", "10"]),
     (
         "reply_written",
         &[
@@ -259,6 +275,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &[
             "'clinic'",
             "'{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {}}}]}'",
+            "'key'",
         ],
     ),
 ];
@@ -504,8 +521,8 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
         // Any JSON is data.
         return serde_json::from_str::<serde_json::Value>(name).is_ok();
     }
-    if function.starts_with("vocabulary_") && place == 1 {
-        // A URL is a name of a vocabulary.
+    if function.starts_with("vocabulary_") && place == 1 || function == "request_key" {
+        // A URL is a name of a vocabulary, and any text a key.
         return (1..=255).contains(&name.len());
     }
     is_options || names_new && is_name && !name.is_empty()

@@ -50,6 +50,7 @@ fn clinic_with_a_past() -> Database {
                  EXECUTE FUNCTION ingest.validate('clinic', 'Patient', 'doc')",
         )
         .unwrap();
+    assert_eq!(retried(&mut client), "created");
     let definition = json!({"type": "ROOT", "properties": {
         "name": {"type": "symbol", "rules": [{"required": true}]}, "age": {"type": "integer"}}});
     clinic::define(&mut client, "clinic", PROVIDER, &definition).unwrap();
@@ -61,6 +62,14 @@ fn clinic_with_a_past() -> Database {
     )
     .unwrap();
     database
+}
+
+/// What comes of a call under a key.
+fn retried(client: &mut Client) -> String {
+    value(
+        client,
+        "SELECT outcome::text FROM ingest.resource_create('clinic', 'provider', '{\"data\": {\"name\": \"x\"}}', request_key => 'k')",
+    )
 }
 
 /// Every row of the clinic and of the catalog, as text.
@@ -90,6 +99,7 @@ fn content(client: &mut Client) -> Vec<(String, String)> {
 /// with the versions that were.
 #[track_caller]
 fn assert_gate_works(client: &mut Client) {
+    assert_eq!(retried(client), "replayed");
     assert_eq!(
         clinic::story(client, OFFICE, "o0"),
         "created 1, updated 2, deleted 3, created 4"

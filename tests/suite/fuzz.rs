@@ -238,6 +238,16 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
             "4714-01-01 BC",
         ]))
         .to_owned(),
+        "interval" => {
+            let spans = [
+                "0",
+                "1 day",
+                "-1 year",
+                "178000000 years",
+                "100 microseconds",
+            ];
+            (*random.one_of(&spans)).to_owned()
+        }
         "ingest.written" => (*random.one_of(&[
             "(created,o,1,2020-01-01,{})",
             "(,,,,)",

@@ -90,6 +90,7 @@ mod rest;
 mod rest_native;
 mod rest_page;
 mod restore;
+mod retry;
 mod revision;
 mod role;
 mod roles;

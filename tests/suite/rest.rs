@@ -726,3 +726,39 @@ fn capability_statement_conforms_and_says_what_there_is() {
     let url = statement.body["implementation"]["url"].as_str().unwrap();
     assert_eq!(door.path(url), "/fhir");
 }
+
+/// A create that is sent again under its key is answered again, and makes nothing.
+#[test]
+fn create_under_a_key_is_made_once() {
+    let Some(door) = door::hospital() else { return };
+    let send = |path: &str, key: &str, body: &Value| {
+        door.http
+            .send("POST", path, &[("Idempotency-Key", key)], Some(body))
+    };
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}]});
+    for (path, body, status) in [("/fhir/Patient", bob(), 201), ("/fhir", bundle, 200)] {
+        let key = format!("\"{path}\"");
+        let first = send(path, &key, &body);
+        let again = send(path, &key, &body);
+        assert_eq!((first.status, again.status), (status, status), "{again:?}");
+        assert_eq!(again.body, first.body);
+        assert_eq!(again.header("location"), first.header("location"));
+        let mut other = body.clone();
+        other["language"] = json!("en");
+        refused(&send(path, &key, &other), 422, "processing");
+    }
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM fhir.\"Patient\"",
+    );
+    assert_eq!(count, 2);
+    refused(&send("/fhir/Patient?name=bob", "k", &bob()), 400, "invalid");
+    let put = door.http.send(
+        "PUT",
+        "/fhir/Patient/x",
+        &[("Idempotency-Key", "k")],
+        Some(&bob()),
+    );
+    refused(&put, 400, "invalid");
+}

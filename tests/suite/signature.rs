@@ -187,7 +187,7 @@ fn function_declared_right_by_hand_goes_on() {
         declared.symbol
     );
     client.batch_execute(&hand).unwrap();
-    let create = "SELECT (m).resource ->> 'type' FROM public.mine('clinic', 'office', '{\"data\": {}}', NULL) AS m";
+    let create = "SELECT (m).resource ->> 'type' FROM public.mine('clinic', 'office', '{\"data\": {}}', NULL, NULL) AS m";
     assert_eq!(value::<String>(&mut client, create), "office");
     client
         .batch_execute("ALTER TYPE public.mine ALTER ATTRIBUTE version TYPE bigint")

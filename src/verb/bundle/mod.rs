@@ -1,4 +1,4 @@
-//! `ingest.bundle_apply(source, bundle)`: many operations, all or nothing.
+//! `ingest.bundle_apply(source, bundle, request_key)`: many operations, all or nothing.
 //!
 //! What goes away goes first, then comes what is new, then what changes, and links last, whatever
 //! the order in the bundle. Creates and upserts of one profile are written together, by statements
@@ -16,20 +16,26 @@ mod run;
 
 use crate::pg::{Answer, Call, Result, datum_of_jsonb};
 use crate::store::source::check_usage;
+use crate::verb::request::{Turn, turn};
 use ingest_engine::bundle::is_bundle;
-use jsonb::Value;
+use jsonb::{Item, Value};
 
 /// Applies a bundle.
 pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
-    datum_of_jsonb(&answer_of(source, call.need_jsonb(1, "bundle")?)?)
+    let (bundle, key) = (call.need_jsonb(1, "bundle")?, call.text(2)?);
+    datum_of_jsonb(&answer_of(source, bundle, key)?)
 }
 
-/// Applies a bundle to a source; gives the answer, a root container.
-pub fn answer_of(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
+/// Applies a bundle to a source, once under a key; gives the answer, a root container.
+pub fn answer_of(source: &str, bundle: Value<'_>, key: Option<&str>) -> Result<Vec<u8>> {
     check_usage(source)?;
-    match is_bundle(bundle)? {
-        true => fhir::apply(source, bundle),
-        false => native::apply(source, bundle),
+    let said = [Item::Text("bundle_apply")];
+    let turn = turn(source, key, &said, bundle)?;
+    match (is_bundle(bundle)?, turn) {
+        (true, Turn::First(request)) => fhir::apply(source, bundle, request),
+        (true, Turn::Again(made)) => fhir::again(source, bundle, &made),
+        (false, Turn::First(request)) => native::apply(source, bundle, request),
+        (false, Turn::Again(made)) => native::again(bundle, &made),
     }
 }

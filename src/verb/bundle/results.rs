@@ -15,6 +15,7 @@ use crate::verb::criteria::Criteria;
 use crate::verb::link;
 use crate::verb::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::verb::part::Part;
+use crate::verb::request::Effect;
 use crate::verb::resource::{create_if, patch};
 use crate::verb::row::{delete_row, put};
 use std::collections::HashMap;
@@ -40,6 +41,18 @@ pub struct Done {
     pub id: String,
     /// Its version now; none where there is nothing to tell of.
     pub now: Option<Last>,
+}
+
+impl Done {
+    /// What is kept of it under the key of a request.
+    pub fn effect(&self) -> Effect<'_> {
+        Effect::Done {
+            outcome: self.outcome,
+            profile: &self.profile,
+            id: &self.id,
+            now: self.now,
+        }
+    }
 }
 
 /// What has become of the operations, by their places in the bundle.

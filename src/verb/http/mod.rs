@@ -8,4 +8,4 @@ mod request;
 pub mod rest;
 
 pub use reply::{read, written};
-pub use request::{unconditional, version};
+pub use request::{key, unconditional, version};

@@ -49,7 +49,8 @@ pub fn written(call: &mut Call<'_>) -> Result<Answer> {
         reply.header("Preference-Applied", "return=minimal")?;
     }
     let status = match outcome {
-        Outcome::Created => "201",
+        // What is answered again is answered as it was.
+        Outcome::Created | Outcome::Replayed => "201",
         Outcome::Deleted => "204",
         _ if minimal => "204",
         _ => "200",

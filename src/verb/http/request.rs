@@ -1,9 +1,11 @@
-//! What a request expects. `ingest.request_version(if_match)`, `ingest.request_unconditional()`
+//! What a request expects. `ingest.request_version(if_match)`, `ingest.request_unconditional()`,
+//! `ingest.request_key(request_key)`
 //!
 //! A precondition (RFC 9110, section 13) that is not asked is a lost update: each is asked, or the
 //! call is refused.
 
-use crate::pg::{Answer, Call, Error, Result, State, setting};
+use crate::pg::{Answer, Call, Error, Result, State, datum_of_text, setting};
+use crate::verb::request::check;
 use httpdate::parse_http_date;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -21,6 +23,8 @@ pub struct Headers<'a> {
     if_modified_since: Option<Cow<'a, str>>,
     #[serde(borrow)]
     if_unmodified_since: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    idempotency_key: Option<Cow<'a, str>>,
     #[serde(borrow)]
     prefer: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -152,6 +156,32 @@ impl<'a> Headers<'a> {
         Ok(())
     }
 
+    /// The key of a request that is not to be done twice (the string of the IETF's draft
+    /// httpapi-idempotency-key-header, or as most clients send it, without quotes).
+    pub fn key(&self) -> Result<Option<Cow<'_, str>>> {
+        let Some(header) = trimmed(&self.idempotency_key) else {
+            return Ok(None);
+        };
+        let Some(rest) = header.strip_prefix('"') else {
+            return Ok(Some(Cow::Borrowed(header)));
+        };
+        let quoted = rest.strip_suffix('"').and_then(unescaped);
+        quoted.map(|key| Some(Cow::Owned(key))).ok_or_else(|| {
+            bad("Idempotency-Key is not one string")
+                .hint("It is \"8e03978e-40d5-43dd-bc93-6894a57f9324\", with or without quotes.")
+        })
+    }
+
+    /// Refuses a key where none is taken: it would be taken for a promise.
+    pub fn refuse_key(&self) -> Result<()> {
+        match self.idempotency_key {
+            None => Ok(()),
+            Some(_) => Err(bad("the call takes no Idempotency-Key").hint(
+                "It is for what creates; with If-Match or If-None-Match a change is made once.",
+            )),
+        }
+    }
+
     /// Whether a reader knows this version, made at this second, already; refuses one that he does
     /// not want (RFC 9110, section 13.2.2).
     pub fn know(&self, version: &str, seconds: i64) -> Result<bool> {
@@ -225,7 +255,9 @@ pub fn headers() -> Result<Option<String>> {
 pub fn version(call: &mut Call<'_>) -> Result<Answer> {
     let given = call.int4(0)?;
     let text = headers()?;
-    let expected = Headers::read(text.as_deref())?.expected()?;
+    let headers = Headers::read(text.as_deref())?;
+    headers.refuse_key()?;
+    let expected = headers.expected()?;
     match (given, expected) {
         (Some(0), Some(Expected::Any)) => Err(disagree()),
         (Some(given), Some(Expected::Version(expected))) if given != expected => Err(disagree()),
@@ -244,6 +276,42 @@ pub fn unconditional(_call: &mut Call<'_>) -> Result<Answer> {
     let text = headers()?;
     Headers::read(text.as_deref())?.refuse_all()?;
     Ok(Answer::bool(true))
+}
+
+/// The text of a quoted string (RFC 8941, section 3.3.3).
+fn unescaped(quoted: &str) -> Option<String> {
+    let mut text = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(at) = rest.next() {
+        text.push(match at {
+            '\\' => rest.next().filter(|at| matches!(at, '"' | '\\'))?,
+            '"' => return None,
+            at => at,
+        });
+    }
+    Some(text)
+}
+
+/// The key of the request: the argument, or that of the request's headers.
+pub fn key(call: &mut Call<'_>) -> Result<Answer> {
+    let given = call.text(0)?;
+    let text = headers()?;
+    let headers = Headers::read(text.as_deref())?;
+    let header = headers.key()?;
+    let key = match (given, header.as_deref()) {
+        (Some(given), Some(key)) if given != key => {
+            return Err(bad(
+                "the argument request_key and the header Idempotency-Key are two keys",
+            )
+            .hint("Leave one of the two out."));
+        }
+        (given, key) => given.or(key),
+    };
+    let Some(key) = key else {
+        return Ok(Answer::Null);
+    };
+    check(key)?;
+    datum_of_text(key)
 }
 
 /// The number in an ETag of ours: `W/"3"`, or without its `W/`.

@@ -8,7 +8,7 @@ mod write;
 pub use ends::hold_ends;
 pub use list::{each as each_of, list};
 pub use validate::{check, validate};
-pub use write::{link, make, put, upsert};
+pub use write::{create, link, make, put, upsert};
 
 use super::body::{Parts, check_type, shown_key};
 use crate::pg::{Error, Result, State};

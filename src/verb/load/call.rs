@@ -1,5 +1,5 @@
-//! `ingest.resource_load(source, profile, bodies, mode, on_error)`,
-//! `ingest.relationship_load(source, relationship, bodies, mode, on_error)`
+//! `ingest.resource_load(source, profile, bodies, mode, on_error, request_key)`,
+//! `ingest.relationship_load(source, relationship, bodies, mode, on_error, request_key)`
 
 use super::{Incoming, Landed, Mode, OnError, Refused, write_all, write_reporting};
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts};
@@ -8,15 +8,17 @@ use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
 use crate::verb::link::{self, hold_ends};
 use crate::verb::part::Part;
+use crate::verb::request::{Effect, Made, Turn, turn};
 use crate::verb::row::{Noun, named};
-use jsonb::{Value, from_text};
+use jsonb::{Item, Value, from_text};
 use std::collections::HashMap;
 
 /// Writes an array of bodies; answers one row for each, in its order.
 pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let guarded = named(call, noun)?;
     guarded.table()?;
-    let Value::Array(bodies) = call.need_jsonb(2, "bodies")? else {
+    let given = call.need_jsonb(2, "bodies")?;
+    let Value::Array(bodies) = given else {
         return Err(Error::refuse(State::BadRequest, "bodies is not an array")
             .hint(match noun {
                 Noun::Resource => "[{\"data\": {...}, \"id\"?: \"...\"}, ...]",
@@ -32,6 +34,23 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
         None | Some("abort") => OnError::Abort,
         Some("report") => OnError::Report,
         Some(_) => return Err(bad("on_error is not abort or report")),
+    };
+    let said = [
+        noun.load(),
+        guarded.name(),
+        match mode {
+            Mode::Create => "create",
+            Mode::Upsert => "upsert",
+        },
+        match on_error {
+            OnError::Abort => "abort",
+            OnError::Report => "report",
+        },
+    ];
+    let (source, key) = (guarded.source_name(), call.text(5)?);
+    let request = match turn(source, key, &said.map(Item::Text), given)? {
+        Turn::Again(made) => return again(call, &made),
+        Turn::First(request) => request,
     };
     let mut incoming = Vec::with_capacity(bodies.len());
     let mut malformed = Vec::new();
@@ -65,12 +84,6 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             }
         }
     };
-    let values = [
-        Outcome::Created.value(call)?,
-        Outcome::Updated.value(call)?,
-        Outcome::Unchanged.value(call)?,
-    ];
-    let sink = call.materialize()?;
     let ids = incoming
         .iter()
         .map(|one| (one.place, Some(one.id.as_ref()), one.is_new()));
@@ -84,35 +97,55 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             .map(|(place, landed)| (place, None, false, landed)),
     );
     rows.sort_by_key(|(place, ..)| *place);
-    for (place, id, made, landed) in rows {
-        let ordinal = Arg::Int4(i32::try_from(place).unwrap_or(i32::MAX));
-        let id = Arg::text(id);
-        match landed {
-            Landed::Written(outcome, now) => {
-                let value = match outcome {
-                    Outcome::Created => values[0],
-                    Outcome::Updated => values[1],
-                    _ => values[2],
-                };
+    let effects = rows.iter().map(|(_, id, made, landed)| match landed {
+        Landed::Written(outcome, now) => Effect::done(*outcome, "", id.unwrap_or_default(), *now),
+        Landed::Refused(refused) => Effect::Refused {
+            state: refused.state,
+            // One that was made for what was not stored says nothing to anybody.
+            id: id.filter(|_| !made),
+            outcome: &refused.outcome,
+        },
+    });
+    let effects: Vec<_> = effects.collect();
+    request.keep(effects.iter().copied())?;
+    answer(call, &effects, |outcome| outcome)
+}
+
+/// Answers a load that was made before.
+fn again(call: &mut Call<'_>, made: &Made) -> Result<Answer> {
+    answer(call, &made.effects()?, |_| Outcome::Replayed)
+}
+
+/// One row for each body, in their order.
+fn answer(
+    call: &mut Call<'_>,
+    effects: &[Effect<'_>],
+    told: impl Fn(Outcome) -> Outcome,
+) -> Result<Answer> {
+    let sink = call.materialize()?;
+    for (ordinal, effect) in (1..).zip(effects) {
+        let ordinal = Arg::Int4(ordinal);
+        match *effect {
+            Effect::Done {
+                outcome, id, now, ..
+            } => sink.push(&[
+                ordinal,
+                Arg::Label(told(outcome).value(call)?),
+                Arg::Text(id),
+                now.map_or(Arg::Null, |now| Arg::Int4(now.version)),
+                Arg::Null,
+            ])?,
+            Effect::Refused { id, outcome, .. } => {
+                let issues = issues_of(outcome)?;
                 sink.push(&[
                     ordinal,
-                    Arg::Label(value),
-                    id,
-                    Arg::Int4(now.version),
                     Arg::Null,
-                ])?;
-            }
-            Landed::Refused(refused) => {
-                let issues = issues_of(&refused.outcome)?;
-                sink.push(&[
-                    ordinal,
-                    Arg::Null,
-                    // One that was made for what was not stored says nothing to anybody.
-                    if made { Arg::Null } else { id },
+                    Arg::text(id),
                     Arg::Null,
                     Arg::jsonb(issues.as_deref()),
                 ])?;
             }
+            Effect::Read => return Err(Error::Bug("a body that reads".into())),
         }
     }
     Ok(Answer::Null)

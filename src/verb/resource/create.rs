@@ -1,4 +1,4 @@
-//! `ingest.resource_create(source, profile, body, id)`
+//! `ingest.resource_create(source, profile, body, id, request_key)`
 
 use super::profile_of;
 use crate::pg::{Answer, Call, Result, Session};
@@ -7,20 +7,41 @@ use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, Outcome, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::render::Written;
-use jsonb::Value;
+use crate::verb::request::{Turn, turn};
+use jsonb::{Item, Value};
 
 /// Creates a resource; an id that exists is PT409.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
-    let body = call.need_jsonb(2, "body")?;
-    run(&guarded, body, call.text(3)?)?.answer(call)
+    let (body, id, key) = (call.need_jsonb(2, "body")?, call.text(3)?, call.text(4)?);
+    run(&guarded, body, id, key)?.answer(call)
 }
 
-/// The same of a profile that was found: the id is the one given, or the body's, or a new one.
-pub fn run(guarded: &Guarded, body: Value<'_>, id: Option<&str>) -> Result<Written> {
-    let body = Body::read(guarded, body)?;
-    let id = body.id(id)?;
-    let parts = Parts::of(&body)?;
+/// The same of a profile that was found, once under a key: the id is the one given, or the body's,
+/// or a new one.
+pub fn run(
+    guarded: &Guarded,
+    given: Value<'_>,
+    id: Option<&str>,
+    key: Option<&str>,
+) -> Result<Written> {
+    let said = [
+        Item::Text("resource_create"),
+        Item::Text(guarded.name()),
+        id.map_or(Item::Null, Item::Text),
+    ];
+    let request = match turn(guarded.source_name(), key, &said, given)? {
+        Turn::Again(made) => return made.row(guarded),
+        Turn::First(request) => request,
+    };
+    let body = Body::read(guarded, given)?;
+    let written = write(guarded, &body, body.id(id)?)?;
+    request.keep([written.effect()].into_iter())?;
+    Ok(written)
+}
+
+fn write(guarded: &Guarded, body: &Body<'_>, id: Option<&str>) -> Result<Written> {
+    let parts = Parts::of(body)?;
     let generated;
     let id = match id {
         Some(id) => id,

@@ -24,6 +24,16 @@ pub enum Noun {
     Link,
 }
 
+impl Noun {
+    /// The verb that loads them.
+    pub fn load(self) -> &'static str {
+        match self {
+            Self::Resource => "resource_load",
+            Self::Link => "relationship_load",
+        }
+    }
+}
+
 /// The profile or the relationship that the first two arguments name.
 pub fn named(call: &Call<'_>, noun: Noun) -> Result<Rc<Guarded>> {
     let parameter = match noun {

@@ -1,10 +1,9 @@
 //! The answer: a Bundle with a response for each entry, in their order.
 
-use super::entry::Planned;
 use crate::pg::{Error, Result, State, check_for_interrupts, iso};
 use crate::store::Outcome;
 use crate::store::history::Last;
-use crate::verb::bundle::results::Done;
+use crate::verb::request::Effect;
 use ingest_engine::bundle::Kind;
 use jsonb::{Item, Value, from_text, write};
 
@@ -32,28 +31,35 @@ impl Response {
         }
     }
 
-    /// What an entry has done.
-    pub fn of(planned: &Planned<'_>, done: &Done) -> Result<Self> {
-        let mut response = Self::new(match done.outcome {
-            Outcome::Created if planned.twin.is_none() => "201 Created",
+    /// What came of an entry that writes.
+    pub fn of(effect: Effect<'_>) -> Result<Self> {
+        let (outcome, profile, id, now) = match effect {
+            Effect::Done {
+                outcome,
+                profile,
+                id,
+                now,
+            } => (outcome, profile, id, now),
+            Effect::Refused { state, outcome, .. } => return Self::failed(state, outcome),
+            Effect::Read => return Err(Error::Bug("an entry that reads".into())),
+        };
+        let mut response = Self::new(match outcome {
+            Outcome::Created => "201 Created",
             Outcome::Deleted => "204 No Content",
             _ => "200 OK",
         });
-        let Some(now) = done.now else {
+        let Some(now) = now else {
             return Ok(response);
         };
-        if done.outcome != Outcome::Deleted {
-            response.location = Some(format!(
-                "{}/{}/_history/{}",
-                done.profile, done.id, now.version
-            ));
+        if outcome != Outcome::Deleted {
+            response.location = Some(format!("{profile}/{id}/_history/{}", now.version));
         }
         tag(&mut response, now)?;
         Ok(response)
     }
 
     /// Why an entry of a batch has failed: an OperationOutcome as JSON.
-    pub fn failed(state: State, outcome: &str) -> Result<Self> {
+    fn failed(state: State, outcome: &str) -> Result<Self> {
         let mut response = Self::new(match state {
             State::BadRequest => "400 Bad Request",
             State::InsufficientPrivilege => "403 Forbidden",

@@ -4,6 +4,7 @@
 //! first, then every link to an entry becomes its address, then all is written. What refers to
 //! others by criteria is written last, so that it finds what the others have made.
 
+mod again;
 mod answer;
 mod entry;
 mod get;
@@ -12,8 +13,12 @@ mod script;
 
 use super::run::run;
 use crate::pg::{Error, Failure, Result, State, attempt_alone, check_for_interrupts};
+use crate::store::Outcome;
 use crate::store::source::{format, none_there};
+use crate::verb::bundle::results::Done;
 use crate::verb::part::Part;
+use crate::verb::request::{Effect, Request};
+pub use again::again;
 use answer::Response;
 use entry::Planned;
 use ingest_engine::Format;
@@ -22,14 +27,48 @@ use jsonb::Value;
 use script::Entries;
 
 /// Applies a Bundle.
-pub fn apply(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
+pub fn apply(source: &str, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
     check_format(source)?;
     let bundle = Bundle::read(bundle)?.map_err(|mistake| refusal("Bundle", mistake))?;
-    let responses = match bundle.kind {
+    let came = match bundle.kind {
         Kind::Transaction => transaction(source, &bundle.entries)?,
         Kind::Batch => batch(source, &bundle.entries)?,
     };
-    answer::bundle(bundle.kind, &responses)
+    request.keep(came.iter().map(Came::effect))?;
+    let responses: Result<Vec<_>> = came.into_iter().map(Came::response).collect();
+    answer::bundle(bundle.kind, &responses?)
+}
+
+/// What came of an entry.
+enum Came {
+    /// It has done this.
+    Done(Done),
+    /// It was refused: the issues are an OperationOutcome as JSON.
+    Failed(State, String),
+    /// It has read, and is answered so.
+    Read(Response),
+}
+
+impl Came {
+    /// What is kept of it under the key of a request.
+    fn effect(&self) -> Effect<'_> {
+        match self {
+            Self::Done(done) => done.effect(),
+            Self::Failed(state, outcome) => Effect::Refused {
+                state: *state,
+                id: None,
+                outcome,
+            },
+            Self::Read(_) => Effect::Read,
+        }
+    }
+
+    fn response(self) -> Result<Response> {
+        match self {
+            Self::Read(response) => Ok(response),
+            came => Response::of(came.effect()),
+        }
+    }
 }
 
 /// What is read of an entry.
@@ -73,68 +112,83 @@ fn well<'e, 'a>(index: usize, entry: &'e Read<'a>) -> Result<&'e Entry<'a>> {
 }
 
 /// All or nothing.
-fn transaction(source: &str, given: &[Read<'_>]) -> Result<Vec<Response>> {
+fn transaction(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
+    respond(source, 0, &all_well(given)?)
+}
+
+/// The entries, if nothing is wrong with any.
+fn all_well<'e, 'a>(given: &'e [Read<'a>]) -> Result<Vec<&'e Entry<'a>>> {
     let mut read = Vec::with_capacity(given.len());
     for (index, entry) in given.iter().enumerate() {
         check_for_interrupts()?;
         read.push(well(index, entry)?);
     }
-    respond(source, 0, &read)
+    Ok(read)
 }
 
 /// Runs entries together, the first of which stands at this place in the Bundle.
-fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Response>> {
+fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
     let mut entries = Entries::new(source, first, entries)?;
     let results = run(&mut entries)?;
-    let mut responses = Vec::with_capacity(entries.planned.len());
+    let mut came = Vec::with_capacity(entries.planned.len());
     for (place, planned) in entries.planned.iter().enumerate() {
         check_for_interrupts()?;
         let index = first + place;
-        responses.push(match planned.action {
+        came.push(match planned.action {
             Action::Read { .. } | Action::Search { .. } => {
-                get::get(&entries, planned).map_err(|error| at(index, error))?
+                Came::Read(get::get(&entries, planned).map_err(|error| at(index, error))?)
             }
             _ => {
                 let done = results.get(first + planned.twin.unwrap_or(place));
                 let done = done.ok_or(Error::Bug("an entry was left out of a bundle".into()))?;
-                Response::of(planned, done)?
+                let mut done = done.clone();
+                // Who creates what another entry creates finds it.
+                if planned.twin.is_some() && done.outcome == Outcome::Created {
+                    done.outcome = Outcome::Matched;
+                }
+                Came::Done(done)
             }
         });
     }
-    Ok(responses)
+    Ok(came)
 }
 
 /// Each for itself, in the order of a transaction; the answers in that of the entries.
-fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Response>> {
+fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
     let mut order: Vec<usize> = (0..given.len()).collect();
     order.sort_by_key(|index| match given.get(*index) {
         Some(Ok(entry)) => Planned::step(&entry.action),
         _ => 0,
     });
-    let mut responses: Vec<Option<Response>> = given.iter().map(|_| None).collect();
+    let mut all: Vec<Option<Came>> = given.iter().map(|_| None).collect();
     for index in order {
         check_for_interrupts()?;
         let Some(entry) = given.get(index) else {
             continue;
         };
-        let alone = || {
-            let responses = respond(source, index, &[well(index, entry)?])?;
-            let response = responses.into_iter().next();
-            response.ok_or(Error::Bug("an entry without a response".into()))
-        };
-        let response = match attempt_alone(alone)? {
-            Ok(response) => response,
-            Err(failure) => failed(index, failure)?,
-        };
-        if let Some(place) = responses.get_mut(index) {
-            *place = Some(response);
+        let came = alone(source, index, entry)?;
+        if let Some(place) = all.get_mut(index) {
+            *place = Some(came);
         }
     }
-    let all: Option<Vec<Response>> = responses.into_iter().collect();
+    let all: Option<Vec<Came>> = all.into_iter().collect();
     all.ok_or(Error::Bug("an entry was left out of a batch".into()))
 }
 
-fn failed(index: usize, failure: Failure) -> Result<Response> {
+/// Runs an entry of a batch.
+fn alone(source: &str, index: usize, entry: &Read<'_>) -> Result<Came> {
+    let alone = || {
+        let came = respond(source, index, &[well(index, entry)?])?;
+        let came = came.into_iter().next();
+        came.ok_or(Error::Bug("an entry without a response".into()))
+    };
+    match attempt_alone(alone)? {
+        Ok(came) => Ok(came),
+        Err(failure) => failed(index, failure),
+    }
+}
+
+fn failed(index: usize, failure: Failure) -> Result<Came> {
     let state = failure.state.unwrap_or(State::Conflict);
     let outcome = match failure.outcome {
         Some(outcome) => outcome,
@@ -144,5 +198,5 @@ fn failed(index: usize, failure: Failure) -> Result<Response> {
             error => return Err(error),
         },
     };
-    Response::failed(state, &outcome)
+    Ok(Came::Failed(state, outcome))
 }

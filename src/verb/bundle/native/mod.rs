@@ -4,17 +4,18 @@ mod placeholder;
 mod read;
 
 use super::operation::Operation;
-use super::results::Results;
 use super::run::{Document, Matches, Script, run};
 use crate::pg::{Error, Result, State, check_for_interrupts};
+use crate::store::Outcome;
 use crate::verb::body::shown_key;
 use crate::verb::part::Part;
+use crate::verb::request::{Effect, Made, Request};
 use jsonb::{Item, Value, write};
 use placeholder::Placeholders;
-use read::word;
+use read::{word, word_of};
 
 /// Applies a bundle.
-pub fn apply(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
+pub fn apply(source: &str, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
     let given = operations_of(bundle)?;
     let mut placeholders = Placeholders::default();
     for (index, value) in given.iter().enumerate() {
@@ -29,7 +30,23 @@ pub fn apply(source: &str, bundle: Value<'_>) -> Result<Vec<u8>> {
         placeholders,
     };
     let results = run(&mut operations)?;
-    answer(&results, given.len())
+    let mut rows = Vec::with_capacity(given.len());
+    for index in 0..given.len() {
+        check_for_interrupts()?;
+        let done = results
+            .get(index)
+            .ok_or(Error::Bug("an operation was left out of a bundle".into()))?;
+        rows.push((word(done.verb), done.effect()));
+    }
+    request.keep(rows.iter().map(|(_, effect)| *effect))?;
+    answer(&rows, |outcome| outcome)
+}
+
+/// Answers a bundle that was applied before.
+pub fn again(bundle: Value<'_>, made: &Made) -> Result<Vec<u8>> {
+    let words = operations_of(bundle)?.into_iter().map(word_of);
+    let rows: Vec<_> = words.zip(made.effects()?).collect();
+    answer(&rows, |_| Outcome::Replayed)
 }
 
 /// What is given, and what its placeholders stand for.
@@ -105,26 +122,29 @@ fn at(index: usize, error: Error) -> Error {
 }
 
 /// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`
-fn answer(results: &Results, count: usize) -> Result<Vec<u8>> {
-    let mut rows = Vec::with_capacity(count);
-    for index in 0..count {
+fn answer(rows: &[(&str, Effect<'_>)], told: impl Fn(Outcome) -> Outcome) -> Result<Vec<u8>> {
+    let mut items = Vec::with_capacity(rows.len());
+    for (index, (word, effect)) in (0..).zip(rows) {
         check_for_interrupts()?;
-        let done = results
-            .get(index)
-            .ok_or(Error::Bug("an operation was left out of a bundle".into()))?;
-        let version = done.now.map_or(0, |now| now.version);
-        rows.push(Item::Members(vec![
-            (
-                b"index",
-                Item::Int(i64::try_from(index).unwrap_or(i64::MAX)),
-            ),
-            (b"operation", Item::Text(word(done.verb))),
-            (b"type", Item::Text(&done.profile)),
-            (b"outcome", Item::Text(done.outcome.as_str())),
-            (b"id", Item::Text(&done.id)),
+        let Effect::Done {
+            outcome,
+            profile,
+            id,
+            now,
+        } = *effect
+        else {
+            return Err(Error::Bug("an operation that does nothing".into()));
+        };
+        let version = now.map_or(0, |now| now.version);
+        items.push(Item::Members(vec![
+            (b"index", Item::Int(index)),
+            (b"operation", Item::Text(word)),
+            (b"type", Item::Text(profile)),
+            (b"outcome", Item::Text(told(outcome).as_str())),
+            (b"id", Item::Text(id)),
             (b"version", Item::Int(i64::from(version))),
         ]));
     }
-    write(&Item::Members(vec![(b"operations", Item::Items(rows))]))
+    write(&Item::Members(vec![(b"operations", Item::Items(items))]))
         .map_err(|_| Error::refuse(State::TooLarge, "the answer is too large"))
 }

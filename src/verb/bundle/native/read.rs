@@ -32,6 +32,17 @@ pub fn word(verb: Verb) -> &'static str {
         .map_or("", |(name, _)| name)
 }
 
+/// The verb that an operation names.
+pub fn word_of(operation: Value<'_>) -> &str {
+    let Value::Object(operation) = operation else {
+        return "";
+    };
+    match operation.get(b"operation") {
+        Ok(Some(Value::String(verb))) => std::str::from_utf8(verb).unwrap_or_default(),
+        _ => "",
+    }
+}
+
 /// The members that a verb takes, beside those that say what is done to what.
 fn takes(verb: Verb) -> &'static [&'static str] {
     match verb {

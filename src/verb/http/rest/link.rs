@@ -5,8 +5,7 @@ use super::request::Request;
 use super::resource::{answer, expected, no_criteria};
 use super::response::Response;
 use crate::pg::{Error, Result, Session, State};
-use crate::store::Outcome;
-use crate::verb::link::{Body, each_of, ends_of, key_of, make, put};
+use crate::verb::link::{self, Body, each_of, ends_of, key_of, put};
 use crate::verb::render::Written;
 use ::rest::query::Query;
 use ::rest::route::Kind;
@@ -18,9 +17,8 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
     no_criteria(&query)?;
     let guarded = request.guarded(Kind::Link(name))?;
     let body = request.json()?;
-    let body = Body::read(&guarded, Value::read(&body)?)?;
-    let made = Session::open(|session| make(session, &guarded, &body))?;
-    let written = Written::stored(Outcome::Created, &guarded, made)?;
+    let key = request.headers.key()?;
+    let written = link::create(&guarded, Value::read(&body)?, key.as_deref())?;
     answer(request, &guarded, &written, &query.answer)
 }
 

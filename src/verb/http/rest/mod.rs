@@ -79,6 +79,9 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         let message = "the body is of a type that is not taken here";
         return Ok(outcome::refusal(415, "not-supported", message));
     }
+    if !matches!(route, Route::Create(_) | Route::Bundle) {
+        request.headers.refuse_key()?;
+    }
     match route {
         Route::Metadata => metadata::statement(request),
         Route::Bundle => apply(request),
@@ -126,7 +129,8 @@ fn missing_response(missing: Missing) -> Result<Response> {
 fn apply(request: &Request<'_>) -> Result<Response> {
     request.headers.refuse_all()?;
     let body = request.json()?;
-    let applied = bundle::answer_of(request.door.source, Value::read(&body)?)?;
+    let key = request.headers.key()?;
+    let applied = bundle::answer_of(request.door.source, Value::read(&body)?, key.as_deref())?;
     Ok(Response::new(200).body(applied))
 }
 

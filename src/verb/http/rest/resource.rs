@@ -36,8 +36,14 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
         (None, query) => query,
     };
     let written = match criteria {
-        "" if request.headers.if_none_exist().is_none() => verb::create::run(&guarded, body, None)?,
-        criteria => verb::create_if::run(&guarded, &Given::Query(criteria), body, None)?,
+        "" if request.headers.if_none_exist().is_none() => {
+            let key = request.headers.key()?;
+            verb::create::run(&guarded, body, None, key.as_deref())?
+        }
+        criteria => {
+            request.headers.refuse_key()?;
+            verb::create_if::run(&guarded, &Given::Query(criteria), body, None)?
+        }
     };
     answer(request, &guarded, &written, &query.answer)
 }
@@ -248,7 +254,7 @@ pub fn answer(
     }
     let (preferred, applied) = request.preferred();
     let status = match (written.outcome, preferred) {
-        (Outcome::Created, _) => 201,
+        (Outcome::Created | Outcome::Replayed, _) => 201,
         (Outcome::Deleted, Return::Outcome) => 200,
         (Outcome::Deleted, _) | (_, Return::Minimal) => 204,
         _ => 200,
