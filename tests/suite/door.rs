@@ -48,6 +48,11 @@ impl Door {
         Self::open_to(&user(), database, doors)
     }
 
+    /// The address of FHIR's door, as a client is given it.
+    pub fn address(&self) -> String {
+        format!("{}/fhir", self.http.address())
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.http.send("GET", path, &[], None)
     }

@@ -87,6 +87,7 @@ mod readme;
 mod renamed;
 mod repair;
 mod rest;
+mod rest_clients;
 mod rest_native;
 mod rest_page;
 mod restore;

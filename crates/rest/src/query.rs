@@ -110,6 +110,10 @@ impl Answer {
             }
             ("_sort", Asked::Search) => self.sort = Some(value),
             ("_total", Asked::Search) => self.total = Some(value),
+            // As Aidbox and its client fhirpy ask for what `_total=accurate` is.
+            ("_totalMethod", Asked::Search) if value == "count" => {
+                self.total = Some("accurate".to_owned());
+            }
             ("_after", Asked::Search | Asked::History) => self.after = Some(value),
             ("_since", Asked::History) => self.since = Some(value),
             ("_cascade", Asked::Write) => self.cascade = value == "delete",
@@ -196,6 +200,16 @@ mod tests {
         assert_eq!(search.answer.sort.as_deref(), Some("-born"));
         assert_eq!(search.answer.after.as_deref(), Some("p7"));
         assert_eq!(Query::read(query, Asked::Write).unwrap().criteria, query);
+    }
+
+    #[test]
+    fn total_is_asked_for_in_two_spellings() {
+        for query in ["_total=accurate", "_totalMethod=count"] {
+            let read = Query::read(query, Asked::Search).unwrap();
+            assert_eq!(read.answer.total.as_deref(), Some("accurate"), "{query}");
+        }
+        let other = Query::read("_totalMethod=x", Asked::Search).unwrap();
+        assert_eq!(other.criteria, "_totalMethod=x");
     }
 
     #[test]
