@@ -6,8 +6,8 @@
 
 use super::catch::guard;
 use super::error::Result;
-use super::settings::setting;
 use super::ffi;
+use super::settings::setting;
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr;
 use pgrx::pg_sys::{GucContext, GucStackState, config_generic};
@@ -56,9 +56,9 @@ pub fn claimed(name: &CStr) -> Result<Claimed> {
             .map(|top| top.state)
     };
     Ok(match state {
-        Some(
-            GucStackState::GUC_LOCAL | GucStackState::GUC_SET_LOCAL | GucStackState::GUC_SAVE,
-        ) => Claimed::OfTransaction(value),
+        Some(GucStackState::GUC_LOCAL | GucStackState::GUC_SET_LOCAL | GucStackState::GUC_SAVE) => {
+            Claimed::OfTransaction(value)
+        }
         _ => Claimed::OfSession,
     })
 }

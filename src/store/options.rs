@@ -45,7 +45,10 @@ impl Claim {
             };
             let text = |bytes: &[u8]| {
                 let fits = (1..=LONGEST_CLAIM).contains(&bytes.len());
-                std::str::from_utf8(bytes).ok().filter(|_| fits).map(str::to_owned)
+                std::str::from_utf8(bytes)
+                    .ok()
+                    .filter(|_| fits)
+                    .map(str::to_owned)
             };
             match (text(member), text(claim)) {
                 (Some(member), Some(claim)) if all.len() < MOST_CLAIMS => {

@@ -128,7 +128,9 @@ pub struct Columns {
 const RESOURCE: Columns = Columns {
     row: "id, version, created_at, updated_at, profile_version, updated_by, updated_by_login, \
           context, data, contained",
-    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, JSONB],
+    types: &[
+        TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, JSONB,
+    ],
     key: &["id"],
     key_names: &[c"id"],
     content: &["data", "contained"],
@@ -146,7 +148,9 @@ const FHIR: Columns = Columns {
 const LINK: Columns = Columns {
     row: "id, version, created_at, updated_at, profile_version, updated_by, updated_by_login, \
           context, data, from_id, to_id",
-    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, TEXT, TEXT],
+    types: &[
+        TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, TEXT, TEXT,
+    ],
     key: &["from_id", "to_id"],
     key_names: &[c"from_id", c"to_id"],
     content: &["data"],

@@ -167,11 +167,7 @@ impl Meta {
         })
     }
 
-    fn members<'a>(
-        &'a self,
-        guarded: &'a Guarded,
-        stored: &'a Stored,
-    ) -> Result<Vec<Member<'a>>> {
+    fn members<'a>(&'a self, guarded: &'a Guarded, stored: &'a Stored) -> Result<Vec<Member<'a>>> {
         let mut members = vec![
             (&b"versionId"[..], Item::Text(&self.version)),
             (b"createdAt", Item::Text(&self.created_at)),

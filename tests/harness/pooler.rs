@@ -32,7 +32,7 @@ impl Pooler {
             "[databases]\npooled = host={} port={} dbname={} user={role}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\nmin_pool_size = 0\n\
-             server_lifetime = 3600\nserver_idle_timeout = 3600\n",
+             server_lifetime = 3600\nserver_idle_timeout = 3600\nclient_login_timeout = 5\n",
             server::host(),
             server::port(),
             database.name(),
@@ -46,27 +46,28 @@ impl Pooler {
         if said_by("id", &["-un"]) == "root" {
             command.args(["-u", &said_by("stat", &["-c", "%U", &server::host()])]);
         }
-        let mut process = command
+        let process = command
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start pgbouncer: {error}"));
+        let mut started = Self {
+            process,
+            port,
+            home,
+        };
         let began = Instant::now();
         while client(port).is_err() {
-            let ended = process.try_wait().unwrap();
+            let ended = started.process.try_wait().unwrap();
             if ended.is_some() || began.elapsed() > PATIENCE {
-                let log = fs::read_to_string(home.join("log"));
+                let log = fs::read_to_string(started.home.join("log"));
                 panic!("pgbouncer does not serve ({ended:?}): {log:?}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self {
-            process,
-            port,
-            home,
-        }
+        started
     }
 
     /// A client of it. It knows no prepared statements.
@@ -81,6 +82,7 @@ fn client(port: u16) -> Result<Client, postgres::Error> {
         .port(port)
         .user("anybody")
         .dbname("pooled")
+        .connect_timeout(PATIENCE)
         .connect(NoTls)
 }
 

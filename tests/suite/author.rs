@@ -158,10 +158,19 @@ fn context_goes_with_the_version_that_was_made_with_it() {
         let context = json!({"actor": actor, "reason": "HL7 feed", "request": "r-1"}).to_string();
         claiming(&mut client, &context, script).unwrap();
     };
-    go("one", "INSERT INTO clinic.office (id, data) VALUES ('a', '{}')");
+    go(
+        "one",
+        "INSERT INTO clinic.office (id, data) VALUES ('a', '{}')",
+    );
     go("two", "UPDATE clinic.office SET data = '{}'");
-    go("two", "SELECT ingest.resource_upsert('clinic', 'office', 'a', '{\"data\": {}}')");
-    go("three", "UPDATE clinic.office SET data = '{\"name\": \"n\"}'");
+    go(
+        "two",
+        "SELECT ingest.resource_upsert('clinic', 'office', 'a', '{\"data\": {}}')",
+    );
+    go(
+        "three",
+        "UPDATE clinic.office SET data = '{\"name\": \"n\"}'",
+    );
     go("four", "DELETE FROM clinic.office");
     client
         .batch_execute("INSERT INTO clinic.office (id, data) VALUES ('a', '{}')")
@@ -238,7 +247,15 @@ fn context_that_is_none_is_refused_at_the_write() {
     let database = clinic::database("author");
     let mut client = database.connect();
     let insert = "INSERT INTO clinic.office (data) VALUES ('{}')";
-    for bad in ["secret", "{", "[\"secret\"]", "\"secret\"", "1", "null", "{\"a\": \"\\u0000\"}"] {
+    for bad in [
+        "secret",
+        "{",
+        "[\"secret\"]",
+        "\"secret\"",
+        "1",
+        "null",
+        "{\"a\": \"\\u0000\"}",
+    ] {
         let refusal = expect_sqlstate(claiming(&mut client, bad, insert), "PT400");
         assert!(!format!("{refusal:?}").contains("secret"), "{refusal:?}");
         assert!(refusal.hint().unwrap().contains("SET LOCAL"), "{refusal:?}");
@@ -281,7 +298,10 @@ fn context_of_a_session_is_refused() {
         "DO $$ BEGIN SET ingest.context = '{\"actor\": \"a\"}'; END $$",
     ] {
         let refusal = expect_sqlstate(client.batch_execute(set), "PT400");
-        assert!(refusal.hint().unwrap().starts_with("SET LOCAL"), "{refusal:?}");
+        assert!(
+            refusal.hint().unwrap().starts_with("SET LOCAL"),
+            "{refusal:?}"
+        );
     }
     client
         .batch_execute("SELECT set_config('ingest.context', '{\"actor\": \"a\"}', false)")
@@ -292,7 +312,8 @@ fn context_of_a_session_is_refused() {
     claiming(&mut client, "{\"actor\": \"b\"}", insert).unwrap();
     expect_sqlstate(client.batch_execute(insert), "PT400");
     // Nor is it believed once something was undone, or a function is over.
-    let undone = "BEGIN; SAVEPOINT s; SET LOCAL ingest.context = '{\"actor\": \"c\"}'; ROLLBACK TO s";
+    let undone =
+        "BEGIN; SAVEPOINT s; SET LOCAL ingest.context = '{\"actor\": \"c\"}'; ROLLBACK TO s";
     client.batch_execute(undone).unwrap();
     expect_sqlstate(client.batch_execute(insert), "PT400");
     client.batch_execute("ROLLBACK").unwrap();
@@ -471,7 +492,10 @@ fn table_without_the_columns_is_told() {
         json!([
             ["clinic.office", "the column context is missing"],
             ["clinic.office", "the column updated_by is missing"],
-            ["clinic.office_history", "the column updated_by_login is missing"]
+            [
+                "clinic.office_history",
+                "the column updated_by_login is missing"
+            ]
         ])
     );
     let insert = "INSERT INTO clinic.office (data) VALUES ('{}')";

@@ -88,7 +88,9 @@ fn request_names_its_subject_and_its_id() {
     );
     let roles: bool = value(
         &mut client,
-        &format!("SELECT bool_and(updated_by = '{writer}' AND updated_by_login LIKE '%_gateway') FROM clinic.office"),
+        &format!(
+            "SELECT bool_and(updated_by = '{writer}' AND updated_by_login LIKE '%_gateway') FROM clinic.office"
+        ),
     );
     assert!(roles);
 }
@@ -108,7 +110,10 @@ fn claims_are_those_that_the_source_names() {
         &json!({"role": writer, "sub": "not this", "preferred_username": "jane",
             "https://example.org/tenant": ["red", 7], "jti": "t-1"}),
     );
-    let nobody = bearer(&mut client, &json!({"role": writer, "sub": "not this", "jti": null}));
+    let nobody = bearer(
+        &mut client,
+        &json!({"role": writer, "sub": "not this", "jti": null}),
+    );
     assert_eq!(create(&rest, &whole, Some("r-1"), false), 201);
     assert_eq!(create(&rest, &nobody, None, false), 400);
     assert_eq!(create(&rest, &nobody, None, true), 400);
