@@ -124,13 +124,9 @@ fn said(text: &str) -> Result<Option<Vec<u8>>> {
         return Err(too_large());
     }
     let context = object(text, CONTEXT)?.ok_or_else(|| not_an_object(CONTEXT).hint(SHAPE))?;
-    let Value::Object(members) = Value::read(&context)? else {
-        return Ok(None);
-    };
-    Ok(match members.iter().next() {
-        Some(_) => Some(context),
-        None => None,
-    })
+    let says_something =
+        matches!(Value::read(&context)?, Value::Object(members) if members.iter().next().is_some());
+    Ok(says_something.then_some(context))
 }
 
 /// What the token of a request and its headers claim, under PostgREST, which sets both.
