@@ -43,8 +43,8 @@ AS $$
         'activity', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
             'system', 'http://terminology.hl7.org/CodeSystem/v3-DataOperation',
             'code', CASE h.outcome WHEN 'created' THEN 'CREATE' WHEN 'deleted' THEN 'DELETE' ELSE 'UPDATE' END))),
-        'reason', CASE WHEN said.reason <> '' THEN jsonb_build_array(jsonb_build_object('text', said.reason)) END,
-        'agent', CASE WHEN said.actor <> '' THEN jsonb_build_array(jsonb_build_object(
+        'reason', CASE WHEN said.reason ~ '\S' THEN jsonb_build_array(jsonb_build_object('text', said.reason)) END,
+        'agent', CASE WHEN said.actor ~ '\S' THEN jsonb_build_array(jsonb_build_object(
                 'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
                     'system', 'http://terminology.hl7.org/CodeSystem/provenance-participant-type',
                     'code', 'author'))),
@@ -55,7 +55,7 @@ AS $$
             || CASE WHEN h.updated_by_login IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
                 'type', jsonb_build_object('text', 'login'),
                 'who', jsonb_build_object('display', h.updated_by_login))) END,
-        'entity', CASE WHEN said.request <> '' THEN jsonb_build_array(jsonb_build_object(
+        'entity', CASE WHEN said.request ~ '\S' THEN jsonb_build_array(jsonb_build_object(
             'role', 'source',
             'what', jsonb_build_object('identifier', jsonb_build_object('value', said.request)))) END))
     FROM ingest.resource_history(source, profile, id) AS h,

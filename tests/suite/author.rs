@@ -5,6 +5,7 @@ use postgres::{Client, GenericClient};
 use serde_json::{Value, json};
 
 use crate::clinic::{self, copy, value};
+use crate::fhir_data::{import_package, package};
 use crate::invariant::assert_sound;
 
 const READ: &str = "SELECT jsonb_agg(jsonb_build_array(id, version, updated_by, updated_by_login, context) ORDER BY id, version)
@@ -535,4 +536,85 @@ fn context_is_seen_by_who_sees_the_version() {
          SELECT ingest.source_secure('clinic')"
     ));
     assert_eq!(value::<i64>(&mut reading, read), 0);
+}
+
+fn provenance(client: &mut Client, id: &str) -> Vec<(i32, Value)> {
+    client
+        .query(
+            "SELECT version, resource FROM ingest.resource_provenance('fhir', 'Patient', $1)",
+            &[&id],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect()
+}
+
+/// The versions of a FHIR resource are told as Provenances, which HL7's definition of one accepts,
+/// whatever was claimed. Where the package is missing, there is nothing to do.
+#[test]
+fn provenance_of_each_version_conforms_to_fhir() {
+    let Some(package) = package() else {
+        return;
+    };
+    let database = Database::new("author");
+    let mut client = database.connect();
+    client
+        .batch_execute("CREATE EXTENSION IF NOT EXISTS ingest_ext; SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}')")
+        .unwrap();
+    import_package(&database, &package);
+    let insert =
+        r#"INSERT INTO fhir."Patient" (id, data) VALUES ('p', '{"resourceType": "Patient"}')"#;
+    client.batch_execute(insert).unwrap();
+    let context = json!({"actor": "Practitioner/7", "reason": "HL7 feed", "request": "r-1"});
+    let change = r#"UPDATE fhir."Patient" SET data = data || '{"active": true}'"#;
+    claiming(&mut client, &context.to_string(), change).unwrap();
+    let odd = json!({"actor": ["a"], "reason": " ", "request": ""}).to_string();
+    claiming(&mut client, &odd, r#"DELETE FROM fhir."Patient""#).unwrap();
+    let told = provenance(&mut client, "p");
+    let versions: Vec<i32> = told.iter().map(|(version, _)| *version).collect();
+    assert_eq!(versions, [3, 2, 1]);
+    for (version, resource) in &told {
+        let wrong: Value = value(
+            &mut client,
+            &format!(
+                "SELECT ingest.resource_validate('fhir', 'Provenance', $json${resource}$json$)"
+            ),
+        );
+        let severities = wrong["issue"].as_array().into_iter().flatten();
+        let errors: Vec<&Value> = severities
+            .filter(|issue| issue["severity"] == "error" || issue["severity"] == "fatal")
+            .collect();
+        assert!(errors.is_empty(), "{version}: {errors:?} {resource}");
+    }
+    let of = |place: usize, pointer: &str| told[place].1.pointer(pointer).cloned();
+    assert_eq!(
+        [
+            "/target/0/reference",
+            "/activity/coding/0/code",
+            "/reason/0/text",
+            "/agent/0/who/reference",
+            "/entity/0/what/identifier/value"
+        ]
+        .map(|pointer| of(1, pointer)),
+        [
+            "Patient/p/_history/2",
+            "UPDATE",
+            "HL7 feed",
+            "Practitioner/7",
+            "r-1"
+        ]
+        .map(|text| Some(json!(text)))
+    );
+    assert_eq!(of(0, "/agent/0/who/display"), Some(json!("[\"a\"]")));
+    assert_eq!(of(0, "/activity/coding/0/code"), Some(json!("DELETE")));
+    assert_eq!((of(0, "/reason"), of(0, "/entity")), (None, None));
+    let role: String = value(&mut client, "SELECT current_user::text");
+    assert_eq!(of(2, "/agent/0/who/display"), Some(json!(role)));
+    assert_eq!(of(2, "/agent/1"), None);
+    let never = client.query(
+        "SELECT FROM ingest.resource_provenance('fhir', 'Patient', 'never')",
+        &[],
+    );
+    expect_sqlstate(never, "PT404");
 }

@@ -458,13 +458,13 @@ fn trigger_function_on_a_table_it_does_not_name_is_refused() {
                 mallory
                     .batch_execute(&format!(
                         "ALTER TABLE pg_temp.office DISABLE TRIGGER ALL;
-                         INSERT INTO {table} (id, version, created_at, updated_at, profile_version, data) VALUES ('x', 1, now(), now(), 1, '{{\"name\": \"forged\"}}');
+                         INSERT INTO {table} (id, version, created_at, updated_at, profile_version, updated_by, data) VALUES ('x', 1, now(), now(), 1, 'y', '{{\"name\": \"forged\"}}');
                          CREATE TRIGGER strike {create}"
                     ))
                     .unwrap();
                 let write = match writes {
                     "INSERT" => format!(
-                        "INSERT INTO {table} (id, version, created_at, updated_at, profile_version, data) VALUES ('x', 77, now(), now(), 1, '{{\"name\": \"forged\"}}')"
+                        "INSERT INTO {table} (id, version, created_at, updated_at, profile_version, updated_by, data) VALUES ('x', 77, now(), now(), 1, 'y', '{{\"name\": \"forged\"}}')"
                     ),
                     _ => format!("DELETE FROM {table}"),
                 };
