@@ -13,6 +13,9 @@ CREATE TABLE public.twin (
     created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     profile_version int NOT NULL DEFAULT 1,
+    updated_by      text COLLATE "C" NOT NULL DEFAULT CURRENT_USER,
+    updated_by_login text COLLATE "C",
+    context         jsonb,
     data            jsonb NOT NULL,
     contained       jsonb
 );

@@ -30,6 +30,40 @@ CREATE FUNCTION ingest.resource_history(source text, profile text, id text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_history_wrapper';
 COMMENT ON FUNCTION ingest.resource_history(text, text, text) IS 'All versions of the resource, newest first, tombstones too. Errors: PT404 never was';
 
+CREATE FUNCTION ingest.resource_provenance(source text, profile text, id text)
+    RETURNS TABLE (version integer, resource jsonb)
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT h.version, jsonb_strip_nulls(jsonb_build_object(
+        'resourceType', 'Provenance',
+        'target', jsonb_build_array(jsonb_build_object(
+            'reference', format('%s/%s/_history/%s', profile, id, h.version))),
+        'recorded', to_char(h.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'activity', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
+            'system', 'http://terminology.hl7.org/CodeSystem/v3-DataOperation',
+            'code', CASE h.outcome WHEN 'created' THEN 'CREATE' WHEN 'deleted' THEN 'DELETE' ELSE 'UPDATE' END))),
+        'reason', CASE WHEN said.reason ~ '\S' THEN jsonb_build_array(jsonb_build_object('text', said.reason)) END,
+        'agent', CASE WHEN said.actor ~ '\S' THEN jsonb_build_array(jsonb_build_object(
+                'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
+                    'system', 'http://terminology.hl7.org/CodeSystem/provenance-participant-type',
+                    'code', 'author'))),
+                'who', jsonb_build_object(CASE WHEN said.actor ~ '^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$'
+                    THEN 'reference' ELSE 'display' END, said.actor))) ELSE '[]' END
+            || jsonb_build_array(jsonb_build_object(
+                'type', jsonb_build_object('text', 'role'), 'who', jsonb_build_object('display', h.updated_by)))
+            || CASE WHEN h.updated_by_login IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object(
+                'type', jsonb_build_object('text', 'login'),
+                'who', jsonb_build_object('display', h.updated_by_login))) END,
+        'entity', CASE WHEN said.request ~ '\S' THEN jsonb_build_array(jsonb_build_object(
+            'role', 'source',
+            'what', jsonb_build_object('identifier', jsonb_build_object('value', said.request)))) END))
+    FROM ingest.resource_history(source, profile, id) AS h,
+         LATERAL (SELECT h.context ->> 'actor' AS actor, h.context ->> 'reason' AS reason,
+                         h.context ->> 'request' AS request) AS said
+$$;
+COMMENT ON FUNCTION ingest.resource_provenance(text, text, text) IS 'Who made each version of the resource, newest first, as a Provenance of FHIR R4: the actor, the reason and the request that were claimed, and the role. Errors: PT404 never was';
+
 CREATE FUNCTION ingest.resource_delete(source text, profile text, id text, if_match integer DEFAULT NULL, cascade boolean DEFAULT false)
     RETURNS ingest.written
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'resource_delete_wrapper';

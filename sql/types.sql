@@ -22,7 +22,10 @@ CREATE TYPE ingest.revision AS (
     version    integer,
     updated_at timestamptz,
     ended_at   timestamptz,
-    resource   jsonb
+    resource   jsonb,
+    updated_by text,
+    updated_by_login text,
+    context    jsonb
 );
 COMMENT ON TYPE ingest.revision IS 'One version of a resource or link';
 COMMENT ON COLUMN ingest.revision.outcome IS 'What made it: created, updated or deleted';
@@ -30,3 +33,6 @@ COMMENT ON COLUMN ingest.revision.version IS 'Its number, from 1, with no gap';
 COMMENT ON COLUMN ingest.revision.updated_at IS 'From when it was in force';
 COMMENT ON COLUMN ingest.revision.ended_at IS 'Until when it was in force; NULL for the newest';
 COMMENT ON COLUMN ingest.revision.resource IS 'The resource as it was; NULL for a tombstone';
+COMMENT ON COLUMN ingest.revision.updated_by IS 'Who made it: the role of the statement';
+COMMENT ON COLUMN ingest.revision.updated_by_login IS 'The role that had logged in, where it is another';
+COMMENT ON COLUMN ingest.revision.context IS 'What the client claimed then: ingest.context, or what PostgREST says of a request';

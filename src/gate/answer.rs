@@ -1,6 +1,7 @@
 //! The row as the guard lets it go on.
 
 use crate::pg::{Answer, Arg, Instant, Result, Tuple};
+use crate::store::author::Author;
 use crate::store::layout::{Key, Layout};
 
 /// What the guard decides for a row.
@@ -13,6 +14,14 @@ pub struct Verdict {
     pub updated_at: Instant,
     /// The version of the definition that it was checked against.
     pub profile_version: i32,
+}
+
+/// Whose the row is.
+pub enum By<'a> {
+    /// Of who makes this version.
+    Author(&'a Author),
+    /// Of who has made the version that stays.
+    Stored(&'a Tuple<'a>),
 }
 
 /// What becomes of `data`, or of `contained`.
@@ -32,19 +41,27 @@ pub fn answer(
     row: &Tuple<'_>,
     layout: &Layout,
     verdict: &Verdict,
+    by: &By<'_>,
     fresh_id: Option<&str>,
     [data, contained]: [Part<'_>; 2],
 ) -> Result<Answer> {
+    let [role, login, context] = match by {
+        By::Author(author) => author.args(),
+        By::Stored(old) => layout.author().map(|at| old.arg(at)),
+    };
     let mut changes = [
         (layout.version, Arg::Int4(verdict.version)),
         (layout.created_at, Arg::Instant(verdict.created_at)),
         (layout.updated_at, Arg::Instant(verdict.updated_at)),
         (layout.profile_version, Arg::Int4(verdict.profile_version)),
+        (layout.updated_by, role),
+        (layout.updated_by_login, login),
+        (layout.context, context),
         (0, Arg::Null),
         (0, Arg::Null),
         (0, Arg::Null),
     ];
-    let mut count = 4;
+    let mut count = 7;
     if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
         changes[count] = (column, Arg::Text(id));
         count += 1;

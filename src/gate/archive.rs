@@ -3,6 +3,7 @@
 use super::confirm::{self, Confirmed};
 use super::guard::{after, check_place};
 use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State, TriggerCall};
+use crate::store::author;
 use crate::store::find_for_gate;
 use crate::store::history;
 use crate::store::layout::{Key, Layout};
@@ -45,14 +46,15 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
-                history::archive(table, relation, &old, &layout, ended_at, false)?;
+                history::archive(table, relation, &old, &layout, ended_at, None)?;
             }
         }
         Event::Delete => {
             let old = trigger.old()?;
             let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
+            let author = author::of_version(&guarded)?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
-            history::archive(table, relation, &old, &layout, ended_at, true)?;
+            history::archive(table, relation, &old, &layout, ended_at, Some(&author))?;
             if let Key::Id(column) = layout.key {
                 reference::leave(&guarded, old.text(column)?.unwrap_or_default())?;
             }

@@ -4,7 +4,7 @@
 //! instants; of a FHIR resource it writes them into `data` too. It does not know who writes: a verb,
 //! plain SQL, COPY, or another trigger.
 
-use super::answer::{Part, Verdict, answer};
+use super::answer::{By, Part, Verdict, answer};
 use super::envelope::{self, Change, Made};
 use super::{confirm, place};
 use crate::pg::{
@@ -16,7 +16,7 @@ use crate::store::layout::{Key, Layout};
 use crate::store::reference::Written;
 use crate::store::row::RowKey;
 use crate::store::table::Form;
-use crate::store::{Guarded, acting, find_for_gate, id, reference, refusal};
+use crate::store::{Guarded, acting, author, find_for_gate, id, reference, refusal};
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Reference, Report, Resource, id_is_valid};
@@ -177,7 +177,12 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         Before::Living { .. } => Part::AsGiven,
         _ => enveloped(guarded, &row, &layout, key, &verdict)?,
     };
-    answer(&row, &layout, &verdict, fresh_id, [data, contained])
+    let author = match before {
+        Before::Living { .. } => author::of_statement(guarded)?,
+        _ => author::of_version(guarded)?,
+    };
+    let by = By::Author(&author);
+    answer(&row, &layout, &verdict, &by, fresh_id, [data, contained])
 }
 
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
@@ -232,7 +237,8 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         let contained = contained_of(&row, &layout)?;
         // What an older definition let pass is judged by the one that holds now.
         if contained == old_contained && !is_outdated {
-            return answer(&row, &layout, &unchanged, None, [kept(), Part::AsGiven]);
+            let parts = [kept(), Part::AsGiven];
+            return answer(&row, &layout, &unchanged, &By::Stored(&old), None, parts);
         }
     }
     let Judgement {
@@ -260,7 +266,8 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             profile_version,
             ..unchanged
         };
-        return answer(&row, &layout, &checked, None, [kept(), contained]);
+        let parts = [kept(), contained];
+        return answer(&row, &layout, &checked, &By::Stored(&old), None, parts);
     }
     let changed = Verdict {
         version: current
@@ -271,7 +278,9 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         profile_version,
     };
     let data = enveloped(guarded, &row, &layout, key, &changed)?;
-    answer(&row, &layout, &changed, None, [data, contained])
+    let author = author::of_version(guarded)?;
+    let by = By::Author(&author);
+    answer(&row, &layout, &changed, &by, None, [data, contained])
 }
 
 /// What becomes of `data` in a version that is made.

@@ -309,5 +309,5 @@ extern "C-unwind" fn _PG_init() {
     super::invalidation::register();
     super::planner::register();
     super::opened::register();
-    super::discard::register();
+    super::utility::register();
 }

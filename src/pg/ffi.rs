@@ -127,6 +127,8 @@ unsafe extern "C-unwind" {
     pub fn PopActiveSnapshot();
     pub fn GetLatestSnapshot() -> Snapshot;
     pub fn GetUserId() -> Oid;
+    pub fn GetSessionUserId() -> Oid;
+    pub fn GetUserNameFromId(role: Oid, missing_ok: bool) -> *mut c_char;
     pub fn GetActiveSnapshot() -> Snapshot;
     pub fn ActiveSnapshotSet() -> bool;
     pub fn GetCurrentTimestamp() -> i64;
@@ -332,6 +334,29 @@ unsafe extern "C-unwind" {
         level: c_int,
         is_reload: bool,
     ) -> c_int;
+    pub fn DefineCustomStringVariable(
+        name: *const c_char,
+        short: *const c_char,
+        long: *const c_char,
+        value: *mut *mut c_char,
+        boot: *const c_char,
+        context: u32,
+        flags: c_int,
+        check: pgrx::pg_sys::GucStringCheckHook,
+        assign: pgrx::pg_sys::GucStringAssignHook,
+        show: pgrx::pg_sys::GucShowHook,
+    );
+    #[cfg(feature = "pg15")]
+    pub fn get_guc_variables() -> *mut *mut pgrx::pg_sys::config_generic;
+    #[cfg(feature = "pg15")]
+    pub fn GetNumConfigOptions() -> c_int;
+    #[cfg(not(feature = "pg15"))]
+    pub fn find_option(
+        name: *const c_char,
+        create_placeholders: bool,
+        skip_errors: bool,
+        level: c_int,
+    ) -> *mut pgrx::pg_sys::config_generic;
     pub fn DefineCustomIntVariable(
         name: *const c_char,
         short: *const c_char,

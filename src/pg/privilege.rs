@@ -4,7 +4,7 @@
 use super::catch::guard;
 use super::error::Result;
 use super::ffi;
-use core::ffi::c_char;
+use core::ffi::{CStr, c_char};
 use pgrx::pg_sys::{self, Oid};
 
 /// How long a name of PostgreSQL's can be, with its terminator.
@@ -14,6 +14,26 @@ const NAME: usize = pg_sys::NAMEDATALEN as usize;
 pub fn current_role() -> Oid {
     // SAFETY: returns a backend variable that is set while a function runs.
     unsafe { ffi::GetUserId() }
+}
+
+/// The role that logged in, or that a superuser made the session's.
+pub fn session_role() -> Oid {
+    // SAFETY: returns a backend variable.
+    unsafe { ffi::GetSessionUserId() }
+}
+
+/// The name of a role, as it is now; of one that is gone, its number.
+pub fn role_name(role: Oid) -> Result<String> {
+    // SAFETY: the closure holds only the call.
+    let name = unsafe { guard(|| ffi::GetUserNameFromId(role, true)) }?;
+    if name.is_null() {
+        return Ok(format!("unknown (OID={})", role.to_u32()));
+    }
+    // SAFETY: a C string in the current memory context. Roles are of no database, so that a name
+    // can be in another encoding than this one's.
+    Ok(unsafe { CStr::from_ptr(name) }
+        .to_string_lossy()
+        .into_owned())
 }
 
 /// Whether a role may use a schema; `None` where there is no schema of that name.

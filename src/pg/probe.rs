@@ -31,9 +31,9 @@ pub struct KeyIndex {
 
 /// A transaction of this backend, and a subtransaction of it. No other gets the same numbers, so
 /// that what was locked within is locked while they are the current ones.
-type Subtransaction = (u32, u32);
+pub type Subtransaction = (u32, u32);
 
-fn subtransaction() -> Subtransaction {
+pub fn subtransaction() -> Subtransaction {
     // SAFETY: both read what only this backend writes.
     unsafe {
         let own = pg_sys::MyProc;

@@ -53,6 +53,8 @@ pub unsafe fn register() {
         &MAX_STATEMENTS,
         (120, 1, 1_000_000),
     );
+    // SAFETY: as here.
+    unsafe { super::claimed::register() };
     // SAFETY: a static C string.
     unsafe { ffi::MarkGUCPrefixReserved(c"ingest".as_ptr()) };
 }
@@ -73,7 +75,7 @@ pub fn setting(name: &CStr) -> Result<Option<String>> {
             State::TooLarge,
             format!("the setting {name} is longer than 64 kB"),
         )
-        .hint("The headers of a request are much shorter."));
+        .hint("The headers of a request, and a context, are much shorter."));
     }
     value
         .to_str()

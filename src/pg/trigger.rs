@@ -294,7 +294,7 @@ impl<'a> Tuple<'a> {
 
     /// The answer of a BEFORE trigger that lets the row go on with these columns changed.
     pub fn answer_with(&self, changes: &[(c_int, Arg<'_>)]) -> Result<Answer> {
-        const MOST: usize = 8;
+        const MOST: usize = 12;
         if changes.len() > MOST {
             return Err(Error::Bug("a trigger changes too many columns".into()));
         }

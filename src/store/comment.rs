@@ -7,7 +7,7 @@ use super::table::Form;
 use crate::pg::{Result, Session};
 use ingest_engine::Said;
 
-const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
+const BOOKKEEPING_COMMENTS: [(&str, &str); 7] = [
     (
         "version",
         "The version, from 1, kept by the guard; written by hand it is the version that the writer expects, or the next one",
@@ -23,6 +23,18 @@ const BOOKKEEPING_COMMENTS: [(&str, &str); 4] = [
     (
         "profile_version",
         "The version of the definition that the row was checked against",
+    ),
+    (
+        "updated_by",
+        "Who made this version: the role of the statement; kept by the guard",
+    ),
+    (
+        "updated_by_login",
+        "The role that had logged in, where it is another than updated_by; kept by the guard",
+    ),
+    (
+        "context",
+        "What the client claimed when it made this version, as {\"actor\", \"reason\", \"request\"}; kept by the guard",
     ),
 ];
 

@@ -31,22 +31,27 @@ pub struct Named<'a> {
 
 /// What stands for a column that the guard keeps when the writer leaves it out. They are defaults, so
 /// that no tool asks a person for them; the guard puts its own in their place.
-pub const LEFT_OUT: [(&str, &str); 4] = [
+pub const LEFT_OUT: [(&str, &str); 5] = [
     ("version", "0"),
     ("created_at", "'-infinity'"),
     ("updated_at", "'-infinity'"),
     ("profile_version", "0"),
+    ("updated_by", "''"),
 ];
 
 /// The columns that every guarded table has between its key and its content.
 const KEPT: &str = "version pg_catalog.int4 NOT NULL DEFAULT 0, \
      created_at pg_catalog.timestamptz NOT NULL DEFAULT '-infinity', \
      updated_at pg_catalog.timestamptz NOT NULL DEFAULT '-infinity', \
-     profile_version pg_catalog.int4 NOT NULL DEFAULT 0";
+     profile_version pg_catalog.int4 NOT NULL DEFAULT 0, \
+     updated_by pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL DEFAULT '', \
+     updated_by_login pg_catalog.text COLLATE pg_catalog.\"C\", context pg_catalog.jsonb";
 /// The same in a history, which nobody but the archive writes.
 const BOOKKEEPING: &str = "version pg_catalog.int4 NOT NULL, \
      created_at pg_catalog.timestamptz NOT NULL, updated_at pg_catalog.timestamptz NOT NULL, \
-     profile_version pg_catalog.int4 NOT NULL";
+     profile_version pg_catalog.int4 NOT NULL, \
+     updated_by pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, \
+     updated_by_login pg_catalog.text COLLATE pg_catalog.\"C\", context pg_catalog.jsonb";
 
 /// Creates the table of a profile or relationship, or its history.
 pub fn make(

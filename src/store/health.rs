@@ -179,6 +179,9 @@ impl Shape<'_> {
             ("created_at", kind::INSTANT, true),
             ("updated_at", kind::INSTANT, true),
             ("profile_version", kind::INT4, true),
+            ("updated_by", kind::TEXT, true),
+            ("updated_by_login", kind::TEXT, false),
+            ("context", kind::JSONB, false),
             ("data", kind::JSONB, !history),
         ]);
         if history {

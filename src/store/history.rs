@@ -4,6 +4,7 @@
 //! nobody but the archive writes it.
 
 use super::acting::{self, on_history, on_target};
+use super::author::Author;
 use super::layout::{Key, Layout};
 use super::refusal;
 use super::row::{RowKey, Stored};
@@ -246,20 +247,26 @@ fn may_be_back<'a>(table: &Table, old: &Tuple<'a>, layout: &Layout) -> Result<Op
     Ok(may.then_some(key))
 }
 
-/// Writes the version that has just ended, and after a delete the tombstone too.
+/// Writes the version that has just ended, and after a delete by somebody the tombstone, which is
+/// his.
 pub fn archive(
     table: &Table,
     relation: Oid,
     old: &Tuple<'_>,
     layout: &Layout,
     ended_at: Instant,
-    tombstone: bool,
+    deleted_by: Option<&Author>,
 ) -> Result<()> {
     let version = old.int4(layout.version).unwrap_or_default();
+    let deleted_by = deleted_by.map(Author::args);
     let row = |version: i32, updated_at, is_tombstone: bool, ended_at| {
         let content = |number: i32| match is_tombstone {
             false => old.arg(number),
             true => Arg::Null,
+        };
+        let [role, login, context] = match deleted_by {
+            Some(author) if is_tombstone => author,
+            _ => layout.author().map(|at| old.arg(at)),
         };
         let (Key::Id(id) | Key::Ends(_, _, id)) = layout.key;
         let mut args = vec![
@@ -268,6 +275,9 @@ pub fn archive(
             old.arg(layout.created_at),
             updated_at,
             old.arg(layout.profile_version),
+            role,
+            login,
+            context,
             content(layout.data),
         ];
         match layout.key {
@@ -279,9 +289,9 @@ pub fn archive(
     };
     // What runs within a statement, in its RETURNING say, finds the row deleted and not yet archived,
     // and may have made it again as if it were new.
-    let back = match tombstone {
-        true => may_be_back(table, old, layout)?,
-        false => None,
+    let back = match deleted_by {
+        Some(_) => may_be_back(table, old, layout)?,
+        None => None,
     };
     let end = Arg::Instant(ended_at);
     on_history(table, Some(relation), Use::Write, |found| {
@@ -311,9 +321,9 @@ pub fn archive(
                 })
             };
             put(&row(version, old.arg(layout.updated_at), false, end))?;
-            match tombstone {
-                true => put(&row(version + 1, end, true, Arg::Null)),
-                false => Ok(()),
+            match deleted_by {
+                Some(_) => put(&row(version + 1, end, true, Arg::Null)),
+                None => Ok(()),
             }
         })
     })

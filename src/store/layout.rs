@@ -29,6 +29,12 @@ pub struct Layout {
     pub updated_at: i32,
     /// `profile_version`
     pub profile_version: i32,
+    /// `updated_by`
+    pub updated_by: i32,
+    /// `updated_by_login`
+    pub updated_by_login: i32,
+    /// `context`
+    pub context: i32,
     /// `data`
     pub data: i32,
     /// `contained`, of a native resource.
@@ -44,6 +50,11 @@ impl Layout {
     #[inline]
     pub fn of(table: Oid, row: &Tuple<'_>, form: Form) -> Result<Self> {
         LAST.with(|last| last.get_or(table, || Self::find(row, form)))
+    }
+
+    /// The columns of the author of a version, in the order of [`super::author::Author::args`].
+    pub fn author(&self) -> [i32; 3] {
+        [self.updated_by, self.updated_by_login, self.context]
     }
 
     fn find(row: &Tuple<'_>, form: Form) -> Result<Self> {
@@ -75,6 +86,9 @@ impl Layout {
             created_at: instant(c"created_at")?,
             updated_at: instant(c"updated_at")?,
             profile_version: integer(c"profile_version")?,
+            updated_by: text(c"updated_by")?,
+            updated_by_login: text(c"updated_by_login")?,
+            context: jsonb(c"context")?,
             data: jsonb(c"data")?,
             contained,
         })

@@ -3,6 +3,7 @@
 
 pub mod acting;
 pub mod adopt;
+pub mod author;
 pub mod batch;
 pub mod cache;
 pub mod catalog;

@@ -2,10 +2,11 @@
 
 use ingest_engine::Format;
 use ingest_engine::envelope::Created;
-use jsonb::{Malformed, Value};
+use jsonb::{Malformed, Object, Value};
+use std::rc::Rc;
 
 /// The options of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Whose types and whose JSON it speaks of.
     pub format: Format,
@@ -13,6 +14,59 @@ pub struct Options {
     pub created: Created,
     /// Whose id a resource gets that is created by FHIR's HTTP.
     pub create_id: CreateId,
+    /// Whether a version needs a context.
+    pub context_required: bool,
+    /// What a context takes from the token of a request, if nothing else is said.
+    pub claims: Rc<[Claim]>,
+}
+
+/// A member of a context, and the claim of a token (RFC 7519) that it is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The member.
+    pub member: String,
+    /// The claim.
+    pub claim: String,
+}
+
+/// How many claims a source can name.
+const MOST_CLAIMS: usize = 16;
+/// How many bytes the name of a claim, or of its member, can have.
+const LONGEST_CLAIM: usize = 256;
+
+impl Claim {
+    /// The claims that an object names, `{"<member>": "<claim>"}`; none if it is not such a one.
+    fn all(named: Object<'_>) -> Result<Option<Rc<[Self]>>, Malformed> {
+        let mut all = Vec::new();
+        for member in named.iter() {
+            let (member, claim) = member?;
+            let Value::String(claim) = claim else {
+                return Ok(None);
+            };
+            let text = |bytes: &[u8]| {
+                let fits = (1..=LONGEST_CLAIM).contains(&bytes.len());
+                std::str::from_utf8(bytes)
+                    .ok()
+                    .filter(|_| fits)
+                    .map(str::to_owned)
+            };
+            match (text(member), text(claim)) {
+                (Some(member), Some(claim)) if all.len() < MOST_CLAIMS => {
+                    all.push(Self { member, claim });
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(all.into()))
+    }
+
+    /// Who acts, if a source says nothing of claims.
+    fn usual() -> Rc<[Self]> {
+        Rc::new([Self {
+            member: "actor".to_owned(),
+            claim: "sub".to_owned(),
+        }])
+    }
 }
 
 /// Whose id a resource gets that is created by FHIR's HTTP. SQL's verbs take that of the body.
@@ -47,6 +101,8 @@ impl Options {
             format: Format::Native,
             created: Created::Nowhere,
             create_id: CreateId::Server,
+            context_required: false,
+            claims: Claim::usual(),
         };
         let mut of_fhir = None;
         for member in object.iter() {
@@ -69,6 +125,23 @@ impl Options {
                         Value::String(b"body") => CreateId::Body,
                         _ => return Ok(Err(Mistake::Value("create_id"))),
                     };
+                }
+                (b"context", value) => {
+                    read.context_required = match value {
+                        Value::String(b"optional") => false,
+                        Value::String(b"required") => true,
+                        _ => return Ok(Err(Mistake::Value("context"))),
+                    };
+                }
+                (b"claims", value) => {
+                    let named = match value {
+                        Value::Object(named) => Claim::all(named)?,
+                        _ => None,
+                    };
+                    match named {
+                        Some(claims) => read.claims = claims,
+                        None => return Ok(Err(Mistake::Value("claims"))),
+                    }
                 }
                 // Searches ask the catalog for it.
                 (b"base_url", value) => {

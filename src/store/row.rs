@@ -70,6 +70,12 @@ pub struct Stored {
     pub updated_at: Instant,
     /// The version of the definition it conforms to.
     pub profile_version: i32,
+    /// Who made this version: the role of the statement.
+    pub updated_by: String,
+    /// The role that had logged in, where it is another.
+    pub updated_by_login: Option<String>,
+    /// What the client claimed when it made this version, a root container.
+    pub context: Option<Vec<u8>>,
     /// The data, a root container; none in a tombstone.
     pub data: Option<Vec<u8>>,
     /// The contained resources, a root container.
@@ -80,9 +86,9 @@ impl Stored {
     pub(super) fn of(table: &Table, row: &Row<'_>) -> Result<Self> {
         row.expect(table.columns.types)?;
         let (ends, contained) = match table.form() {
-            Form::Native => (None, row.jsonb_copy(7)?),
+            Form::Native => (None, row.jsonb_copy(10)?),
             Form::Fhir => (None, None),
-            Form::Link => (Some([row.string(7)?, row.string(8)?]), None),
+            Form::Link => (Some([row.string(10)?, row.string(11)?]), None),
         };
         Ok(Self {
             id: row.string(1)?,
@@ -91,7 +97,10 @@ impl Stored {
             created_at: row.instant(3).unwrap_or_default(),
             updated_at: row.instant(4).unwrap_or_default(),
             profile_version: row.int4(5),
-            data: row.jsonb_copy(6)?,
+            updated_by: row.string(6)?,
+            updated_by_login: row.text(7)?.map(str::to_owned),
+            context: row.jsonb_copy(8)?,
+            data: row.jsonb_copy(9)?,
             contained,
         })
     }

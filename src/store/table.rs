@@ -126,24 +126,31 @@ pub struct Columns {
 }
 
 const RESOURCE: Columns = Columns {
-    row: "id, version, created_at, updated_at, profile_version, data, contained",
-    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, JSONB],
+    row: "id, version, created_at, updated_at, profile_version, updated_by, updated_by_login, \
+          context, data, contained",
+    types: &[
+        TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, JSONB,
+    ],
     key: &["id"],
     key_names: &[c"id"],
     content: &["data", "contained"],
 };
 
 const FHIR: Columns = Columns {
-    row: "id, version, created_at, updated_at, profile_version, data",
-    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB],
+    row: "id, version, created_at, updated_at, profile_version, updated_by, updated_by_login, \
+          context, data",
+    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB],
     key: &["id"],
     key_names: &[c"id"],
     content: &["data"],
 };
 
 const LINK: Columns = Columns {
-    row: "id, version, created_at, updated_at, profile_version, data, from_id, to_id",
-    types: &[TEXT, INT4, INSTANT, INSTANT, INT4, JSONB, TEXT, TEXT],
+    row: "id, version, created_at, updated_at, profile_version, updated_by, updated_by_login, \
+          context, data, from_id, to_id",
+    types: &[
+        TEXT, INT4, INSTANT, INSTANT, INT4, TEXT, TEXT, JSONB, JSONB, TEXT, TEXT,
+    ],
     key: &["from_id", "to_id"],
     key_names: &[c"from_id", c"to_id"],
     content: &["data"],

@@ -7,7 +7,7 @@ use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
 use crate::verb::request::Effect;
 use ingest_engine::Resource;
-use jsonb::{Item, write};
+use jsonb::{Item, Member, Value, write};
 
 /// What a verb that writes returns: a row of `ingest.written`.
 pub struct Written {
@@ -118,7 +118,7 @@ pub fn stored(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
         contained,
     } = stored.content().read(&stored.id)?;
     let meta = Meta::of(stored)?;
-    let meta = meta.members(guarded, stored.profile_version);
+    let meta = meta.members(guarded, stored)?;
     let ends = match (&guarded.ends, &stored.ends) {
         (Some(ends), Some([from, to])) => Some([end(from, &ends.from), end(to, &ends.to)]),
         _ => None,
@@ -167,21 +167,25 @@ impl Meta {
         })
     }
 
-    fn members<'a>(
-        &'a self,
-        guarded: &'a Guarded,
-        profile_version: i32,
-    ) -> [(&'a [u8], Item<'a>); 5] {
-        [
-            (b"versionId", Item::Text(&self.version)),
+    fn members<'a>(&'a self, guarded: &'a Guarded, stored: &'a Stored) -> Result<Vec<Member<'a>>> {
+        let mut members = vec![
+            (&b"versionId"[..], Item::Text(&self.version)),
             (b"createdAt", Item::Text(&self.created_at)),
             (
                 b"lastUpdated",
                 Item::Text(self.updated_at.as_deref().unwrap_or(&self.created_at)),
             ),
             (b"source", Item::Text(guarded.source_name())),
-            (b"profileVersion", Item::Int(i64::from(profile_version))),
-        ]
+            (
+                b"profileVersion",
+                Item::Int(i64::from(stored.profile_version)),
+            ),
+            (b"updatedBy", Item::Text(&stored.updated_by)),
+        ];
+        if let Some(context) = &stored.context {
+            members.push((b"context", Item::Copy(Value::read(context)?)));
+        }
+        Ok(members)
     }
 }
 

@@ -37,7 +37,8 @@ pub fn read_options(options: Value<'_>) -> Result<Options> {
     };
     Err(Error::refuse(State::BadRequest, message).hint(
         "Options are {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}, and beside that \
-         \"meta\": \"aidbox\" or \"extension\", and \"create_id\": \"server\" or \"body\", and \"base_url\", where the server is.",
+         of FHIR \"meta\": \"aidbox\" or \"extension\", \"create_id\": \"server\" or \"body\", and \"base_url\", where the server is; \
+         of both \"context\": \"optional\" or \"required\", and \"claims\": {\"actor\": \"sub\"}.",
     ))
 }
 

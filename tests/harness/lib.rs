@@ -8,6 +8,7 @@
 //! * [`http`]: requests, and what is answered
 //! * [`postgrest`]: a real PostgREST in front of a database
 //! * [`proxy`]: a real nginx in front of that
+//! * [`pooler`]: a real PgBouncer in front of a database
 //! * [`token`]: who a request to it is from
 //! * [`markdown`]: the SQL in the documentation
 //!
@@ -18,6 +19,7 @@ pub mod cluster;
 pub mod database;
 pub mod http;
 pub mod markdown;
+pub mod pooler;
 pub mod postgrest;
 pub mod proxy;
 pub mod psql;
@@ -27,6 +29,7 @@ pub mod token;
 
 pub use database::Database;
 pub use http::{Answer, Http};
+pub use pooler::Pooler;
 pub use postgrest::PostgRest;
 pub use proxy::Proxy;
 pub use refusal::expect_sqlstate;

@@ -20,6 +20,7 @@ const CALLS: &[&str] = &[
     "ingest.resource_read_at(SOURCE, 'office', 'o', 'infinity')",
     "ingest.resource_exists(SOURCE, 'office', 'o')",
     "ingest.resource_history(SOURCE, 'office', 'o')",
+    "ingest.resource_provenance(SOURCE, 'office', 'o')",
     "ingest.resource_search(SOURCE, 'office', '{}')",
     "ingest.resource_search(SOURCE, 'office', '{\"name\": \"a\"}')",
     "ingest.resource_search(SOURCE, 'office', '{\"nothing\": 1}')",

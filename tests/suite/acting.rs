@@ -79,7 +79,8 @@ fn rented() -> Scene {
              CREATE TABLE rent2.p_history (LIKE rent.p_history INCLUDING ALL);
              CREATE TABLE rent2.q_hidden AS SELECT 't'::text COLLATE \"C\" AS id;
              CREATE VIEW rent2.q AS SELECT *, 1 AS version, now() AS created_at, now() AS updated_at,
-                 1 AS profile_version, '{}'::jsonb AS data, NULL::jsonb AS contained
+                 1 AS profile_version, 'r'::text AS updated_by, NULL::text AS updated_by_login,
+                 NULL::jsonb AS context, '{}'::jsonb AS data, NULL::jsonb AS contained
                  FROM rent2.q_hidden WHERE lair.evil() AND lair.still(1);
              CREATE INDEX ON rent2.p_history (id) WHERE lair.still(2);
              CREATE TRIGGER strike BEFORE INSERT ON rent2.p_history

@@ -139,6 +139,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
         &["'clinic'", "'office'", CRITERIA, "10", "''", "'[\"name\"]'"],
     ),
     ("resource_history", &["'clinic'", "'office'", "'o'"]),
+    ("resource_provenance", &["'clinic'", "'office'", "'o'"]),
     (
         "resource_delete",
         &["'clinic'", "'office'", "'free'", "1", "true"],

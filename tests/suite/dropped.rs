@@ -40,6 +40,7 @@ const OF_PROFILES: &[&str] = &[
     "resource_read_at('{s}', 'p', '1', clock_timestamp())",
     "resource_exists('{s}', 'p', '1')",
     "resource_history('{s}', 'p', '1')",
+    "resource_provenance('{s}', 'p', '1')",
     "resource_search('{s}', 'p', '{\"n\": 1}')",
     "resource_search('{s}', 'p', '{}')",
     "resource_load('{s}', 'p', '[{\"data\": {}}, {\"data\": {}}]')",

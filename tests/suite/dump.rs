@@ -41,7 +41,8 @@ fn clinic_with_a_past() -> Database {
         .batch_execute(
             "UPDATE clinic.office SET data = data || '{\"note\": \"n\"}' WHERE id < 'o2';
              DELETE FROM clinic.\"worksAt\" WHERE from_id IN ('p0', 'p1', 'p2');
-             DELETE FROM clinic.office WHERE id IN ('o0', 'o1');
+             BEGIN; SET LOCAL ingest.context = '{\"actor\": \"Practitioner/7\"}';
+             DELETE FROM clinic.office WHERE id IN ('o0', 'o1'); COMMIT;
              INSERT INTO clinic.office (id, data) VALUES ('o0', '{}');
              ALTER TABLE clinic.office ADD COLUMN tenant text DEFAULT 'none';
              CREATE INDEX ON clinic.office ((data ->> 'name'));
@@ -104,6 +105,17 @@ fn assert_gate_works(client: &mut Client) {
         clinic::story(client, OFFICE, "o0"),
         "created 1, updated 2, deleted 3, created 4"
     );
+    let authors: Vec<Option<String>> = client
+        .query(
+            "SELECT context ->> 'actor' FROM ingest.resource_history('clinic', 'office', 'o0')",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    let deleted_by = Some("Practitioner/7".to_owned());
+    assert_eq!(authors, [None, deleted_by, None, None]);
     clinic::create(client, OFFICE, &json!({"data": {"name": "new"}})).unwrap();
     expect_sqlstate(
         clinic::create(client, OFFICE, &json!({"data": {"name": 1}})),

@@ -174,7 +174,8 @@ fn history_of_another_owner_is_not_written() {
         .batch_execute(
             "DROP TABLE clinic.office_history;
              CREATE TABLE clinic.office_history (id text, version int, created_at timestamptz,
-                 updated_at timestamptz, profile_version int, data jsonb, contained jsonb,
+                 updated_at timestamptz, profile_version int, updated_by text, updated_by_login text,
+                 context jsonb, data jsonb, contained jsonb,
                  ended_at timestamptz, CHECK (lair.evil()));
              GRANT ALL ON clinic.office_history TO PUBLIC",
         )
@@ -196,7 +197,7 @@ fn history_of_another_owner_is_not_written() {
         .batch_execute(
             "DROP TABLE clinic.office_history;
              CREATE VIEW clinic.office_history AS SELECT id, version, created_at, updated_at,
-                 profile_version, data, contained, now() AS ended_at, lair.evil() FROM clinic.office",
+                 profile_version, updated_by, updated_by_login, context, data, contained, now() AS ended_at, lair.evil() FROM clinic.office",
         )
         .unwrap();
     expect_sqlstate(client.batch_execute("DELETE FROM clinic.office"), "42501");
@@ -426,7 +427,7 @@ fn trigger_function_on_a_table_it_does_not_name_is_refused() {
              GRANT USAGE ON SCHEMA mine TO PUBLIC;
              DROP TABLE mine.p_history;
              CREATE VIEW mine.p_history AS SELECT id, version, created_at, updated_at,
-                 profile_version, data, contained, now() AS ended_at FROM mine.p WHERE lair.evil()",
+                 profile_version, updated_by, updated_by_login, context, data, contained, now() AS ended_at FROM mine.p WHERE lair.evil()",
         )
         .unwrap();
     scene.database.run(&format!(
@@ -457,13 +458,13 @@ fn trigger_function_on_a_table_it_does_not_name_is_refused() {
                 mallory
                     .batch_execute(&format!(
                         "ALTER TABLE pg_temp.office DISABLE TRIGGER ALL;
-                         INSERT INTO {table} VALUES ('x', 1, now(), now(), 1, '{{\"name\": \"forged\"}}');
+                         INSERT INTO {table} (id, version, created_at, updated_at, profile_version, updated_by, data) VALUES ('x', 1, now(), now(), 1, 'y', '{{\"name\": \"forged\"}}');
                          CREATE TRIGGER strike {create}"
                     ))
                     .unwrap();
                 let write = match writes {
                     "INSERT" => format!(
-                        "INSERT INTO {table} VALUES ('x', 77, now(), now(), 1, '{{\"name\": \"forged\"}}')"
+                        "INSERT INTO {table} (id, version, created_at, updated_at, profile_version, updated_by, data) VALUES ('x', 77, now(), now(), 1, 'y', '{{\"name\": \"forged\"}}')"
                     ),
                     _ => format!("DELETE FROM {table}"),
                 };
@@ -638,7 +639,8 @@ fn schema_in_the_place_of_a_renamed_one_gets_no_history() {
         .batch_execute(
             "CREATE SCHEMA clinic;
              CREATE TABLE clinic.office (id text, version int, created_at timestamptz,
-                 updated_at timestamptz, profile_version int, data jsonb, contained jsonb);
+                 updated_at timestamptz, profile_version int, updated_by text, updated_by_login text,
+                 context jsonb, data jsonb, contained jsonb);
              CREATE TABLE clinic.office_history (LIKE clinic.office, ended_at timestamptz, CHECK (lair.evil()));
              GRANT USAGE ON SCHEMA clinic TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA clinic TO PUBLIC",
         )
@@ -751,7 +753,7 @@ fn trigger_of_the_owner_on_a_history_finds_it_sealed() {
         ("AFTER INSERT", "DELETE FROM clinic.office_history"),
         (
             "AFTER INSERT",
-            "INSERT INTO clinic.office_history SELECT id, version + 50, created_at, updated_at, profile_version, data, contained, ended_at FROM clinic.office_history",
+            "INSERT INTO clinic.office_history SELECT id, version + 50, created_at, updated_at, profile_version, updated_by, updated_by_login, context, data, contained, ended_at FROM clinic.office_history",
         ),
         (
             "BEFORE INSERT",

@@ -209,6 +209,8 @@ fn update_without_change_makes_no_version() {
         "version = NULL",
         "created_at = NULL",
         "updated_at = now(), profile_version = 9",
+        "updated_by = NULL",
+        "updated_by = 'somebody', updated_by_login = 'else', context = '{}'",
         "id = id, data = data, contained = contained",
         "contained = '{\"primaryPaymentMethod\": [{\"id\": \"p\", \"data\": {\"value\": \"Visa\"}}]}'",
         "contained = '{\"primaryPaymentMethod\": [{\"data\": {\"value\": \"Visa\"}}]}'",

@@ -85,7 +85,13 @@ fn kept_columns_have_defaults_in_the_description() {
     let described = rest.get("/").body;
     for table in ["office", "worksAt"] {
         let properties = &described["definitions"][table]["properties"];
-        for column in ["version", "created_at", "updated_at", "profile_version"] {
+        for column in [
+            "version",
+            "created_at",
+            "updated_at",
+            "profile_version",
+            "updated_by",
+        ] {
             let default = &properties[column]["default"];
             assert!(!default.is_null(), "{table}.{column}: {properties}");
         }

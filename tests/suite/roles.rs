@@ -862,6 +862,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_load",
         "resource_patch",
         "resource_patch_if",
+        "resource_provenance",
         "resource_delete_if",
         "resource_read",
         "resource_read_at",

@@ -96,6 +96,9 @@ pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             Arg::Instant(revision.updated_at),
             revision.ended_at.map_or(Arg::Null, Arg::Instant),
             Arg::jsonb(revision.resource.as_deref()),
+            Arg::Text(&revision.updated_by),
+            Arg::text(revision.updated_by_login.as_deref()),
+            Arg::jsonb(revision.context.as_deref()),
         ])
     };
     // What a version did depends on the one before it, which comes after it.
@@ -113,6 +116,9 @@ pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
                     false => Some(render::stored(&guarded, &stored)?),
                     true => None,
                 },
+                updated_by: stored.updated_by,
+                updated_by_login: stored.updated_by_login,
+                context: stored.context,
             });
             Ok(())
         })
@@ -128,4 +134,7 @@ struct Revision {
     updated_at: Instant,
     ended_at: Option<Instant>,
     resource: Option<Vec<u8>>,
+    updated_by: String,
+    updated_by_login: Option<String>,
+    context: Option<Vec<u8>>,
 }
