@@ -48,11 +48,8 @@ pgrx::extension_sql_file!(
     name = "requests",
     requires = ["relationships"]
 );
-pgrx::extension_sql_file!(
-    "../sql/refuse.sql",
-    name = "refuse",
-    requires = ["requests"]
-);
+pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["requests"]);
+pgrx::extension_sql_file!("../sql/refuse.sql", name = "refuse", requires = ["stat"]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
 pgrx::extension_sql_file!(
     "../sql/postgrest.sql",
@@ -87,6 +84,8 @@ pg::sql_function! {
     fhir_import => verb::fhir_import::import;
     search_index => verb::search::index::index;
     doctor => verb::doctor::doctor;
+    stat_profiles => verb::stat::profiles;
+    stat_profile_reset => verb::stat::reset;
     version => verb::version::version;
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;

@@ -2,7 +2,7 @@
 
 use super::confirm::{self, Confirmed};
 use super::guard::{after, check_place};
-use crate::pg::{Answer, Call, Error, Event, PerTable, Result, State, TriggerCall};
+use crate::pg::{Answer, Call, Count, Error, Event, PerTable, Result, State, TriggerCall};
 use crate::store::author;
 use crate::store::find_for_gate;
 use crate::store::history;
@@ -47,6 +47,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
                 history::archive(table, relation, &old, &layout, ended_at, None)?;
+                guarded.count(Count::Updated);
             }
         }
         Event::Delete => {
@@ -55,6 +56,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             let author = author::of_version(&guarded)?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
             history::archive(table, relation, &old, &layout, ended_at, Some(&author))?;
+            guarded.count(Count::Deleted);
             if let Key::Id(column) = layout.key {
                 reference::leave(&guarded, old.text(column)?.unwrap_or_default())?;
             }

@@ -8,8 +8,8 @@ use super::answer::{By, Part, Verdict, answer};
 use super::envelope::{self, Change, Made};
 use super::{confirm, place};
 use crate::pg::{
-    Answer, Call, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple, limits,
-    now,
+    Answer, Call, Count, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple,
+    limits, now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
@@ -175,7 +175,10 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     }
     let data = match before {
         Before::Living { .. } => Part::AsGiven,
-        _ => enveloped(guarded, &row, &layout, key, &verdict)?,
+        _ => {
+            guarded.count(Count::Inserted);
+            enveloped(guarded, &row, &layout, key, &verdict)?
+        }
     };
     let author = match before {
         Before::Living { .. } => author::of_statement(guarded)?,

@@ -1,6 +1,7 @@
 //! `attempt`: work that may fail without taking the statement with it, in a subtransaction.
 
 use super::catch::guard;
+use super::counters::{Count, counters};
 use super::error::{Error, Result, State};
 use super::{ffi, steps};
 use pgrx::pg_sys::{CurrentResourceOwner, MemoryContext};
@@ -18,6 +19,19 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The SQLSTATE.
     pub sqlstate: String,
+    /// The schema and the table that it is about.
+    pub table: Option<[String; 2]>,
+}
+
+impl Failure {
+    /// Counts it as a refusal: it is told to somebody, and not thrown.
+    pub fn count(&self) {
+        if let (Some([schema, table]), Some(state)) = (&self.table, self.state)
+            && let Some(counters) = counters(schema, table)
+        {
+            counters.add(Count::Refused(state));
+        }
+    }
 }
 
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
@@ -103,6 +117,7 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 state: Some(refusal.state),
                 hint: refusal.hint.clone(),
                 sqlstate: String::from_utf8_lossy(refusal.state.sqlstate()).into_owned(),
+                table: refusal.table.clone(),
             })
         }
         Error::Postgres(caught) => {
@@ -132,6 +147,7 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 state,
                 hint: own.and_then(|_| caught.hint().map(str::to_owned)),
                 sqlstate,
+                table: caught.names(),
             })
         }
         Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,

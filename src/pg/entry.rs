@@ -2,10 +2,10 @@
 
 use super::call::Call;
 use super::error::{Error, Refusal, Result, THROWN_IN, ascii, encode};
-use super::{ffi, kind, memory, steps, varlena};
+use super::{counters, ffi, kind, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
 use pgrx::pg_sys::{Datum, ErrorData, FunctionCallInfo, INT8OID, Oid, Pg_finfo_record, TRIGGEROID};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a SQL function returns.
@@ -89,6 +89,7 @@ fn run(
     body: fn(&mut Call<'_>) -> Result<Answer>,
 ) -> std::result::Result<Datum, Thrown> {
     memory::keep();
+    let _within = Within::enter();
     let answer = || {
         let mut call = Call::new(fcinfo)?;
         let answer = body(&mut call)?;
@@ -129,7 +130,32 @@ fn run(
             )
         }
     };
+    // A refusal that comes out of the outermost call is told to somebody.
+    if DEPTH.get() == 1 {
+        counters::refused(&error);
+    }
     Err(prepare(error))
+}
+
+thread_local! {
+    /// How many calls of ours are within each other.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// That a call has begun, until it is dropped.
+struct Within;
+
+impl Within {
+    fn enter() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get().saturating_sub(1));
+    }
 }
 
 /// Moves an error out of Rust's memory into PostgreSQL's, so that nothing is left to drop.

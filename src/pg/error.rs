@@ -74,6 +74,19 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::BadRequest,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Gone,
+        Self::PreconditionFailed,
+        Self::TooLarge,
+        Self::Unprocessable,
+        Self::InsufficientPrivilege,
+        Self::SerializationFailure,
+    ];
+
     /// The SQLSTATE.
     pub const fn sqlstate(self) -> &'static [u8; 5] {
         match self {
@@ -286,10 +299,7 @@ impl Error {
             detail: Some(detail.to_owned()),
             hint: text(error.hint).map(str::to_owned),
             about: None,
-            table: caught
-                .schema()
-                .zip(caught.table())
-                .map(|(schema, table)| [schema.to_owned(), table.to_owned()]),
+            table: caught.names(),
             constraint: caught.constraint().map(str::to_owned),
         }))
     }
@@ -420,11 +430,17 @@ impl Caught {
         text(self.error().internalquery) == Some(sql)
     }
 
-    fn schema(&self) -> Option<&str> {
+    /// The schema and the table that it names.
+    pub(super) fn names(&self) -> Option<[String; 2]> {
+        let names = self.schema().zip(self.table());
+        names.map(|(schema, table)| [schema.to_owned(), table.to_owned()])
+    }
+
+    pub(super) fn schema(&self) -> Option<&str> {
         text(self.error().schema_name)
     }
 
-    fn table(&self) -> Option<&str> {
+    pub(super) fn table(&self) -> Option<&str> {
         text(self.error().table_name)
     }
 }

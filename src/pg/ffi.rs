@@ -41,6 +41,15 @@ unsafe extern "C-unwind" {
     pub fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     pub fn pg_detoast_datum_packed(datum: *mut varlena) -> *mut varlena;
 
+    // dsm_registry.h
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    pub fn GetNamedDSMSegment(
+        name: *const c_char,
+        size: usize,
+        init: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+        found: *mut bool,
+    ) -> *mut c_void;
+
     // spi.h
     pub fn SPI_connect() -> c_int;
     pub fn SPI_finish() -> c_int;

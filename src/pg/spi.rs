@@ -27,6 +27,8 @@ pub mod kind {
     pub const BYTEA: Oid = pg_sys::BYTEAOID;
     /// `int4`
     pub const INT4: Oid = pg_sys::INT4OID;
+    /// `int8`
+    pub const INT8: Oid = pg_sys::INT8OID;
     /// `bool`
     pub const BOOL: Oid = pg_sys::BOOLOID;
     /// `jsonb`
@@ -68,6 +70,8 @@ pub enum Arg<'a> {
     Texts(&'a [&'a str]),
     /// `int4`
     Int4(i32),
+    /// `int8`
+    Int8(i64),
     /// `jsonb`: a root container
     Jsonb(&'a [u8]),
     /// `jsonb[]`: root containers, `None` being NULL
@@ -110,6 +114,7 @@ impl<'a> Arg<'a> {
             Arg::Text(_) => kind::TEXT,
             Arg::Texts(_) => kind::TEXTS,
             Arg::Int4(_) => kind::INT4,
+            Arg::Int8(_) => kind::INT8,
             Arg::Jsonb(_) => kind::JSONB,
             Arg::Jsonbs(_) => kind::JSONBS,
             Arg::Instant(_) => kind::INSTANT,
@@ -144,6 +149,7 @@ impl<'a> Arg<'a> {
             // SAFETY: as above.
             Arg::Texts(items) => unsafe { varlena::put_text_array(items) },
             Arg::Int4(value) => Datum::from(*value),
+            Arg::Int8(value) => Datum::from(*value),
             Arg::Instant(value) => Datum::from(*value),
             // SAFETY: as above.
             Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },

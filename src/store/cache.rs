@@ -16,8 +16,8 @@ use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
 use super::{definition, refusal, search_index};
 use crate::pg::{
-    self, Error, Result, Session, State, accept_invalidations, check_for_interrupts, generation,
-    relation, watch,
+    self, Count, Counters, Error, Result, Session, State, accept_invalidations, attach_counters,
+    check_for_interrupts, counters, generation, relation, watch,
 };
 use ingest_engine::bundle::{self, Link, LinkKind};
 use ingest_engine::criteria::{Criterion, Mistake};
@@ -60,6 +60,8 @@ pub struct Guarded {
     referrers: OnceCell<Vec<String>>,
     /// What it can be searched by, of FHIR.
     parameters: OnceCell<Parameters>,
+    /// Where it is counted, once that is known.
+    counters: OnceCell<&'static Counters>,
 }
 
 /// A resource, checked for a write.
@@ -174,6 +176,7 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
             continue;
         };
         let guarded = Rc::new(loaded);
+        attach_counters()?;
         known
             .guarded
             .borrow_mut()
@@ -306,6 +309,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
+        counters: OnceCell::new(),
     }))
 }
 
@@ -408,6 +412,7 @@ impl Guarded {
 
     /// Checks a resource of its table; what is wrong goes into the report that is returned.
     pub fn check(&self, resource: &Resource<'_>) -> Result<(Checked, Report)> {
+        self.count(Count::Checked);
         self.with_loading(|guarded| guarded.check_as_known(resource, Report::new(pg::limits())))
     }
 
@@ -420,6 +425,7 @@ impl Guarded {
     /// full ids too, taking those that are left out from what was stored. One and the same
     /// definition does both, a later one if it has changed meanwhile.
     pub fn judge(&self, resource: &Resource<'_>, stored: Option<&[u8]>) -> Result<Judged> {
+        self.count(Count::Checked);
         self.with_loading(|guarded| {
             let (mut checked, mut report) = match guarded.description.format {
                 Format::Fhir => guarded.check_as_known(resource, Report::of_refusals(pg::limits())),
@@ -456,6 +462,7 @@ impl Guarded {
         if claims.is_empty() {
             return self.check(resource);
         }
+        self.count(Count::Checked);
         self.with_loading(|guarded| {
             let (schema, profile) = (&guarded.source.schema, &guarded.profile);
             let mut report = Report::new(pg::limits());
@@ -463,6 +470,18 @@ impl Guarded {
             let checked = check_as(schema, profile, claims, resource, limits, &mut report)?;
             Ok((checked, report))
         })
+    }
+
+    /// Counts it, if there are counters.
+    pub fn count(&self, what: Count) {
+        let counters = match self.counters.get() {
+            Some(known) => Some(*known),
+            None => counters(self.source_name(), self.name())
+                .map(|found| *self.counters.get_or_init(|| found)),
+        };
+        if let Some(counters) = counters {
+            counters.add(what);
+        }
     }
 
     fn check_as_known(
@@ -787,6 +806,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
+        counters: OnceCell::new(),
     })
 }
 
@@ -809,6 +829,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
+        counters: OnceCell::new(),
     })
 }
 

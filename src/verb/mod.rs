@@ -29,6 +29,7 @@ pub mod revalidate;
 pub mod row;
 pub mod search;
 pub mod source;
+pub mod stat;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod version;

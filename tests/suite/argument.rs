@@ -5,7 +5,8 @@ use postgres::Client;
 
 use crate::clinic::{self, value};
 
-/// What the functions in SQL are made of. They change nothing that is not the caller's.
+/// What the functions in SQL are made of, which change nothing that is not the caller's; and what
+/// needs a newer server ([`crate::stat`]).
 const PARTS: &[&str] = &[
     "access_left",
     "api_made",
@@ -15,6 +16,8 @@ const PARTS: &[&str] = &[
     "refuse",
     "source_hold",
     "source_owner",
+    "stat_profile_reset",
+    "stat_profiles",
 ];
 
 /// A call of each function that succeeds, in a database where `prepare` has run. The arguments of a

@@ -103,6 +103,7 @@ mod secure;
 mod signature;
 mod size;
 mod smoke;
+mod stat;
 mod transaction;
 mod upkeep;
 mod user_table;

@@ -878,6 +878,9 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_catalog",
         "version",
         "doctor",
+        "stat_profiles",
+        // It asks who may define.
+        "stat_profile_reset",
         "validate",
         // They compute.
         "criteria",

@@ -9,8 +9,8 @@ use super::name::literal;
 use super::row::Stored;
 use super::table::{self, Table};
 use crate::pg::{
-    Arg, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement, is_own_transaction,
-    kind, notice,
+    Arg, Count, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement,
+    is_own_transaction, kind, notice,
 };
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
@@ -265,6 +265,7 @@ impl Search {
         if self.wheres.is_empty() {
             return Ok(());
         }
+        guarded.count(Count::Unindexed);
         let name = guarded.name();
         let hint = match (paths.is_empty(), can_be_identity) {
             _ if guarded.form() == table::Form::Fhir => {

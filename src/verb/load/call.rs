@@ -2,7 +2,7 @@
 //! `ingest.relationship_load(source, relationship, bodies, mode, on_error, request_key)`
 
 use super::{Incoming, Landed, Mode, OnError, Refused, write_all, write_reporting};
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, check_for_interrupts};
+use crate::pg::{Answer, Arg, Call, Count, Error, Result, Session, State, check_for_interrupts};
 use crate::store::reference::{self, Unmet};
 use crate::store::{Guarded, Outcome};
 use crate::verb::body::Body;
@@ -107,6 +107,11 @@ pub fn load(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
         },
     });
     let effects: Vec<_> = effects.collect();
+    for effect in &effects {
+        if let Effect::Refused { state, .. } = effect {
+            guarded.count(Count::Refused(*state));
+        }
+    }
     request.keep(effects.iter().copied())?;
     answer(call, &effects, |outcome| outcome)
 }

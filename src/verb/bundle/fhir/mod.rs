@@ -184,7 +184,10 @@ fn alone(source: &str, index: usize, entry: &Read<'_>) -> Result<Came> {
     };
     match attempt_alone(alone)? {
         Ok(came) => Ok(came),
-        Err(failure) => failed(index, failure),
+        Err(failure) => {
+            failure.count();
+            failed(index, failure)
+        }
     }
 }
 

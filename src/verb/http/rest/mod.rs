@@ -52,7 +52,10 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
     let request = Request::new(door, &headers, body);
     let response = match attempt(|| respond(&request))? {
         Ok(response) => response,
-        Err(failure) => outcome::of_failure(&request, failure)?,
+        Err(failure) => {
+            failure.count();
+            outcome::of_failure(&request, failure)?
+        }
     };
     response.send(&request)
 }
@@ -79,7 +82,13 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         let message = "the body is of a type that is not taken here";
         return Ok(outcome::refusal(415, "not-supported", message));
     }
-    if !matches!(route, Route::Create(_) | Route::Bundle) {
+    if let Route::Update(..)
+    | Route::UpdateIf(_)
+    | Route::Patch(..)
+    | Route::PatchIf(_)
+    | Route::Delete(..)
+    | Route::DeleteIf(_) = route
+    {
         request.headers.refuse_key()?;
     }
     match route {

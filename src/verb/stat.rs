@@ -1,0 +1,74 @@
+//! `ingest.stat_profiles()`, which `ingest.stat_profile` shows, and
+//! `ingest.stat_profile_reset(source, profile)`: what was done to each profile since the server began.
+
+use crate::pg::{
+    Answer, Arg, Call, Count, Counters, Error, Result, State, all_counters, current_role,
+    may_use_schema,
+};
+use crate::store::source;
+use jsonb::{Item, write};
+
+/// The counters of the profiles whose sources the caller may use.
+pub fn profiles(call: &mut Call<'_>) -> Result<Answer> {
+    let sink = call.materialize()?;
+    let mut known = None;
+    for counters in counted()? {
+        let [source, profile] = counters.names();
+        let may_use = match &known {
+            Some((of, may_use)) if *of == source => *may_use,
+            _ => may_use_schema(current_role(), &source)? == Some(true),
+        };
+        if may_use {
+            let refused = refused(counters)?;
+            let of = |what| Arg::Int8(counters.of(what));
+            sink.push(&[
+                Arg::Text(&source),
+                Arg::Text(&profile),
+                of(Count::Inserted),
+                of(Count::Updated),
+                of(Count::Deleted),
+                of(Count::Checked),
+                of(Count::Unindexed),
+                Arg::Jsonb(&refused),
+            ])?;
+        }
+        known = Some((source, may_use));
+    }
+    Ok(Answer::Null)
+}
+
+/// Lets counters begin anew, of a profile, of a source, or of all that the caller may define in.
+pub fn reset(call: &mut Call<'_>) -> Result<Answer> {
+    let (of, name) = (call.text(0)?, call.text(1)?);
+    if let Some(source) = of {
+        source::check_usage(source)?;
+        source::check_definer(source)?;
+    }
+    for counters in counted()? {
+        let [source, profile] = counters.names();
+        let is_meant = of.is_none_or(|of| of == source) && name.is_none_or(|name| name == profile);
+        if is_meant && (of.is_some() || source::may_define(&source)?) {
+            counters.reset();
+        }
+    }
+    Ok(Answer::Null)
+}
+
+fn counted() -> Result<impl Iterator<Item = &'static Counters>> {
+    all_counters()?.ok_or_else(|| {
+        Error::refuse(State::NotFound, "there are no counters on this server")
+            .hint("They need PostgreSQL 17 or later, which gives shared memory to libraries that are not preloaded.")
+    })
+}
+
+/// How many refusals there were, by their SQLSTATE: `{"PT422": 3}`
+fn refused(counters: &Counters) -> Result<Vec<u8>> {
+    let mut members = Vec::new();
+    for state in State::ALL {
+        let count = counters.of(Count::Refused(state));
+        if count > 0 {
+            members.push((&state.sqlstate()[..], Item::Int(count)));
+        }
+    }
+    write(&Item::Members(members)).map_err(|_| Error::Bug("counters are not JSON".into()))
+}
