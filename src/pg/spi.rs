@@ -72,6 +72,8 @@ pub enum Arg<'a> {
     Int4(i32),
     /// `int8`
     Int8(i64),
+    /// `bytea`
+    Bytea(&'a [u8]),
     /// `jsonb`: a root container
     Jsonb(&'a [u8]),
     /// `jsonb[]`: root containers, `None` being NULL
@@ -115,6 +117,7 @@ impl<'a> Arg<'a> {
             Arg::Texts(_) => kind::TEXTS,
             Arg::Int4(_) => kind::INT4,
             Arg::Int8(_) => kind::INT8,
+            Arg::Bytea(_) => kind::BYTEA,
             Arg::Jsonb(_) => kind::JSONB,
             Arg::Jsonbs(_) => kind::JSONBS,
             Arg::Instant(_) => kind::INSTANT,
@@ -127,7 +130,7 @@ impl<'a> Arg<'a> {
     pub(super) fn fits(&self) -> Result<()> {
         match self {
             Arg::Text(text) => varlena::fits(text.as_bytes()),
-            Arg::Jsonb(bytes) => varlena::fits(bytes),
+            Arg::Bytea(bytes) | Arg::Jsonb(bytes) => varlena::fits(bytes),
             Arg::Texts(items) => items
                 .iter()
                 .try_for_each(|item| varlena::fits(item.as_bytes())),
@@ -152,7 +155,7 @@ impl<'a> Arg<'a> {
             Arg::Int8(value) => Datum::from(*value),
             Arg::Instant(value) => Datum::from(*value),
             // SAFETY: as above.
-            Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },
+            Arg::Bytea(bytes) | Arg::Jsonb(bytes) => unsafe { varlena::put(bytes) },
             // SAFETY: as above.
             Arg::Jsonbs(items) => unsafe { varlena::put_jsonb_array(items) },
             Arg::Oid(oid) => Datum::from(*oid),

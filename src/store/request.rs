@@ -7,11 +7,11 @@ use crate::pg::{
     snapshot_is_old, statements,
 };
 
-/// The digest of a call, and what is known of its key. JSONB prints equal objects alike, on every
-/// machine.
+/// The digest of a call, and what is known of its key. Equal objects are stored alike, as JSONB; how
+/// they print is of no bound, since `1e131000` has 131,001 digits.
 const SEEK: &str = "SELECT pg_catalog.encode(d.digest, 'hex'), \
          r.role = pg_catalog.pg_get_userbyid($3)::pg_catalog.text, r.digest = d.digest, r.answer \
-     FROM (SELECT pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat($4, $5), 'UTF8')) AS digest) AS d \
+     FROM (SELECT pg_catalog.sha256($4 || $5) AS digest) AS d \
      LEFT JOIN ingest.request AS r ON r.source = $1 AND r.key = $2";
 const SEEN: &str = "SELECT FROM ingest.request WHERE source = $1 AND key = $2";
 const KEEP: &str = "INSERT INTO ingest.request (source, key, role, digest, answer) \
@@ -26,7 +26,7 @@ const PRUNE: &str = "WITH old AS (SELECT r.source, r.key FROM ingest.request AS 
      DELETE FROM ingest.request AS r USING old WHERE r.source = old.source AND r.key = old.key";
 
 statements! {
-    SEEK_SQL = SEEK, [kind::TEXT, kind::TEXT, kind::OID, kind::JSONB, kind::JSONB];
+    SEEK_SQL = SEEK, [kind::TEXT, kind::TEXT, kind::OID, kind::BYTEA, kind::BYTEA];
     SEEN_SQL = SEEN, [kind::TEXT, kind::TEXT];
     KEEP_SQL = KEEP, [kind::TEXT, kind::TEXT, kind::OID, kind::TEXT, kind::JSONB];
     PRUNE_SQL = PRUNE, [kind::OID, kind::INTERVAL, kind::INT4];
@@ -69,8 +69,8 @@ pub fn seek(session: &Session, key: Key<'_>, said: &[u8], body: &[u8]) -> Result
             source,
             of,
             Arg::Oid(key.role),
-            Arg::Jsonb(said),
-            Arg::Jsonb(body),
+            Arg::Bytea(said),
+            Arg::Bytea(body),
         ];
         let rows = SEEK_SQL.with(|sql| session.run(sql, &call, Reading::Latest, 1))?;
         let Some(row) = rows.first() else {

@@ -718,7 +718,7 @@ fn description_of_the_api_names_and_explains_everything() {
         .iter()
         .filter(|(path, _)| path.starts_with("/rpc/"))
         .collect();
-    assert_eq!(functions.len(), 21);
+    assert_eq!(functions.len(), 30);
     for (path, methods) in functions {
         let post = &methods["post"];
         for told in ["summary", "description"] {
@@ -899,9 +899,9 @@ fn client_of_an_application_is_served() {
 fn commands_of_the_page_answer_what_it_says() {
     let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/postgrest.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let mut database = Database::empty("page");
-    let gateway = database.create_role("gateway", "");
+    let database = Database::empty("page");
     // A role belongs to the whole server, where the page may be read by another test.
+    let gateway = format!("{}_gateway", database.name());
     let role = format!("{}_web", database.name());
     let mut superuser = database.connect();
     let mut rest: Option<PostgRest> = None;
@@ -915,7 +915,10 @@ fn commands_of_the_page_answer_what_it_says() {
         let block: Vec<String> = lines
             .by_ref()
             .take_while(|line| *line != "```")
-            .map(|line| line.replace("clinic_web", &role))
+            .map(|line| {
+                line.replace("clinic_web", &role)
+                    .replace("authenticator", &gateway)
+            })
             .collect();
         match language {
             "sql" => {
@@ -927,7 +930,6 @@ fn commands_of_the_page_answer_what_it_says() {
                     .batch_execute(&script)
                     .unwrap_or_else(|error| panic!("{script}: {error:?}"));
                 if rest.is_none() && script.contains("api_create") {
-                    database.run(&format!("GRANT \"{role}\" TO \"{gateway}\""));
                     rest = Some(PostgRest::start_with(
                         &database,
                         "clinic,ingest_api",
@@ -970,4 +972,121 @@ fn commands_of_the_page_answer_what_it_says() {
         }
     }
     assert!(answered > 20, "{answered} commands");
+}
+
+/// Every verb is in the api, under its own name.
+#[test]
+fn every_verb_is_in_the_api() {
+    let database = clinic::database("api");
+    let mut client = database.connect();
+    let missing: Vec<String> = client
+        .query(
+            "SELECT DISTINCT p.proname::text FROM pg_catalog.pg_proc AS p
+             WHERE p.pronamespace = 'ingest'::pg_catalog.regnamespace
+               AND p.proname ~ '^(resource|relationship|contained|bundle)_'
+               AND p.proname !~ '_(define|drop)$'
+               AND NOT EXISTS (SELECT FROM ingest.api_functions() AS f WHERE f.name = p.proname)",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+/// The verbs that are about many resources, a part of one, or another time.
+#[test]
+fn verbs_of_many_of_a_part_and_of_a_time_are_answered() {
+    let (_database, rest) = clinic_with_api("{}");
+    let call = |verb: &str, more: Value| office(&rest, verb, &[], more);
+    let loaded = call(
+        "resource_load",
+        json!({"bodies": [{"id": "o", "data": {"name": "West"}}, {"id": "e", "data": {}}]}),
+    );
+    assert_eq!(
+        (
+            loaded.status,
+            &loaded.body[0]["outcome"],
+            &loaded.body[1]["id"]
+        ),
+        (200, &json!("created"), &json!("e"))
+    );
+    let again = call(
+        "resource_load",
+        json!({"bodies": [{"id": "o", "data": {}}]}),
+    );
+    assert_eq!(again.status, 409);
+    let reported = call(
+        "resource_load",
+        json!({"bodies": [{"id": "o", "data": {}}], "on_error": "report"}),
+    );
+    assert_eq!(
+        (reported.status, &reported.body[0]["outcome"]),
+        (200, &Value::Null)
+    );
+
+    let visa = json!({"id": "o", "path": "primaryPaymentMethod/v", "body": {"type": "paymentMethod", "data": {"value": "Visa"}}});
+    let put = call("contained_put", visa.clone());
+    assert_eq!(
+        (put.status, put.header("etag")),
+        (200, Some("W/\"2\"")),
+        "{put:?}"
+    );
+    let stale = office(&rest, "contained_put", &[("If-Match", "W/\"1\"")], visa);
+    assert_eq!(stale.status, 412);
+    let gone = call(
+        "contained_delete",
+        json!({"id": "o", "path": "primaryPaymentMethod/v"}),
+    );
+    assert_eq!(
+        (gone.status, gone.header("etag")),
+        (200, Some("W/\"3\"")),
+        "{gone:?}"
+    );
+
+    let read = call(
+        "resource_read_at",
+        json!({"id": "o", "instant": "infinity"}),
+    );
+    assert_eq!(
+        (read.status, &read.body["data"]["name"]),
+        (200, &json!("West"))
+    );
+    let before = call(
+        "resource_read_at",
+        json!({"id": "o", "instant": "2000-01-01T00:00:00Z"}),
+    );
+    assert_eq!(before.status, 404);
+    assert_eq!(
+        call("resource_exists", json!({"id": "o"})).body,
+        json!(true)
+    );
+    assert_eq!(
+        call("resource_exists", json!({"id": "never"})).body,
+        json!(false)
+    );
+    assert_eq!(
+        call("resource_is_valid", json!({"body": {"data": {"name": 1}}})).body,
+        json!(false)
+    );
+    let made = call("resource_provenance", json!({"id": "o"}));
+    assert_eq!((made.status, made.body.as_array().unwrap().len()), (200, 3));
+    assert_eq!(made.body[0]["resourceType"], json!("Provenance"));
+
+    let links = json!({"source": "clinic", "relationship": "worksAt", "bodies": [
+        {"from": {"id": "p", "type": "provider"}, "to": {"id": "o", "type": "office"}}]});
+    let linked = rest.send("POST", "/rpc/relationship_load", &[], Some(&links));
+    assert_eq!(
+        (linked.status, &linked.body[0]["outcome"]),
+        (200, &json!("created")),
+        "{linked:?}"
+    );
+    let link = json!({"source": "clinic", "relationship": "worksAt", "id": "provider.p,office.o", "instant": "infinity"});
+    let read = rest.send("POST", "/rpc/relationship_read_at", &[], Some(&link));
+    assert_eq!(
+        (read.status, &read.body["id"]),
+        (200, &json!("provider.p,office.o")),
+        "{read:?}"
+    );
 }

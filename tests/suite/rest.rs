@@ -723,6 +723,27 @@ fn capability_statement_conforms_and_says_what_there_is() {
         .map(|it| it["type"].as_str().unwrap())
         .collect();
     assert_eq!(types, ["CapabilityStatement", "Observation", "Patient"]);
+    // It can be searched by what it says.
+    let searched = resources[2]["searchParam"].as_array().unwrap();
+    assert!(
+        searched.contains(&json!({"name": "birthdate", "type": "date"})),
+        "{searched:?}"
+    );
+    assert!(
+        resources[2]["searchInclude"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("Patient:organization"))
+    );
+    for parameter in searched {
+        let name = parameter["name"].as_str().unwrap();
+        assert_eq!(
+            door.get(&format!("/fhir/Patient?{name}:missing=true"))
+                .status,
+            200,
+            "{name}"
+        );
+    }
     let url = statement.body["implementation"]["url"].as_str().unwrap();
     assert_eq!(door.path(url), "/fhir");
 }

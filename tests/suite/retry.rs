@@ -707,3 +707,22 @@ fn requests_with_an_idempotency_key_act_once() {
     let offices = "SELECT count(*) FROM clinic.office";
     assert_eq!(value::<i64>(&mut database.connect(), offices), 4);
 }
+
+/// A digest is made of what is stored, not of how it prints: numbers of few bytes have many digits.
+#[test]
+fn key_of_a_body_of_huge_numbers_takes_no_time() {
+    let database = clinic::database("retry");
+    let mut client = database.connect();
+    client
+        .batch_execute("SET statement_timeout = '10s'")
+        .unwrap();
+    let body = format!(
+        "{{\"data\": {{\"name\": [{}1]}}}}",
+        "1e131000,".repeat(50_000)
+    );
+    let refused = client.execute(
+        "SELECT ingest.resource_create('clinic', 'office', $1::text::jsonb, NULL, 'key')",
+        &[&body],
+    );
+    expect_sqlstate(refused, "PT422");
+}

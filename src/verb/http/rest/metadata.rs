@@ -3,9 +3,11 @@
 
 use super::request::Request;
 use super::response::Response;
-use crate::pg::{Error, Result, Session, iso, now};
+use crate::pg::{Error, Result, Session, check_for_interrupts, iso, now};
 use crate::store::source::{check_usage, guarded};
+use crate::store::{Guarded, find};
 use ::rest::narrative::div;
+use search::Kind;
 use serde_json::{Value as Json, json};
 
 /// What is asked of one resource, or of its type.
@@ -31,7 +33,11 @@ pub fn statement(request: &Request<'_>) -> Result<Response> {
         .filter(|(is_relationship, _)| !is_relationship)
         .map(|(_, name)| name.as_str())
         .collect();
-    let resources: Vec<Json> = types.iter().map(|name| of_type(name)).collect();
+    let mut resources = Vec::with_capacity(types.len());
+    for name in &types {
+        check_for_interrupts()?;
+        resources.push(of_type(&*find(request.door.source, name)?)?);
+    }
     let mut rest = json!({
         "mode": "server",
         "interaction": [{"code": "transaction"}, {"code": "batch"}]
@@ -62,12 +68,13 @@ pub fn statement(request: &Request<'_>) -> Result<Response> {
     Ok(Response::new(200).body(body))
 }
 
-fn of_type(name: &str) -> Json {
+fn of_type(guarded: &Guarded) -> Result<Json> {
+    let name = guarded.name();
     let interactions: Vec<Json> = INTERACTIONS
         .iter()
         .map(|code| json!({"code": code}))
         .collect();
-    json!({
+    let mut resource = json!({
         "type": name,
         "profile": format!("http://hl7.org/fhir/StructureDefinition/{name}"),
         "interaction": interactions,
@@ -80,5 +87,20 @@ fn of_type(name: &str) -> Json {
         "conditionalDelete": "single",
         "operation": [{"name": "validate",
             "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}]
-    })
+    });
+    let parameters = guarded.parameters()?;
+    let (mut searched, mut included) = (Vec::new(), Vec::new());
+    for code in parameters.known() {
+        if let Some(parameter) = parameters.find(&code) {
+            if parameter.kind == Kind::Reference {
+                included.push(format!("{name}:{code}"));
+            }
+            searched.push(json!({"name": code, "type": parameter.kind.as_str()}));
+        }
+    }
+    if !included.is_empty() {
+        resource["searchInclude"] = json!(included);
+    }
+    resource["searchParam"] = Json::Array(searched);
+    Ok(resource)
 }
