@@ -1,19 +1,21 @@
 // What a POST through one PostgREST costs, over one connection, one request after the other: to the
-// api's function and to the guarded table, against the unguarded twin; and to a function of no more
-// than an INSERT into the twin, which is what PostgREST's own way to a function costs.
-// Usage: node post.cjs URL BURSTS
+// api's function, to the guarded table, and through a proxy to a REST door, against the unguarded
+// twin; and to a function of no more than an INSERT into the twin, which is what PostgREST's own way
+// to a function costs.
+// Usage: node post.cjs URL BURSTS URL-OF-THE-PROXY
 //
-// The four take turns in short bursts, so that a slow moment hits all of them, and the medians of
+// They take turns in short bursts, so that a slow moment hits all of them, and the medians of
 // the bursts are compared.
 const http = require("http");
 
-const [, , url, bursts] = process.argv;
+const [, , url, bursts, proxy] = process.argv;
 const BURST = 50;
 const data = { name: "John Doe", practiceNumber: 1020993, specialities: ["Pharmacist"] };
 const call = { source: "bench", profile: "provider", body: { data } };
 const targets = [
   { what: "POST to ingest_api", path: "/rpc/resource_create", schema: "ingest_api", body: call, budget: "0.90" },
   { what: "POST to the table", path: "/provider", schema: "bench", body: { data }, budget: "0.90" },
+  { what: "POST to a REST door, through nginx", origin: proxy, path: "/bench/provider", schema: "", body: { data }, budget: "" },
   { what: "POST to a function of the twin's", path: "/rpc/twin_post", schema: "public", body: call, budget: "" },
   { what: "POST to the twin", path: "/twin", schema: "public", body: { data } },
 ];
@@ -30,9 +32,9 @@ for (const target of targets) {
   target.times = [];
 }
 
-function post({ path, headers, text }) {
+function post({ origin = url, path, headers, text }) {
   return new Promise((resolve, reject) => {
-    const request = http.request(url + path, { method: "POST", agent, headers }, (response) => {
+    const request = http.request(origin + path, { method: "POST", agent, headers }, (response) => {
       response.resume();
       response.on("end", () =>
         response.statusCode === 201 ? resolve() : reject(new Error(`${path}: status ${response.statusCode}`)));
