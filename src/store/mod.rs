@@ -34,7 +34,7 @@ pub mod standing;
 pub mod table;
 pub mod terminology;
 
-pub use cache::{Guarded, find, find_for_gate};
+pub use cache::{Guarded, find, find_for_gate, find_if_there};
 pub use name::Name;
 pub use options::Options;
 pub use outcome::Outcome;
