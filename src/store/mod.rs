@@ -33,6 +33,7 @@ pub mod source;
 pub mod standing;
 pub mod table;
 pub mod terminology;
+pub mod written;
 
 pub use cache::{Guarded, find, find_for_gate, find_if_there};
 pub use name::Name;

@@ -46,11 +46,11 @@ pub fn of_row(guarded: &Guarded, which: &Which, mut report: Report) -> Error {
     }
 }
 
-/// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
+/// A report that refuses, as an error: PT422, or PT413 for what nests too deep, or is too much.
 pub fn of_report(guarded: &Guarded, report: Report) -> Error {
-    let too_deep = report.is_too_deep();
+    let (too_costly, too_deep) = (report.is_too_costly(), report.is_too_deep());
     let issues = report.into_issues();
-    if !too_deep {
+    if !too_costly {
         let error = of_issues(guarded, &issues);
         return match guarded.is_relationship() {
             true => error.hint(
@@ -59,13 +59,23 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
             false => error,
         };
     }
+    let (what, hint) = match too_deep {
+        true => (
+            "nests too deep",
+            "The setting ingest.max_depth says how deep a resource may nest.",
+        ),
+        false => (
+            "has more than is followed in one resource",
+            "DETAIL says of what, where, and how much may be there.",
+        ),
+    };
     about(
         guarded,
         State::TooLarge,
-        format!("{} nests too deep", guarded.name()),
+        format!("{} {what}", guarded.name()),
     )
     .detail(operation_outcome(&issues))
-    .hint("The setting ingest.max_depth says how deep a resource may nest.")
+    .hint(hint)
 }
 
 /// Issues that refuse a resource, as an error: PT422.
