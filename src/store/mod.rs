@@ -11,6 +11,7 @@ pub mod comment;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;
+pub mod erase;
 pub mod health;
 pub mod history;
 pub mod id;

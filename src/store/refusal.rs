@@ -137,16 +137,39 @@ pub fn not_found(guarded: &Guarded) -> Error {
 
 /// The resource was deleted.
 pub fn gone(guarded: &Guarded) -> Error {
-    let (what, done) = match guarded.is_relationship() {
-        true => ("link", "unlinked"),
-        false => ("resource", "deleted"),
+    let (what, done, history) = match guarded.is_relationship() {
+        true => ("link", "unlinked", "relationship_history"),
+        false => ("resource", "deleted", "resource_history"),
     };
     about(
         guarded,
         State::Gone,
         format!("the {what} in {} was {done}", guarded.name()),
     )
-    .hint("Its versions are still in history.")
+    .hint(format!("ingest.{history} lists what is kept of it."))
+}
+
+/// The resource was erased, and has not been made again.
+pub fn erased(guarded: &Guarded) -> Error {
+    let what = match guarded.is_relationship() {
+        true => "link",
+        false => "resource",
+    };
+    let message = format!("the {what} in {} was erased", guarded.name());
+    about(guarded, State::Gone, message).hint("Nothing is left of it but who erased it, and why.")
+}
+
+/// The version, or that of the instant, was pruned, or erased with the resource.
+pub fn not_kept(guarded: &Guarded, oldest: i32) -> Error {
+    about(
+        guarded,
+        State::Gone,
+        format!(
+            "history keeps nothing of it in {} before version {oldest}",
+            guarded.name()
+        ),
+    )
+    .hint("What was before was pruned or erased.")
 }
 
 /// There is no such row now: stale for who expects a version, gone for what has a tombstone.
