@@ -126,7 +126,10 @@ DECLARE
         'ingest.relationship_define(text, text, jsonb)', 'ingest.relationship_drop(text, text, boolean)',
         'ingest.vocabulary_define(text, text, jsonb, text)', 'ingest.vocabulary_drop(text, text)',
         'ingest.fhir_import(text, jsonb, text[], text[])',
-        'ingest.search_index(text, text, text)', 'ingest.request_prune(interval, integer)'];
+        'ingest.search_index(text, text, text)', 'ingest.request_prune(interval, integer)',
+        'ingest.resource_erase(text, text, text, text, boolean)',
+        'ingest.version_erase(text, text, text, integer, text)',
+        'ingest.history_prune(text, text, interval, integer, integer)'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
     owner   oid;
     more    text;

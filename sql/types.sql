@@ -1,7 +1,7 @@
 -- The types that the verbs return.
 
-CREATE TYPE ingest.outcome AS ENUM ('created', 'updated', 'unchanged', 'matched', 'deleted', 'replayed');
-COMMENT ON TYPE ingest.outcome IS 'What a verb did: created, updated, unchanged (the same content was there), matched (criteria found it), deleted, replayed (done before under the same request_key, and not again)';
+CREATE TYPE ingest.outcome AS ENUM ('created', 'updated', 'unchanged', 'matched', 'deleted', 'replayed', 'erased');
+COMMENT ON TYPE ingest.outcome IS 'What a verb did: created, updated, unchanged (the same content was there), matched (criteria found it), deleted, replayed (done before under the same request_key, and not again), erased (for ever)';
 
 CREATE TYPE ingest.written AS (
     outcome    ingest.outcome,
@@ -25,14 +25,16 @@ CREATE TYPE ingest.revision AS (
     resource   jsonb,
     updated_by text,
     updated_by_login text,
-    context    jsonb
+    context    jsonb,
+    erased     jsonb
 );
 COMMENT ON TYPE ingest.revision IS 'One version of a resource or link';
-COMMENT ON COLUMN ingest.revision.outcome IS 'What made it: created, updated or deleted';
-COMMENT ON COLUMN ingest.revision.version IS 'Its number, from 1, with no gap';
+COMMENT ON COLUMN ingest.revision.outcome IS 'What made it: created, updated or deleted; or erased, of a version that was, and of what is left of a resource that was';
+COMMENT ON COLUMN ingest.revision.version IS 'Its number, from 1, with no gap after the oldest that is kept';
 COMMENT ON COLUMN ingest.revision.updated_at IS 'From when it was in force';
 COMMENT ON COLUMN ingest.revision.ended_at IS 'Until when it was in force; NULL for the newest';
-COMMENT ON COLUMN ingest.revision.resource IS 'The resource as it was; NULL for a tombstone';
+COMMENT ON COLUMN ingest.revision.resource IS 'The resource as it was; NULL for a tombstone, and for what was erased';
 COMMENT ON COLUMN ingest.revision.updated_by IS 'Who made it: the role of the statement';
 COMMENT ON COLUMN ingest.revision.updated_by_login IS 'The role that had logged in, where it is another';
 COMMENT ON COLUMN ingest.revision.context IS 'What the client claimed then: ingest.context, or what PostgREST says of a request';
+COMMENT ON COLUMN ingest.revision.erased IS 'Who erased it, when, and why: {"at", "by", "login", "reason"}; else NULL';

@@ -48,7 +48,12 @@ pgrx::extension_sql_file!(
     name = "requests",
     requires = ["relationships"]
 );
-pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["requests"]);
+pgrx::extension_sql_file!(
+    "../sql/erasure.sql",
+    name = "erasure",
+    requires = ["requests"]
+);
+pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["erasure"]);
 pgrx::extension_sql_file!("../sql/refuse.sql", name = "refuse", requires = ["stat"]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
 pgrx::extension_sql_file!(
@@ -98,6 +103,9 @@ pg::sql_function! {
     resource_patch => verb::resource::patch::patch;
     resource_patch_if => verb::resource::patch::patch_if;
     resource_restore => verb::resource::restore;
+    resource_erase => verb::row::erase;
+    version_erase => verb::row::erase_version;
+    history_prune => verb::row::prune;
     contained_put => verb::resource::contained_put;
     contained_delete => verb::resource::contained_delete;
     resource_read => |call| verb::row::read(call, Noun::Resource);

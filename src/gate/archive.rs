@@ -2,6 +2,7 @@
 
 use super::confirm::{self, Confirmed};
 use super::guard::{after, check_place};
+use super::owed;
 use crate::pg::{Answer, Call, Count, Error, Event, PerTable, Result, State, TriggerCall};
 use crate::store::author;
 use crate::store::find_for_gate;
@@ -62,7 +63,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             }
         }
         Event::Insert => match confirm::confirm(table, relation)? {
-            Confirmed::Fine => {}
+            Confirmed::Fine => owed::settle(relation)?,
             Confirmed::Foreign => {
                 return Err(Error::refuse(
                     State::SerializationFailure,

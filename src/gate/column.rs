@@ -1,8 +1,8 @@
 //! Validation of a column of a table of the user's own.
 
 use crate::pg::{Answer, Call, Error, Event, Result, State, kind};
-use crate::store::reference::Written;
 use crate::store::row::RowKey;
+use crate::store::written::Written;
 use crate::store::{find_for_gate, reference, source as sources};
 use ingest_engine::Resource;
 use std::ffi::CString;
@@ -51,7 +51,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             contained: None,
         };
         let (checked, report) = guarded.check_elsewhere(&resource)?;
-        reference::hold(
+        let missing = reference::hold(
             &guarded,
             Written {
                 key: RowKey::Id(""),
@@ -61,6 +61,7 @@ pub fn validate(call: &mut Call<'_>) -> Result<Answer> {
             checked.references,
             trigger.owner(),
         )?;
+        reference::demand(missing.into_iter().collect())?;
     }
     Ok(row.answer())
 }

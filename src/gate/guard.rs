@@ -6,16 +6,16 @@
 
 use super::answer::{By, Part, Verdict, answer};
 use super::envelope::{self, Change, Made};
-use super::{confirm, place};
+use super::{confirm, owed, place};
 use crate::pg::{
     Answer, Call, Count, Error, Event, Instant, Oid, PerTable, Result, State, TriggerCall, Tuple,
     limits, now,
 };
 use crate::store::history::{self, Before};
 use crate::store::layout::{Key, Layout};
-use crate::store::reference::Written;
 use crate::store::row::RowKey;
 use crate::store::table::Form;
+use crate::store::written::Written;
 use crate::store::{Guarded, acting, author, find_for_gate, id, reference, refusal};
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
@@ -133,7 +133,8 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     };
     // A row that is going to clash is not stored; what an update makes of it is judged as an update.
     if !matches!(before, Before::Living { .. }) {
-        reference::hold(guarded, written, report, references, trigger.owner())?;
+        let missing = reference::hold(guarded, written, report, references, trigger.owner())?;
+        owed::wait(trigger.relation(), missing)?;
     }
     let first = |version: i32, instant: Instant| Verdict {
         version,
@@ -257,7 +258,8 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         Some((&old, is_outdated)),
         trigger.owner(),
     )?;
-    reference::hold(guarded, written, report, references, trigger.owner())?;
+    let missing = reference::hold(guarded, written, report, references, trigger.owner())?;
+    owed::wait(trigger.relation(), missing)?;
     let same_contained = match &contained {
         Part::AsGiven => is_outdated && contained_of(&row, &layout)? == old_contained,
         Part::Absent => old_contained.is_none(),

@@ -10,5 +10,7 @@ mod confirm;
 mod envelope;
 pub mod guard;
 pub mod id;
+mod insertion;
+mod owed;
 mod place;
 pub mod seal;

@@ -1,16 +1,9 @@
 //! The places of rows in the statements that insert them: what tells one from the others for who
 //! leaves its id to be made.
 
-use crate::pg::{Instant, Oid, running_command, statement_start};
+use super::insertion::Insertion;
+use crate::pg::Oid;
 use std::cell::RefCell;
-
-/// A statement that inserts into a table. Those that come later have other commands or instants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Insertion {
-    table: Oid,
-    command: (usize, u32),
-    since: Instant,
-}
 
 thread_local! {
     /// Those that run, one within the other, and some that have ended: the last one is the innermost.
@@ -22,11 +15,7 @@ const MOST: usize = 8;
 
 /// Counts a row of the statement that runs, and says which it is, from 1.
 pub fn next(table: Oid) -> u32 {
-    let insertion = Insertion {
-        table,
-        command: running_command(),
-        since: statement_start(),
-    };
+    let insertion = Insertion::running(table);
     COUNTS.with_borrow_mut(|counts| {
         match counts.iter().rposition(|(at, _)| *at == insertion) {
             // What is further in has ended.
@@ -43,4 +32,10 @@ pub fn next(table: Oid) -> u32 {
             *count
         })
     })
+}
+
+/// Whether the statement that runs has inserted into this table, or tried to.
+pub fn is_counting(table: Oid) -> bool {
+    let insertion = Insertion::running(table);
+    COUNTS.with_borrow(|counts| counts.iter().any(|(at, _)| *at == insertion))
 }

@@ -21,6 +21,8 @@ pub struct Failure {
     pub sqlstate: String,
     /// The schema and the table that it is about.
     pub table: Option<[String; 2]>,
+    /// The constraint that would be violated, of a refusal of ours.
+    pub constraint: Option<String>,
 }
 
 impl Failure {
@@ -118,6 +120,7 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 hint: refusal.hint.clone(),
                 sqlstate: String::from_utf8_lossy(refusal.state.sqlstate()).into_owned(),
                 table: refusal.table.clone(),
+                constraint: refusal.constraint.clone(),
             })
         }
         Error::Postgres(caught) => {
@@ -148,6 +151,7 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 hint: own.and_then(|_| caught.hint().map(str::to_owned)),
                 sqlstate,
                 table: caught.names(),
+                constraint: own.and_then(|_| caught.constraint().map(str::to_owned)),
             })
         }
         Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,

@@ -143,7 +143,20 @@ pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
     find_for_gate(source, name)
 }
 
-/// The same for the gate, which does not ask: who writes a table has passed PostgreSQL's checks.
+/// The same, of a name that may be none of the source.
+pub fn find_if_there(source: &str, name: &str) -> Result<Option<Rc<Guarded>>> {
+    match find(source, name) {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::Refused(refusal))
+            if matches!(refusal.state, State::NotFound | State::BadRequest) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same as [`find`] for the gate, which does not ask: who writes a table has passed PostgreSQL's checks.
 pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
     accept_invalidations()?;
     if SEEN.get() == generation() {

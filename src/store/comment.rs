@@ -76,6 +76,13 @@ pub fn put(
         Some("ended_at"),
         "When the next version was made; of a tombstone, null",
     )?;
+    comment(
+        session,
+        source,
+        &both[1],
+        Some("erased"),
+        "Who erased what this version held, or all of the row, when and why: {\"at\", \"by\", \"login\", \"reason\"}; else null",
+    )?;
     describe(session, source, name, (form, ends), &Said::default())
 }
 

@@ -76,7 +76,7 @@ pub fn make(
         (None, true) => format!(
             "CREATE TABLE {schema}.\"{name}_history\" (\
              id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb{contained}, \
-             ended_at pg_catalog.timestamptz, PRIMARY KEY (id, version))"
+             ended_at pg_catalog.timestamptz, erased pg_catalog.jsonb, PRIMARY KEY (id, version))"
         ),
         (Some(ends), false) => {
             let (from, to) = (&ends.from, &ends.to);
@@ -96,7 +96,7 @@ pub fn make(
             "CREATE TABLE {schema}.\"{name}_history\" (\
              from_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, to_id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, \
              id pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, {BOOKKEEPING}, data pg_catalog.jsonb, \
-             ended_at pg_catalog.timestamptz, PRIMARY KEY (from_id, to_id, version))"
+             ended_at pg_catalog.timestamptz, erased pg_catalog.jsonb, PRIMARY KEY (from_id, to_id, version))"
         ),
     };
     session.execute(&sql)?;

@@ -186,6 +186,7 @@ impl Shape<'_> {
         ]);
         if history {
             columns.push(("ended_at", kind::INSTANT, false));
+            columns.push(("erased", kind::JSONB, false));
         }
         columns
     }

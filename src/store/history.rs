@@ -150,6 +150,29 @@ pub fn tombstone(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Op
     })
 }
 
+/// The oldest version that history has of a row. It is read as the table's owner, so that what
+/// policies hide is not taken for what is not kept any more.
+pub fn oldest(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    reading: Reading,
+) -> Result<Option<Last>> {
+    on_history(table, None, Use::Read, |_| {
+        let oldest = table.statement(Action::OldestArchived);
+        let rows = session.run(oldest, &key.args(), reading, 1)?;
+        rows.first()
+            .map(|row| {
+                row.expect(&[kind::INT4, kind::INSTANT])?;
+                Ok(Last {
+                    version: row.int4(1),
+                    updated_at: row.instant(2).unwrap_or_default(),
+                })
+            })
+            .transpose()
+    })
+}
+
 /// What the caller may do with a table, where he is not to be refused for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rights {
@@ -217,19 +240,23 @@ pub fn is_purging(table: Oid) -> bool {
     PURGING.get() == Some(table)
 }
 
+/// Runs a statement that deletes rows of a table for ever, without a tombstone.
+pub fn unarchived<T>(table: Oid, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outer = PURGING.replace(Some(table));
+    let result = body();
+    PURGING.set(outer);
+    result
+}
+
 /// Deletes all rows of a table and their history, for ever, with the caller's rights; says how
 /// many rows there were.
 pub fn purge(session: &Session, table: &Table) -> Result<u64> {
     let found = acting::found_for_purge(table)?;
-    let outer = PURGING.replace(Some(found.relation));
-    let rows = session.run(
-        &Statement::by_key(format!("DELETE FROM {}", table.only), &[]),
-        &[],
-        Reading::Fresh,
-        0,
-    );
-    PURGING.set(outer);
-    let count = rows?.count();
+    let delete = Statement::by_key(format!("DELETE FROM {}", table.only), &[]);
+    let count = unarchived(found.relation, || {
+        session.run(&delete, &[], Reading::Fresh, 0)
+    })?
+    .count();
     through_seal((found.history, Event::Delete), || {
         session.execute(&format!("DELETE FROM {}", table.history))
     })?;

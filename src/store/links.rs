@@ -44,7 +44,7 @@ pub fn touching(session: &Session, source: &str, profile: &str) -> Result<Vec<To
     })
 }
 
-fn touching_condition(touching: &Touching) -> &'static str {
+pub(super) fn touching_condition(touching: &Touching) -> &'static str {
     match (touching.from, touching.to) {
         (true, true) => "from_id = $1 OR to_id = $1",
         (true, false) => "from_id = $1",

@@ -11,6 +11,7 @@ pub mod comment;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;
+pub mod erase;
 pub mod health;
 pub mod history;
 pub mod id;
@@ -33,8 +34,9 @@ pub mod source;
 pub mod standing;
 pub mod table;
 pub mod terminology;
+pub mod written;
 
-pub use cache::{Guarded, find, find_for_gate};
+pub use cache::{Guarded, find, find_for_gate, find_if_there};
 pub use name::Name;
 pub use options::Options;
 pub use outcome::Outcome;

@@ -21,6 +21,8 @@ pub enum Outcome {
     Deleted,
     /// A request with this key was made before, and nothing was done now.
     Replayed,
+    /// Erased for ever: a marker.
+    Erased,
 }
 
 const OUTCOMES: &str = "SELECT e.oid, e.enumtypid FROM pg_catalog.pg_enum AS e \
@@ -30,7 +32,7 @@ thread_local! {
     static VALUES: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(OUTCOMES, &[])) };
     /// By the function that asks: an extension that was created anew has new functions.
-    static KNOWN: RefCell<HashMap<Oid, [Label; 6]>> = RefCell::new(HashMap::new());
+    static KNOWN: RefCell<HashMap<Oid, [Label; 7]>> = RefCell::new(HashMap::new());
 }
 
 impl Outcome {
@@ -43,17 +45,19 @@ impl Outcome {
             Self::Matched => "matched",
             Self::Deleted => "deleted",
             Self::Replayed => "replayed",
+            Self::Erased => "erased",
         }
     }
 
     /// All of them, in the order of the enum.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Created,
         Self::Updated,
         Self::Unchanged,
         Self::Matched,
         Self::Deleted,
         Self::Replayed,
+        Self::Erased,
     ];
 
     /// The outcome that the enum spells so.
@@ -86,7 +90,7 @@ impl Outcome {
 }
 
 /// The enum values, in their order.
-fn values(call: &Call<'_>) -> Result<[Label; 6]> {
+fn values(call: &Call<'_>) -> Result<[Label; 7]> {
     let function = call.function();
     let known = KNOWN.with_borrow(|known| known.get(&function).copied());
     if let Some(values) = known {
@@ -98,7 +102,7 @@ fn values(call: &Call<'_>) -> Result<[Label; 6]> {
             of: Oid::INVALID,
             value: Oid::INVALID,
         };
-        let mut values = [none; 6];
+        let mut values = [none; 7];
         for (label, row) in values.iter_mut().zip(rows.iter()) {
             *label = Label {
                 of: row.oid(2),

@@ -1,19 +1,19 @@
 //! References whose targets must exist (`"enforce": true`).
 //!
-//! A write outside of a call asks for its targets at once, as a foreign key does. A call that writes
-//! many ([`deferred`]) asks when all of it is there, as a deferred constraint does, so that what one
-//! call makes may refer to each other in any direction.
+//! They are asked for as a foreign key asks: what a row refers to may come later in its statement,
+//! or be the row itself. A call that writes many ([`deferred`]) asks when all of it is there, as a
+//! deferred constraint does, so that what one call makes may refer to each other in any direction.
 
-use super::refusal::{self, Which};
+use super::refusal;
+use super::written::{Written, which};
 use crate::pg::{self, Error, Failure, Oid, Reading, Result, Session, State, nest_level};
 use crate::store::acting::on_referrer;
 use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
-use crate::store::id;
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, find_for_gate};
 use ingest_engine::criteria::{Criterion, Test};
-use ingest_engine::{Checked, Issue, Reference, Report, id_is_valid, issue::Code};
+use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use jsonb::{Item, write};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -26,54 +26,8 @@ struct Gone {
     id: String,
 }
 
-/// A row as the gate writes it.
-#[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
-    /// What names it; a column of the user's own has nothing.
-    pub key: RowKey<'a>,
-    /// Its place among those that its statement inserts, from 1.
-    pub place: Option<u32>,
-}
-
-impl Written<'_> {
-    /// Its id.
-    fn id(&self, guarded: &Guarded) -> String {
-        match (self.key, &guarded.ends) {
-            (RowKey::Ends(from, to), Some(ends)) => ends.id(from, to),
-            (RowKey::Ends(..), None) => String::new(),
-            (RowKey::Id(id), _) => id.to_owned(),
-        }
-    }
-
-    /// Whether nobody else tells it from the others of its statement: a call of ours names the bodies
-    /// that it was given.
-    fn is_nameless(&self, guarded: &Guarded) -> bool {
-        self.key != RowKey::Id("") && !pg::is_running(guarded.source_name(), guarded.name())
-    }
-
-    /// How a refusal tells it from the others of its statement.
-    pub fn which(&self, guarded: &Guarded) -> Which {
-        // What is no id can be anything, and is not repeated.
-        if let (RowKey::Id(id), Some(place)) = (self.key, self.place)
-            && !id_is_valid(id)
-            && self.is_nameless(guarded)
-        {
-            return Which::Place(place);
-        }
-        which(self.is_nameless(guarded), &self.id(guarded), self.place)
-    }
-}
-
-fn which(nameless: bool, id: &str, place: Option<u32>) -> Which {
-    match place {
-        _ if !nameless => Which::Any,
-        Some(place) if id::is_new(id) => Which::Place(place),
-        _ => Which::Id(id.to_owned()),
-    }
-}
-
 /// What a row that was written demands.
-struct Owed {
+pub struct Owed {
     source: String,
     profile: String,
     id: String,
@@ -86,8 +40,22 @@ struct Owed {
 }
 
 impl Owed {
-    fn which(&self) -> Which {
-        which(self.nameless, &self.id, self.place)
+    /// How many targets are missing.
+    pub fn count(&self) -> usize {
+        self.references.len()
+    }
+
+    fn target<'a>(&'a self, reference: &'a Reference) -> (&'a str, &'a str, &'a str) {
+        (&self.source, &reference.profile, &reference.id)
+    }
+
+    /// The refusal of the row, whose targets are missing.
+    fn refusal(&self) -> Result<Error> {
+        let guarded = find_for_gate(&self.source, &self.profile)?;
+        let mut report = self.report.clone();
+        list(&mut report, &self.references, |_| Ok(false))?;
+        let which = which(self.nameless, &self.id, self.place);
+        Ok(refusal::of_row(&guarded, &which, report))
     }
 }
 
@@ -193,34 +161,44 @@ pub fn attempt<T>(body: impl FnOnce() -> Result<T>) -> Result<std::result::Resul
     done
 }
 
-/// Targets are held in one order for all, and each is asked for once.
-fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
-    let mut targets: BTreeMap<(&str, &str, &str), (Oid, bool)> = BTreeMap::new();
-    for row in &owed {
+/// Keeps the targets that are there until the transaction ends, and leaves the rows to which some are
+/// missing, with those. Targets are held in one order for all, and each is asked for once.
+pub fn hold_what_is_there(owed: &mut Vec<Owed>) -> Result<()> {
+    let mut targets: BTreeMap<_, (Oid, bool)> = BTreeMap::new();
+    for row in owed.iter() {
         for reference in &row.references {
-            let target = (row.source.as_str(), &*reference.profile, &*reference.id);
-            targets.entry(target).or_insert((row.owner, false));
+            let target = targets.entry(row.target(reference));
+            target.or_insert((row.owner, false));
         }
     }
     for ((source, profile, id), (owner, there)) in &mut targets {
         pg::check_for_interrupts()?;
         *there = is_there(source, profile, id, *owner)?;
     }
-    let mut reports = Vec::with_capacity(owed.len());
-    for row in &owed {
-        let mut report = row.report.clone();
-        list(&mut report, &row.references, |reference| {
-            let target = (row.source.as_str(), &*reference.profile, &*reference.id);
-            Ok(targets.get(&target).is_some_and(|(_, there)| *there))
-        })?;
-        reports.push(report);
+    let is_missing = |row: &Owed, at| targets.get(&row.target(at)).is_none_or(|(_, there)| !there);
+    let missing: Vec<Vec<bool>> = owed
+        .iter()
+        .map(|row| {
+            row.references
+                .iter()
+                .map(|at| is_missing(row, at))
+                .collect()
+        })
+        .collect();
+    for (row, missing) in owed.iter_mut().zip(missing) {
+        let mut missing = missing.into_iter();
+        row.references.retain(|_| missing.next() == Some(true));
     }
-    let refused = owed.drain(..).zip(reports);
-    let refused = refused.filter(|(_, report)| report.refuses());
-    let unmet = refused.map(|(row, report)| {
-        let guarded = find_for_gate(&row.source, &row.profile)?;
+    owed.retain(|row| !row.references.is_empty());
+    Ok(())
+}
+
+/// The rows whose targets are missing.
+fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
+    hold_what_is_there(&mut owed)?;
+    let unmet = owed.into_iter().map(|row| {
         Ok(Unmet {
-            error: refusal::of_row(&guarded, &row.which(), report),
+            error: row.refusal()?,
             profile: row.profile,
             id: row.id,
         })
@@ -228,20 +206,30 @@ fn settle(mut owed: Vec<Owed>) -> Result<Vec<Unmet>> {
     unmet.collect()
 }
 
-/// Makes sure, for the gate, that the targets are there, and keeps them until the transaction ends.
-/// What the report refuses is refused at once, with those that are missing; but of a call that
+/// Refuses the first row whose targets are missing.
+pub fn demand(owed: Vec<Owed>) -> Result<()> {
+    let first = settle(owed)?.into_iter().next();
+    first.map_or(Ok(()), |unmet| Err(unmet.error))
+}
+
+/// Keeps, for the gate, the targets that are there until the transaction ends, and gives back the row
+/// if others are missing: they may be there when the statement has come to its end. The row itself
+/// is. What the report refuses is refused at once, with those that are missing; but of a call that
 /// writes many the targets may be still to come, and are looked for only by who is [`telling`].
 pub fn hold(
     guarded: &Guarded,
     written: Written<'_>,
     report: Report,
-    references: Vec<Reference>,
+    mut references: Vec<Reference>,
     owner: Oid,
-) -> Result<()> {
+) -> Result<Option<Owed>> {
+    if let RowKey::Id(id) = written.key {
+        references.retain(|at| !is_itself(guarded, id, at));
+    }
     if references.is_empty() {
         return match report.refuses() {
             true => Err(refusal::of_row(guarded, &written.which(guarded), report)),
-            false => Ok(()),
+            false => Ok(None),
         };
     }
     let mut owed = Owed {
@@ -257,7 +245,10 @@ pub fn hold(
     let now = SCOPE.with(|scope| match scope.borrow_mut().as_mut() {
         Some(scope) if scope.level == nest_level() => {
             match (&scope.coming, owed.report.refuses()) {
-                (None, true) => Err(refusal::of_row(guarded, &owed.which(), owed.report)),
+                (None, true) => {
+                    let which = written.which(guarded);
+                    Err(refusal::of_row(guarded, &which, owed.report))
+                }
                 (Some(coming), true) => {
                     let comes =
                         |at: &Reference| coming.contains(&(at.profile.clone(), at.id.clone()));
@@ -272,11 +263,22 @@ pub fn hold(
         }
         _ => Ok(Some(owed)),
     })?;
-    let unmet = now.map_or_else(|| Ok(Vec::new()), |owed| settle(vec![owed]))?;
-    unmet
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |unmet| Err(unmet.error))
+    let Some(owed) = now else {
+        return Ok(None);
+    };
+    let refused = owed.report.refuses().then(|| owed.report.clone());
+    let mut missing = vec![owed];
+    hold_what_is_there(&mut missing)?;
+    match (missing.pop(), refused) {
+        (Some(owed), Some(_)) => Err(owed.refusal()?),
+        (None, Some(report)) => Err(refusal::of_row(guarded, &written.which(guarded), report)),
+        (missing, None) => Ok(missing),
+    }
+}
+
+/// Whether a reference of a row is to the row itself, which is there when it is written.
+fn is_itself(guarded: &Guarded, id: &str, reference: &Reference) -> bool {
+    reference.id == id && reference.profile == guarded.name()
 }
 
 /// The refusal of a row whose report refuses it.
@@ -289,7 +291,7 @@ pub fn refuse(
 ) -> Error {
     match hold(guarded, written, report, references, owner) {
         Err(error) => error,
-        Ok(()) => Error::Bug("a row that is refused was held".into()),
+        Ok(_) => Error::Bug("a row that is refused was held".into()),
     }
 }
 
@@ -410,14 +412,18 @@ fn list(
     Ok(())
 }
 
-/// Adds to a report, for who only asks, what is missing as the caller sees it.
+/// Adds to a report, for who only asks, what is missing as the caller sees it beside the row itself.
 pub fn look(
     guarded: &Guarded,
+    id: &str,
     checked: &Checked,
     report: &mut Report,
     reading: Reading,
 ) -> Result<()> {
     list(report, &checked.references, |reference| {
+        if is_itself(guarded, id, reference) {
+            return Ok(true);
+        }
         let Some(target) = target(guarded.source_name(), &reference.profile)? else {
             return Ok(false);
         };

@@ -46,11 +46,11 @@ pub fn of_row(guarded: &Guarded, which: &Which, mut report: Report) -> Error {
     }
 }
 
-/// A report that refuses, as an error: PT422, or PT413 for what nests too deep.
+/// A report that refuses, as an error: PT422, or PT413 for what nests too deep, or is too much.
 pub fn of_report(guarded: &Guarded, report: Report) -> Error {
-    let too_deep = report.is_too_deep();
+    let (too_costly, too_deep) = (report.is_too_costly(), report.is_too_deep());
     let issues = report.into_issues();
-    if !too_deep {
+    if !too_costly {
         let error = of_issues(guarded, &issues);
         return match guarded.is_relationship() {
             true => error.hint(
@@ -59,13 +59,23 @@ pub fn of_report(guarded: &Guarded, report: Report) -> Error {
             false => error,
         };
     }
+    let (what, hint) = match too_deep {
+        true => (
+            "nests too deep",
+            "The setting ingest.max_depth says how deep a resource may nest.",
+        ),
+        false => (
+            "has more than is followed in one resource",
+            "DETAIL says of what, where, and how much may be there.",
+        ),
+    };
     about(
         guarded,
         State::TooLarge,
-        format!("{} nests too deep", guarded.name()),
+        format!("{} {what}", guarded.name()),
     )
     .detail(operation_outcome(&issues))
-    .hint("The setting ingest.max_depth says how deep a resource may nest.")
+    .hint(hint)
 }
 
 /// Issues that refuse a resource, as an error: PT422.
@@ -127,16 +137,39 @@ pub fn not_found(guarded: &Guarded) -> Error {
 
 /// The resource was deleted.
 pub fn gone(guarded: &Guarded) -> Error {
-    let (what, done) = match guarded.is_relationship() {
-        true => ("link", "unlinked"),
-        false => ("resource", "deleted"),
+    let (what, done, history) = match guarded.is_relationship() {
+        true => ("link", "unlinked", "relationship_history"),
+        false => ("resource", "deleted", "resource_history"),
     };
     about(
         guarded,
         State::Gone,
         format!("the {what} in {} was {done}", guarded.name()),
     )
-    .hint("Its versions are still in history.")
+    .hint(format!("ingest.{history} lists what is kept of it."))
+}
+
+/// The resource was erased, and has not been made again.
+pub fn erased(guarded: &Guarded) -> Error {
+    let what = match guarded.is_relationship() {
+        true => "link",
+        false => "resource",
+    };
+    let message = format!("the {what} in {} was erased", guarded.name());
+    about(guarded, State::Gone, message).hint("Nothing is left of it but who erased it, and why.")
+}
+
+/// The version, or that of the instant, was pruned, or erased with the resource.
+pub fn not_kept(guarded: &Guarded, oldest: i32) -> Error {
+    about(
+        guarded,
+        State::Gone,
+        format!(
+            "history keeps nothing of it in {} before version {oldest}",
+            guarded.name()
+        ),
+    )
+    .hint("What was before was pruned or erased.")
 }
 
 /// There is no such row now: stale for who expects a version, gone for what has a tombstone.

@@ -296,17 +296,22 @@ pub fn naming(session: &Session, table: &Table, reference: &str) -> Result<Vec<S
     rows.iter().map(|row| Stored::of(table, &row)).collect()
 }
 
-/// All versions, newest first, each with the instant at which it ended.
+/// All versions, newest first, each with the instant at which it ended, and what is said of its
+/// erasure, a root container.
 pub fn versions(
     session: &Session,
     table: &Table,
     key: RowKey<'_>,
-    mut each: impl FnMut(Stored, Option<Instant>) -> Result<()>,
+    mut each: impl FnMut(Stored, Option<Instant>, Option<Vec<u8>>) -> Result<()>,
 ) -> Result<()> {
     let ended_at = table.columns.types.len() as i32 + 1;
     let versions = table.statement(Action::Versions);
     session.each(versions, &key.args(), |row| {
-        each(Stored::of(table, &row)?, row.instant(ended_at))
+        each(
+            Stored::of(table, &row)?,
+            row.instant(ended_at),
+            row.jsonb_copy(ended_at + 1)?,
+        )
     })
 }
 

@@ -52,6 +52,8 @@ pub enum Action {
     Revive,
     /// Archives the row before.
     Archive,
+    /// The oldest version in history, by key.
+    OldestArchived,
     /// One version from history.
     ReadArchived,
     /// The version in force at an instant.
@@ -238,7 +240,7 @@ impl Table {
         let next = key.len() + 1;
         let keys = key.join(", ");
         let own = [key, content].concat().join(", ");
-        let by_key = set(key, " = ", " AND ", |at| format!("${at}"));
+        let by_key = self.by_key();
         let living = format!("FROM {only} WHERE {by_key}");
         let archived = format!("FROM {history} WHERE {by_key}");
         let insert = format!("INSERT INTO {table} AS t ({own})");
@@ -348,6 +350,10 @@ impl Table {
                     types,
                 )
             }
+            Action::OldestArchived => (
+                format!("SELECT version, updated_at {archived} ORDER BY version LIMIT 1"),
+                with(&[]),
+            ),
             Action::ReadArchived => (
                 format!("SELECT {row} {archived} AND version = ${next}"),
                 with(&[INT4]),
@@ -362,8 +368,8 @@ impl Table {
             ),
             Action::Versions => (
                 format!(
-                    "SELECT {row}, NULL::pg_catalog.timestamptz AS ended_at {living} \
-                     UNION ALL SELECT {row}, ended_at {archived} ORDER BY version DESC"
+                    "SELECT {row}, NULL::pg_catalog.timestamptz AS ended_at, NULL::pg_catalog.jsonb AS erased {living} \
+                     UNION ALL SELECT {row}, ended_at, erased {archived} ORDER BY version DESC"
                 ),
                 with(&[]),
             ),
@@ -468,6 +474,11 @@ impl Table {
         )
     }
 
+    /// That a row has the key of the first parameters.
+    pub(super) fn by_key(&self) -> String {
+        set(self.columns.key, " = ", " AND ", |at| format!("${at}"))
+    }
+
     /// Rows given by arrays, of their keys and last of their versions. `unnest` of several arrays is
     /// PostgreSQL's own only while it is not qualified.
     fn given(&self) -> String {
@@ -497,8 +508,15 @@ fn set(columns: &[&str], sign: &str, between: &str, value: impl Fn(usize) -> Str
     each.join(between)
 }
 
+/// The versions of the row whose key another has, with their instants.
+pub(super) fn versions_of(table: &Table, other: &str) -> String {
+    let same = same(table.columns.key, "t", other);
+    let of = |from: &str| format!("SELECT t.version, t.updated_at FROM {from} AS t WHERE {same}");
+    format!("{} UNION ALL {}", of(&table.only), of(&table.history))
+}
+
 /// That two rows have the same key.
-fn same(key: &[&str], one: &str, other: &str) -> String {
+pub(super) fn same(key: &[&str], one: &str, other: &str) -> String {
     let each: Vec<String> = key
         .iter()
         .map(|column| format!("{one}.{column} = {other}.{column}"))

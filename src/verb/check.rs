@@ -44,7 +44,7 @@ pub fn check(call: &mut Call<'_>) -> Result<Answer> {
                 row::all(session, table, |stored| {
                     let resource = stored.content().read(&stored.id)?;
                     let (checked, mut report) = draft.check(&resource)?;
-                    reference::look(draft, &checked, &mut report, Reading::Caller)?;
+                    reference::look(draft, &stored.id, &checked, &mut report, Reading::Caller)?;
                     for (ids, issue) in &breaches {
                         if ids.contains(&stored.id) {
                             report.push(issue.clone());

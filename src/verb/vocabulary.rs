@@ -6,7 +6,7 @@ use super::definition::Defined;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::refusal;
 use crate::store::{definition, source};
-use ingest_engine::vocabulary::{Vocabulary, merged};
+use ingest_engine::vocabulary::{Vocabulary, is_same, merged};
 use jsonb::Value;
 use std::borrow::Cow;
 
@@ -47,7 +47,10 @@ pub fn define(call: &mut Call<'_>) -> Result<Answer> {
             Some(_) => (Defined::Updated, given),
         };
         definition::put_vocabulary(session, source, name, &bytes)?;
-        if current.is_some() {
+        // In another order they mean the same.
+        if let Some(current) = &current
+            && !is_same(Value::read(current)?, Value::read(&bytes)?)?
+        {
             definition::renew_bound(session, source, name)?;
         }
         Ok(defined)

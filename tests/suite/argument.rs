@@ -209,6 +209,18 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("profile_revalidate", &["'clinic'", "'office'"]),
     ("profile_purge", &["'clinic'", "'spare'", "true"]),
     (
+        "resource_erase",
+        &["'clinic'", "'office'", "'free'", "'asked for'", "true"],
+    ),
+    (
+        "version_erase",
+        &["'clinic'", "'provider'", "'q'", "1", "'asked for'"],
+    ),
+    (
+        "history_prune",
+        &["'clinic'", "'office'", "'7 years'", "100", "10"],
+    ),
+    (
         "vocabulary_define",
         &["'clinic'", "'status'", "'[\"open\"]'", "'add'"],
     ),
@@ -309,7 +321,8 @@ pub fn prepare(client: &mut Client) {
              INSERT INTO clinic.office (id, data, contained) VALUES ('o', '{\"name\": \"x\"}',
                  '{\"primaryPaymentMethod\": [{\"id\": \"p\", \"data\": {\"value\": \"Visa\"}}]}');
              INSERT INTO clinic.office (id, data) VALUES ('free', '{}');
-             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}'), ('q', '{\"name\": \"q\"}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"p\"}'), ('q', '{\"name\": \"1\"}');
+             UPDATE clinic.provider SET data = '{\"name\": \"q\"}' WHERE id = 'q';
              INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p', 'o');",
         )
         .unwrap();

@@ -676,3 +676,80 @@ fn criteria_as_object_and_as_text_say_the_same() {
     let torn = client.query(&calls("'{\"number\": 2'")[0], &[]);
     expect_sqlstate(torn, "PT400");
 }
+
+/// Criteria whose tests exclude each other are refused before anything is written by them, and the
+/// error says what would do; those that only seem to are asked.
+#[test]
+fn tests_that_exclude_each_other_are_refused() {
+    let database = Database::new("criteria_apart");
+    database.run(
+        r#"SELECT ingest.source_create('s');
+           SELECT ingest.profile_define('s', 'p', '{"type": "ROOT", "properties": {
+               "s": {"type": "symbol"}, "i": {"type": "integer"}, "d": {"type": "decimal"},
+               "at": {"type": "datetime"}, "born": {"type": "date"},
+               "list": {"type": "array", "items": {"type": "integer"}}}}')"#,
+    );
+    let mut client = database.connect();
+    let create = "SELECT outcome::text FROM ingest.resource_create_if('s', 'p', $1::jsonb, '{\"data\": {}}')";
+    for (criteria, told) in [
+        (
+            r#"{"s": [["a"], ["b"]]}"#,
+            "s is a symbol, which has one value; use one array, which means any of its values",
+        ),
+        (
+            r#"{"d": [[1, 2], [2.5, 3]]}"#,
+            "d is a number, which has one value; use one array, which means any of its values",
+        ),
+        (
+            r#"{"i": {"gt": 5, "lt": 3}}"#,
+            "i is a whole number; use bounds that have something between them",
+        ),
+        (
+            r#"{"i": {"ge": 5, "lt": 5}}"#,
+            "i is a whole number; use bounds that have something between them",
+        ),
+        (
+            r#"{"list": {"ge": 5, "le": 4}}"#,
+            "list is a whole number; use bounds that have something between them",
+        ),
+        (
+            r#"{"s": {"ge": "b", "le": "a"}}"#,
+            "s is a symbol; use bounds that have something between them",
+        ),
+        (
+            r#"{"born": {"ge": "2021", "lt": "2020-05"}}"#,
+            "born is a date; use bounds that have something between them",
+        ),
+        (
+            r#"{"at": {"gt": "2020-01-01T01:00:00+01:00", "lt": "2020-01-01T00:00:00Z"}}"#,
+            "at is a datetime; use bounds that have something between them",
+        ),
+        (
+            r#"{"s": {"missing": true, "prefix": "a"}}"#,
+            "s is a symbol; use missing: true alone",
+        ),
+        (
+            r#"{"list": {"missing": true, "ge": 1}}"#,
+            "list is a whole number; use missing: true alone",
+        ),
+        (
+            r#"{"s": {"prefix": "\u0007"}}"#,
+            "s is a symbol; use a prefix of at least one character, without controls",
+        ),
+    ] {
+        let given: Value = serde_json::from_str(criteria).unwrap();
+        let refusal = expect_sqlstate(client.query(create, &[&given]), "PT400");
+        assert_eq!(refusal.message(), told, "{criteria}");
+    }
+    for criteria in [
+        r#"{"d": [[1, 2], [2.0, 3]]}"#,
+        r#"{"i": {"ge": 5, "le": 5}}"#,
+        r#"{"list": [[1], [2]]}"#,
+        r#"{"at": {"ge": "2020-01-01T01:00:00+01:00", "le": "2020-01-01T00:00:00Z"}}"#,
+        r#"{"s": {"missing": false, "prefix": "a"}}"#,
+    ] {
+        let given: Value = serde_json::from_str(criteria).unwrap();
+        let outcome: String = client.query_one(create, &[&given]).unwrap().get(0);
+        assert_eq!(outcome, "created", "{criteria}");
+    }
+}

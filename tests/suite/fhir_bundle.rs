@@ -502,6 +502,29 @@ fn conditional_references_find_one_resource() {
         );
         assert_eq!(expression, "Bundle.entry[0]");
     }
+    // So it is in a patch, whether it names the reference or what holds it.
+    let observation = format!("Observation/{}", id(&answers[0]));
+    for (patch, patient) in [
+        (
+            json!([{"op": "replace", "path": "/subject/reference", "value": format!("Patient?{}", identified("2"))}]),
+            &made,
+        ),
+        (
+            json!({"subject": {"reference": format!("Patient?{}", identified("1"))}}),
+            &stored,
+        ),
+    ] {
+        let bundle = transaction(&[entry(None, "PATCH", &observation, &patch)]);
+        apply(&mut client, &bundle).unwrap();
+        let read = read(&mut client, "Observation", &id(&answers[0]));
+        assert_eq!(
+            read["subject"]["reference"],
+            json!(format!("Patient/{patient}"))
+        );
+    }
+    let patch = json!({"subject": {"reference": format!("Patient?{}", identified("9"))}});
+    let bundle = transaction(&[entry(None, "PATCH", &observation, &patch)]);
+    refused(&mut client, &bundle, "PT412");
     // What goes away is not found.
     let bundle = transaction(&[
         entry(None, "DELETE", &format!("Patient/{stored}"), &Value::Null),
@@ -1370,6 +1393,52 @@ fn bundles_in_opposite_orders_do_not_deadlock() {
     }
     assert_eq!(count(&mut client, "Patient"), 12);
     assert_eq!(count(&mut client, "Organization"), 6);
+}
+
+/// Batches do not either, whose entries are written one by one.
+#[test]
+fn batches_in_opposite_orders_do_not_deadlock() {
+    let (database, mut client) = database("bundle");
+    std::thread::scope(|scope| {
+        for caller in 0..2 {
+            let database = &database;
+            scope.spawn(move || {
+                let mut client = database.connect();
+                for round in 0..10 {
+                    let mut entries: Vec<Value> = (0..20)
+                        .flat_map(|number| {
+                            let value = format!("{round}-{number}");
+                            let organization = organization(&format!("{caller} {value}"));
+                            [
+                                with(
+                                    post(&value, &patient(&value)),
+                                    "ifNoneExist",
+                                    &identified(&value),
+                                ),
+                                entry(
+                                    None,
+                                    "PUT",
+                                    &format!("Organization/o{number}"),
+                                    &organization,
+                                ),
+                            ]
+                        })
+                        .collect();
+                    if caller == 0 {
+                        entries.reverse();
+                    }
+                    let answers = apply(&mut client, &batch(&entries)).unwrap();
+                    assert!(
+                        statuses(&answers)
+                            .iter()
+                            .all(|status| status.starts_with('2'))
+                    );
+                }
+            });
+        }
+    });
+    assert_eq!(count(&mut client, "Patient"), 200);
+    assert_eq!(count(&mut client, "Organization"), 20);
 }
 
 /// What was committed after the transaction began is no reason to fail for good.

@@ -302,6 +302,22 @@ fn includes_come_once_behind_the_matches() {
     )
     .unwrap();
     assert_eq!(ids, ["a"]);
+    // What cannot be looked up now is not what is not there.
+    let mut waits = database.connect();
+    waits
+        .batch_execute("SET client_min_messages = warning; SET lock_timeout = '50ms'")
+        .unwrap();
+    search(&mut waits, "Observation", "_id=a").unwrap();
+    client
+        .batch_execute("BEGIN; LOCK TABLE ingest.profile IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let asked = search(
+        &mut waits,
+        "Observation",
+        "_id=a&_include=Observation:subject",
+    );
+    expect_sqlstate(asked, "55P03");
+    client.batch_execute("ROLLBACK").unwrap();
     database.run(&format!(
         "REVOKE USAGE ON SCHEMA fhir FROM \"{reader}\"; REVOKE ALL ON fhir.\"Observation\" FROM \"{reader}\""
     ));
@@ -481,42 +497,75 @@ fn callers_at_once_with_other_spellings_make_one() {
         return;
     };
     index(&mut client, &[("Patient", "identifier")]);
-    let spellings = [
-        "identifier=urn:mrn|1&gender=female",
-        "gender=female&identifier=urn:mrn%7C1",
-        "?identifier=urn:mrn|1,urn:mrn|1&gender=female",
-        "{\"gender\": \"female\", \"identifier\": [\"urn:mrn|1\"]}",
-    ];
-    let body = json!({"resourceType": "Patient", "gender": "female", "identifier": [{"system": "urn:mrn", "value": "1"}]});
-    for isolation in ["READ COMMITTED", "REPEATABLE READ"] {
-        client
-            .batch_execute("DELETE FROM fhir.\"Patient\"")
-            .unwrap();
-        let outcomes: Vec<String> = std::thread::scope(|scope| {
-            let callers = (0..8).map(|number| {
-                let (database, body) = (&database, &body);
-                scope.spawn(move || {
-                    let mut client = database.connect();
-                    client
-                        .batch_execute(&format!(
-                            "SET default_transaction_isolation = '{isolation}'"
-                        ))
-                        .unwrap();
-                    loop {
-                        match create_if(&mut client, "Patient", spellings[number % 4], body) {
-                            Ok(written) => return written.did().0.to_owned(),
-                            Err(error) => drop(expect_sqlstate(Err::<(), _>(error), "40001")),
+    let identified = json!({"resourceType": "Patient", "gender": "female", "identifier": [{"system": "urn:mrn", "value": "1"}]});
+    let reached = json!({"resourceType": "Patient", "telecom": [{"system": "email", "value": "Bob@example.org"}]});
+    let weighed = json!({"resourceType": "Observation", "status": "final", "code": {"text": "weight"}, "valueQuantity": {"value": 10.5, "unit": "kg"}});
+    for (of, spellings, body) in [
+        (
+            "Patient",
+            [
+                "identifier=urn:mrn|1&gender=female",
+                "gender=female&identifier=urn:mrn%7C1",
+                "?identifier=urn:mrn|1,urn:mrn|1&gender=female",
+                "{\"gender\": \"female\", \"identifier\": [\"urn:mrn|1\"]}",
+            ],
+            &identified,
+        ),
+        (
+            "Patient",
+            [
+                "email=bob@example.org",
+                "email=BOB@example.org",
+                "email=Bob%40EXAMPLE.ORG",
+                "{\"email\": \"Bob@example.org\"}",
+            ],
+            &reached,
+        ),
+        (
+            "Observation",
+            [
+                "value-quantity=10.5||kg",
+                "value-quantity=010.5||kg",
+                "value-quantity=%2B10.5||kg",
+                "value-quantity=eq10.5%7C%7Ckg",
+            ],
+            &weighed,
+        ),
+    ] {
+        for isolation in ["READ COMMITTED", "REPEATABLE READ"] {
+            client
+                .batch_execute(&format!("DELETE FROM fhir.\"{of}\""))
+                .unwrap();
+            let outcomes: Vec<String> = std::thread::scope(|scope| {
+                let callers = (0..8).map(|number| {
+                    let database = &database;
+                    scope.spawn(move || {
+                        let mut client = database.connect();
+                        client
+                            .batch_execute(&format!(
+                                "SET default_transaction_isolation = '{isolation}'"
+                            ))
+                            .unwrap();
+                        loop {
+                            match create_if(&mut client, of, spellings[number % 4], body) {
+                                Ok(written) => return written.did().0.to_owned(),
+                                Err(error) => drop(expect_sqlstate(Err::<(), _>(error), "40001")),
+                            }
                         }
-                    }
-                })
+                    })
+                });
+                let callers: Vec<_> = callers.collect();
+                callers.into_iter().map(|it| it.join().unwrap()).collect()
             });
-            let callers: Vec<_> = callers.collect();
-            callers.into_iter().map(|it| it.join().unwrap()).collect()
-        });
-        let created = outcomes.iter().filter(|outcome| *outcome == "created");
-        assert_eq!(created.count(), 1, "{isolation}: {outcomes:?}");
-        let rows: i64 = value(&mut client, "SELECT count(*) FROM fhir.\"Patient\"");
-        assert_eq!(rows, 1, "{isolation}");
+            let created = outcomes.iter().filter(|outcome| *outcome == "created");
+            assert_eq!(
+                created.count(),
+                1,
+                "{spellings:?} {isolation}: {outcomes:?}"
+            );
+            let rows: i64 = value(&mut client, &format!("SELECT count(*) FROM fhir.\"{of}\""));
+            assert_eq!(rows, 1, "{spellings:?} {isolation}");
+        }
     }
 }
 

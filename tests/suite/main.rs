@@ -34,6 +34,7 @@ mod doctor;
 mod door;
 mod dropped;
 mod dump;
+mod erase;
 mod errors;
 mod escalation;
 mod fhir_bundle;

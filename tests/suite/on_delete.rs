@@ -193,3 +193,158 @@ fn on_delete_that_is_none_is_refused() {
         assert!(detail.contains("properties.r.on_delete"), "{detail}");
     }
 }
+
+/// References of rows that are written by one statement lead to each other, as foreign keys do: to the
+/// row itself, to what comes later, and to what another part of the statement writes.
+#[test]
+fn reference_within_a_statement_is_met() {
+    let database = source();
+    let mut client = database.connect();
+    let friend = |id: &str| json!({"friend": {"reference": format!("person/{id}")}});
+    let body = |id: &str| json!({"id": id, "data": friend(id)});
+    for call in [
+        "SELECT ingest.resource_create('s', 'person', $1, 'self')",
+        "SELECT ingest.resource_upsert('s', 'person', 'self', $1)",
+        "SELECT ingest.resource_load('s', 'person', jsonb_build_array($1::jsonb))",
+    ] {
+        client.execute(call, &[&body("self")]).unwrap();
+        client
+            .batch_execute("DELETE FROM s.person WHERE id = 'self'")
+            .unwrap();
+    }
+    let valid = "SELECT ingest.resource_is_valid('s', 'person', $1)";
+    for (id, met) in [("self", true), ("other", false)] {
+        let given = json!({"id": id, "data": friend("self")});
+        let is_valid: bool = client.query_one(valid, &[&given]).unwrap().get(0);
+        assert_eq!(is_valid, met, "{id}");
+    }
+    for statement in [
+        "INSERT INTO s.person (id, data) VALUES ('a', $a)",
+        "INSERT INTO s.person (id, data) VALUES ('a', $b), ('b', $a)",
+        "INSERT INTO s.person (id, data) VALUES ('b', $a), ('a', '{}')",
+        "WITH w AS (INSERT INTO s.person (id, data) VALUES ('b', '{}')) INSERT INTO s.person (id, data) VALUES ('a', $b)",
+        "WITH w AS (INSERT INTO s.visit (id, data) VALUES ('v', $v)) INSERT INTO s.person (id, data) VALUES ('b', '{}')",
+        "INSERT INTO s.person (id, data) VALUES ('p', $b), ('b', '{}') ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+    ] {
+        let by = json!({"by": {"reference": "person/b"}});
+        let values = [("$a", friend("a")), ("$b", friend("b")), ("$v", by)];
+        let statement = values
+            .iter()
+            .fold(statement.to_owned(), |statement, (name, value)| {
+                statement.replace(name, &format!("'{value}'::jsonb"))
+            });
+        let mut work = client.transaction().unwrap();
+        work.batch_execute(&statement).unwrap();
+        work.rollback().unwrap();
+    }
+    let copy = "COPY s.person (id, data) FROM STDIN";
+    let mut rows = client.copy_in(copy).unwrap();
+    for (id, to) in [("c1", "c2"), ("c2", "c3"), ("c3", "c1")] {
+        std::io::Write::write_all(&mut rows, format!("{id}\t{}\n", friend(to)).as_bytes()).unwrap();
+    }
+    assert_eq!(rows.finish().unwrap(), 3);
+}
+
+/// What no part of the statement makes is missing at its end, and the refusal names the first row; a
+/// statement that failed leaves no demand to the next.
+#[test]
+fn reference_that_a_statement_does_not_meet_is_refused() {
+    let database = source();
+    let mut client = database.connect();
+    for (statement, place) in [
+        (
+            "INSERT INTO s.person (id, data) VALUES ('a', '{}'), ('b', $1)",
+            "person/b.friend.reference",
+        ),
+        (
+            "INSERT INTO s.person (id, data) VALUES ('a', $1), ('b', $1)",
+            "person/a.friend.reference",
+        ),
+        (
+            "INSERT INTO s.person (id, data) VALUES ('p', $1) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            "person/p.friend.reference",
+        ),
+        ("UPDATE s.person SET data = $1", "person/p.friend.reference"),
+    ] {
+        let refusal = client.execute(
+            statement,
+            &[&json!({"friend": {"reference": "person/nobody"}})],
+        );
+        let refusal = expect_sqlstate(refusal, "PT422");
+        let issues: serde_json::Value = serde_json::from_str(refusal.detail().unwrap()).unwrap();
+        assert_eq!(
+            issues["issue"][0]["expression"],
+            json!([place]),
+            "{statement}"
+        );
+        assert_eq!(issues["issue"].as_array().unwrap().len(), 1, "{statement}");
+    }
+    client
+        .batch_execute(
+            r#"ALTER TABLE s.person ADD COLUMN n integer CHECK (n > 0);
+               DO $$ BEGIN
+                   BEGIN
+                       INSERT INTO s.person (id, data, n) VALUES ('a', '{"friend": {"reference": "person/nobody"}}', 0);
+                   EXCEPTION WHEN check_violation THEN NULL;
+                   END;
+                   INSERT INTO s.person (id, data, n) VALUES ('a', '{}', 1);
+               END $$"#,
+        )
+        .unwrap();
+    let leftover = client.batch_execute(
+        r#"DO $$ BEGIN
+               BEGIN
+                   INSERT INTO s.person (id, data, n) VALUES ('c', '{"friend": {"reference": "person/nobody"}}', 0);
+               EXCEPTION WHEN check_violation THEN NULL;
+               END;
+               UPDATE s.person SET data = '{"friend": {"reference": "person/nobody"}}' WHERE id = 'a';
+           END $$"#,
+    );
+    expect_sqlstate(leftover, "PT422");
+}
+
+/// A tree of more rows than are looked for together, each before the one that it names, comes in by
+/// one statement; more that lead nowhere than are remembered are refused.
+#[test]
+fn many_references_within_a_statement_are_met() {
+    let database = source();
+    let mut client = database.connect();
+    let insert = |last: i32| {
+        format!(
+            "INSERT INTO s.person (id, data)
+             SELECT 'n' || n, CASE n WHEN {last} THEN '{{}}' ELSE jsonb_build_object('friend', jsonb_build_object('reference', 'person/n' || n + 1)) END
+             FROM generate_series(1, 25000) AS n"
+        )
+    };
+    let mut work = client.transaction().unwrap();
+    work.batch_execute(&insert(25_000)).unwrap();
+    work.rollback().unwrap();
+    expect_sqlstate(client.batch_execute(&insert(0)), "PT422");
+}
+
+/// A resource names many targets, each counted once; too many are told as what they are.
+#[test]
+fn targets_beyond_what_is_followed_are_refused() {
+    let database = source();
+    let mut client = database.connect();
+    let others = |distinct: i32| {
+        format!(
+            "SELECT jsonb_build_object('others', jsonb_agg(jsonb_build_object('who', jsonb_build_object('reference', 'person/n' || n % {distinct}))))
+             FROM generate_series(0, 10000) AS n"
+        )
+    };
+    client
+        .batch_execute("INSERT INTO s.person (id, data) SELECT 'n' || n, '{}' FROM generate_series(0, 10000) AS n")
+        .unwrap();
+    let insert = |distinct| format!("INSERT INTO s.visit (data) {}", others(distinct));
+    client.batch_execute(&insert(10_000)).unwrap();
+    let refusal = expect_sqlstate(client.batch_execute(&insert(10_001)), "PT413");
+    assert_eq!(
+        refusal.message(),
+        "visit has more than is followed in one resource"
+    );
+    let outcome: serde_json::Value = serde_json::from_str(refusal.detail().unwrap()).unwrap();
+    let issue = json!([{"severity": "error", "code": "too-costly", "expression": ["visit.others[10000].who.reference"],
+        "diagnostics": "expected at most 10000 targets that must exist"}]);
+    assert_eq!(outcome["issue"], issue);
+}

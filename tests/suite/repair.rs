@@ -252,7 +252,7 @@ fn partition_of_a_history_without_seal_is_found_and_sealed() {
              CREATE TABLE clinic.thing_history (id text COLLATE \"C\" NOT NULL, version int NOT NULL,
                  created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
                  profile_version int NOT NULL, updated_by text NOT NULL, updated_by_login text,
-                 context jsonb, data jsonb, contained jsonb, ended_at timestamptz)
+                 context jsonb, data jsonb, contained jsonb, ended_at timestamptz, erased jsonb)
                  PARTITION BY RANGE (updated_at);
              CREATE TABLE clinic.\"Old\" PARTITION OF clinic.thing_history DEFAULT",
         )

@@ -138,6 +138,14 @@ const CALLS: &[(Need, &str)] = &[
         "SELECT ingest.vocabulary_define('clinic', 'status', '[\"open\"]')",
     ),
     (Define, "SELECT ingest.request_prune('0 days')"),
+    (
+        Define,
+        "SELECT ingest.resource_erase('clinic', 'office', 'o', 'asked for', cascade => true)",
+    ),
+    (
+        Define,
+        "SELECT ingest.history_prune('clinic', 'office', keep => 1)",
+    ),
     (Define, "ALTER TABLE clinic.office DISABLE TRIGGER USER"),
     (Define, "DROP TABLE clinic.later"),
     (Define, "CREATE TABLE clinic.mine ()"),
@@ -926,6 +934,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "catalog_changed",
         "fhir_import",
         "guard",
+        "history_prune",
         "profile_check",
         "profile_define",
         "profile_drop",
@@ -933,6 +942,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "relationship_define",
         "relationship_drop",
         "request_prune",
+        "resource_erase",
         "schema_cache_changed",
         "seal",
         "search_index",
@@ -944,6 +954,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_grant",
         "source_revoke",
         "source_secure",
+        "version_erase",
         "vocabulary_define",
         "vocabulary_drop",
     ];

@@ -451,7 +451,7 @@ fn references_to_what_the_call_writes_are_listed_only_where_it_is_refused() {
     assert_eq!(
         told,
         [
-            of("z", "visit.a.reference visit.b visit.c.reference"),
+            of("z", "visit.a.reference visit.b"),
             of("y", "visit.a.reference"),
             of("x", "visit.a.reference visit.b visit.c.reference"),
             of("w", "visit.a.reference"),

@@ -1,7 +1,7 @@
 //! Vocabularies: lists of codes that bind properties, changed for all sessions at once.
 
-use ingest_tests::expect_sqlstate;
 use ingest_tests::refusal::issues;
+use ingest_tests::{Database, expect_sqlstate};
 use postgres::{Client, Error};
 use serde_json::{Value, json};
 
@@ -226,4 +226,26 @@ fn vocabulary_of_10_000_codes_is_quick() {
         began.elapsed()
     );
     expect_sqlstate(insert(&mut client, "code-10000"), "PT422");
+}
+
+/// The same concepts in another order are stored so, and ask for no check of what was checked.
+#[test]
+fn vocabulary_in_another_order_makes_no_version() {
+    let database = Database::new("vocabulary_order");
+    database.run(
+        r#"SELECT ingest.source_create('s');
+           SELECT ingest.vocabulary_define('s', 'v', '["a", "b", {"system": "u", "code": "c"}]');
+           SELECT ingest.profile_define('s', 'p', '{"type": "ROOT", "properties": {"c": {"type": "code", "binding": {"vocabulary": "v", "strength": "required"}}}}')"#,
+    );
+    let mut client = database.connect();
+    let version = "SELECT version FROM ingest.profile WHERE source = 's' AND profile = 'p'";
+    for (concepts, expected) in [
+        (r#"[{"system": "u", "code": "c"}, "b", "a"]"#, 1),
+        (r#"["b", "a"]"#, 2),
+    ] {
+        let define = format!("SELECT ingest.vocabulary_define('s', 'v', '{concepts}')");
+        client.batch_execute(&define).unwrap();
+        let now: i32 = client.query_one(version, &[]).unwrap().get(0);
+        assert_eq!(now, expected, "{concepts}");
+    }
 }

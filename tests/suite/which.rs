@@ -306,6 +306,7 @@ fn identity_that_is_taken_names_who_has_it_to_who_may_see_it() {
             let refusal = expect_sqlstate(refused, "PT409");
             assert_eq!(refusal.message(), format!("{part}{taken}"), "{call}");
             assert_eq!(issues(&refusal).len(), 1);
+            assert!(refusal.constraint().is_some_and(|name| name.starts_with("shop_")), "{call}");
         }
         let reported = client
             .query_one(

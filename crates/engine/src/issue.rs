@@ -183,6 +183,7 @@ pub struct Report {
     refused: bool,
     truncated: bool,
     too_deep: bool,
+    too_costly: bool,
     complete: bool,
     /// What refuses nothing is not looked for.
     of_refusals: bool,
@@ -200,6 +201,7 @@ impl Report {
             refused: false,
             truncated: false,
             too_deep: false,
+            too_costly: false,
             complete: false,
             of_refusals: false,
         }
@@ -334,6 +336,7 @@ impl Report {
     /// Says that the document nests deeper than the limit, at `expression`.
     pub fn push_too_deep(&mut self, expression: String, max_depth: usize) {
         let expected = format!("expected at most {max_depth} levels of nesting");
+        self.too_deep = true;
         self.push_too_many(expression, expected);
     }
 
@@ -344,7 +347,7 @@ impl Report {
 
     /// Says that the document has more of something than is followed, at `expression`.
     pub(crate) fn push_too_many(&mut self, expression: String, expected: String) {
-        self.too_deep = true;
+        self.too_costly = true;
         self.push(Issue::error(Code::TooCostly, expression, expected));
     }
 
@@ -356,6 +359,11 @@ impl Report {
     }
 
     /// Whether it nests deeper or asks for more than the limits allow (PT413 and not PT422).
+    pub fn is_too_costly(&self) -> bool {
+        self.too_costly
+    }
+
+    /// Whether it nests deeper.
     pub fn is_too_deep(&self) -> bool {
         self.too_deep
     }

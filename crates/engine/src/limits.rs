@@ -19,7 +19,7 @@ pub(crate) const MOST_CHOICES: usize = 8;
 /// multiply.
 pub(crate) const MOST_ALTERNATIVES: usize = 10_000;
 
-/// How many references of one resource can have targets that must exist.
+/// How many targets the references of one resource can have that must exist.
 pub const MOST_REFERENCES: usize = 10_000;
 
 /// The limits of one check.

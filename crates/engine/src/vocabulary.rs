@@ -101,6 +101,23 @@ impl Vocabulary {
     }
 }
 
+/// Whether both hold the same concepts, in whatever order.
+pub fn is_same(one: Value<'_>, other: Value<'_>) -> Result<bool, Malformed> {
+    let sorted = |concepts: Value<'_>| {
+        let Value::Array(concepts) = concepts else {
+            return Err(Malformed);
+        };
+        let written = concepts.iter().map(|concept| {
+            steps::take(1)?;
+            write(&Item::Copy(concept?)).map_err(|_| Malformed)
+        });
+        let mut written = written.collect::<Result<Vec<_>, Malformed>>()?;
+        written.sort_unstable();
+        Ok(written)
+    };
+    Ok(sorted(one)? == sorted(other)?)
+}
+
 /// The concepts of both, as a root container: those that are known as they are, and behind them those
 /// that are new, of what [`Vocabulary::read`] has read of both. `None` if nothing is new.
 pub fn merged(known: Value<'_>, given: Value<'_>) -> Result<Option<Vec<u8>>, Malformed> {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::bundle::{
-    Action, Bundle, Kind, Link, LinkKind, Places, Target, links, narrative_with, write,
+    Action, Bundle, Kind, Link, LinkKind, Places, Target, links, narrative_with,
+    references_in_patch, write,
 };
 use ingest_engine::definition::fhir::describe;
 use ingest_engine::{Limits, Need, Schema, Stop};
@@ -15,6 +16,10 @@ fn object(bytes: &[u8]) -> Object<'_> {
         Value::Object(object) => object,
         other => panic!("{other:?}"),
     }
+}
+
+fn is_resource(name: &str) -> bool {
+    matches!(name, "Thing" | "Bundle")
 }
 
 /// A definition: its elements by path and type, an array where the path ends in `[]`.
@@ -29,7 +34,7 @@ fn structure(name: &str, elements: &[(&str, &str)]) -> Json {
         .chain(elements.iter().map(element))
         .collect();
     let (kind, base) = match name {
-        "Thing" => ("resource", "DomainResource"),
+        name if is_resource(name) => ("resource", "DomainResource"),
         _ => ("complex-type", "Element"),
     };
     json!({"resourceType": "StructureDefinition", "name": name, "kind": kind, "type": name, "abstract": false,
@@ -57,6 +62,12 @@ fn definition(name: &str) -> Option<Json> {
             ("string", "string"),
             ("uris[]", "uri"),
         ],
+        "Bundle" => &[
+            ("identifier", "uri"),
+            ("entry[]", "BackboneElement"),
+            ("entry.fullUrl", "uri"),
+            ("entry.resource", "Resource"),
+        ],
         "Reference" => &[
             ("reference", "string"),
             ("type", "uri"),
@@ -79,7 +90,7 @@ fn schema() -> Schema {
 
 fn load(schema: &Schema, need: Need, name: &str) {
     let Some(definition) =
-        definition(name).filter(|_| (name == "Thing") == (need == Need::Profile))
+        definition(name).filter(|_| is_resource(name) == (need == Need::Profile))
     else {
         return schema.insert_absent(need, name);
     };
@@ -118,7 +129,8 @@ fn links_are_found_by_the_types_of_elements() {
         "of": {"reference": "r1", "type": "u1", "display": "no", "extension": [{"url": "u2", "valueReference": {"reference": "r2"}}]},
         "all": [{"reference": "r3"}, {"display": "no"}],
         "part": [{"of": {"reference": "r4"}, "reference": "no"}],
-        "contained": [{"resourceType": "Thing", "id": "c", "of": {"reference": "r5"}}, {"resourceType": "Strange", "of": {"reference": "no"}}],
+        "contained": [{"resourceType": "Thing", "id": "c", "of": {"reference": "r5"}}, {"resourceType": "Strange", "of": {"reference": "no"}},
+            {"resourceType": "Bundle", "identifier": "u8", "entry": [{"fullUrl": "no", "resource": {"resourceType": "Thing", "of": {"reference": "no"}}}]}],
         "text": {"status": "generated", "div": "n1"},
         "uri": "u3", "url": "u4", "uris": ["u5", "u6"], "_uri": {"extension": [{"url": "u7", "valueReference": {"reference": "r6"}}]},
         "canonical": "no", "oid": "no", "uuid": "no", "string": "no", "unknown": {"reference": "no"}}))
@@ -132,7 +144,8 @@ fn links_are_found_by_the_types_of_elements() {
     assert_eq!(
         texts,
         [
-            "n1", "r1", "r2", "r3", "r4", "r5", "r6", "u1", "u2", "u3", "u4", "u5", "u6", "u7"
+            "n1", "r1", "r2", "r3", "r4", "r5", "r6", "u1", "u2", "u3", "u4", "u5", "u6", "u7",
+            "u8"
         ]
     );
     for (text, kind) in texts.iter().zip(kinds) {
@@ -196,6 +209,50 @@ fn resource_is_written_with_other_texts_in_their_places() {
     );
     let same = write(object(&bytes), None, &mut Places::default()).unwrap();
     assert_eq!(same, bytes);
+}
+
+/// An empty text stands where the next begins, and stays.
+#[test]
+fn empty_text_before_a_link_stays() {
+    let schema = schema();
+    let given = r#"{"of": {"display": "", "reference": "x"}, "resourceType": "Thing"}"#;
+    let bytes = from_text(given).unwrap();
+    let mut places = Places::default();
+    for link in found(&schema, &bytes) {
+        places.put(link.text, "Thing/1".to_owned()).unwrap();
+    }
+    let written = write(object(&bytes), None, &mut places).unwrap();
+    let expected =
+        from_text(r#"{"of": {"display": "", "reference": "Thing/1"}, "resourceType": "Thing"}"#);
+    assert_eq!(written, expected.unwrap());
+}
+
+/// References of a patch stand under their name, or are what a path that ends so becomes.
+#[test]
+fn references_of_a_patch_are_found_by_name() {
+    for (patch, texts) in [
+        (
+            r#"{"of": {"reference": "a", "display": "b"}, "x": [{"reference": "c"}]}"#,
+            &["c", "a"][..],
+        ),
+        (
+            r#"[{"op": "add", "path": "/of/reference", "value": "a"}, {"op": "add", "path": "/x", "value": {"reference": "b"}}, {"op": "add", "path": "/y", "value": "c"}, 1]"#,
+            &["a", "b"],
+        ),
+        (r#"{"reference": {"reference": "a"}}"#, &["a"]),
+        ("7", &[]),
+    ] {
+        let bytes = from_text(patch).unwrap();
+        let value = Value::read(&bytes).unwrap();
+        let found = references_in_patch(value, 8, &|_| true).unwrap();
+        let found: Vec<_> = found.iter().map(|link| link.text).collect();
+        assert_eq!(found, texts, "{patch}");
+        assert!(
+            references_in_patch(value, 0, &|_| false)
+                .unwrap()
+                .is_empty()
+        );
+    }
 }
 
 /// Each method with its address and its preconditions.
@@ -273,6 +330,28 @@ fn entries_of_a_bundle_are_read() {
     ));
     assert_eq!(next().unwrap_err().path, "request.ifMatch");
     assert_eq!(next().unwrap_err().path, "request.method");
+    for (entry, path) in [
+        (
+            json!({"fullUrl": "", "request": {"method": "DELETE", "url": "Thing/x"}}),
+            "fullUrl",
+        ),
+        (
+            json!({"request": {"method": "PUT", "url": "Thing/5"}, "resource": {"resourceType": "Thing", "id": 5}}),
+            "resource.id",
+        ),
+        (
+            json!({"request": {"method": "PUT", "url": "Thing?a=b"}, "resource": {"resourceType": "Thing", "id": null}}),
+            "resource.id",
+        ),
+    ] {
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
+        let bytes = from_json(&bundle).unwrap();
+        let bundle = Bundle::read(Value::read(&bytes).unwrap()).unwrap().unwrap();
+        let [Err(mistake)] = bundle.entries.as_slice() else {
+            panic!("{bundle:?}")
+        };
+        assert_eq!(mistake.path, path);
+    }
 }
 
 /// Any value at all is read or refused.

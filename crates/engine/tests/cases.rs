@@ -209,6 +209,36 @@ fn accepted_cases_conform_to_their_json_schema() {
 }
 
 #[test]
+fn strict_form_refuses_null_where_anything_may_stand() {
+    let cases: Cases = toml::from_str(
+        r#"
+        [[profile]]
+        name = "thing"
+        definition = '''{"type": "ROOT", "properties": {
+            "list": {"type": "array"},
+            "open": {"type": "object", "additionalProperties": true}}}'''
+        "#,
+    )
+    .unwrap();
+    let schema = schema("", &cases);
+    let profile = loaded(&schema, &cases, "thing");
+    for (strict, accepted) in [(false, true), (true, false)] {
+        let form = Style {
+            whole: false,
+            strict,
+        };
+        let exported = json_schema(&schema, &profile, form, &HashMap::new()).unwrap();
+        let judge = jsonschema::draft202012::new(&exported).unwrap();
+        for document in [r#"{"list": [null]}"#, r#"{"open": {"z": null}}"#] {
+            let document = serde_json::from_str(document).unwrap();
+            assert_eq!(judge.is_valid(&document), accepted, "{document} {strict}");
+        }
+        let inner = serde_json::json!({"list": [[null], 1], "open": {"z": {"y": null}}});
+        assert!(judge.is_valid(&inner), "{strict}");
+    }
+}
+
+#[test]
 fn issues_of_planted_values_tell_none_of_them() {
     // Whatever the documents of the cases hold, no issue repeats it.
     for path in files() {

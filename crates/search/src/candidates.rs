@@ -51,7 +51,9 @@ impl Criterion {
             match wanted {
                 Wanted::Token(wanted) => keys.extend(wanted.keys(self.test).ok()?),
                 Wanted::Reference(wanted) => keys.push(wanted.key().to_owned()),
-                Wanted::Uri(wanted) if self.test == Test::Above => keys.extend(wanted.above()),
+                Wanted::Uri(wanted) if self.test == Test::Above => {
+                    keys.extend(wanted.above(LONGEST_KEY))
+                }
                 Wanted::Uri(wanted) => keys.push(wanted.0.clone()),
                 Wanted::String(wanted) => keys.push(wanted.indexed()?),
                 Wanted::Date(wanted) => ranges.push(date::written(wanted.range()?)),
@@ -144,10 +146,13 @@ pub fn ranges(kind: Kind, data: Object<'_>, paths: &Paths) -> Result<String, Mal
             (Kind::Date, value) => {
                 Interval::of(path.leaf, value)?.map(|it| date::written(it.indexed()))
             }
-            (Kind::Quantity, Value::Object(object)) => {
+            // What the paths lead to says which: a parameter of numbers can have ranges of quantities.
+            (Kind::Number | Kind::Quantity, Value::Object(object)) => {
                 quantity::between(path.leaf, object)?.map(|it| it.written())
             }
-            (Kind::Number, value) => Between::of(path.leaf, value)?.map(|it| it.written()),
+            (Kind::Number | Kind::Quantity, value) => {
+                Between::of(path.leaf, value)?.map(|it| it.written())
+            }
             _ => None,
         };
         if let Some(range) = range.filter(|_| ranges.len() <= MOST_KEYS) {

@@ -100,10 +100,14 @@ impl Criterion {
         if values.len() > MOST_VALUES {
             return Err(criterion.expected("at most 1000 values"));
         }
+        let are_texts = criterion.paths.0.iter().all(|path| path.leaf.is_text());
         for raw in values {
             let wanted = Wanted::read(criterion.kind, criterion.test, raw, &criterion.setting)
                 .map_err(|expected| criterion.expected(expected))?;
-            criterion.wanted.push(wanted);
+            criterion.wanted.push(match wanted {
+                Wanted::Token(wanted) if are_texts => Wanted::Token(wanted.folded()),
+                wanted => wanted,
+            });
         }
         // `:Patient` says what an id is of; said so, it is said with the value.
         if target.is_some() {

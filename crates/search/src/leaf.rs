@@ -76,6 +76,11 @@ impl Leaf {
         NAMES.into_iter().filter(|(_, leaf)| *leaf != Self::Exists)
     }
 
+    /// Whether it is a text to a token, whose case does not matter.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::ContactPoint | Self::String)
+    }
+
     /// Whether parameters of this type look into it: the tables of FHIR R4, section 3.1.1.4.
     pub(crate) fn is_for(self, kind: Kind) -> bool {
         match kind {

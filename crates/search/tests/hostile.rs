@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jsonb::{Object, Value, from_json, from_text};
-use search::{Compiled, Criterion, Kind, LONGEST_KEY, Parameter, Paths, keys, order, ranges};
+use search::{
+    Compiled, Criterion, Kind, LONGEST_KEY, Parameter, Paths, keys, matches, order, ranges,
+};
 use serde_json::json;
 
 fn object(bytes: &[u8]) -> Object<'_> {
@@ -110,6 +112,34 @@ fn keys_are_bounded() {
     };
     assert!(wanted.iter().any(|key| found.contains(key)));
     assert!(wanted.contains(&"*".to_owned()));
+}
+
+#[test]
+fn keys_of_what_is_above_are_as_few_as_an_index_holds() {
+    let parameter = Parameter {
+        code: "url".to_owned(),
+        kind: Kind::Uri,
+        paths: paths("url:uri"),
+        targets: Vec::new(),
+        left_out: 0,
+    };
+    let find = |_: &str| Some(&parameter);
+    let long = "/".repeat(60_000);
+    let criterion = Criterion::read(&find, &Vec::new, None, ("url:above", &long)).unwrap();
+    let Some(search::Candidates::Keys(wanted)) = criterion.candidates() else {
+        panic!("no keys")
+    };
+    assert!(wanted.len() < 2 * LONGEST_KEY);
+    for url in ["/", &long[..LONGEST_KEY], &long[..LONGEST_KEY + 1], &long] {
+        let bytes = from_json(&json!({"url": url})).unwrap();
+        assert!(matches(std::slice::from_ref(&criterion), object(&bytes)).unwrap());
+        let found = keys(Kind::Uri, object(&bytes), &paths("url:uri")).unwrap();
+        assert!(
+            wanted.iter().any(|key| found.contains(key)),
+            "{}",
+            url.len()
+        );
+    }
 }
 
 #[test]

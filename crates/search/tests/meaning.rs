@@ -63,6 +63,12 @@ fn parameters() -> Vec<Parameter> {
             "probabilityDecimal:decimal;probabilityRange:Range",
             &[],
         ),
+        of(
+            "risk",
+            "number",
+            "risk.decimal:decimal;risk.range:Range",
+            &[],
+        ),
         of("sequence", "number", "sequence:integer", &[]),
         of(
             "value",
@@ -477,6 +483,17 @@ fn numbers_are_as_precise_as_they_are_written() {
         ],
         &["probability=0.3", "probability=sa0.3"],
     );
+    // An index holds both, whichever stands first.
+    for risks in [
+        r#"[{"decimal": 0.5}, {"range": {"low": {"value": 0.1}, "high": {"value": 0.2}}}]"#,
+        r#"[{"range": {"low": {"value": 0.1}, "high": {"value": 0.2}}}, {"decimal": 0.5}]"#,
+    ] {
+        check(
+            &format!(r#"{{"risk": {risks}}}"#),
+            &["risk=0.5", "risk=lt0.15", "risk=sa0.4", "risk=eb0.3"],
+            &["risk=0.15", "risk=gt0.5"],
+        );
+    }
 }
 
 #[test]
@@ -527,6 +544,17 @@ fn uris_are_whole_or_a_beginning() {
             "url=HTTP://acme.org/fhir/ValueSet/123",
         ],
     );
+    // A version begins at the first bar.
+    check(
+        r#"{"url": "http://a|1|2", "questionnaire": "http://a|1|2"}"#,
+        &[
+            "url=http://a",
+            r"url=http://a|1|2",
+            "questionnaire=http://a",
+            "questionnaire=http://a|1|2",
+        ],
+        &["url=http://a|1", "questionnaire=http://a|1", "url=http"],
+    );
 }
 
 #[test]
@@ -575,6 +603,16 @@ fn spellings_of_the_same_are_one() {
         ),
         (&[r"identifier=a\,b"], &[r"identifier=a\,b,a\,b"]),
         (&["_id=1"], &["_id=1"]),
+        (&["phone=É"], &["phone=e"]),
+        (&["title=A  B"], &["title=a b"]),
+        (&["probability=0.50"], &["probability=00.50"]),
+        (&["probability=-0.5"], &["probability=-00.5"]),
+        (&["probability=1e2"], &["probability=+1E02"]),
+        (&["probability=1.5e2"], &["probability=15e1"]),
+        (&["probability=gt10"], &["probability=gt10.00"]),
+        (&["probability=le0.00"], &["probability=le-0"]),
+        (&["probability=ap1e2"], &["probability=ap100"]),
+        (&["value=5.4||mg"], &["value=05.4||mg"]),
     ] {
         assert_eq!(one(left), one(right), "{left:?}");
     }
@@ -584,6 +622,11 @@ fn spellings_of_the_same_are_one() {
         (&[r"identifier=a\,b"], &["identifier=a,b"]),
         (&["identifier=|a"], &["identifier=a"]),
         (&["probability=1"], &["probability=1.0"]),
+        (&["probability=ne1"], &["probability=ne1.0"]),
+        (&["probability=1e2"], &["probability=100"]),
+        (&["probability=1e2"], &["probability=10e1"]),
+        (&["probability=gt1"], &["probability=gt10"]),
+        (&["identifier=a"], &["identifier=A"]),
     ] {
         assert_ne!(one(left), one(right), "{left:?}");
     }

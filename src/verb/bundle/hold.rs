@@ -7,7 +7,7 @@ use crate::store::batch::{self, Hold};
 use crate::store::reference;
 use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
-use crate::store::{Guarded, find, id};
+use crate::store::{Guarded, find, find_if_there, id};
 use crate::verb::link;
 use crate::verb::part::Part;
 use ingest_engine::Resource;
@@ -65,7 +65,8 @@ pub fn hold(operations: &[Operation<'_>], keys: &[Key], part: Part) -> Result<He
                 contained: body.contained,
             };
             for target in guarded.check(&resource)?.0.references {
-                if let Ok(profile) = find(guarded.source_name(), &target.profile) {
+                let profile = find_if_there(guarded.source_name(), &target.profile)?;
+                if let Some(profile) = profile {
                     want(&profile, &target.id, Hold::Target);
                 }
             }

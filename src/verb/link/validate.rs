@@ -23,7 +23,7 @@ pub fn check(guarded: &Guarded, body: Value<'_>) -> Result<Vec<Issue>> {
         issues = missing_ends(guarded, body.key())?;
     }
     let (checked, mut report) = guarded.check(&body.content().read("")?)?;
-    reference::look(guarded, &checked, &mut report, Reading::Caller)?;
+    reference::look(guarded, "", &checked, &mut report, Reading::Caller)?;
     issues.extend(report.into_issues());
     Ok(issues)
 }

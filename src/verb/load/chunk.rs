@@ -272,7 +272,10 @@ fn swallowed(guarded: &Guarded) -> Result<Landed> {
 }
 
 fn failed(failure: Failure) -> Result<Refused> {
-    let error = Error::refuse(failure.state.unwrap_or(State::Conflict), failure.message);
+    let mut error = Error::refuse(failure.state.unwrap_or(State::Conflict), failure.message);
+    if let Some(constraint) = failure.constraint {
+        error = error.of_constraint(constraint);
+    }
     Refused::of(match failure.outcome {
         Some(outcome) => error.detail(outcome),
         None => error,

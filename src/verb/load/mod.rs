@@ -84,6 +84,8 @@ pub struct Refused {
     pub outcome: String,
     /// In one line.
     pub message: String,
+    /// The constraint that it would violate.
+    pub constraint: Option<String>,
 }
 
 impl Refused {
@@ -94,6 +96,7 @@ impl Refused {
             state,
             outcome,
             message,
+            constraint: None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Refused {
                 state: refusal.state,
                 outcome: refusal.outcome().into_owned(),
                 message: refusal.message,
+                constraint: refusal.constraint,
             }),
             error => Err(error),
         }
@@ -111,9 +115,12 @@ impl Refused {
 
     /// As an error that names the body.
     pub fn at(self, guarded: &Guarded, part: Part, place: usize) -> Error {
-        let error = refusal::about(guarded, self.state, self.message)
+        let mut error = refusal::about(guarded, self.state, self.message)
             .detail(self.outcome)
             .hint("Nothing was written.");
+        if let Some(constraint) = self.constraint {
+            error = error.of_constraint(constraint);
+        }
         part.name(place, error)
     }
 }

@@ -50,6 +50,6 @@ pub fn check(guarded: &Guarded, body: Value<'_>, profiles: &[&str]) -> Result<Re
         contained: body.contained,
     };
     let (checked, mut report) = guarded.check_as(&resource, &profiles)?;
-    reference::look(guarded, &checked, &mut report, Reading::Caller)?;
+    reference::look(guarded, resource.id, &checked, &mut report, Reading::Caller)?;
     Ok(report)
 }

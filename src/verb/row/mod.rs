@@ -2,10 +2,12 @@
 //! written and deleted.
 
 mod delete;
+mod erase;
 mod put;
 mod read;
 
 pub use delete::{delete, write as delete_row};
+pub use erase::{erase, erase_version, prune};
 pub use put::{held, is_same, put};
 pub use read::{exists, history, read, read_at, stored};
 

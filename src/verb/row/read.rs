@@ -2,9 +2,8 @@
 //! `ingest.resource_exists`, `ingest.resource_history(source, profile, id)`, and the same of links
 
 use super::{Noun, key_of, named};
-use crate::pg::{
-    Answer, Arg, Call, Error, Instant, Reading, Result, Session, State, datum_of_jsonb,
-};
+use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb};
+use crate::store::history::Last;
 use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome, history, refusal, row};
 use crate::verb::render;
@@ -37,13 +36,21 @@ pub fn stored(
             None => Err(refusal::not_found(guarded)),
         };
     };
+    let newest = current.as_ref().map(Last::of);
     if let Some(current) = current
         && current.version == version
     {
         return Ok(current);
     }
-    let archived = row::read_archived(session, table, key, version, reading)?;
-    let archived = archived.ok_or_else(|| refusal::no_version(guarded))?;
+    let Some(archived) = row::read_archived(session, table, key, version, reading)? else {
+        let oldest = history::oldest(session, table, key, reading)?.or(newest);
+        return Err(match oldest {
+            Some(oldest) if (1..oldest.version).contains(&version) => {
+                refusal::not_kept(guarded, oldest.version)
+            }
+            _ => refusal::no_version(guarded),
+        });
+    };
     if archived.is_tombstone() {
         return Err(refusal::gone(guarded));
     }
@@ -57,7 +64,22 @@ pub fn read_at(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let instant = call
         .instant(3)?
         .ok_or_else(|| Error::refuse(State::BadRequest, "instant must not be null"))?;
-    let stored = Session::open(|session| row::read_at(session, guarded.table()?, key, instant))?;
+    let stored = Session::open(|session| {
+        let table = guarded.table()?;
+        let stored = row::read_at(session, table, key, instant)?;
+        if stored.is_some() {
+            return Ok(stored);
+        }
+        // Nothing was there yet, or is kept any more.
+        let current = row::read(session, table, key, Reading::Caller)?;
+        let oldest = history::oldest(session, table, key, Reading::Caller)?;
+        match oldest.or(current.as_ref().map(Last::of)) {
+            Some(oldest) if oldest.version > 1 && oldest.updated_at > instant => {
+                Err(refusal::not_kept(&guarded, oldest.version))
+            }
+            _ => Ok(None),
+        }
+    })?;
     match stored {
         None => Err(refusal::not_found(&guarded)),
         Some(stored) if stored.is_tombstone() => Err(refusal::gone(&guarded)),
@@ -79,62 +101,48 @@ pub fn exists(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
 pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let guarded = named(call, noun)?;
     let key = key_of(&guarded, call.need_text(2, "id")?)?;
-    let [created, updated, deleted] = [
+    let [created, updated, deleted, erased] = [
         Outcome::Created.value(call)?,
         Outcome::Updated.value(call)?,
         Outcome::Deleted.value(call)?,
+        Outcome::Erased.value(call)?,
     ];
     let sink = call.materialize()?;
-    let push = |revision: &Revision, follows_another: bool| {
-        sink.push(&[
-            Arg::Label(match (&revision.resource, follows_another) {
-                (None, _) => deleted,
-                (Some(_), true) => updated,
-                (Some(_), false) => created,
-            }),
-            Arg::Int4(revision.version),
-            Arg::Instant(revision.updated_at),
-            revision.ended_at.map_or(Arg::Null, Arg::Instant),
-            Arg::jsonb(revision.resource.as_deref()),
-            Arg::Text(&revision.updated_by),
-            Arg::text(revision.updated_by_login.as_deref()),
-            Arg::jsonb(revision.context.as_deref()),
-        ])
-    };
-    // What a version did depends on the one before it, which comes after it.
-    let mut newer: Option<Revision> = None;
+    let mut is_empty = true;
     Session::open(|session| {
-        row::versions(session, guarded.table()?, key, |stored, ended_at| {
-            if let Some(newer) = newer.take() {
-                push(&newer, !stored.is_tombstone())?;
-            }
-            newer = Some(Revision {
-                version: stored.version,
-                updated_at: stored.updated_at,
-                ended_at,
-                resource: match stored.is_tombstone() {
+        row::versions(
+            session,
+            guarded.table()?,
+            key,
+            |stored, ended_at, erasure| {
+                is_empty = false;
+                let resource = match stored.is_tombstone() {
                     false => Some(render::stored(&guarded, &stored)?),
                     true => None,
-                },
-                updated_by: stored.updated_by,
-                updated_by_login: stored.updated_by_login,
-                context: stored.context,
-            });
-            Ok(())
-        })
+                };
+                let outcome = match (&resource, &erasure) {
+                    (_, Some(_)) => erased,
+                    (None, None) => deleted,
+                    // What is created has one instant, what is updated keeps that of its creation.
+                    _ if stored.created_at == stored.updated_at => created,
+                    _ => updated,
+                };
+                sink.push(&[
+                    Arg::Label(outcome),
+                    Arg::Int4(stored.version),
+                    Arg::Instant(stored.updated_at),
+                    ended_at.map_or(Arg::Null, Arg::Instant),
+                    Arg::jsonb(resource.as_deref()),
+                    Arg::Text(&stored.updated_by),
+                    Arg::text(stored.updated_by_login.as_deref()),
+                    Arg::jsonb(stored.context.as_deref()),
+                    Arg::jsonb(erasure.as_deref()),
+                ])
+            },
+        )
     })?;
-    let first = newer.ok_or_else(|| refusal::not_found(&guarded))?;
-    push(&first, false)?;
-    Ok(Answer::Null)
-}
-
-/// A version on its way into the answer.
-struct Revision {
-    version: i32,
-    updated_at: Instant,
-    ended_at: Option<Instant>,
-    resource: Option<Vec<u8>>,
-    updated_by: String,
-    updated_by_login: Option<String>,
-    context: Option<Vec<u8>>,
+    match is_empty {
+        true => Err(refusal::not_found(&guarded)),
+        false => Ok(Answer::Null),
+    }
 }

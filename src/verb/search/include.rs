@@ -5,7 +5,7 @@ use crate::pg::{Error, Result, Session, State, check_for_interrupts};
 use crate::store::criteria::Search;
 use crate::store::history;
 use crate::store::row::Stored;
-use crate::store::{Guarded, find};
+use crate::store::{Guarded, find, find_if_there};
 use crate::verb::criteria::controls::{Controls, Include};
 use crate::verb::criteria::fhir;
 use jsonb::{Object, Value};
@@ -155,7 +155,7 @@ impl<'a> Included<'a> {
         };
         for (kind, ids) in std::mem::take(&mut self.forward) {
             // A reference can lead to what has no table here.
-            let Ok(of) = find(guarded.source_name(), &kind) else {
+            let Some(of) = find_if_there(guarded.source_name(), &kind)? else {
                 continue;
             };
             let ids: Vec<String> = ids.into_iter().collect();

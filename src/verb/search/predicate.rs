@@ -110,11 +110,7 @@ pub fn spans(call: &mut Call<'_>) -> Result<Answer> {
 /// The spans of numbers and quantities of a resource at paths.
 pub fn numbers(call: &mut Call<'_>) -> Result<Answer> {
     let ranges = match resource(call, 1)? {
-        // At one path stand numbers or quantities, never both.
-        Some((data, paths)) => match search::ranges(Kind::Quantity, data, &paths)? {
-            none if none == NOTHING => search::ranges(Kind::Number, data, &paths)?,
-            ranges => ranges,
-        },
+        Some((data, paths)) => search::ranges(Kind::Number, data, &paths)?,
         None => NOTHING.to_owned(),
     };
     datum_of_input(kind::NUMMULTIRANGE, &ranges)

@@ -32,6 +32,9 @@ pub struct Link<'v> {
 /// The type whose member `reference` is a link.
 const REFERENCE: &str = "Reference";
 
+/// The type whose member `entry` holds resources with addresses of their own.
+const BUNDLE: &str = "Bundle";
+
 /// The links of a resource that are wanted, in the order of the document. What has another shape
 /// than its type is passed over: a check tells.
 pub fn links<'v>(
@@ -91,6 +94,10 @@ impl<'f, 'v> Finder<'f, 'v> {
             let Some(member) = members.next_if(|member| here(member.order(&mark, key))) else {
                 continue;
             };
+            // A Bundle that is stored has full URLs of its own, by which its entries refer to each other.
+            if place == 0 && profile.name == BUNDLE && key == b"entry" {
+                continue;
+            }
             match value {
                 Value::String(text) if is_reference && key == b"reference" => {
                     self.link(LinkKind::Reference, text)?;

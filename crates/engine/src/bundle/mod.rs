@@ -17,6 +17,7 @@ mod write;
 
 pub use full_url::{FullUrls, Meaning, Twins};
 pub use links::{Link, LinkKind, links};
+pub use patch::references_in_patch;
 pub use query::renamed;
 pub use read::{Bundle, Entry, Kind, is_bundle};
 pub use request::{Action, Mistake, Target, Unless};

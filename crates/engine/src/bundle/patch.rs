@@ -1,7 +1,8 @@
 //! The patch of an entry: a Binary that holds a JSON Patch or a merge patch, or the patch itself.
 
+use super::links::{Link, LinkKind};
 use super::request::Mistake;
-use jsonb::{Malformed, Object, Value, from_text, memory, write};
+use jsonb::{Malformed, Object, Value, from_text, memory, steps, write};
 
 const JSON_PATCH: &[u8] = b"application/json-patch+json";
 const MERGE_PATCH: &[u8] = b"application/merge-patch+json";
@@ -59,6 +60,78 @@ fn of_binary(binary: Object<'_>) -> Result<Result<Vec<u8>, Mistake>, Malformed> 
         (_, true) => bad("resource.data", "expected an array, a JSON Patch"),
         (_, false) => bad("resource.data", "expected an object, a merge patch"),
     }
+}
+
+/// The references that a patch puts in: what it says under the name `reference`, or an operation of a
+/// JSON Patch for a path that ends so. What is deeper than so many levels is passed over.
+pub fn references_in_patch<'v>(
+    patch: Value<'v>,
+    levels: usize,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Link<'v>>, Malformed> {
+    let mut found = Vec::new();
+    if let Value::Array(operations) = patch {
+        for operation in operations.iter() {
+            let Value::Object(operation) = operation? else {
+                continue;
+            };
+            if let (Some(Value::String(path)), Some(value)) =
+                (operation.get(b"path")?, operation.get(b"value")?)
+                && path.ends_with(b"/reference")
+            {
+                reference(value, wanted, &mut found)?;
+            }
+        }
+    }
+    gather(patch, levels, wanted, &mut found)?;
+    Ok(found)
+}
+
+fn gather<'v>(
+    value: Value<'v>,
+    levels: usize,
+    wanted: &dyn Fn(&str) -> bool,
+    found: &mut Vec<Link<'v>>,
+) -> Result<(), Malformed> {
+    steps::take(1)?;
+    let Some(levels) = levels.checked_sub(1) else {
+        return Ok(());
+    };
+    match value {
+        Value::Array(array) => {
+            for item in array.iter() {
+                gather(item?, levels, wanted, found)?;
+            }
+        }
+        Value::Object(object) => {
+            for member in object.iter() {
+                match member? {
+                    (b"reference", text @ Value::String(_)) => reference(text, wanted, found)?,
+                    (_, value) => gather(value, levels, wanted, found)?,
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn reference<'v>(
+    value: Value<'v>,
+    wanted: &dyn Fn(&str) -> bool,
+    found: &mut Vec<Link<'v>>,
+) -> Result<(), Malformed> {
+    if let Value::String(text) = value {
+        let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+        if wanted(text) {
+            memory::reserve(found, 1)?;
+            found.push(Link {
+                kind: LinkKind::Reference,
+                text,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The bytes that base64 stands for (RFC 4648, section 4); whitespace is passed over, as FHIR has it.

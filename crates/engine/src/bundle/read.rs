@@ -87,6 +87,10 @@ fn entries<'a>(given: Array<'a>) -> Result<Vec<Result<Entry<'a>, Mistake>>, Malf
 fn read<'a>(entry: Object<'a>) -> Result<Result<Entry<'a>, Mistake>, Malformed> {
     let full_url = match entry.get(b"fullUrl")? {
         None => None,
+        // It would be what a mere fragment is relative to.
+        Some(Value::String(b"")) => {
+            return Ok(Err(Mistake::new("fullUrl", "the fullUrl is empty", SHAPE)));
+        }
         Some(Value::String(url)) => Some(std::str::from_utf8(url).map_err(|_| Malformed)?),
         Some(_) => return Ok(Err(Mistake::new("fullUrl", "expected string", SHAPE))),
     };

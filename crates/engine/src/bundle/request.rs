@@ -340,14 +340,17 @@ fn update<'a>(
     let read = || {
         request.takes("PUT", &["ifMatch", "ifNoneMatch"])?;
         let target = target("PUT", address)?;
-        if let (Target::Id(id), Some(Value::String(body))) = (target, body)
-            && body != id.as_bytes()
-        {
-            return Err(Mistake::new(
-                "resource.id",
-                "the id of the resource is not that of the url",
-                "Leave it out, or make them the same.",
-            ));
+        let wrong = match (target, body) {
+            (_, None) => None,
+            (Target::Id(id), Some(Value::String(body))) if body != id.as_bytes() => {
+                Some("the id of the resource is not that of the url")
+            }
+            (_, Some(Value::String(_))) => None,
+            _ => Some("the id of the resource is not a string"),
+        };
+        if let Some(message) = wrong {
+            let hint = "Leave it out, or make them the same.";
+            return Err(Mistake::new("resource.id", message, hint));
         }
         let expected = match (request.expected()?, request.if_none_match) {
             (expected, None) => expected,

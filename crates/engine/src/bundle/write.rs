@@ -34,7 +34,10 @@ impl Places {
 
     fn item<'a>(&'a self, value: Value<'a>) -> Result<Item<'a>, Malformed> {
         Ok(match value {
-            Value::String(text) => self.text(text).map_or(Item::Copy(value), Item::Text),
+            // An empty text has the place of what follows it.
+            Value::String(text) if !text.is_empty() => {
+                self.text(text).map_or(Item::Copy(value), Item::Text)
+            }
             Value::Array(array) if self.are_within(array.as_bytes()) => {
                 let items = array.iter().map(|item| self.item(item?));
                 Item::Items(items.collect::<Result<_, _>>()?)

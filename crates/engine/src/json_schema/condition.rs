@@ -117,12 +117,13 @@ fn test(test: &Test) -> Option<Keywords> {
     Some(keywords(schema))
 }
 
-/// A text in lower case as a pattern of either case.
+/// A text in lower case as a pattern of either case: of what has it as its lower case, as `STRASSE`
+/// has not `straße`.
 fn either_case(text: &str) -> String {
     text.chars()
         .map(|c| {
             let upper: String = c.to_uppercase().collect();
-            match upper.chars().eq([c]) {
+            match upper.chars().eq([c]) || !upper.to_lowercase().chars().eq([c]) {
                 true => quote(&c.to_string()),
                 false => format!("(?:{c}|{upper})"),
             }

@@ -119,6 +119,8 @@ impl<'s> Writer<'s> {
     /// The schema, or null.
     fn nullable(&self, schema: Keywords) -> Value {
         match self.strict {
+            // What is of any type.
+            true if schema.is_empty() => json!({"not": {"type": "null"}}),
             true => Value::Object(schema),
             false => json!({"anyOf": [{"type": "null"}, schema]}),
         }

@@ -40,6 +40,7 @@ impl Writer<'_> {
             properties.insert(member.name.to_string(), Value::Object(schema));
         }
         let others = match (shape.open, shape.json.is_fhir()) {
+            (true, false) if self.strict => json!({"not": {"type": "null"}}),
             (true, _) => json!(true),
             (false, true) => json!(false),
             (false, false) => self.unnamed(),

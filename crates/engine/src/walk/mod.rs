@@ -64,6 +64,8 @@ pub fn check_as(
         root: resource.data,
         answers: Answers::default(),
         references: Vec::new(),
+        targets: HashSet::new(),
+        is_too_far: false,
         missing: Missing::default(),
         around: Around::new(limits),
         constrains: false,
@@ -96,6 +98,10 @@ pub(crate) struct Walk<'w> {
     /// What that root answered to conditions.
     answers: Answers,
     references: Vec<Reference>,
+    /// What those lead to, once there are more of them than targets are followed.
+    targets: HashSet<(bool, [Box<[u8]>; 2])>,
+    /// There are more targets than are followed.
+    is_too_far: bool,
     /// What the schema lacks of what was met; none of it is walked.
     pub(crate) missing: Missing,
     /// The resources of FHIR around what is being walked.

@@ -31,9 +31,13 @@ impl<'w> Walk<'w> {
                 let here = at.member(b"type", &object);
                 self.report(Code::Value, &here, "expected the type of the reference");
             }
-            Verdict::Enforced { .. } if self.references.len() >= MOST_REFERENCES => {
-                let expected = format!("expected at most {MOST_REFERENCES} references to follow");
-                self.report_at(&here).push_too_many(here.render(), expected);
+            Verdict::Enforced { kind, id, keep } if self.is_followed(kind, id, keep) => {}
+            Verdict::Enforced { .. } if self.targets.len() > MOST_REFERENCES => {
+                let expected =
+                    format!("expected at most {MOST_REFERENCES} targets that must exist");
+                if !std::mem::replace(&mut self.is_too_far, true) {
+                    self.report_at(&here).push_too_many(here.render(), expected);
+                }
             }
             Verdict::Enforced { kind, id, keep } => {
                 let place = self.report_at(&here).len();
@@ -47,6 +51,27 @@ impl<'w> Walk<'w> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a target is asked for already, once there are so many references that each target is
+    /// asked for once.
+    fn is_followed(&mut self, kind: &[u8], id: &[u8], keep: bool) -> bool {
+        if self.references.len() < MOST_REFERENCES {
+            return false;
+        }
+        if self.targets.is_empty() {
+            let target = |at: &Reference| {
+                let names = [at.profile.as_bytes().into(), at.id.as_bytes().into()];
+                (at.keep, names)
+            };
+            self.targets = self.references.iter().map(target).collect();
+        }
+        // One more than may be there tells that there are too many.
+        let target = (keep, [kind.into(), id.into()]);
+        match self.targets.len() > MOST_REFERENCES {
+            true => self.targets.contains(&target),
+            false => !self.targets.insert(target),
+        }
     }
 
     /// Where a reference of FHIR points, as far as it tells: R4, "Resource References". A canonical

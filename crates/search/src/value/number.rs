@@ -39,6 +39,7 @@ impl std::fmt::Display for Exact {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wanted {
     pub(crate) prefix: Prefix,
+    /// Its one spelling.
     text: String,
     exact: Exact,
     /// From here, with it, …
@@ -74,8 +75,8 @@ impl Wanted {
         let exact = |text: &str| Exact::new(text).ok_or(FORMS);
         Ok(Self {
             prefix,
-            text: text.to_owned(),
             exact: exact(text)?,
+            text: digits.spelled(matches!(prefix, Prefix::Eq | Prefix::Ne)),
             from: exact(&from)?,
             to: exact(&to)?,
         })
@@ -209,6 +210,29 @@ impl Digits {
             power,
             is_scientific: exponent.is_some(),
         })
+    }
+
+    /// The one spelling of all that mean the same: how precise it is written counts where numbers are
+    /// rounded to it, and else does not.
+    fn spelled(&self, is_rounded: bool) -> String {
+        let (mut number, mut power) = (self.number, self.power);
+        if is_rounded && !self.is_scientific {
+            let fraction = usize::try_from(-power).unwrap_or_default();
+            let sign = if number < 0 { "-" } else { "" };
+            let digits = format!("{:0width$}", number.unsigned_abs(), width = fraction + 1);
+            let (whole, fraction) = digits.split_at(digits.len() - fraction);
+            let point = if fraction.is_empty() { "" } else { "." };
+            return format!("{sign}{whole}{point}{fraction}");
+        }
+        if !is_rounded {
+            while number % 10 == 0 && number != 0 && power < FARTHEST {
+                (number, power) = (number / 10, power + 1);
+            }
+            if number == 0 {
+                power = 0;
+            }
+        }
+        format!("{number}e{power}")
     }
 
     /// From half a unit of its last digit below it to half of one above; with an exponent a tenth

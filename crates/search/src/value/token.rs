@@ -68,6 +68,14 @@ impl Wanted {
         }
     }
 
+    /// As texts are compared, whose case does not matter.
+    pub(crate) fn folded(mut self) -> Self {
+        if let Some(Ok(code)) = self.code.as_deref().map(folded) {
+            self.code = Some(code);
+        }
+        self
+    }
+
     pub(crate) fn spelled(&self) -> String {
         let code = self.code.as_deref().map(escaped).unwrap_or_default();
         let mut spelled = match &self.system {
@@ -110,7 +118,7 @@ impl Wanted {
         Ok(system
             && match (&self.code, there.code) {
                 (None, _) => true,
-                (Some(wanted), Some(code)) if there.is_text => normal(code)? == normal(wanted)?,
+                (Some(wanted), Some(code)) if there.is_text => folded(code)? == folded(wanted)?,
                 (Some(wanted), Some(code)) => wanted == code,
                 (Some(_), None) => false,
             })
@@ -142,7 +150,7 @@ impl Wanted {
         let key = self.key();
         Ok(match (&self.system, &self.code) {
             (System::Any, Some(code)) => {
-                let folded = normal(code)?;
+                let folded = folded(code)?;
                 match folded == key {
                     true => vec![key],
                     false => vec![key, folded],
@@ -160,6 +168,15 @@ impl Wanted {
             System::Is(system) => format!("{system}|{code}"),
         }
     }
+}
+
+/// A text without what does not matter; one that is nothing else stays as it is.
+fn folded(text: &str) -> Result<String, Malformed> {
+    let folded = normal(text)?;
+    Ok(match folded.is_empty() {
+        true => text.to_owned(),
+        false => folded,
+    })
 }
 
 /// A code that stands somewhere.
@@ -262,11 +279,11 @@ impl Coded<'_> {
         &self,
         told: &mut dyn FnMut(&str) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
-        let folded;
+        let text;
         let code = match self.code {
             Some(code) if self.is_text => {
-                folded = normal(code)?;
-                Some(folded.as_str())
+                text = folded(code)?;
+                Some(text.as_str())
             }
             code => code,
         };

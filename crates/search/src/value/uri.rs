@@ -37,10 +37,12 @@ impl Wanted {
         })
     }
 
-    /// It and all that is above it: the keys by which an index finds what is.
-    pub(crate) fn above(&self) -> Vec<String> {
+    /// It and all that is above it: the keys by which an index finds what is. Keys longer than so many
+    /// bytes are one to an index.
+    pub(crate) fn above(&self, longest: usize) -> Vec<String> {
         let mut above = vec![self.0.clone()];
-        for (at, _) in self.0.match_indices('/') {
+        let ends = self.0.match_indices('/');
+        for (at, _) in ends.take_while(|(at, _)| *at <= longest) {
             above.push(self.0.get(..at).unwrap_or_default().to_owned());
             above.push(self.0.get(..=at).unwrap_or_default().to_owned());
         }
@@ -54,10 +56,7 @@ impl Wanted {
 /// Whether a URI is the one that is searched for; of a canonical without a version, whatever its
 /// version is.
 pub(crate) fn is_same(wanted: &str, there: &str) -> bool {
-    wanted == there
-        || there
-            .strip_prefix(wanted)
-            .is_some_and(|rest| rest.starts_with('|'))
+    wanted == there || there.split_once('|').is_some_and(|(url, _)| url == wanted)
 }
 
 /// Whether it is the other one, or goes on behind a slash. An empty text is no URI: nothing is

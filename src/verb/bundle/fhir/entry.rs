@@ -1,8 +1,10 @@
 //! An entry of a Bundle, and what is known of the resource that it is about.
 
-use crate::pg::Result;
+use crate::pg::{Result, limits};
 use crate::store::{Guarded, find, id};
-use ingest_engine::bundle::{Action, Entry, FullUrls, Link, LinkKind, Meaning, Target};
+use ingest_engine::bundle::{
+    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, references_in_patch,
+};
 use ingest_engine::envelope::fhir;
 use jsonb::{Object, Value};
 use std::rc::Rc;
@@ -86,9 +88,6 @@ impl<'b> Planned<'b> {
 
     /// Finds the links in what it writes.
     pub fn find_links(&mut self, urls: &FullUrls<'b>) -> Result<()> {
-        let Some(resource) = self.resource() else {
-            return Ok(());
-        };
         let from = self.full_url;
         let leads = |kind, text: &str| match kind {
             LinkKind::Narrative => {
@@ -96,7 +95,14 @@ impl<'b> Planned<'b> {
             }
             kind => urls.meaning(from, kind, text).is_ok_and(|it| it.is_some()),
         };
-        self.links = self.guarded.links(resource, &leads)?;
+        self.links = match (self.resource(), self.action) {
+            (Some(resource), _) => self.guarded.links(resource, &leads)?,
+            (None, Action::Patch { patch, .. }) => {
+                let leads = |text: &str| leads(LinkKind::Reference, text);
+                references_in_patch(Value::read(patch)?, limits().max_depth + 2, &leads)?
+            }
+            (None, _) => return Ok(()),
+        };
         for link in &self.links {
             self.is_late |= match urls.meaning(from, link.kind, link.text)? {
                 Some(Meaning::Search { .. }) => true,
@@ -107,9 +113,25 @@ impl<'b> Planned<'b> {
         Ok(())
     }
 
-    /// When an action is done, whatever its place: what goes away, what is new, what changes, what is
-    /// read.
-    pub fn step(action: &Action<'_>) -> u8 {
+    /// When an entry of a batch has its turn, whatever its place: within a step by type and id, or
+    /// criteria, so that two batches do not wait for each other.
+    pub fn turn<'e>(entry: &'e Entry<'_>) -> (u8, &'e str, &'e str) {
+        let about = match &entry.action {
+            Action::Create { unless, .. } => unless.unwrap_or_default(),
+            Action::Update { target, .. }
+            | Action::Patch { target, .. }
+            | Action::Delete { target, .. } => match target {
+                Target::Id(id) => id,
+                Target::Search(query) => query,
+            },
+            Action::Read { id, .. } => id,
+            Action::Search { query, .. } => query,
+        };
+        (Self::step(&entry.action), entry.of, about)
+    }
+
+    /// When an action is done: what goes away, what is new, what changes, what is read.
+    fn step(action: &Action<'_>) -> u8 {
         match action {
             Action::Delete { .. } => 0,
             Action::Create { .. } => 1,

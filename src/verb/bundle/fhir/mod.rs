@@ -157,8 +157,8 @@ fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Cam
 fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
     let mut order: Vec<usize> = (0..given.len()).collect();
     order.sort_by_key(|index| match given.get(*index) {
-        Some(Ok(entry)) => Planned::step(&entry.action),
-        _ => 0,
+        Some(Ok(entry)) => Planned::turn(entry),
+        _ => (0, "", ""),
     });
     let mut all: Vec<Option<Came>> = given.iter().map(|_| None).collect();
     for index in order {

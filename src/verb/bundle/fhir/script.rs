@@ -159,6 +159,11 @@ impl<'b> Entries<'b> {
                 let entry = self.urls.entry(text);
                 Ok::<_, Error>(entry.and_then(|place| self.address(place)))
             })?;
+            for link in &planned.links {
+                if let Some(becomes) = self.becomes(planned, link.kind, link.text)? {
+                    places.put(link.text, becomes)?;
+                }
+            }
             return write_value(patch, &mut places).map_err(unwritable);
         }
         let Some(resource) = planned.resource() else {

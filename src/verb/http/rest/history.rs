@@ -38,7 +38,7 @@ pub fn of_one(
     let most = size(query);
     let (mut found, mut total) = (Vec::new(), 0);
     Session::open(|session| {
-        row::versions(session, guarded.table()?, key, |stored, _| {
+        row::versions(session, guarded.table()?, key, |stored, _, _| {
             total += 1;
             let wanted = stored.version < before && since.is_none_or(|it| stored.updated_at >= it);
             if wanted && found.len() <= most {

@@ -1,7 +1,10 @@
 //! Criteria: `{"name.family": "Doe", "born": {"ge": "1980"}}`, read against a profile. Every
 //! criterion must hold. What can hold for no resource of the profile is refused.
 
+mod apart;
+
 use crate::base::Base;
+use crate::lexical::Lexical;
 use crate::path::{self, Found, shown};
 use crate::profile::Profile;
 use crate::resource::Stop;
@@ -174,10 +177,11 @@ fn criterion(found: Found, key: &str, value: Value<'_>) -> Result<Criterion, Fau
         .collect::<Result<Vec<_>, Malformed>>()?;
     keyed.sort_by(|a, b| a.0.cmp(&b.0));
     keyed.dedup_by(|a, b| a.0 == b.0);
-    Ok(Criterion {
-        found,
-        tests: keyed.into_iter().map(|(_, test)| test).collect(),
-    })
+    let tests: Vec<Test> = keyed.into_iter().map(|(_, test)| test).collect();
+    if let Some(wrong) = apart::wrong(&found, &tests)? {
+        return Err(property.refuse(wrong));
+    }
+    Ok(Criterion { found, tests })
 }
 
 /// The property of a criterion, under the name that it was given.
@@ -293,6 +297,15 @@ impl Property<'_> {
             return Err(self.refuse(&format!("; use {}", self.tests_named())));
         }
         match value {
+            // What begins a text of these types is one.
+            Value::String(bytes)
+                if matches!(
+                    &self.found.base,
+                    Base::Text(lexical @ (Lexical::Symbol | Lexical::Markdown)) if !lexical.accepts(bytes)
+                ) =>
+            {
+                Err(self.refuse("; use a prefix of at least one character, without controls"))
+            }
             Value::String(bytes) if !bytes.is_empty() => {
                 let text = std::str::from_utf8(bytes).map_err(|_| Malformed)?;
                 Ok(Test::Prefix(text.to_owned()))

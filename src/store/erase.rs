@@ -1,0 +1,336 @@
+//! What is taken out of tables and histories for ever: a row with all its versions, what one version
+//! held, the oldest versions. Who may define in the source does it, as the owner of its schema.
+
+use super::acting;
+use super::author::Author;
+use super::ddl::{self, Lock, Named};
+use super::history::{self, Last, through_seal};
+use super::links::{self, Touching};
+use super::name::Name;
+use super::row::{self, RowKey};
+use super::table::{Form, Table, same, versions_of};
+use crate::pg::{
+    Arg, Error, Event, Instant, Oid, Reading, Result, Row, Session, State, Statement, iso, kind,
+    now,
+};
+use jsonb::{Item, write};
+use kind::{INSTANT, INT4, JSONB, TEXT};
+
+/// An erasure: who does it, and why.
+#[derive(Debug)]
+pub struct Erasure<'a> {
+    /// Who erases.
+    pub author: &'a Author,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// What came of erasing a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// It never was.
+    Never,
+    /// It was erased before, and is not there again.
+    Before,
+    /// A trigger or a rule has kept some of it.
+    Kept,
+    /// It is gone, and this is its marker.
+    Now(Last),
+}
+
+/// The newest version of a row, living or archived, as a marker needs it.
+struct Newest {
+    id: String,
+    last: Last,
+    profile_version: i32,
+    is_marker: bool,
+}
+
+/// Keeps a row, or the place of one that was deleted, from everybody until the transaction ends. Who
+/// makes a deleted one again waits for no row, so that its whole table is locked against changes.
+pub fn hold(
+    session: &Session,
+    (source, named): (&Name, Named<'_>),
+    table: &Table,
+    key: RowKey<'_>,
+) -> Result<()> {
+    if row::lock_for_delete(session, table, key)?.is_none() {
+        ddl::lock(session, source, &[named], Lock::Changes)?;
+        row::lock_for_delete(session, table, key)?;
+    }
+    Ok(())
+}
+
+/// Erases a row that is held, and its history. One version stays, the next one: who erased it, when
+/// and why. A row that is made again goes on from there.
+pub fn erase(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    erasure: &Erasure<'_>,
+) -> Result<Erased> {
+    let found = acting::found_for_purge(table)?;
+    shows_all(session, table)?;
+    let newest = match newest(session, table, key)? {
+        None => return Ok(Erased::Never),
+        Some(newest) if newest.is_marker => return Ok(Erased::Before),
+        Some(newest) => newest,
+    };
+    let delete = |from: &str| by_key(table, format!("DELETE FROM {from} WHERE"), "", &[]);
+    history::unarchived(found.relation, || {
+        session.run(&delete(&table.only), &key.args(), Reading::Fresh, 0)
+    })?;
+    through_seal((found.history, Event::Delete), || {
+        session.run(&delete(&table.history), &key.args(), Reading::Fresh, 0)
+    })?;
+    if self::newest(session, table, key)?.is_some() {
+        return Ok(Erased::Kept);
+    }
+    let marker = Last {
+        version: newest.last.version + 1,
+        updated_at: now().max(newest.last.updated_at.saturating_add(1)),
+    };
+    mark(
+        session,
+        table,
+        key,
+        found.history,
+        (&newest, marker),
+        erasure,
+    )?;
+    Ok(Erased::Now(marker))
+}
+
+fn mark(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    history: Oid,
+    (newest, marker): (&Newest, Last),
+    erasure: &Erasure<'_>,
+) -> Result<()> {
+    let mut columns = table.columns.key.to_vec();
+    let mut types = vec![TEXT; columns.len()];
+    let mut args = key.args().to_vec();
+    if table.form() == Form::Link {
+        columns.push("id");
+        types.push(TEXT);
+        args.push(Arg::Text(&newest.id));
+    }
+    let erased = erasure.told(marker.updated_at)?;
+    let at = Arg::Instant(marker.updated_at);
+    let rest = [
+        ("version", INT4, Arg::Int4(marker.version)),
+        ("created_at", INSTANT, at),
+        ("updated_at", INSTANT, at),
+        ("profile_version", INT4, Arg::Int4(newest.profile_version)),
+        ("updated_by", TEXT, Arg::Text(&erasure.author.role)),
+        (
+            "updated_by_login",
+            TEXT,
+            Arg::text(erasure.author.login.as_deref()),
+        ),
+        (
+            "context",
+            JSONB,
+            Arg::jsonb(erasure.author.context.as_deref()),
+        ),
+        ("erased", JSONB, Arg::Jsonb(&erased)),
+    ];
+    for (column, of, arg) in rest {
+        columns.push(column);
+        types.push(of);
+        args.push(arg);
+    }
+    let values: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        table.history,
+        columns.join(", "),
+        values.join(", ")
+    );
+    through_seal((history, Event::Insert), || {
+        session.run(&Statement::by_key(sql, types), &args, Reading::Fresh, 0)
+    })?;
+    Ok(())
+}
+
+impl Erasure<'_> {
+    /// What a version says of it.
+    fn told(&self, at: Instant) -> Result<Vec<u8>> {
+        let at = iso(at)?;
+        let mut members = vec![
+            (&b"at"[..], Item::Text(&at)),
+            (b"by", Item::Text(&self.author.role)),
+            (b"reason", Item::Text(self.reason)),
+        ];
+        if let Some(login) = &self.author.login {
+            members.push((b"login", Item::Text(login)));
+        }
+        write(&Item::Members(members))
+            .map_err(|_| Error::Bug("an erasure cannot be written".into()))
+    }
+}
+
+/// The links that a resource has or had in a relationship, by their ends, in their order.
+pub fn links_of(
+    session: &Session,
+    table: &Table,
+    touching: &Touching,
+    id: &str,
+) -> Result<Vec<[String; 2]>> {
+    let condition = links::touching_condition(touching);
+    let of = |from: &str| format!("SELECT from_id, to_id FROM {from} WHERE {condition}");
+    let sql = format!(
+        "SELECT DISTINCT l.from_id, l.to_id FROM ({} UNION ALL {}) AS l",
+        of(&table.only),
+        of(&table.history)
+    );
+    let statement = Statement::by_values(sql, &[TEXT]);
+    let rows = session.run(&statement, &[Arg::Text(id)], Reading::Fresh, 0)?;
+    let mut all = rows
+        .iter()
+        .map(|row| Ok([row.string(1)?, row.string(2)?]))
+        .collect::<Result<Vec<_>>>()?;
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// Erases what an old version held, and leaves its place; says when it was made, or nothing where
+/// history has no such version, or none that holds anything.
+pub fn version(
+    session: &Session,
+    table: &Table,
+    key: RowKey<'_>,
+    version: i32,
+    erasure: &Erasure<'_>,
+) -> Result<Option<Last>> {
+    let found = acting::found_for_purge(table)?;
+    shows_all(session, table)?;
+    let contained = match table.form() {
+        Form::Native => "contained=NULL, ",
+        Form::Fhir | Form::Link => "",
+    };
+    let width = table.columns.key.len();
+    let statement = by_key(
+        table,
+        format!(
+            "UPDATE {} SET data=NULL, {contained}erased=${} WHERE",
+            table.history,
+            width + 2
+        ),
+        &format!(
+            " AND version = ${} AND data IS NOT NULL RETURNING version, updated_at",
+            width + 1
+        ),
+        &[INT4, JSONB],
+    );
+    let erased = erasure.told(now())?;
+    let args = key.with(&[Arg::Int4(version), Arg::Jsonb(&erased)]);
+    let rows = through_seal((found.history, Event::Update), || {
+        session.run(&statement, &args, Reading::Fresh, 0)
+    })?;
+    Ok(rows.first().map(|row| last_of(&row)))
+}
+
+/// Deletes versions that ended before so long ago, each row's oldest first: at most `limit` of them,
+/// and none of the newest `keep` of a row. Says how many.
+pub fn prune(
+    session: &Session,
+    table: &Table,
+    older: Arg<'_>,
+    keep: i32,
+    limit: i32,
+) -> Result<u64> {
+    let found = acting::found_for_purge(table)?;
+    shows_all(session, table)?;
+    let key = table.columns.key;
+    let newer = versions_of(table, "o");
+    let keys = |of: &str| {
+        let all: Vec<String> = key.iter().map(|column| format!("{of}.{column}")).collect();
+        all.join(", ")
+    };
+    let sql = format!(
+        "WITH old AS (SELECT {keys}, o.version FROM {history} AS o \
+             WHERE EXISTS (SELECT FROM ({newer}) AS n WHERE n.version > o.version \
+                 AND ($1 IS NULL OR n.updated_at <= (pg_catalog.now() - $1))) \
+             AND EXISTS (SELECT FROM ({newer}) AS n WHERE n.version >= (o.version + $2)) \
+             ORDER BY {keys}, o.version LIMIT $3) \
+         DELETE FROM {history} AS h USING old WHERE {same} AND h.version = old.version",
+        history = table.history,
+        keys = keys("o"),
+        same = same(key, "h", "old")
+    );
+    let statement = Statement::by_values(sql, &[kind::INTERVAL, INT4, INT4]);
+    let args = [older, Arg::Int4(keep), Arg::Int4(limit)];
+    let rows = through_seal((found.history, Event::Delete), || {
+        session.run(&statement, &args, Reading::Fresh, 0)
+    })?;
+    Ok(rows.count())
+}
+
+/// A statement about the row that the first parameters name.
+fn by_key(table: &Table, before: String, after: &str, rest: &[Oid]) -> Statement {
+    let key = table.columns.key;
+    let sql = format!("{before} {}{after}", table.by_key());
+    let types = [&vec![TEXT; key.len()], rest].concat();
+    Statement::by_key(sql, types)
+}
+
+fn newest(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Newest>> {
+    let of = |from: &str, is_marker: &str| {
+        format!(
+            "SELECT id, version, updated_at, profile_version, {is_marker} AS is_marker \
+             FROM {from} WHERE {}",
+            table.by_key()
+        )
+    };
+    let sql = format!(
+        "{} UNION ALL {} ORDER BY version DESC LIMIT 1",
+        of(&table.only, "false"),
+        of(&table.history, "erased IS NOT NULL")
+    );
+    let statement = Statement::by_key(sql, vec![TEXT; table.columns.key.len()]);
+    let rows = session.run(&statement, &key.args(), Reading::Latest, 1)?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    row.expect(&[TEXT, INT4, INSTANT, INT4, kind::BOOL])?;
+    Ok(Some(Newest {
+        id: row.string(1)?,
+        last: Last {
+            version: row.int4(2),
+            updated_at: row.instant(3).unwrap_or_default(),
+        },
+        profile_version: row.int4(4),
+        is_marker: row.bool(5),
+    }))
+}
+
+fn last_of(row: &Row<'_>) -> Last {
+    Last {
+        version: row.int4(1),
+        updated_at: row.instant(2).unwrap_or_default(),
+    }
+}
+
+/// Refuses where policies bind the owner of the schema, whose the table is not then: what they hide
+/// would stay.
+fn shows_all(session: &Session, table: &Table) -> Result<()> {
+    let active =
+        |name: &str| format!("pg_catalog.row_security_active('{name}'::pg_catalog.regclass)");
+    let sql = format!(
+        "SELECT {} OR {}",
+        active(&table.quoted),
+        active(&table.history)
+    );
+    let rows = session.run(&Statement::by_key(sql, &[]), &[], Reading::Latest, 1)?;
+    match rows.first().is_some_and(|row| row.bool(1)) {
+        false => Ok(()),
+        true => Err(Error::refuse(
+            State::Conflict,
+            format!("policies of {} bind the owner of the schema, and could hide what is to go", table.name),
+        )
+        .hint("Give the table and its history to the owner of the schema: ALTER TABLE ... OWNER TO ...")),
+    }
+}

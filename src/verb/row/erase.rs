@@ -1,0 +1,220 @@
+//! `ingest.resource_erase(source, profile, id, reason, cascade)`,
+//! `ingest.version_erase(source, profile, id, version, reason)`,
+//! `ingest.history_prune(source, profile, older, keep, limit)`: of resources, and of links.
+
+use super::key_of;
+use crate::pg::{self, Answer, Arg, Call, Error, Reading, Result, Session, State};
+use crate::store::ddl::Named;
+use crate::store::erase::{self, Erased, Erasure};
+use crate::store::history::Last;
+use crate::store::row::{self, RowKey};
+use crate::store::{Guarded, Name, Outcome, author, find, links, reference, refusal, source};
+use crate::verb::render::Written;
+
+/// How many bytes a reason may have.
+const LONGEST_REASON: usize = 1000;
+/// How many versions are pruned in one call, if it does not say.
+const BATCH: i32 = 10_000;
+
+/// Erases a row, its history, and the links that it has or had.
+pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let (profile, id) = (call.need_text(1, "profile")?, call.need_text(2, "id")?);
+    let (reason, cascade) = (reason(call, 3)?, call.bool(4)?);
+    let marker = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        let key = key_of(&guarded, id)?;
+        let author = author::of_version(&guarded)?;
+        let erasure = Erasure {
+            author: &author,
+            reason,
+        };
+        let touching = match key {
+            RowKey::Id(_) => links::touching(session, source.as_str(), profile)?,
+            RowKey::Ends(..) => Vec::new(),
+        };
+        let relationships = touching
+            .iter()
+            .map(|at| find(source.as_str(), &at.relationship))
+            .collect::<Result<Vec<_>>>()?;
+        let marker = source::as_schema_owner(session, source.as_str(), || {
+            let table = guarded.table()?;
+            erase::hold(session, (&source, named(&guarded)), table, key)?;
+            let mut linked = Vec::new();
+            for (relationship, at) in relationships.iter().zip(&touching) {
+                let table = relationship.table()?;
+                let count = match cascade {
+                    true => 0,
+                    false => links::count(session, table, at, id)?,
+                };
+                if count > 0 {
+                    linked.push(format!("{} ({count})", relationship.name()));
+                    continue;
+                }
+                for [from, to] in erase::links_of(session, table, at, id)? {
+                    pg::check_for_interrupts()?;
+                    let link = RowKey::Ends(&from, &to);
+                    if erase::erase(session, table, link, &erasure)? == Erased::Kept {
+                        return Err(kept(relationship));
+                    }
+                }
+            }
+            if !linked.is_empty() {
+                return Err(still_linked(&guarded, &linked.join(", ")));
+            }
+            let erased = erase::erase(session, table, key, &erasure)
+                .map_err(|error| referred_to(&guarded, error))?;
+            match erased {
+                Erased::Now(marker) => Ok(marker),
+                Erased::Never => Err(refusal::not_found(&guarded)),
+                Erased::Before => Err(refusal::erased(&guarded)),
+                Erased::Kept => Err(kept(&guarded)),
+            }
+        })?;
+        if let RowKey::Id(id) = key {
+            reference::leave(&guarded, id)?;
+        }
+        Ok(marker)
+    })?;
+    erased(id, marker).answer(call)
+}
+
+/// Erases what an old version held.
+pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let (profile, id) = (call.need_text(1, "profile")?, call.need_text(2, "id")?);
+    let version = call
+        .int4(3)?
+        .ok_or_else(|| Error::refuse(State::BadRequest, "version must not be null"))?;
+    let reason = reason(call, 4)?;
+    let erased_now = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        let key = key_of(&guarded, id)?;
+        let author = author::of_statement(&guarded)?;
+        let erasure = Erasure {
+            author: &author,
+            reason,
+        };
+        let table = guarded.table()?;
+        let erased = source::as_schema_owner(session, source.as_str(), || {
+            erase::version(session, table, key, version, &erasure)
+        })?;
+        match erased {
+            Some(last) => Ok(last),
+            None => Err(not_erased(session, &guarded, key, version)?),
+        }
+    })?;
+    erased(id, erased_now).answer(call)
+}
+
+/// Why history has nothing to erase there.
+fn not_erased(
+    session: &Session,
+    guarded: &Guarded,
+    key: RowKey<'_>,
+    version: i32,
+) -> Result<Error> {
+    let current = row::read(session, guarded.table()?, key, Reading::Latest)?;
+    if current.is_some_and(|current| current.version == version) {
+        return Ok(refusal::about(
+            guarded,
+            State::Conflict,
+            format!("version {version} of {} is the current one", guarded.name()),
+        )
+        .hint("Write another version first, or erase the resource with ingest.resource_erase."));
+    }
+    match super::stored(session, guarded, key, Some(version), Reading::Latest) {
+        Ok(_) => Ok(refusal::too_new(guarded)),
+        Err(error) => Ok(error),
+    }
+}
+
+/// Deletes the oldest versions of each row.
+pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = call.need_text(1, "profile")?;
+    let (older, keep) = (call.interval(2)?, call.int4(3)?);
+    let limit = call.int4(4)?.unwrap_or(BATCH);
+    if older.is_none() && keep.is_none() {
+        return Err(
+            Error::refuse(State::BadRequest, "older and keep are both null")
+                .hint("history_prune(source, profile, older => '7 years') or (..., keep => 10)."),
+        );
+    }
+    let keep = keep.unwrap_or(1);
+    if keep < 1 || limit < 1 {
+        let which = if keep < 1 { "keep" } else { "limit" };
+        let message = format!("{which} is less than 1");
+        return Err(Error::refuse(State::BadRequest, message));
+    }
+    let count = Session::open(|session| {
+        source::lock_for_definition(session, source.as_str())?;
+        let guarded = find(source.as_str(), profile)?;
+        let table = guarded.table()?;
+        let older = older.unwrap_or(Arg::Null);
+        source::as_schema_owner(session, source.as_str(), || {
+            erase::prune(session, table, older, keep, limit)
+        })
+    })?;
+    Ok(Answer::int8(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+fn reason<'a>(call: &Call<'a>, place: usize) -> Result<&'a str> {
+    let reason = call.need_text(place, "reason")?;
+    let refuse = |state, message: String| {
+        Err(Error::refuse(state, message)
+            .hint("Say why in a few words, without what is erased: the marker keeps them."))
+    };
+    if reason.trim().is_empty() {
+        return refuse(State::BadRequest, "reason must not be empty".into());
+    }
+    if reason.len() > LONGEST_REASON {
+        let message = format!("reason is longer than {LONGEST_REASON} bytes");
+        return refuse(State::TooLarge, message);
+    }
+    Ok(reason)
+}
+
+fn named(guarded: &Guarded) -> Named<'_> {
+    Named {
+        links: guarded.is_relationship(),
+        name: guarded.name(),
+    }
+}
+
+/// What is left was kept by a trigger or a rule, or is newer than the snapshot of the transaction.
+fn kept(guarded: &Guarded) -> Error {
+    match pg::snapshot_is_old() {
+        true => source::newer_than_snapshot(),
+        false => refusal::swallowed(guarded),
+    }
+}
+
+fn erased(id: &str, now: Last) -> Written {
+    Written {
+        outcome: Outcome::Erased,
+        ..Written::deleted(id.to_owned(), now)
+    }
+}
+
+fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
+    Error::refuse(
+        State::Conflict,
+        format!(
+            "the resource in {} is still linked: {relationships}",
+            guarded.name()
+        ),
+    )
+    .hint("cascade => true erases its links too.")
+}
+
+/// Another table of the source's may be the user's own, and no erasure changes it.
+fn referred_to(guarded: &Guarded, error: Error) -> Error {
+    if !error.is_postgres(b"23503") {
+        return error;
+    }
+    let by = error.constraint().map_or("", |(_, _, table)| table);
+    refusal::referred_to(guarded.name(), by)
+}
