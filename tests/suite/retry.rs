@@ -345,6 +345,38 @@ fn replay_answers_with_the_version_that_was_made() {
     );
 }
 
+/// What a request made and was erased since, all of it or that version alone, is not made again, and
+/// not told: nothing of it is kept with the key.
+#[test]
+fn replay_of_what_was_erased_is_gone() {
+    let database = clinic_with_offices();
+    let mut client = database.connect();
+    let secret = "f3a9c1d27b";
+    let create = |key: &str| {
+        let body = json!({"data": {"name": secret}, "id": key});
+        format!("resource_create('clinic', 'office', '{body}', request_key => '{key}')")
+    };
+    for (key, erase) in [
+        (
+            "whole",
+            "SELECT ingest.resource_erase('clinic', 'office', 'whole', 'asked for')",
+        ),
+        (
+            "one",
+            "UPDATE clinic.office SET data = '{}' WHERE id = 'one';
+             SELECT ingest.version_erase('clinic', 'office', 'one', 1, 'asked for')",
+        ),
+    ] {
+        written(&mut client, &create(key)).unwrap();
+        client.batch_execute(erase).unwrap();
+        expect_sqlstate(written(&mut client, &create(key)), "PT410");
+    }
+    let told = "SELECT string_agg(r::text, ' ') FROM ingest.request AS r";
+    assert!(!value::<String>(&mut client, told).contains(secret));
+    let made = "SELECT count(*) FROM clinic.office WHERE id = 'whole'";
+    assert_eq!(value::<i64>(&mut client, made), 0);
+}
+
 /// A policy that hides the resource from who retries hides it from the answer.
 #[test]
 fn replay_shows_nothing_that_a_policy_hides() {
