@@ -1,12 +1,12 @@
 -- A transaction of 1,000 creates, and an INSERT of the same resources into a table that nothing
 -- guards, in turns: the processor time of each. Needs the variable rounds.
-CREATE TEMP TABLE some AS
+CREATE TEMP TABLE observation AS
     SELECT data - 'id' AS data FROM public.synthea WHERE kind = 'Observation' ORDER BY number LIMIT 1000;
 CREATE TEMP TABLE applied AS
     SELECT jsonb_build_object('resourceType', 'Bundle', 'type', 'transaction', 'entry', jsonb_agg(
         jsonb_build_object('fullUrl', 'urn:uuid:' || gen_random_uuid(), 'resource', data,
             'request', '{"method": "POST", "url": "Observation"}'::jsonb))) AS bundle
-    FROM some;
+    FROM observation;
 CREATE TEMP TABLE spent (ours bigint, twin bigint);
 CREATE TABLE IF NOT EXISTS public.observation_twin (
     id text COLLATE "C" PRIMARY KEY DEFAULT ingest.new_id(),
@@ -26,7 +26,7 @@ BEGIN
         begun := public.spent();
         PERFORM ingest.bundle_apply('fhir', (SELECT bundle FROM applied));
         middle := public.spent();
-        INSERT INTO public.observation_twin (data) SELECT data FROM some;
+        INSERT INTO public.observation_twin (data) SELECT data FROM observation;
         INSERT INTO spent VALUES (middle - begun, public.spent() - middle);
     END LOOP;
 END
