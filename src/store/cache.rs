@@ -182,11 +182,13 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
         if let Some(hit) = hit {
             return Ok(hit);
         }
-        let loaded = Session::open(|session| load(session, &known, name))?;
-        let Some(loaded) = loaded else {
-            // The source has changed since the first of it was read.
-            forget(source)?;
-            continue;
+        let loaded = match Session::open(|session| load(session, &known, name))? {
+            Loaded::Whole(loaded) => *loaded,
+            Loaded::Changed => {
+                forget(source)?;
+                continue;
+            }
+            Loaded::Missing(error) => return Err(error),
         };
         let guarded = Rc::new(loaded);
         attach_counters()?;
@@ -265,10 +267,20 @@ fn known_source(name: &str) -> Rc<Source> {
         .unwrap_or_else(|| Source::new(name, Seen::One(OnceCell::new())))
 }
 
-/// Loads a profile or relationship; `None` if the source has changed since the first of it was read.
-fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
+/// What the catalog has under a name.
+enum Loaded {
+    Whole(Box<Guarded>),
+    /// The source has changed since the first of it was read.
+    Changed,
+    /// Nothing. It is no error within the session, which would stay open after one: there are callers
+    /// who go on without.
+    Missing(Error),
+}
+
+/// Loads a profile or relationship.
+fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Loaded> {
     if Name::check(&source.name, "source").is_err() {
-        return Err(none_there(&source.name)?);
+        return Ok(Loaded::Missing(none_there(&source.name)?));
     }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
@@ -278,17 +290,17 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         .next()
         .ok_or(Error::Bug("no row of one".into()))?;
     let Some(defined) = found.defined else {
-        return Err(match found.revision.is_some() {
+        return Ok(Loaded::Missing(match found.revision.is_some() {
             true => Error::refuse(
                 State::NotFound,
                 format!("no such profile or relationship{}", called(name)),
             )
             .hint("ingest.profile lists the profiles, and ingest.relationship the relationships, that you may use."),
             false => none_there(&source.name)?,
-        });
+        }));
     };
     if !source.is_in(&found.revision) {
-        return Ok(None);
+        return Ok(Loaded::Changed);
     }
     let Defined {
         description,
@@ -301,17 +313,17 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
     source.compile(&description)?;
     let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
     let Some(identities) = keys(source, &profile, &identities)? else {
-        return Ok(None);
+        return Ok(Loaded::Changed);
     };
     let Some(indexes) = keys(source, &profile, &indexes)? else {
-        return Ok(None);
+        return Ok(Loaded::Changed);
     };
     let indexes = index::declared(&identities, &indexes);
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
         Kind::Contained | Kind::Type | Kind::Constraint => None,
     };
-    Ok(Some(Guarded {
+    Ok(Loaded::Whole(Box::new(Guarded {
         source: source.clone(),
         description,
         profile,
@@ -323,7 +335,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
         counters: OnceCell::new(),
-    }))
+    })))
 }
 
 /// What stands at the paths of `identities` or `indexes`; `None` if the source has changed. What was

@@ -41,6 +41,7 @@ fn plain(name: &str, of: &str) -> Box<dyn ToSql + Sync> {
         ("text", _) => Box::new("o"),
         ("jsonb", _) => Box::new(body),
         ("integer", _) => Box::new(1),
+        ("interval", _) => Box::new("1 day"),
         ("boolean", _) => Box::new(false),
         ("oid", _) => Box::new(10_u32),
         ("text[]", _) => Box::new(vec!["a"]),
@@ -73,7 +74,11 @@ fn text_of_every_parameter_stays_text() {
     for function in &functions {
         let name: String = function.get(0);
         let (names, types): (Vec<String>, Vec<String>) = (function.get(1), function.get(2));
-        let cast = |(at, of): (usize, &String)| format!("${}::{of}", at + 1);
+        let cast = |(at, of): (usize, &String)| match of.as_str() {
+            // The driver has no type for it.
+            "interval" => format!("${}::text::interval", at + 1),
+            of => format!("${}::{of}", at + 1),
+        };
         let parameters: Vec<String> = types.iter().enumerate().map(cast).collect();
         let sql = format!(
             "SELECT count(*) FROM ingest.{name}({})",
