@@ -1,6 +1,6 @@
 //! `attempt`: work that may fail without taking the statement with it, in a subtransaction.
 
-use super::catch::guard;
+use super::catch::{caught, guard, rolled_back};
 use super::counters::{Count, counters};
 use super::error::{Error, Result, State};
 use super::{ffi, steps};
@@ -53,6 +53,7 @@ fn attempted<T>(
     body: impl FnOnce() -> Result<T>,
     is_told: fn(&str) -> bool,
 ) -> Result<std::result::Result<T, Failure>> {
+    let before = caught();
     // SAFETY: backend variables, set while a function runs.
     let (context, owner) = unsafe { (ffi::CurrentMemoryContext, CurrentResourceOwner) };
     // SAFETY: the closure holds only calls; the context is set back as PL/pgSQL does.
@@ -84,6 +85,10 @@ fn attempted<T>(
             CurrentResourceOwner = owner;
         })
     }?;
+    // An ERROR that goes on is still in the memory of whoever is around.
+    if let Ok(Err(_)) = result {
+        rolled_back(before);
+    }
     result
 }
 

@@ -1,6 +1,7 @@
 //! Acting as another role, as the triggers of foreign keys do. What may be acted on is decided in
 //! `store::acting`, the only caller.
 
+use super::catch::caught;
 use super::error::Result;
 use super::opened::{self, Named};
 use super::{ffi, settings};
@@ -38,6 +39,7 @@ pub fn as_owner<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T
         (false, true) => Some(settings::enter_level()?),
         (false, false) => None,
     };
+    let before = caught();
     let mut user = Oid::INVALID;
     let mut context = 0;
     // SAFETY: both only read and set backend variables; neither raises.
@@ -47,7 +49,7 @@ pub fn as_owner<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T
     }
     let mut result = opened::bound(named, body);
     if let Some(level) = level
-        && result.is_ok()
+        && caught() == before
     {
         result = settings::leave_level(level).and(result);
     }

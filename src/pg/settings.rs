@@ -83,8 +83,8 @@ pub fn setting(name: &CStr) -> Result<Option<String>> {
         .map_err(|_| Error::Corrupt)
 }
 
-/// A level of settings, all of which are set back when it is left; after an error, the abort leaves
-/// it.
+/// A level of settings, all of which are set back when it is left; after an ERROR of PostgreSQL's, the
+/// abort leaves it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level(c_int);
 

@@ -1,6 +1,6 @@
 //! SQL from inside: a session, statements that are planned once a backend, and their arguments.
 
-use super::catch::guard;
+use super::catch::{caught, guard};
 use super::error::{Error, Result, State};
 use super::opened;
 use super::plan::{Place, Plan};
@@ -363,18 +363,22 @@ pub fn is_running(schema: &str, table: &str) -> bool {
 pub struct Session(PhantomData<*mut ()>);
 
 impl Session {
-    /// Connects, runs `body`, and disconnects. After an error it does not disconnect: the error is
-    /// about to be thrown, and the abort that follows cleans the stack of sessions.
+    /// Connects, runs `body`, and disconnects: after a refusal too, which somebody may go on without.
+    /// After an ERROR of PostgreSQL's it does not: the abort that must follow cleans the stack of
+    /// sessions.
     pub fn open<T>(body: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
         // SAFETY: the closure holds only the call.
         let code = unsafe { guard(|| ffi::SPI_connect()) }?;
         if code != pg_sys::SPI_OK_CONNECT as c_int {
             return Err(Error::Bug("SPI_connect failed".into()));
         }
-        let result = body(&Session(PhantomData))?;
-        // SAFETY: the closure holds only the call.
-        unsafe { guard(|| ffi::SPI_finish()) }?;
-        Ok(result)
+        let before = caught();
+        let result = body(&Session(PhantomData));
+        if caught() == before {
+            // SAFETY: the closure holds only the call.
+            unsafe { guard(|| ffi::SPI_finish()) }?;
+        }
+        result
     }
 
     /// Runs a statement; at most `limit` rows, 0 for all.

@@ -182,13 +182,11 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
         if let Some(hit) = hit {
             return Ok(hit);
         }
-        let loaded = match Session::open(|session| load(session, &known, name))? {
-            Loaded::Whole(loaded) => *loaded,
-            Loaded::Changed => {
-                forget(source)?;
-                continue;
-            }
-            Loaded::Missing(error) => return Err(error),
+        let loaded = Session::open(|session| load(session, &known, name))?;
+        let Some(loaded) = loaded else {
+            // The source has changed since the first of it was read.
+            forget(source)?;
+            continue;
         };
         let guarded = Rc::new(loaded);
         attach_counters()?;
@@ -267,20 +265,10 @@ fn known_source(name: &str) -> Rc<Source> {
         .unwrap_or_else(|| Source::new(name, Seen::One(OnceCell::new())))
 }
 
-/// What the catalog has under a name.
-enum Loaded {
-    Whole(Box<Guarded>),
-    /// The source has changed since the first of it was read.
-    Changed,
-    /// Nothing. It is no error within the session, which would stay open after one: there are callers
-    /// who go on without.
-    Missing(Error),
-}
-
-/// Loads a profile or relationship.
-fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Loaded> {
+/// Loads a profile or relationship; `None` if the source has changed since the first of it was read.
+fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Guarded>> {
     if Name::check(&source.name, "source").is_err() {
-        return Ok(Loaded::Missing(none_there(&source.name)?));
+        return Err(none_there(&source.name)?);
     }
     let catalog = Catalog::open(session)?;
     watch(catalog.relation);
@@ -290,17 +278,17 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Loaded> {
         .next()
         .ok_or(Error::Bug("no row of one".into()))?;
     let Some(defined) = found.defined else {
-        return Ok(Loaded::Missing(match found.revision.is_some() {
+        return Err(match found.revision.is_some() {
             true => Error::refuse(
                 State::NotFound,
                 format!("no such profile or relationship{}", called(name)),
             )
             .hint("ingest.profile lists the profiles, and ingest.relationship the relationships, that you may use."),
             false => none_there(&source.name)?,
-        }));
+        });
     };
     if !source.is_in(&found.revision) {
-        return Ok(Loaded::Changed);
+        return Ok(None);
     }
     let Defined {
         description,
@@ -313,17 +301,17 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Loaded> {
     source.compile(&description)?;
     let profile = source.schema.get(need, name).ok_or_else(broken_catalog)?;
     let Some(identities) = keys(source, &profile, &identities)? else {
-        return Ok(Loaded::Changed);
+        return Ok(None);
     };
     let Some(indexes) = keys(source, &profile, &indexes)? else {
-        return Ok(Loaded::Changed);
+        return Ok(None);
     };
     let indexes = index::declared(&identities, &indexes);
     let table = match description.kind {
         Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
         Kind::Contained | Kind::Type | Kind::Constraint => None,
     };
-    Ok(Loaded::Whole(Box::new(Guarded {
+    Ok(Some(Guarded {
         source: source.clone(),
         description,
         profile,
@@ -335,7 +323,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Loaded> {
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
         counters: OnceCell::new(),
-    })))
+    }))
 }
 
 /// What stands at the paths of `identities` or `indexes`; `None` if the source has changed. What was

@@ -328,3 +328,22 @@ fn door_gives_no_rights() {
         "{told:?}"
     );
 }
+
+/// What is refused within a call, and is no failure to the caller, leaves nothing open behind it: else
+/// PostgreSQL warns when the transaction ends.
+#[test]
+fn refusal_that_is_no_failure_leaves_nothing_open() {
+    let Some((database, _client)) = crate::hospital::database() else {
+        return;
+    };
+    let said = ingest_tests::psql::run(
+        &database,
+        r#"\set VERBOSITY terse
+        SELECT set_config('request.headers', '{"ingest-method": "DELETE", "ingest-target": "/fhir/Patient/never"}', false) \g /dev/null
+        SELECT ingest.rest_write('{"source": "fhir", "format": "fhir", "path": "/fhir"}', NULL) = '' AS is_empty;
+        SELECT ingest.bundle_apply('fhir', '{"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"request": {"method": "DELETE", "url": "Patient/never"}}]}') IS NOT NULL AS is_applied;"#,
+    );
+    assert!(!said.output.contains("WARNING"), "{}", said.output);
+    assert_eq!(said.output.matches(" t\n").count(), 2, "{}", said.output);
+}
