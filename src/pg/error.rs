@@ -104,26 +104,15 @@ impl State {
 
     /// What a SQLSTATE of ours means; `None` for those of PostgreSQL.
     pub(super) fn of(sqlstate: &str) -> Option<Self> {
-        let ours = [
-            Self::BadRequest,
-            Self::NotFound,
-            Self::Conflict,
-            Self::Gone,
-            Self::PreconditionFailed,
-            Self::TooLarge,
-            Self::Unprocessable,
-        ];
-        ours.into_iter()
-            .find(|state| state.sqlstate() == sqlstate.as_bytes())
+        let of_postgres = [Self::InsufficientPrivilege, Self::SerializationFailure];
+        Self::of_refusal(sqlstate).filter(|state| !of_postgres.contains(state))
     }
 
     /// What an SQLSTATE means that this extension refuses with.
     pub fn of_refusal(sqlstate: &str) -> Option<Self> {
-        let of_postgres = [Self::InsufficientPrivilege, Self::SerializationFailure];
-        Self::of(sqlstate).or_else(|| {
-            let mut of_postgres = of_postgres.into_iter();
-            of_postgres.find(|state| state.sqlstate() == sqlstate.as_bytes())
-        })
+        Self::ALL
+            .into_iter()
+            .find(|state| state.sqlstate() == sqlstate.as_bytes())
     }
 
     /// The FHIR issue type (value set `issue-type`) of a refusal that lists no issues of its own.

@@ -121,13 +121,7 @@ fn write_many(
     let args = batch.args(table);
     let rows = session.run(table.statement(action), &args, Reading::Fresh, 0)?;
     rows.iter()
-        .map(|row| {
-            let last = Last {
-                version: row.int4(2),
-                updated_at: row.instant(3).unwrap_or_default(),
-            };
-            Ok((row.string(1)?, last))
-        })
+        .map(|row| Ok((row.string(1)?, Last::at(&row, 2))))
         .collect()
 }
 

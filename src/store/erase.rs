@@ -10,8 +10,7 @@ use super::name::Name;
 use super::row::{self, RowKey};
 use super::table::{Form, Table, same, versions_of};
 use crate::pg::{
-    Arg, Error, Event, Instant, Oid, Reading, Result, Row, Session, State, Statement, iso, kind,
-    now,
+    Arg, Error, Event, Instant, Oid, Reading, Result, Session, State, Statement, iso, kind, now,
 };
 use jsonb::{Item, write};
 use kind::{INSTANT, INT4, JSONB, TEXT};
@@ -230,7 +229,7 @@ pub fn version(
     let rows = through_seal((found.history, Event::Update), || {
         session.run(&statement, &args, Reading::Fresh, 0)
     })?;
-    Ok(rows.first().map(|row| last_of(&row)))
+    Ok(rows.first().map(|row| Last::at(&row, 1)))
 }
 
 /// Deletes versions that ended before so long ago, each row's oldest first: at most `limit` of them,
@@ -298,20 +297,10 @@ fn newest(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Ne
     row.expect(&[TEXT, INT4, INSTANT, INT4, kind::BOOL])?;
     Ok(Some(Newest {
         id: row.string(1)?,
-        last: Last {
-            version: row.int4(2),
-            updated_at: row.instant(3).unwrap_or_default(),
-        },
+        last: Last::at(&row, 2),
         profile_version: row.int4(4),
         is_marker: row.bool(5),
     }))
-}
-
-fn last_of(row: &Row<'_>) -> Last {
-    Last {
-        version: row.int4(1),
-        updated_at: row.instant(2).unwrap_or_default(),
-    }
 }
 
 /// Refuses where policies bind the owner of the schema, whose the table is not then: what they hide

@@ -10,7 +10,7 @@ use super::refusal;
 use super::row::{RowKey, Stored};
 use super::table::{Action, Table};
 use crate::pg::{
-    Arg, Event, Instant, Oid, Reading, Result, Session, Statement, Tuple, Use, kind,
+    Arg, Event, Instant, Oid, Reading, Result, Row, Session, Statement, Tuple, Use, kind,
     snapshot_is_old,
 };
 use std::cell::Cell;
@@ -30,6 +30,14 @@ impl Last {
         Self {
             version: stored.version,
             updated_at: stored.updated_at,
+        }
+    }
+
+    /// Of a result that has the version in this column, from 1, and the instant in the next.
+    pub(super) fn at(row: &Row<'_>, column: i32) -> Self {
+        Self {
+            version: row.int4(column),
+            updated_at: row.instant(column + 1).unwrap_or_default(),
         }
     }
 }
@@ -132,11 +140,7 @@ fn last_of(
     rows.first()
         .map(|row| {
             row.expect(&ARCHIVED)?;
-            let last = Last {
-                version: row.int4(1),
-                updated_at: row.instant(2).unwrap_or_default(),
-            };
-            Ok((last, row.bool(3)))
+            Ok((Last::at(&row, 1), row.bool(3)))
         })
         .transpose()
 }
@@ -164,10 +168,7 @@ pub fn oldest(
         rows.first()
             .map(|row| {
                 row.expect(&[kind::INT4, kind::INSTANT])?;
-                Ok(Last {
-                    version: row.int4(1),
-                    updated_at: row.instant(2).unwrap_or_default(),
-                })
+                Ok(Last::at(&row, 1))
             })
             .transpose()
     })

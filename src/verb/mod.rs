@@ -18,6 +18,7 @@ pub mod http;
 pub mod issues;
 pub mod link;
 pub mod load;
+mod paged;
 mod part;
 pub mod profile;
 pub mod refuse;

@@ -1,7 +1,7 @@
 //! The target of a request as it was sent: `/fhir/Patient/7?_format=json`.
 
 use crate::Wrong;
-use crate::query::percent_decoded;
+use text::percent;
 
 /// How long a target may be, in bytes.
 const LONGEST: usize = 32 << 10;
@@ -50,7 +50,7 @@ impl<'a> Target<'a> {
         let segments: Option<Vec<String>> = below
             .split('/')
             .take(MOST_SEGMENTS)
-            .map(|segment| percent_decoded(segment, false))
+            .map(|segment| percent::decoded(segment, false))
             .collect();
         match segments {
             Some(segments) => Ok(Some(Self { segments, query })),

@@ -3,6 +3,7 @@
 use super::bad;
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
 use jsonb::{Item, write};
+use text::percent;
 
 /// How long a query may be, in bytes, and how many keys it may have.
 const LONGEST_QUERY: usize = 8 << 10;
@@ -69,30 +70,9 @@ pub fn too_long(message: &str) -> Error {
     Error::refuse(State::TooLarge, message).hint("Criteria can be given as an object, too.")
 }
 
-/// A key or a value of a query (`application/x-www-form-urlencoded`, WHATWG URL, section 5.1),
-/// which must be UTF-8.
+/// A key or a value of a query, which must be UTF-8.
 fn decoded(text: &str) -> Result<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        decoded.push(match (first, after) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (hexadecimal(*high), hexadecimal(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    high * 16 + low
-                }
-                _ => b'%',
-            },
-            _ => *first,
-        });
-    }
-    String::from_utf8(decoded).map_err(|_| bad("the query is not UTF-8"))
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|digit| digit as u8)
+    percent::decoded(text, true).ok_or_else(|| bad("the query is not UTF-8"))
 }
 
 /// FHIR R4, section 3.1.1.4.18: a comma means any of them; section 3.1.1.4.0.1: behind a backslash

@@ -2,7 +2,7 @@
 
 use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, hold_relation};
 use crate::store::row::{self, RowKey, Stored};
-use crate::store::{Guarded, find, history, links, refusal};
+use crate::store::{Guarded, find, find_if_there, history, links, refusal};
 use crate::verb::render;
 use crate::verb::resource::profile_of;
 
@@ -49,15 +49,12 @@ pub fn each(
         for at in touching {
             // One that is dropped meanwhile has no links; who drops it is waited for.
             let held = hold_relation(&source, &at.relationship)?;
-            let relationship = match find(&source, &at.relationship) {
-                Ok(relationship) if held || only.is_some() => relationship,
-                Ok(_) => continue,
-                Err(Error::Refused(refusal))
-                    if refusal.state == State::NotFound && only.is_none() =>
-                {
-                    continue;
-                }
-                Err(error) => return Err(error),
+            let relationship = match only {
+                Some(_) => find(&source, &at.relationship)?,
+                None => match find_if_there(&source, &at.relationship)?.filter(|_| held) {
+                    Some(relationship) => relationship,
+                    None => continue,
+                },
             };
             links::list(session, relationship.table()?, &at, id, |link| {
                 listed = true;

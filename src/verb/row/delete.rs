@@ -67,7 +67,7 @@ fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Resu
     Err(still_linked(guarded, &linked.join(", ")))
 }
 
-fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
+pub(super) fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
     Error::refuse(
         State::Conflict,
         format!(

@@ -2,6 +2,7 @@
 //! `ingest.version_erase(source, profile, id, version, reason)`,
 //! `ingest.history_prune(source, profile, older, keep, limit)`: of resources, and of links.
 
+use super::delete::still_linked;
 use super::key_of;
 use crate::pg::{self, Answer, Arg, Call, Error, Reading, Result, Session, State};
 use crate::store::ddl::Named;
@@ -61,7 +62,8 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
                 }
             }
             if !linked.is_empty() {
-                return Err(still_linked(&guarded, &linked.join(", ")));
+                return Err(still_linked(&guarded, &linked.join(", "))
+                    .hint("cascade => true erases its links too."));
             }
             let erased = erase::erase(session, table, key, &erasure)
                 .map_err(|error| referred_to(&guarded, error))?;
@@ -197,17 +199,6 @@ fn erased(id: &str, now: Last) -> Written {
         outcome: Outcome::Erased,
         ..Written::deleted(id.to_owned(), now)
     }
-}
-
-fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
-    Error::refuse(
-        State::Conflict,
-        format!(
-            "the resource in {} is still linked: {relationships}",
-            guarded.name()
-        ),
-    )
-    .hint("cascade => true erases its links too.")
 }
 
 /// Another table of the source's may be the user's own, and no erasure changes it.

@@ -18,7 +18,7 @@ use super::render;
 use super::resource::profile_of;
 use crate::pg::{Answer, Arg, Call, Result, Session};
 use jsonb::Value;
-use page::Asked;
+use page::{Asked, Total};
 
 /// How many come where nobody says how many.
 const COUNT: i32 = 100;
@@ -32,7 +32,7 @@ pub fn search(call: &mut Call<'_>) -> Result<Answer> {
         count: call.int4(3)?.unwrap_or(COUNT),
         after: call.text(4)?.unwrap_or_default(),
         sort: call.jsonb(5)?.map(Value::read).transpose()?,
-        counts: false,
+        total: Total::NoPlace,
     };
     let sink = call.materialize()?;
     Session::open(|session| {

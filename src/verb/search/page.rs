@@ -19,8 +19,19 @@ pub struct Asked<'a> {
     pub after: &'a str,
     /// What to sort by.
     pub sort: Option<Value<'a>>,
-    /// Whether whoever asks can be told how many there are.
-    pub counts: bool,
+    /// Whether it is to be told how many there are.
+    pub total: Total,
+}
+
+/// Whether a page tells how many resources meet the criteria.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// There is no place for it in the answer: a query that asks for it is refused.
+    NoPlace,
+    /// If the query asks for it.
+    AsSaid,
+    /// It does.
+    Counted,
 }
 
 /// How a resource comes to be in a page.
@@ -69,7 +80,8 @@ pub fn page(
                 .hint("Ask for the next ones with after => the last id of these."),
         );
     }
-    if !asked.counts && (controls.total || controls.only_total) {
+    let is_said = controls.total || controls.only_total;
+    if asked.total == Total::NoPlace && is_said {
         return Err(Error::refuse(
             State::BadRequest,
             "_total and _summary are for an answer that is a Bundle",
@@ -83,7 +95,7 @@ pub fn page(
     let includes = Includes::of(guarded, &controls)?;
     criteria.search.advise(guarded)?;
     let table = guarded.table()?;
-    let total = match controls.total || controls.only_total {
+    let total = match is_said || asked.total == Total::Counted {
         true => Some(criteria.search.count(session, table)?),
         false => None,
     };

@@ -1,19 +1,17 @@
 //! The answer to a search: a page of what meets criteria, as a Bundle of type searchset, or of a
 //! native source `{"total", "resources", "next"?}`.
 
-use super::page::{Asked, Mode, page};
+use super::page::{Asked, Mode, Total, page};
 use crate::pg::{Error, Result, Session, State};
 use crate::store::Guarded;
 use crate::store::row::Stored;
 use crate::store::table::Form;
-use crate::verb::criteria::{Criteria, Given};
+use crate::verb::criteria::Given;
 use crate::verb::elements::written;
-use ::rest::query::{Query, percent_encoded};
+use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged};
+use ::rest::query::Query;
 use jsonb::{Item, Value, write};
-
-/// How many resources a page has, and how many it has at most.
-const PAGE: u32 = 100;
-const LARGEST_PAGE: u32 = 1_000;
+use text::percent;
 
 /// Where the answer is read: what its addresses are.
 pub struct Addresses<'a> {
@@ -33,9 +31,8 @@ pub fn answer(
 ) -> Result<Vec<u8>> {
     let fhir = guarded.form() == Form::Fhir;
     let answer = &query.answer;
-    let counts = answer.total.as_deref() != Some("none");
     let given = match fhir {
-        true => with_controls(query, counts),
+        true => with_sort(query),
         false => query.criteria.clone(),
     };
     let given = Given::Query(&given);
@@ -53,10 +50,14 @@ pub fn answer(
             true => None,
             false => Some(Value::read(&order)?),
         },
-        counts: true,
+        // It is told to who does not mind.
+        total: match answer.total.as_deref() {
+            Some("none") => Total::AsSaid,
+            _ => Total::Counted,
+        },
     };
     let mut entries = Vec::new();
-    let mut told = page(session, guarded, &asked, &mut |of, stored, mode| {
+    let told = page(session, guarded, &asked, &mut |of, stored, mode| {
         entries.push(Entry {
             address: (addresses.resource)(of, &stored.id),
             resource: shown(of, stored)?,
@@ -64,33 +65,26 @@ pub fn answer(
         });
         Ok(())
     })?;
-    if counts && !fhir {
-        let criteria = Criteria::of(guarded, &given)?;
-        told.total = Some(criteria.search.count(session, guarded.table()?)?);
-    }
     let page_of = |after: Option<&str>| page_address(&addresses.search, query, after);
-    let page = Page {
+    let next = told.next.map(|last| page_of(Some(&last)));
+    let page = Paged {
+        own: &page_of(answer.after.as_deref()),
+        next: next.as_deref(),
         total: told.total,
-        own: page_of(answer.after.as_deref()),
-        next: told.next.map(|last| page_of(Some(&last))),
-        entries,
     };
     match fhir {
-        true => page.bundle(),
-        false => page.list(),
+        true => bundle(&page, &entries),
+        false => list(&page, &entries),
     }
 }
 
-/// The query as a search of FHIR takes it. How many there are is told to who does not mind.
-fn with_controls(query: &Query, counts: bool) -> String {
-    let mut given = query.criteria.clone();
-    let sort = query.answer.sort.as_deref();
-    for (key, value) in [("_sort", sort), ("_total", counts.then_some("accurate"))] {
-        if let Some(value) = value {
-            given.push_str(&format!("&{key}={}", percent_encoded(value)));
-        }
+/// The query as a search of FHIR takes it.
+fn with_sort(query: &Query) -> String {
+    let criteria = &query.criteria;
+    match query.answer.sort.as_deref() {
+        Some(sort) => format!("{criteria}&_sort={}", percent::encoded(sort)),
+        None => criteria.clone(),
     }
-    given
 }
 
 /// `_sort=-born,name` as `["-born", "name"]`
@@ -109,7 +103,7 @@ fn page_address(address: &str, query: &Query, after: Option<&str>) -> String {
         parameters.push(query.criteria.clone());
     }
     let mut add = |key: &str, value: &str| {
-        parameters.push(format!("{key}={}", percent_encoded(value)));
+        parameters.push(format!("{key}={}", percent::encoded(value)));
     };
     if let Some(count) = answer.count {
         add("_count", &count.to_string());
@@ -133,14 +127,6 @@ fn page_address(address: &str, query: &Query, after: Option<&str>) -> String {
     }
 }
 
-/// A page of a search.
-struct Page {
-    total: Option<i64>,
-    own: String,
-    next: Option<String>,
-    entries: Vec<Entry>,
-}
-
 /// A resource of a page.
 struct Entry {
     address: Option<String>,
@@ -148,50 +134,29 @@ struct Entry {
     mode: Mode,
 }
 
-impl Page {
-    /// <https://hl7.org/fhir/R4/bundle.html#searchset>
-    fn bundle(&self) -> Result<Vec<u8>> {
-        let link = |relation, url| {
-            Item::Members(vec![
-                (b"relation", Item::Text(relation)),
-                (b"url", Item::Text(url)),
-            ])
-        };
-        let mut links = vec![link("self", &self.own)];
-        links.extend(self.next.as_deref().map(|next| link("next", next)));
-        let mut entries = Vec::new();
-        for entry in &self.entries {
-            let mode = vec![(&b"mode"[..], Item::Text(entry.mode.as_str()))];
-            let mut members = vec![
-                (&b"resource"[..], Item::Copy(Value::read(&entry.resource)?)),
-                (b"search", Item::Members(mode)),
-            ];
-            let address = entry.address.as_deref();
-            members.extend(address.map(|address| (&b"fullUrl"[..], Item::Text(address))));
-            entries.push(Item::Members(members));
-        }
-        let mut bundle = vec![
-            (&b"resourceType"[..], Item::Text("Bundle")),
-            (b"type", Item::Text("searchset")),
-            (b"link", Item::Items(links)),
+/// <https://hl7.org/fhir/R4/bundle.html#searchset>
+fn bundle(page: &Paged<'_>, found: &[Entry]) -> Result<Vec<u8>> {
+    let mut entries = Vec::new();
+    for entry in found {
+        let mode = vec![(&b"mode"[..], Item::Text(entry.mode.as_str()))];
+        let mut members = vec![
+            (&b"resource"[..], Item::Copy(Value::read(&entry.resource)?)),
+            (b"search", Item::Members(mode)),
         ];
-        bundle.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
-        // An array in FHIR is never empty.
-        if !entries.is_empty() {
-            bundle.push((b"entry", Item::Items(entries)));
-        }
-        written(bundle)
+        let address = entry.address.as_deref();
+        members.extend(address.map(|address| (&b"fullUrl"[..], Item::Text(address))));
+        entries.push(Item::Members(members));
     }
+    page.bundle("searchset", entries)
+}
 
-    fn list(&self) -> Result<Vec<u8>> {
-        let mut resources = Vec::new();
-        for entry in &self.entries {
-            resources.push(Item::Copy(Value::read(&entry.resource)?));
-        }
-        let mut list = vec![(&b"resources"[..], Item::Items(resources))];
-        list.extend(self.total.map(|total| (&b"total"[..], Item::Int(total))));
-        let next = self.next.as_deref();
-        list.extend(next.map(|next| (&b"next"[..], Item::Text(next))));
-        written(list)
+fn list(page: &Paged<'_>, found: &[Entry]) -> Result<Vec<u8>> {
+    let mut resources = Vec::new();
+    for entry in found {
+        resources.push(Item::Copy(Value::read(&entry.resource)?));
     }
+    let mut list = vec![(&b"resources"[..], Item::Items(resources))];
+    list.extend(page.total.map(|total| (&b"total"[..], Item::Int(total))));
+    list.extend(page.next.map(|next| (&b"next"[..], Item::Text(next))));
+    written(list)
 }

@@ -1,6 +1,7 @@
 //! Full URLs of entries in criteria: `based-on=urn:uuid:…`.
 
 use jsonb::{Malformed, steps};
+use text::percent;
 
 /// The query with other addresses for those values that are names of entries; `None` if it names none.
 pub fn renamed<E: From<Malformed>>(
@@ -28,7 +29,9 @@ pub fn renamed<E: From<Malformed>>(
             if number > 0 {
                 out.push(',');
             }
-            match becomes(&decoded(value))? {
+            // One that is no text is left as it is.
+            let decoded = percent::decoded(value, false);
+            match becomes(decoded.as_deref().unwrap_or(value))? {
                 Some(address) => {
                     is_renamed = true;
                     out.push_str(&address);
@@ -38,30 +41,6 @@ pub fn renamed<E: From<Malformed>>(
         }
     }
     Ok(is_renamed.then_some(out))
-}
-
-/// A value without its percent signs (RFC 3986, section 2.1); one that is no text is left as it is.
-fn decoded(value: &str) -> String {
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let escaped = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |digit: &u8| char::from(*digit).to_digit(16);
-                digit(high).zip(digit(low)).map(|digits| (digits, after))
-            }
-            _ => None,
-        };
-        match escaped {
-            Some(((high, low), after)) => {
-                decoded.push((high * 16 + low) as u8);
-                rest = after;
-            }
-            None => decoded.push(*first),
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| value.to_owned())
 }
 
 #[cfg(test)]

@@ -8,23 +8,16 @@ use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
 use crate::store::{Guarded, refusal};
 use crate::verb::elements::written;
+use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged};
 use crate::verb::row::key_of;
-use ::rest::query::{Query, percent_encoded};
+use ::rest::query::Query;
 use ::rest::route::Kind;
 use ingest_engine::first_instant;
 use jsonb::{Item, Value};
-
-const PAGE: u32 = 100;
-const LARGEST_PAGE: u32 = 1_000;
+use text::percent;
 
 /// All versions of one.
-pub fn of_one(
-    request: &Request<'_>,
-    kind: Kind<'_>,
-    id: &str,
-    query: &Query,
-    _sent: &str,
-) -> Result<Response> {
+pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) -> Result<Response> {
     request.headers.refuse_all()?;
     super::resource::no_criteria(query)?;
     let guarded = request.guarded(kind)?;
@@ -60,7 +53,7 @@ pub fn of_one(
 }
 
 /// Versions of all of a type.
-pub fn of_all(request: &Request<'_>, name: &str, query: &Query, _sent: &str) -> Result<Response> {
+pub fn of_all(request: &Request<'_>, name: &str, query: &Query) -> Result<Response> {
     request.headers.refuse_all()?;
     super::resource::no_criteria(query)?;
     let guarded = request.guarded(Kind::Resource(name))?;
@@ -127,12 +120,12 @@ fn size(query: &Query) -> usize {
 }
 
 fn page(address: &str, query: &Query, after: &str) -> String {
-    let mut next = format!("{address}?_after={}", percent_encoded(after));
+    let mut next = format!("{address}?_after={}", percent::encoded(after));
     if let Some(count) = query.answer.count {
         next.push_str(&format!("&_count={count}"));
     }
     if let Some(since) = &query.answer.since {
-        next.push_str(&format!("&_since={}", percent_encoded(since)));
+        next.push_str(&format!("&_since={}", percent::encoded(since)));
     }
     next
 }
@@ -153,9 +146,14 @@ fn answer(
         };
         versions.push(Version::of(request, guarded, stored, resource)?);
     }
+    let page = Paged {
+        own: &own,
+        next: next.as_deref(),
+        total,
+    };
     let body = match request.door.fhir {
-        true => bundle(&versions, &own, next.as_deref(), total)?,
-        false => list(&versions, next.as_deref())?,
+        true => bundle(&page, &versions)?,
+        false => list(&page, &versions)?,
     };
     Ok(Response::new(200).body(body))
 }
@@ -195,12 +193,7 @@ impl Version {
 
 /// <https://hl7.org/fhir/R4/bundle.html#history>. The first version was created by whichever method;
 /// that it was a POST is told of it.
-fn bundle(
-    versions: &[Version],
-    own: &str,
-    next: Option<&str>,
-    total: Option<i64>,
-) -> Result<Vec<u8>> {
+fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     let mut entries = Vec::new();
     for version in versions {
         let resource = version.resource()?;
@@ -233,27 +226,10 @@ fn bundle(
         entry.extend(resource.map(|resource| (&b"resource"[..], Item::Copy(resource))));
         entries.push(Item::Members(entry));
     }
-    let link = |relation, url| {
-        Item::Members(vec![
-            (b"relation", Item::Text(relation)),
-            (b"url", Item::Text(url)),
-        ])
-    };
-    let mut links = vec![link("self", own)];
-    links.extend(next.map(|next| link("next", next)));
-    let mut bundle = vec![
-        (&b"resourceType"[..], Item::Text("Bundle")),
-        (b"type", Item::Text("history")),
-        (b"link", Item::Items(links)),
-    ];
-    bundle.extend(total.map(|total| (&b"total"[..], Item::Int(total))));
-    if !entries.is_empty() {
-        bundle.push((b"entry", Item::Items(entries)));
-    }
-    written(bundle)
+    page.bundle("history", entries)
 }
 
-fn list(versions: &[Version], next: Option<&str>) -> Result<Vec<u8>> {
+fn list(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for version in versions {
         let resource = version.resource()?;
@@ -270,7 +246,7 @@ fn list(versions: &[Version], next: Option<&str>) -> Result<Vec<u8>> {
         ]));
     }
     let mut list = vec![(&b"versions"[..], Item::Items(all))];
-    list.extend(next.map(|next| (&b"next"[..], Item::Text(next))));
+    list.extend(page.next.map(|next| (&b"next"[..], Item::Text(next))));
     written(list)
 }
 

@@ -26,7 +26,7 @@ mod validate;
 mod view;
 
 use super::request::{Headers, headers};
-use crate::pg::{Answer, Call, Result, attempt, jsonb_of_text};
+use crate::pg::{Answer, Call, Result, attempt};
 use crate::verb::bundle;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
@@ -100,13 +100,13 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         Route::UpdateIf(name) => resource::update_if(request, name, query),
         Route::PatchIf(name) => resource::patch_if(request, name, query),
         Route::DeleteIf(name) => resource::delete_if(request, name, query),
-        Route::HistoryOfAll(name) => history::of_all(request, name, &query, target.query),
+        Route::HistoryOfAll(name) => history::of_all(request, name, &query),
         Route::Validate(kind, id) => validate::validate(request, kind, id, &query),
         Route::Read(kind, id) => resource::read(request, kind, (id, None), &query),
         Route::ReadVersion(kind, id, version) => {
             resource::read(request, kind, (id, Some(version)), &query)
         }
-        Route::History(kind, id) => history::of_one(request, kind, id, &query, target.query),
+        Route::History(kind, id) => history::of_one(request, kind, id, &query),
         Route::Update(Kind::Resource(name), id) => resource::update(request, name, id, &query),
         Route::Update(Kind::Link(name), id) => link::update(request, name, id, &query),
         Route::Patch(name, id) => resource::patch(request, name, id, &query),
@@ -141,9 +141,4 @@ fn apply(request: &Request<'_>) -> Result<Response> {
     let key = request.headers.key()?;
     let applied = bundle::answer_of(request.door.source, Value::read(&body)?, key.as_deref())?;
     Ok(Response::new(200).body(applied))
-}
-
-/// JSON text as it is stored.
-fn parsed(text: &str) -> Result<Vec<u8>> {
-    jsonb_of_text(text)
 }

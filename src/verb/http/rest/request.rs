@@ -1,8 +1,7 @@
 //! A request to the door, read.
 
 use super::door::Door;
-use super::parsed;
-use crate::pg::{Error, Result, State};
+use crate::pg::{Error, Result, State, jsonb_of_text};
 use crate::store::{Guarded, find};
 use crate::verb::http::request::{Headers, Sent};
 use crate::verb::row::Noun;
@@ -129,7 +128,7 @@ impl<'a> Request<'a> {
                 .hint("Send the resource as JSON."));
         }
         self.reading.set(true);
-        let read = parsed(text)?;
+        let read = jsonb_of_text(text)?;
         self.reading.set(false);
         Ok(read)
     }
