@@ -2,12 +2,16 @@
 //! PostgreSQL gives from 17 on to a library that was not preloaded. Before, there are none.
 //!
 //! Nobody waits for anybody: a place is taken by whoever comes first, and counted in by all. They
-//! count what happens, also in what is rolled back, and begin anew when the server does.
+//! count what happens, also in what is rolled back, and begin anew when the server does. When no place
+//! is left, those of what was dropped are given back; who still counts in one of them at that moment
+//! can leave a count to whoever has it next.
 
 use super::attempt::attempt;
 use super::error::{Error, Result, State};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::cell::Cell;
+use std::collections::HashSet;
+use std::time::SystemTime;
 
 /// What is counted of a profile or relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Count {
     }
 }
 
-/// How many profiles of all databases are counted; those that come later are not.
+/// How many profiles of all databases are counted; beyond them, those that come later are not.
 const PLACES: usize = 4_096;
 
 /// How many places are looked at for one, before there is none for it.
@@ -53,6 +57,12 @@ const NAME: usize = 8;
 const FREE: u32 = 0;
 const TAKING: u32 = 1;
 const TAKEN: u32 = 2;
+/// It was somebody's: who looks for his own looks on behind it, and who has none may take it.
+const VACANT: u32 = 3;
+
+/// Seconds between two looks for places that can be given back. Tests fill all places on purpose,
+/// while other tests count.
+const BETWEEN: u64 = if cfg!(feature = "testing") { 0 } else { 60 };
 
 /// The counters of one profile.
 #[derive(Debug)]
@@ -66,7 +76,20 @@ pub struct Counters {
 
 /// All of them. All bytes 0 is none.
 #[repr(C)]
-struct Board([Counters; PLACES]);
+struct Board {
+    /// There was no place for somebody.
+    is_full: AtomicBool,
+    /// When places were given back last, in seconds.
+    swept: AtomicU64,
+    places: [Counters; PLACES],
+}
+
+/// Where the counters of a profile are to be looked for.
+enum Place<'a> {
+    Own(&'a Counters),
+    Vacant(&'a Counters),
+    Free(&'a Counters),
+}
 
 type Words = [u64; NAME];
 
@@ -115,27 +138,9 @@ impl Counters {
             })
     }
 
-    /// The place, if it is that of these names, or was free; `None` if it is another's.
-    fn take(&self, database: u32, names: &[Words; 2]) -> Option<&Self> {
+    /// What the place is to these names; `None` if it is another's.
+    fn place(&self, database: u32, names: &[Words; 2]) -> Option<Place<'_>> {
         let mut state = self.state.load(Ordering::Acquire);
-        if state == FREE {
-            let taken =
-                self.state
-                    .compare_exchange(FREE, TAKING, Ordering::Acquire, Ordering::Acquire);
-            match taken {
-                Ok(_) => {
-                    self.database.store(database, Ordering::Relaxed);
-                    for (held, name) in self.names.iter().zip(names) {
-                        for (held, word) in held.iter().zip(name) {
-                            held.store(*word, Ordering::Relaxed);
-                        }
-                    }
-                    self.state.store(TAKEN, Ordering::Release);
-                    return Some(self);
-                }
-                Err(now) => state = now,
-            }
-        }
         // Who takes it is done after a few instructions, unless he is not running at the moment.
         let mut patience = 10_000;
         while state == TAKING && patience > 0 {
@@ -143,7 +148,37 @@ impl Counters {
             patience -= 1;
             state = self.state.load(Ordering::Acquire);
         }
-        (state == TAKEN && self.is_of(database, names)).then_some(self)
+        match state {
+            FREE => Some(Place::Free(self)),
+            VACANT => Some(Place::Vacant(self)),
+            TAKEN if self.is_of(database, names) => Some(Place::Own(self)),
+            _ => None,
+        }
+    }
+
+    /// Takes a place that was free or vacant; whether it still was.
+    fn take(&self, from: u32, database: u32, names: &[Words; 2]) -> bool {
+        let taken = self
+            .state
+            .compare_exchange(from, TAKING, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() {
+            return false;
+        }
+        self.reset();
+        self.database.store(database, Ordering::Relaxed);
+        for (held, name) in self.names.iter().zip(names) {
+            for (held, word) in held.iter().zip(name) {
+                held.store(*word, Ordering::Relaxed);
+            }
+        }
+        self.state.store(TAKEN, Ordering::Release);
+        true
+    }
+
+    /// Gives a place back.
+    fn vacate(&self) {
+        let order = Ordering::Relaxed;
+        let _ = self.state.compare_exchange(TAKEN, VACANT, order, order);
     }
 }
 
@@ -199,20 +234,90 @@ fn found() -> Result<Option<&'static Board>> {
 pub fn counters(source: &str, profile: &str) -> Option<&'static Counters> {
     let board = BOARD.get()??;
     let names = [words(source)?, words(profile)?];
-    let database = database();
-    let first = names
-        .iter()
-        .flatten()
-        .fold(u64::from(database), |hash, word| {
-            (hash ^ word)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29)
-        });
-    let first = usize::try_from(first % PLACES as u64).unwrap_or_default();
-    (0..PROBES).find_map(|step| {
-        let place = board.0.get((first + step) % PLACES)?;
-        place.take(database, &names)
-    })
+    let found = board.counters(database(), &names);
+    if found.is_none() {
+        board.is_full.store(true, Ordering::Relaxed);
+    }
+    found
+}
+
+impl Board {
+    fn counters(&'static self, database: u32, names: &[Words; 2]) -> Option<&'static Counters> {
+        let hash = names
+            .iter()
+            .flatten()
+            .fold(u64::from(database), |hash, word| {
+                (hash ^ word)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    .rotate_left(29)
+            });
+        let first = usize::try_from(hash % PLACES as u64).unwrap_or_default();
+        let places = || (0..PROBES).filter_map(|step| self.places.get((first + step) % PLACES));
+        // Whoever is faster has taken the place: then the next one may do.
+        for _ in 0..PROBES {
+            let mut vacant = None;
+            let mut free = None;
+            for place in places() {
+                match place.place(database, names) {
+                    Some(Place::Own(own)) => return Some(own),
+                    Some(Place::Vacant(place)) => vacant = vacant.or(Some((place, VACANT))),
+                    Some(Place::Free(place)) => {
+                        free = Some((place, FREE));
+                        break;
+                    }
+                    None => {}
+                }
+            }
+            let (place, from) = vacant.or(free)?;
+            if place.take(from, database, names) {
+                // Two who came at once may have taken two: the first in the row stands.
+                let stands = places()
+                    .find(|place| matches!(place.place(database, names), Some(Place::Own(_))))?;
+                if !core::ptr::eq(stands, place) {
+                    place.vacate();
+                }
+                return Some(stands);
+            }
+        }
+        None
+    }
+}
+
+/// Whether it is time to give places back: there was none for somebody, and the last look is long ago.
+pub fn may_sweep() -> bool {
+    let Some(board) = BOARD.get().flatten() else {
+        return false;
+    };
+    let order = Ordering::Relaxed;
+    if !board.is_full.load(order) {
+        return false;
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    let last = board.swept.load(order);
+    let is_time = now >= last.saturating_add(BETWEEN)
+        && board
+            .swept
+            .compare_exchange(last, now, order, order)
+            .is_ok();
+    if is_time {
+        board.is_full.store(false, order);
+    }
+    is_time
+}
+
+/// Gives back the places of databases that are not these, and those of this one that `is_gone` says.
+pub fn sweep(databases: &HashSet<u32>, is_gone: impl Fn([String; 2]) -> bool) {
+    let own = database();
+    let places = BOARD.get().flatten().map(|board| &board.places);
+    for place in places.into_iter().flatten() {
+        if place.state.load(Ordering::Acquire) == TAKEN {
+            let database = place.database.load(Ordering::Relaxed);
+            if !databases.contains(&database) || database == own && is_gone(place.names()) {
+                place.vacate();
+            }
+        }
+    }
 }
 
 /// Those of this database; none if there are no counters.
@@ -220,7 +325,7 @@ pub fn all() -> Result<Option<impl Iterator<Item = &'static Counters>>> {
     attach()?;
     let database = database();
     Ok(BOARD.get().flatten().map(|board| {
-        board.0.iter().filter(move |place| {
+        board.places.iter().filter(move |place| {
             place.state.load(Ordering::Acquire) == TAKEN
                 && place.database.load(Ordering::Relaxed) == database
         })
@@ -263,4 +368,23 @@ fn words(name: &str) -> Option<Words> {
         *word = u64::from_le_bytes(all);
     }
     Some(words)
+}
+
+/// Takes all places that are left, for profiles of a database, and says how many.
+#[cfg(feature = "testing")]
+pub fn fill(of: u32) -> i64 {
+    let Some(board) = BOARD.get().flatten() else {
+        return 0;
+    };
+    let mut taken = 0;
+    for (number, place) in board.places.iter().enumerate() {
+        let names = [words("gone"), words(&number.to_string())];
+        if let [Some(source), Some(profile)] = names
+            && (place.take(FREE, of, &[source, profile])
+                || place.take(VACANT, of, &[source, profile]))
+        {
+            taken += 1;
+        }
+    }
+    taken
 }

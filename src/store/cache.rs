@@ -14,9 +14,9 @@ use super::parameters::{self, Given, Parameters};
 use super::source::{check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::{definition, refusal, search_index};
+use super::{counted, definition, refusal, search_index};
 use crate::pg::{
-    self, Count, Counters, Error, Result, Session, State, accept_invalidations, attach_counters,
+    self, Count, Counters, Error, Result, Session, State, accept_invalidations,
     check_for_interrupts, counters, generation, relation, watch,
 };
 use ingest_engine::bundle::{self, Link, LinkKind};
@@ -189,7 +189,7 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
             continue;
         };
         let guarded = Rc::new(loaded);
-        attach_counters()?;
+        counted::prepare()?;
         known
             .guarded
             .borrow_mut()

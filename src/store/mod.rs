@@ -8,6 +8,7 @@ pub mod batch;
 pub mod cache;
 pub mod catalog;
 pub mod comment;
+mod counted;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;

@@ -3,6 +3,8 @@
 use ingest_tests::expect_sqlstate;
 use postgres::{Client, Error};
 use serde_json::{Value, json};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::clinic::{self, OFFICE, Written, value};
 use crate::hospital;
@@ -431,6 +433,24 @@ fn files_with(client: &mut Client, needle: &str) -> Vec<String> {
         .collect()
 }
 
+/// Rewrites all tables, until no file has any of these in it. What an older snapshot can see is kept, and
+/// for a moment there is one: of the autovacuum, or of whoever connects to the server.
+fn rewrite(client: &mut Client, needles: &[&str]) {
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        client.batch_execute("VACUUM FULL").unwrap();
+        left = needles
+            .iter()
+            .flat_map(|needle| files_with(client, needle))
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        sleep(Duration::from_millis(250));
+    }
+    panic!("{left:?}");
+}
+
 /// Nothing of the document is left in any file of the database once its tables are rewritten: rows,
 /// history, indexes, links, the catalog, keys of requests.
 #[test]
@@ -451,8 +471,7 @@ fn erased_document_is_in_no_file_after_vacuum_full() {
     let found = files_with(&mut client, NEEDLE);
     assert!(found.len() >= 3, "{found:?}");
     erase(&mut client, OFFICE, "e", true).unwrap();
-    client.batch_execute("VACUUM FULL").unwrap();
-    assert_eq!(files_with(&mut client, NEEDLE), [""; 0]);
+    rewrite(&mut client, &[NEEDLE]);
     // Under its key it is told that it is gone, and nothing is made again.
     let again = format!(
         "SELECT ingest.resource_create('clinic', 'office', '{{\"data\": {{\"name\": \"{NEEDLE}\"}}}}', 'e', request_key => 'k')"
@@ -482,9 +501,7 @@ fn erased_fhir_resource_is_in_no_file_after_vacuum_full() {
     )
     .unwrap();
     assert_eq!(erased.did(), ("erased", 3));
-    client.batch_execute("VACUUM FULL").unwrap();
-    assert_eq!(files_with(&mut client, NEEDLE), [""; 0]);
-    assert_eq!(files_with(&mut client, &lower), [""; 0]);
+    rewrite(&mut client, &[NEEDLE, &lower]);
     for gone in ["'e'", "'e', 1", "'e', 3"] {
         let read = format!("SELECT ingest.resource_read('fhir', 'Patient', {gone})");
         expect_sqlstate(client.batch_execute(&read), "PT410");

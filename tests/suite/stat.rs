@@ -181,6 +181,49 @@ fn counters_are_for_who_may_use_the_source() {
     assert_eq!(value::<i64>(&mut reads, inserted), 1);
 }
 
+/// When all places are taken, those of databases and of profiles that are gone are given back.
+#[test]
+fn places_of_what_is_gone_are_given_back() {
+    let oid = "SELECT oid::bigint FROM pg_database WHERE datname = current_database()";
+    let gone: i64 = value(&mut clinic::database("stat").connect(), oid);
+    let own = clinic::database("stat");
+    let own: i64 = value(&mut own.connect(), oid);
+    assert_ne!(gone, own);
+    for of in [Some(gone), None] {
+        let database = clinic::database("stat");
+        let mut client = database.connect();
+        if !are_there(&mut client) {
+            return;
+        }
+        let of = of.unwrap_or_else(|| value(&mut client, oid));
+        let others: [Client; 4] = std::array::from_fn(|_| database.connect());
+        client
+            .batch_execute(
+                "CREATE FUNCTION test_fill_counters(integer) RETURNS bigint
+                     LANGUAGE c AS '$libdir/ingest_ext', 'test_fill_counters_wrapper';
+                 TABLE ingest.stat_profile",
+            )
+            .unwrap();
+        let taken: i64 = value(
+            &mut client,
+            &format!("SELECT test_fill_counters({of}::integer)"),
+        );
+        assert!(taken > 0, "{taken}");
+        client
+            .batch_execute("INSERT INTO clinic.office (data) VALUES ('{}')")
+            .unwrap();
+        for mut other in others {
+            other
+                .batch_execute("INSERT INTO clinic.office (data) VALUES ('{}')")
+                .unwrap();
+        }
+        let (counts, _) = counted(&mut client, "office");
+        assert!((4..=5).contains(&counts[0]), "{counts:?}");
+        let raw = "SELECT count(*) FROM ingest.stat_profiles() WHERE source = 'gone'";
+        assert_eq!(value::<i64>(&mut client, raw), 0);
+    }
+}
+
 /// The types of the columns, which others build on.
 #[test]
 fn counters_have_a_row_for_each_profile() {
