@@ -59,7 +59,7 @@ pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, w
 #[cfg(feature = "testing")]
 pub use iterate::walk;
 pub use lock::{NamedLock, Use, lock, lock_name, lock_number, lock_partitions};
-pub use notice::notice;
+pub use notice::{notice, warning};
 pub use opened::is_bound;
 pub use owner::{Acting, as_owner};
 pub use pgrx::pg_sys::Oid;

@@ -1,11 +1,8 @@
 //! Who may not use a source learns nothing of it: not that it is there, not what is in it, by no
 //! verb, in no spelling of the call, in a fresh session or after another role has been there.
 
-use std::sync::{Arc, Mutex};
-
-use ingest_tests::server::{host, port};
-use ingest_tests::{Database, expect_sqlstate};
-use postgres::{Client, Config, NoTls};
+use ingest_tests::expect_sqlstate;
+use postgres::Client;
 
 use crate::clinic;
 
@@ -80,21 +77,6 @@ fn statement(call: &str, source: &str) -> String {
     format!("SELECT {}", call.replace("SOURCE", &format!("'{source}'")))
 }
 
-/// A connection, and the notices that it gets.
-fn connect_with_notices(database: &Database, role: &str) -> (Client, Arc<Mutex<Vec<String>>>) {
-    let notices = Arc::new(Mutex::new(Vec::new()));
-    let sink = notices.clone();
-    let client = Config::new()
-        .host_path(host())
-        .port(port().parse().unwrap())
-        .user(role)
-        .dbname(database.name())
-        .notice_callback(move |notice| sink.lock().unwrap().push(notice.to_string()))
-        .connect(NoTls)
-        .unwrap();
-    (client, notices)
-}
-
 /// Every call is refused in the same words as one that names a source that is not there.
 #[track_caller]
 fn learns_nothing(client: &mut Client, calls: &[&str]) {
@@ -119,7 +101,7 @@ fn stranger_in_a_fresh_session_learns_nothing() {
     let mut database = clinic::database("access");
     let role = database.create_role("stranger", "");
     for call in CALLS {
-        let (mut client, notices) = connect_with_notices(&database, &role);
+        let (mut client, notices) = clinic::with_notices(&database, &role);
         learns_nothing(&mut client, &[call]);
         assert!(notices.lock().unwrap().is_empty(), "{call}: {notices:?}");
     }

@@ -73,6 +73,7 @@ mod main_job;
 mod many_tables;
 mod memory;
 mod messages;
+mod met;
 mod mixture;
 mod on_delete;
 mod online;

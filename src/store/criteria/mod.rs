@@ -151,6 +151,21 @@ impl Search {
         Ok(rows.count() > 0)
     }
 
+    /// Whether this resource meets all criteria now.
+    pub fn is_met_by(&self, session: &Session, table: &Table, id: &str) -> Result<bool> {
+        let (mut args, mut types) = (self.args(), self.types());
+        let sql = format!(
+            "SELECT 1 FROM {} WHERE {} AND id = ${}",
+            table.only,
+            self.wheres,
+            args.len() + 1
+        );
+        args.push(Arg::Text(id));
+        types.push(kind::TEXT);
+        let search = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
+        Ok(session.run(&search, &args, Reading::Fresh, 1)?.count() > 0)
+    }
+
     /// At most two of the resources that meet all criteria.
     pub fn find(&self, session: &Session, table: &Table, reading: Reading) -> Result<Vec<Stored>> {
         let row = table.columns.row;

@@ -271,7 +271,9 @@ fn conditional(
             Content::Patch(given) => patch::write(session, guarded, &stored.id, *given, expected)?,
             Content::Body(body) => {
                 let (key, parts) = (RowKey::Id(&stored.id), Parts::of(body)?);
-                put(session, guarded, key, parts.content(), expected)?
+                let written = put(session, guarded, key, parts.content(), expected)?;
+                criteria.warn_unless_met(session, guarded, &written.1)?;
+                written
             }
             _ => return Err(Error::Bug("criteria without what to write".into())),
         };

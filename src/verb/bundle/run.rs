@@ -9,7 +9,7 @@
 //! nothing more is found.
 
 use super::hold::{Held, hold};
-use super::operation::{Operation, Verb, check_distinct, same};
+use super::operation::{Content, Operation, Verb, check_distinct, same};
 use super::results::Results;
 use crate::pg::{
     Error, NamedLock, Reading, Result, Session, State, check_for_interrupts, lock_name,
@@ -17,6 +17,7 @@ use crate::pg::{
 use crate::store::Outcome;
 use crate::store::row::Stored;
 use crate::store::{reference, refusal};
+use crate::verb::criteria;
 use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
 use std::borrow::Cow;
@@ -235,6 +236,7 @@ fn write(
     check_distinct(&operations, true, part)?;
     let writes = operations.iter().filter(|one| !one.verb.takes_away());
     let (late, now): (Vec<_>, Vec<_>) = writes.partition(|one| script.is_late(one.index));
+    warn_of_strangers(&now, part)?;
     put(now, matches, held, results)?;
     if !late.is_empty() {
         script.refer(&late, results)?;
@@ -242,7 +244,8 @@ fn write(
         let mut operations = script.operations(&documents)?;
         settle(&mut operations, matches, part)?;
         let writes = operations.iter().filter(|one| !one.verb.takes_away());
-        let late = writes.filter(|one| script.is_late(one.index)).collect();
+        let late: Vec<_> = writes.filter(|one| script.is_late(one.index)).collect();
+        warn_of_strangers(&late, part)?;
         put(late, matches, held, results)?;
     }
     match part {
@@ -253,7 +256,7 @@ fn write(
 
 /// Gives operations the ids that their criteria have found.
 fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Result<()> {
-    for operation in operations {
+    for operation in operations.iter_mut() {
         check_for_interrupts()?;
         match matches.get(&operation.index) {
             Some(Some(stored)) => {
@@ -271,6 +274,22 @@ fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Re
                 }
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Warns, by the first, of what is made for criteria and does not meet them: those that are written
+/// together are not looked at one by one.
+fn warn_of_strangers(operations: &[&Operation<'_>], part: Part) -> Result<()> {
+    for operation in operations {
+        check_for_interrupts()?;
+        if let (Verb::Create, Some(criteria), Content::Body(body)) =
+            (operation.verb, &operation.criteria, &operation.content)
+            && !criteria.matches(body.data)?
+        {
+            let name = format!("{} {}: ", part.word(), operation.index);
+            return criteria::warn(&operation.guarded, &name);
         }
     }
     Ok(())

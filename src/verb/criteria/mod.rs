@@ -5,9 +5,10 @@ pub mod controls;
 pub mod fhir;
 mod query;
 
-use crate::pg::{Answer, Call, Error, Result, State, lock_number};
+use crate::pg::{Answer, Call, Error, Result, Session, State, lock_number, warning};
 use crate::store::Guarded;
 use crate::store::criteria::{MOST, Search, too_many};
+use crate::store::row::Stored;
 use crate::store::table::Form;
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
@@ -166,6 +167,25 @@ impl Criteria {
         }
     }
 
+    /// Warns of what was written for them and does not meet them: nothing will find it the next time.
+    pub fn warn_unless_met(
+        &self,
+        session: &Session,
+        guarded: &Guarded,
+        stored: &Stored,
+    ) -> Result<()> {
+        let is_met = match (&self.read, &stored.data) {
+            (Read::Fhir(_), Some(data)) => self.matches(Value::read(data)?)?,
+            _ => self
+                .search
+                .is_met_by(session, guarded.table()?, &stored.id)?,
+        };
+        match is_met {
+            true => Ok(()),
+            false => warn(guarded, ""),
+        }
+    }
+
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
     pub fn matches(&self, data: Value<'_>) -> Result<bool> {
         match (&self.read, data) {
@@ -194,6 +214,17 @@ impl Criteria {
             guarded.name(),
         )))
     }
+}
+
+/// Warns of what does not meet the criteria that it was written for; `part` names it among others.
+pub fn warn(guarded: &Guarded, part: &str) -> Result<()> {
+    warning(
+        &format!(
+            "{part}what was written to {} does not meet the criteria: the next call will not find it, and make another",
+            guarded.name()
+        ),
+        "Let the body say what the criteria ask for.",
+    )
 }
 
 /// How large criteria may be, in bytes, as JSONB.
