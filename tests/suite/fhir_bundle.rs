@@ -301,7 +301,7 @@ fn links_to_entries_become_their_addresses() {
     let (_database, mut client) = database("bundle");
     let urn = "urn:uuid:p";
     let mut whole = observation(urn);
-    whole["basedOn"] = json!([{"reference": "urn:uuid:other"}, {"reference": urn, "display": urn},
+    whole["basedOn"] = json!([{"reference": "Patient/other"}, {"reference": urn, "display": urn},
         {"reference": "#c"}, {"reference": "Patient/p"}, {"reference": "http://x/fhir/Patient/p"}]);
     whole["instantiates"] = json!([urn]);
     whole["source"] = json!(urn);
@@ -333,7 +333,7 @@ fn links_to_entries_become_their_addresses() {
     assert_eq!(
         references,
         [
-            "urn:uuid:other",
+            "Patient/other",
             &address,
             "#c",
             "Patient/p",
@@ -428,6 +428,54 @@ fn references_to_versions_keep_a_version() {
     assert_eq!(
         read["link"][0]["other"]["reference"],
         json!(format!("Patient/{}/_history/1", id(&answers[0])))
+    );
+}
+
+/// A reference by a `urn:` that no entry has is refused with its place, wherever it stands; as any other
+/// text it stays. Alone, a resource may be stored with one: what it means is its sender's to know.
+#[test]
+fn reference_to_an_entry_that_is_not_there_is_refused() {
+    let (_database, mut client) = database("bundle");
+    let mut deep = observation("urn:uuid:p");
+    deep["basedOn"] = json!([{"reference": "#c"}, {"reference": "urn:uuid:lost"}]);
+    deep["contained"] = json!([{"resourceType": "Observation", "id": "c", "status": "final",
+        "subject": {"reference": "urn:oid:1.2.3"}}]);
+    deep["source"] = json!("urn:uuid:lost");
+    deep["note"] = json!("urn:uuid:lost");
+    let entries = [post("p", &patient("1")), post("o", &deep)];
+    let refused = expect_sqlstate(apply(&mut client, &transaction(&entries)), "PT422");
+    let (found, message) = (issues(&refused), refused.message());
+    let places: Vec<&str> = found.iter().map(|issue| &*issue.expression[0]).collect();
+    assert_eq!(
+        places,
+        [
+            "Bundle.entry[1].resource.basedOn[1].reference",
+            "Bundle.entry[1].resource.contained[0].subject.reference"
+        ]
+    );
+    assert!(message.contains("entry 1"), "{message}");
+    assert!(!format!("{refused:?}").contains("lost"), "{refused:?}");
+    // Of an entry without a fullUrl among entries without any; by a version; of what is deleted.
+    let alone = entry(None, "POST", "Observation", &observation("urn:uuid:o"));
+    let of_version = observation("urn:uuid:o/_history/1");
+    for entries in [
+        vec![alone.clone()],
+        vec![post("p", &patient("1")), post("q", &of_version)],
+        vec![
+            json!({"fullUrl": "urn:uuid:o", "request": {"method": "DELETE", "url": "Patient/o"}}),
+            alone.clone(),
+        ],
+    ] {
+        expect_sqlstate(apply(&mut client, &transaction(&entries)), "PT422");
+        let answers = apply(&mut client, &batch(&entries)).unwrap();
+        assert_eq!(statuses(&answers).last().unwrap(), &"422", "{answers:?}");
+    }
+    clinic::value::<String>(
+        &mut client,
+        &format!(
+            "SELECT id FROM ingest.resource_create('fhir', 'Observation', '{}')",
+            observation("urn:uuid:o")
+        ),
     );
 }
 

@@ -51,9 +51,10 @@ impl<'b> Entries<'b> {
             entries.planned.push(planned);
         }
         let urls = std::mem::take(&mut entries.urls);
-        for planned in &mut entries.planned {
+        for (place, planned) in entries.planned.iter_mut().enumerate() {
             check_for_interrupts()?;
-            planned.find_links(&urls)?;
+            let found = planned.find_links(&urls);
+            found.map_err(|error| at(first + place, error))?;
         }
         entries.urls = urls;
         entries.find_twins()?;
@@ -144,7 +145,7 @@ impl<'b> Entries<'b> {
                 }
             }
             Some(Meaning::Search { .. }) => self.found.get(text).cloned(),
-            None => None,
+            Some(Meaning::Nothing) | None => None,
         })
     }
 
