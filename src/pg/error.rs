@@ -345,6 +345,9 @@ impl From<jsonb::Malformed> for Error {
 /// What the errors of this extension have for the name of their source file.
 pub(super) const THROWN_IN: &CStr = c"ingest_ext";
 
+/// How a right on a source is given.
+const GRANTS: &CStr = c"Who defines in a source gives the rights on it: ingest.source_grant(source, role, 'read'), 'write' or 'define'.";
+
 /// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
 #[derive(Debug)]
 pub struct Caught(NonNull<ErrorData>);
@@ -407,6 +410,15 @@ impl Caught {
     /// What it says to do.
     pub(super) fn hint(&self) -> Option<&str> {
         text(self.error().hint)
+    }
+
+    /// Says who gives a right that is lacking: PostgreSQL says no more than on what.
+    pub(super) fn advise(&mut self) {
+        let error = self.error();
+        if text(error.funcname) == Some("aclcheck_error") && error.hint.is_null() {
+            // SAFETY: the copy of the error is ours alone, and who throws it copies what it points to.
+            unsafe { (*self.0.as_ptr()).hint = GRANTS.as_ptr().cast_mut() };
+        }
     }
 
     /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.

@@ -297,3 +297,37 @@ fn anonymous_role_of_the_api_learns_nothing() {
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
     learns_nothing(&mut client, &calls);
 }
+
+/// Who may read and calls a verb that writes is told how the right is given; what a policy or a trigger of
+/// the user's own refuses has other reasons, and says them.
+#[test]
+fn right_that_is_lacking_is_said_to_be_given_by_whom() {
+    let mut database = clinic::database("access");
+    let reader = database.create_role("reader", "");
+    database.run(&format!(
+        "SELECT ingest.resource_create('clinic', 'office', '{{\"data\": {{}}}}', 'o');
+         SELECT ingest.resource_create('clinic', 'provider', '{{\"data\": {{\"name\": \"p\"}}}}', 'p');
+         SELECT ingest.source_grant('clinic', '{reader}', 'read')"
+    ));
+    let mut client = database.connect_as(&reader);
+    for call in [
+        "ingest.resource_create('clinic', 'office', '{\"data\": {}}')",
+        "ingest.resource_upsert('clinic', 'office', 'o', '{\"data\": {\"name\": \"x\"}}')",
+        "ingest.resource_patch('clinic', 'office', 'o', '{\"data\": {\"name\": \"x\"}}')",
+        "ingest.resource_delete('clinic', 'office', 'o')",
+        "ingest.resource_load('clinic', 'office', '[{\"data\": {}}]')",
+        "ingest.relationship_link('clinic', 'worksAt', '{\"from\": {\"id\": \"p\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}')",
+    ] {
+        let refused = expect_sqlstate(client.batch_execute(&format!("SELECT {call}")), "42501");
+        let hint = refused.hint().unwrap_or_default();
+        assert!(hint.contains("ingest.source_grant("), "{call}: {refused:?}");
+    }
+    database.run(
+        "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN RAISE insufficient_privilege USING MESSAGE = ''not today''; END';
+         CREATE TRIGGER a BEFORE INSERT ON clinic.office FOR EACH ROW EXECUTE FUNCTION public.no()",
+    );
+    let own = "SELECT ingest.resource_create('clinic', 'office', '{\"data\": {}}')";
+    let refused = expect_sqlstate(database.connect().batch_execute(own), "42501");
+    assert_eq!((refused.message(), refused.hint()), ("not today", None));
+}
