@@ -6,7 +6,7 @@ use crate::base::Base;
 use crate::near::meant;
 use crate::path::{Found, Kept};
 use crate::resource::{Need, Needed, Stop};
-use crate::rule::{Binding, Enumeration, Rules, Subject};
+use crate::rule::{Binding, Rules, Subject};
 use crate::schema::{Known, Schema};
 use jsonb::{Value, steps};
 
