@@ -51,6 +51,7 @@ mod fit;
 mod fuzz;
 mod gate;
 mod grant;
+mod handed;
 mod hint;
 mod hospital;
 mod hostile;
