@@ -28,6 +28,7 @@ mod contained;
 mod contention;
 mod crash;
 mod criteria;
+mod deadlock;
 mod definition_lock;
 mod described;
 mod doctor;
