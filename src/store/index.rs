@@ -11,6 +11,7 @@ use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, re
 use ingest_engine::issue::Code;
 use ingest_engine::path::{Form, Found};
 use ingest_engine::{Definition, Issue, operation_outcome};
+use jsonb::Value;
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 
@@ -357,6 +358,15 @@ pub fn first_sharing(session: &Session, rows: &str, columns: &str) -> Result<Opt
     let ids = rows.iter().map(|row| row.string(1));
     let ids = ids.collect::<Result<Vec<_>>>()?.join(", ");
     Ok(rows.first().map(|row| told(ids, row.int8(2))))
+}
+
+/// What stands at a path of an identity.
+pub fn value_at<'v>(data: Value<'v>, path: &str) -> Result<Option<Value<'v>>> {
+    let value = path.split('.').try_fold(Some(data), |at, name| match at {
+        Some(Value::Object(object)) => object.get(name.as_bytes()),
+        _ => Ok(None),
+    })?;
+    Ok(value)
 }
 
 /// An id in a list, in SQL: in quotes, where it could be taken for several.

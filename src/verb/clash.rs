@@ -5,7 +5,7 @@
 use super::criteria::Criteria;
 use crate::pg::{Error, Failure, Reading, Result, Session};
 use crate::store::row::{Content, RowKey};
-use crate::store::{Guarded, Name, history, id, refusal};
+use crate::store::{Guarded, Name, history, id, index, refusal};
 use jsonb::{Item, Value, write};
 
 /// The rows that the caller sees under the identities of a body.
@@ -41,10 +41,7 @@ impl Holders {
         for index in guarded.indexes.iter().filter(|index| index.unique) {
             let mut members = Vec::new();
             for path in &index.paths {
-                let value = path.split('.').try_fold(Some(data), |at, name| match at {
-                    Some(Value::Object(object)) => object.get(name.as_bytes()),
-                    _ => Ok(None),
-                })?;
+                let value = index::value_at(data, path)?;
                 members.extend(value.map(|value| (path.as_bytes(), Item::Copy(value))));
             }
             // A row that lacks a part of it has no such identity.

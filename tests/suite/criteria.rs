@@ -859,3 +859,49 @@ fn value_that_the_definition_forbids_is_refused() {
         assert!(client.query(found, &[&given]).unwrap().is_empty());
     }
 }
+
+/// The order of a search is an argument of its own, with `-` from the greatest down; who writes it
+/// into the criteria, or in another form, is told the form.
+#[test]
+fn order_is_no_criterion_and_its_form_is_told() {
+    let (_database, mut client) = database();
+    fill(&mut client, "loose");
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    let sorted = "SELECT string_agg(id, ' ') FROM ingest.resource_search('clinic', 'loose', '{}', sort => $1)";
+    for (sort, order) in [
+        (json!(["-number"]), "c b a d"),
+        (json!(["number"]), "a b c d"),
+        (json!(["-name", "-number"]), "d b c a"),
+    ] {
+        let row = client.query_one(sorted, &[&sort]).unwrap();
+        assert_eq!(row.get::<_, String>(0), order);
+    }
+    for sort in [
+        json!("-number"),
+        json!(["--number"]),
+        json!(["number desc"]),
+        json!(["+number"]),
+        json!([{"number": "desc"}]),
+    ] {
+        let refusal = expect_sqlstate(client.query_one(sorted, &[&sort]), "PT400");
+        assert!(
+            refusal
+                .hint()
+                .unwrap()
+                .contains("behind a - from the greatest down")
+        );
+    }
+    for sql in [
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', '_sort=-number'::text)",
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', 'name=Ann&_count=1'::text)",
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', '{\"_sort\": \"-number\"}'::jsonb)",
+    ] {
+        let refusal = expect_sqlstate(client.batch_execute(sql), "PT400");
+        assert!(
+            refusal.hint().unwrap().contains("sort => '[\"-born\"]'"),
+            "{sql}"
+        );
+    }
+}

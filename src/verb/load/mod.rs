@@ -22,13 +22,13 @@ use crate::store::reference::{Coming, telling};
 use crate::store::refusal;
 use crate::store::row::{Content, RowKey, Stored};
 use crate::store::table::Form;
-use crate::store::{Guarded, Outcome, id};
+use crate::store::{Guarded, Outcome, id, index};
 use hand::Hands;
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
 use job::{Job, Landings};
-use jsonb::{Value, to_text};
+use jsonb::to_text;
 use std::borrow::Cow;
 
 /// What to do with an id that exists.
@@ -203,10 +203,7 @@ impl<'a> Incoming<'a> {
         let data = self.resource()?.data;
         let mut turn = String::new();
         for path in &identity.paths {
-            let value = path.split('.').try_fold(Some(data), |at, name| match at {
-                Some(Value::Object(object)) => object.get(name.as_bytes()),
-                _ => Ok(None),
-            })?;
+            let value = index::value_at(data, path)?;
             turn.push_str(&value.map(to_text).transpose()?.unwrap_or_default());
             turn.push('\n');
         }
