@@ -380,11 +380,8 @@ fn column_of_another_type_is_refused_with_who_lists_it() {
             .unwrap();
         for sql in calls {
             let refusal = expect_sqlstate(client.batch_execute(sql), "PT400");
-            assert_eq!(
-                refusal.message(),
-                "a table of the source has a column of another type than it was made with",
-                "{change}: {sql}"
-            );
+            let told = "a table of the source has a column of another type than it was made with";
+            assert!(refusal.message().ends_with(told), "{change}: {sql}");
             assert!(refusal.hint().unwrap().contains("ingest.doctor"));
         }
         let told = doctor(&mut client);
