@@ -41,7 +41,7 @@ mod trigger;
 mod utility;
 mod varlena;
 
-pub use attempt::{Failure, attempt, attempt_alone};
+pub use attempt::{Failure, attempt, attempt_alone, steadily};
 pub use call::Call;
 pub use claimed::{CONTEXT, Claimed, claimed, context_changes};
 pub use composite::{RowSink, Shape};

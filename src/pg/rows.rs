@@ -1,6 +1,6 @@
 //! The rows that a statement returned, read in place.
 
-use super::error::{Error, Result, State};
+use super::error::{Error, Result};
 use super::spi::Session;
 use super::{Instant, ffi, varlena};
 use jsonb::Value;
@@ -102,11 +102,7 @@ impl<'s> Row<'s> {
         if self.is_of(column, of) {
             return Ok(());
         }
-        Err(Error::refuse(
-            State::BadRequest,
-            "a table of the source has a column of another type than it was made with",
-        )
-        .hint("Restore the columns of the table and of its history."))
+        Err(Error::of_another_type())
     }
 
     /// The datum of a column of this type: a number must not be read as a pointer.

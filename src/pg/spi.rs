@@ -267,6 +267,9 @@ impl Statement {
                 Error::refuse(State::Conflict, format!("{}: {message}", about.table))
                     .hint("ingest.doctor lists what is missing.")
             }
+            Some(about) if error.mistakes_a_type(&qualify(&self.sql)) => {
+                Error::of_another_type().of_table(&about.schema, &about.table)
+            }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,
         }

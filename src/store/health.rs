@@ -54,6 +54,20 @@ pub struct Shape<'a> {
     pub searches: &'a [search_index::Index],
 }
 
+impl<'a> Shape<'a> {
+    /// That of a type of FHIR.
+    pub fn of_type(source: &'a Name, name: &'a Name, searches: &'a [search_index::Index]) -> Self {
+        Self {
+            source,
+            name,
+            form: Form::Fhir,
+            ends: None,
+            indexes: &[],
+            searches,
+        }
+    }
+}
+
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {

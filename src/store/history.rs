@@ -327,7 +327,7 @@ pub fn archive(
             if let Some(key) = back {
                 let hold = table.statement(Action::Hold);
                 if session.run(hold, &key.args(), Reading::Fresh, 1)?.count() > 0 {
-                    return Err(refusal::deleted_and_created(&table.name));
+                    return Err(refusal::deleted_and_created(&table.source, &table.name));
                 }
             }
             let archive = table.statement(Action::Archive);
@@ -343,7 +343,7 @@ pub fn archive(
                             .constraint()
                             .is_some_and(|(_, schema, of)| schema == table.source && of == history);
                     match there {
-                        true => refusal::archived_already(&table.name),
+                        true => refusal::archived_already(&table.source, &table.name),
                         false => error,
                     }
                 })

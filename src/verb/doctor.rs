@@ -1,6 +1,6 @@
 //! `ingest.doctor(source)`: what is missing or wrong. It tells; a definition repairs.
 
-use crate::pg::{Answer, Arg, Call, Result, RowSink, Session};
+use crate::pg::{Answer, Arg, Call, Error, Result, RowSink, Session, State};
 use crate::store::health::{self, Shape};
 use crate::store::{Name, find, source};
 
@@ -13,7 +13,11 @@ pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
     let sink = call.materialize()?;
     let guarded = Session::open(|session| health::guarded(session, asked))?;
     for (source, name) in &guarded {
-        let known = find(source, name)?;
+        let known = match find(source, name) {
+            // It was dropped meanwhile.
+            Err(Error::Refused(refusal)) if refusal.state == State::NotFound => continue,
+            known => known?,
+        };
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let searches = known.search_indexes()?;
         let shape = Shape {

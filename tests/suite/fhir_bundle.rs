@@ -1504,3 +1504,62 @@ fn match_of_a_reference_that_cannot_be_seen_yet_is_a_matter_of_time() {
     client.batch_execute("ROLLBACK").unwrap();
     apply(&mut client, &bundle).unwrap();
 }
+
+/// An entry of a batch that PostgreSQL refuses, or a trigger of the user's own, has the status that
+/// such an error has, as PostgREST answers it, and an outcome with the reason and no value.
+#[test]
+fn entry_that_the_database_refuses_has_the_status_of_its_error() {
+    let (_database, mut client) = database("bundle");
+    client
+        .batch_execute(
+            r#"ALTER TABLE fhir."Patient" ADD COLUMN u text UNIQUE,
+                   ADD CONSTRAINT calm CHECK (data #>> '{name,0,family}' <> 'loud');
+               CREATE FUNCTION public.odd() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN
+                   CASE new.data #>> '{name,0,family}'
+                   WHEN 'same' THEN new.u := 'same';
+                   WHEN 'told' THEN RAISE 'SECRET';
+                   WHEN 'deny' THEN RAISE 'SECRET' USING ERRCODE = '42501';
+                   WHEN 'full' THEN RAISE 'SECRET' USING ERRCODE = '54000';
+                   WHEN 'view' THEN RAISE 'SECRET' USING ERRCODE = '44000';
+                   WHEN 'gone' THEN RAISE 'SECRET' USING ERRCODE = 'PT410', DETAIL = 'SECRET';
+                   ELSE NULL;
+                   END CASE;
+                   RETURN new;
+               END $$;
+               CREATE TRIGGER odd BEFORE INSERT ON fhir."Patient" FOR EACH ROW EXECUTE FUNCTION public.odd()"#,
+        )
+        .unwrap();
+    let expected = [
+        ("same", "201"),
+        ("same", "409"),
+        ("loud", "422"),
+        ("told", "400"),
+        ("deny", "403"),
+        ("full", "413"),
+        ("view", "422"),
+        ("gone", "410"),
+        ("calm", "201"),
+    ];
+    let entries: Vec<Value> = expected
+        .iter()
+        .enumerate()
+        .map(|(at, (family, _))| {
+            let mut patient = patient(&at.to_string());
+            patient["name"] = json!([{"family": family}]);
+            post(&format!("n{at}"), &patient)
+        })
+        .collect();
+    let answers = apply(&mut client, &batch(&entries)).unwrap();
+    assert_eq!(statuses(&answers), expected.map(|(_, status)| status));
+    for (at, answer) in answers.iter().enumerate() {
+        let text = answer["response"].to_string();
+        assert!(!text.contains("SECRET"), "{text}");
+        if let Some(outcome) = answer["response"].get("outcome") {
+            let issue = &outcome["issue"][0];
+            assert_eq!(issue["expression"][0], format!("Bundle.entry[{at}]"));
+            let told = issue["diagnostics"].as_str().unwrap();
+            assert!(told.starts_with(&format!("entry {at}: ")), "{told}");
+        }
+    }
+}

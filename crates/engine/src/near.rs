@@ -34,6 +34,9 @@ pub(crate) fn is_like(known: &str, name: &str) -> bool {
     far <= most || (transposed && far <= 2)
 }
 
+/// How many names are told.
+const TOLD: usize = 8;
+
 /// What is expected instead of a name that is not known, and which of those that are can be meant.
 pub(crate) fn meant<'n>(
     expected: &str,
@@ -42,7 +45,7 @@ pub(crate) fn meant<'n>(
 ) -> String {
     let name = String::from_utf8_lossy(name);
     let like = known.into_iter().filter(|known| is_like(known, &name));
-    let like: Vec<&str> = like.collect();
+    let like: Vec<&str> = like.take(TOLD).collect();
     match like.is_empty() {
         true => expected.to_owned(),
         false => format!("{expected}; did you mean {}?", like.join(", ")),

@@ -133,15 +133,21 @@ impl Search {
 
     /// What has come to meet all criteria.
     pub fn come(&self, session: &Session, table: &Table) -> Result<Come> {
-        let rows = self.few(session, table, "id, xmin", (2, self.by_key), Reading::Fresh)?;
         let mut come = Come::Nothing;
-        for row in rows.iter() {
-            match is_own_transaction(row.xid(2)) {
-                true => return Ok(Come::Own(row.string(1)?)),
+        for (id, is_own) in self.ids(session, table)? {
+            match is_own {
+                true => return Ok(Come::Own(id)),
                 false => come = Come::Foreign,
             }
         }
         Ok(come)
+    }
+
+    /// At most two of what meets all criteria now, and whether the transaction itself has written it.
+    pub fn ids(&self, session: &Session, table: &Table) -> Result<Vec<(String, bool)>> {
+        let rows = self.few(session, table, "id, xmin", (2, self.by_key), Reading::Fresh)?;
+        let id = |row: Row<'_>| Ok((row.string(1)?, is_own_transaction(row.xid(2))));
+        rows.iter().map(id).collect()
     }
 
     /// Whether any resource meets all criteria now, for who acts as the table's owner: by one plan

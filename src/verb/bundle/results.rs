@@ -126,8 +126,11 @@ impl Results {
                 }
             }
             if later.len() == before {
-                self.groups(&later, matches)?;
-                return Ok(());
+                let stuck = self.groups(&later, matches);
+                return stuck.map_err(|error| match later.len() {
+                    1 => error,
+                    _ => refusal::exchanged(error),
+                });
             }
             // A chain is as often in the one direction as in the other.
             later.reverse();
@@ -197,7 +200,11 @@ impl Results {
             };
             incoming.push(one.map_err(|error| self.part.name(operation.index, error))?);
         }
-        let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, self.part)?;
+        let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, self.part)
+            .map_err(|error| match error.lacks_a_right() {
+                true => self.part.name(first.index, error),
+                false => error,
+            })?;
         for ((operation, one), landed) in group.iter().zip(&incoming).zip(landed) {
             if let Landed::Written(outcome, now) = landed {
                 self.put(operation, (outcome, one.id.clone().into_owned(), Some(now)));

@@ -147,7 +147,12 @@ impl Criteria {
             return Err(too_many());
         }
         let read = guarded.criteria(object)?.map_err(|mistake| {
-            Error::refuse(State::BadRequest, mistake.message).hint(mistake.hint)
+            let mut keys = object.iter().filter_map(|member| Some(member.ok()?.0));
+            let hint = match keys.any(controls::is_one) {
+                true => ASIDE.to_owned(),
+                false => mistake.hint,
+            };
+            Error::refuse(State::BadRequest, mistake.message).hint(hint)
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
@@ -242,6 +247,10 @@ fn bounded(given: Value<'_>) -> Result<Object<'_>> {
         _ => Err(bad(NO_OBJECT)),
     }
 }
+
+/// What a query of FHIR says beside its criteria is said of a native profile by arguments.
+const ASIDE: &str = "Criteria name properties; sort and count are arguments of their own: \
+     ingest.resource_search(source, profile, criteria, count => 10, sort => '[\"-born\"]').";
 
 const NO_OBJECT: &str = "criteria are not an object";
 

@@ -2,7 +2,6 @@
 
 use crate::pg::{Error, Result, Session, State, check_for_interrupts};
 use crate::store::health::Shape;
-use crate::store::table::Form;
 use crate::store::{Name, find, import as store, search_index, source};
 use crate::verb::definition::make_tables;
 use crate::verb::search::index::{self as search, index_over};
@@ -103,14 +102,7 @@ pub fn make(session: &Session, source: &Name, types: &[&str]) -> Result<()> {
             Some(Kind::Root) => find(source.as_str(), name.as_str())?.search_indexes()?,
             _ => Vec::new(),
         };
-        let shape = Shape {
-            source,
-            name: &name,
-            form: Form::Fhir,
-            ends: None,
-            indexes: &[],
-            searches: &searches,
-        };
+        let shape = Shape::of_type(source, &name, &searches);
         make_tables(session, &shape, *kind != Some(Kind::Root), &[]).map_err(too_many)?;
         search_index::put(session, source, &name, &searches)?;
     }

@@ -237,7 +237,7 @@ fn insert(
     let (key, content) = (RowKey::Id(id), parts.content());
     let holders = Holders::look(session, guarded, key, content)?;
     row::insert(session, guarded.table()?, key, content)
-        .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))
+        .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error), |_| None))
 }
 
 /// The resource that matches, if one does.

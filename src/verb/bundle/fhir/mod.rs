@@ -192,11 +192,11 @@ fn alone(source: &str, index: usize, entry: &Read<'_>) -> Result<Came> {
 }
 
 fn failed(index: usize, failure: Failure) -> Result<Came> {
-    let state = failure.state.unwrap_or(State::Conflict);
+    let state = failure.meaning();
     let outcome = match failure.outcome {
         Some(outcome) => outcome,
         // PostgreSQL's own, which knows of no entry.
-        None => match at(index, Error::refuse(state, failure.message)) {
+        None => match at(index, failure.into_error()) {
             Error::Refused(refusal) => refusal.outcome().into_owned(),
             error => return Err(error),
         },
