@@ -37,6 +37,7 @@ mod dump;
 mod erase;
 mod errors;
 mod escalation;
+mod feed;
 mod fhir_bundle;
 mod fhir_bundle_data;
 mod fhir_bundle_search;
