@@ -1406,3 +1406,35 @@ fn doctor_names_what_holds_the_feed_up() {
     assert_eq!(doctor(&mut client), Vec::<String>::new());
     assert_eq!(all(&mut client, 9).len(), 1);
 }
+
+/// A history that is partitioned has its part in the feed.
+#[test]
+fn feed_of_a_partitioned_history_is_whole() {
+    let database = clinic::database("feed");
+    let mut client = database.connect();
+    run(
+        &mut client,
+        "CREATE TABLE clinic.parts (LIKE clinic.office_history INCLUDING ALL) PARTITION BY HASH (id);
+         DROP TABLE clinic.office_history;
+         ALTER TABLE clinic.parts RENAME TO office_history;
+         CREATE TABLE clinic.part_0 PARTITION OF clinic.office_history FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE clinic.part_1 PARTITION OF clinic.office_history FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+    );
+    let definition: Value = value(
+        &mut client,
+        "SELECT definition FROM ingest.profile WHERE profile = 'office'",
+    );
+    clinic::define(&mut client, "clinic", "office", &definition).unwrap();
+    create(&mut client);
+    run(
+        &mut client,
+        "INSERT INTO clinic.office (id, data) SELECT n::text, '{}' FROM generate_series(1, 9) AS n;
+         UPDATE clinic.office SET data = '{\"name\": \"x\"}';
+         DELETE FROM clinic.office WHERE id < '4'",
+    );
+    settle(&mut client);
+    let read = all(&mut client, 4);
+    assert_eq!(read.len(), 21);
+    assert_whole(&mut client, &read);
+    assert_eq!(create(&mut client)["outcome"], "unchanged");
+}
