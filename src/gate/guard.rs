@@ -138,11 +138,17 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         let missing = reference::hold(guarded, written, report, references, trigger.owner())?;
         owed::wait(trigger.relation(), missing)?;
     }
+    let feed_place = match before {
+        Before::Living { .. } => None,
+        Before::Deleted(_, place) => place_after(guarded, &layout, place)?,
+        Before::Never | Before::Nothing => place_after(guarded, &layout, 0)?,
+    };
     let first = |version: i32, instant: Instant| Verdict {
         version,
         created_at: instant,
         updated_at: instant,
         profile_version,
+        feed_place,
     };
     let verdict = match (before, given) {
         (
@@ -163,6 +169,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
                 .int4(layout.profile_version)
                 .filter(|version| *version != 0)
                 .unwrap_or(profile_version),
+            feed_place,
         },
         // Who counts versions by himself begins with the first.
         (Before::Never | Before::Nothing, None | Some(1)) => first(1, now()),
@@ -170,7 +177,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             let row = written.which(guarded).expression(guarded);
             return Err(refusal::stale(guarded, expected, 0).about(row));
         }
-        (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
+        (Before::Deleted(last, _), None) => first(last.version + 1, after(last.updated_at)),
     };
     if !generated {
         let (table, relation) = (guarded.table()?, trigger.relation());
@@ -230,6 +237,13 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         created_at,
         updated_at,
         profile_version: old.int4(layout.profile_version).unwrap_or_default(),
+        feed_place: match guarded.table()?.feed {
+            Some(_) => {
+                let column = layout.feed_place()?;
+                Some((column, old.int8(column).unwrap_or_default()))
+            }
+            None => None,
+        },
     };
     let old_contained = contained_of(&old, &layout)?;
     let is_outdated = unchanged.profile_version != guarded.version();
@@ -283,11 +297,25 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         created_at,
         updated_at: after(updated_at),
         profile_version,
+        feed_place: match unchanged.feed_place {
+            Some((_, place)) => place_after(guarded, &layout, place)?,
+            None => None,
+        },
     };
     let data = enveloped(guarded, &row, &layout, key, &changed)?;
     let author = author::of_version(guarded)?;
     let by = By::Author(&author);
     answer(&row, &layout, &changed, &by, None, [data, contained])
+}
+
+/// Where in the feed of the source, if it has one, a version is that is made now: the column and the
+/// place, after that of the version before.
+fn place_after(guarded: &Guarded, layout: &Layout, before: i64) -> Result<Option<(i32, i64)>> {
+    let Some(feed) = &guarded.table()?.feed else {
+        return Ok(None);
+    };
+    let place = feed.place(guarded.source_name(), before)?;
+    Ok(Some((layout.feed_place()?, place)))
 }
 
 /// What becomes of `data` in a version that is made.

@@ -37,6 +37,7 @@ mod signature;
 mod spi;
 mod steps;
 mod stream;
+mod transaction;
 mod trigger;
 mod utility;
 mod varlena;
@@ -71,6 +72,7 @@ pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;
 pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
 pub use steps::check_for_interrupts;
+pub use transaction::{database, next_transaction, notify, server, transaction};
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts, jsonb_of_text};
 

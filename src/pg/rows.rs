@@ -127,6 +127,16 @@ impl<'s> Row<'s> {
         Ok(self.text(column)?.unwrap_or_default().to_owned())
     }
 
+    /// A column of type `text[]`, without what is NULL in it.
+    pub fn texts(&self, column: i32) -> Result<Option<Vec<String>>> {
+        // SAFETY: the column is of type text[]; what is read of it is copied.
+        let texts = self
+            .datum_of(column, pg_sys::TEXTARRAYOID)?
+            .map(|datum| unsafe { varlena::texts(datum) })
+            .transpose()?;
+        Ok(texts.map(|texts| texts.into_iter().flatten().map(str::to_owned).collect()))
+    }
+
     /// The root container of a jsonb column.
     pub fn jsonb(&self, column: i32) -> Result<Option<&'s [u8]>> {
         // SAFETY: the column is of type jsonb; the session's memory outlives `'s`.

@@ -82,6 +82,8 @@ pub enum Arg<'a> {
     Instant(Instant),
     /// `oid`
     Oid(Oid),
+    /// `bool`
+    Bool(bool),
     /// A value of an enum.
     Label(Label),
     /// A datum of this type, which lives at least as long as the execution.
@@ -122,6 +124,7 @@ impl<'a> Arg<'a> {
             Arg::Jsonbs(_) => kind::JSONBS,
             Arg::Instant(_) => kind::INSTANT,
             Arg::Oid(_) => kind::OID,
+            Arg::Bool(_) => kind::BOOL,
             Arg::Label(label) => label.of,
             Arg::Datum(_, of) => *of,
         }
@@ -159,6 +162,7 @@ impl<'a> Arg<'a> {
             // SAFETY: as above.
             Arg::Jsonbs(items) => unsafe { varlena::put_jsonb_array(items) },
             Arg::Oid(oid) => Datum::from(*oid),
+            Arg::Bool(value) => Datum::from(*value),
             Arg::Label(label) => Datum::from(label.value),
             Arg::Datum(datum, _) => *datum,
         })

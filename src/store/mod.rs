@@ -13,6 +13,7 @@ pub mod criteria;
 pub mod ddl;
 pub mod definition;
 pub mod erase;
+pub mod feed;
 pub mod health;
 pub mod history;
 pub mod id;

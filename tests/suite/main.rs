@@ -38,6 +38,8 @@ mod dump;
 mod erase;
 mod errors;
 mod escalation;
+mod feed;
+mod feed_page;
 mod fhir_bundle;
 mod fhir_bundle_data;
 mod fhir_bundle_search;
