@@ -8,6 +8,7 @@ pub mod batch;
 pub mod cache;
 pub mod catalog;
 pub mod comment;
+pub mod constraint;
 pub mod criteria;
 pub mod ddl;
 pub mod definition;
