@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clinic::value;
 use crate::dump;
+use crate::fhir_bundle;
 use crate::hospital::{self, create_if, index, search, store};
 
 fn patients() -> Vec<Value> {
@@ -943,4 +944,41 @@ fn defects_of_others_are_absent() {
         search(&mut client, "Observation", "value-quantity=1.50").unwrap(),
         ["n"]
     );
+}
+
+/// A page tells all that is included, or that it is too much: what refers to a match and is one
+/// counts as a match.
+#[test]
+fn includes_are_told_whole_or_refused() {
+    let (_database, mut client) = fhir_bundle::database("includes");
+    client
+        .batch_execute(
+            r#"SET client_min_messages = warning;
+            INSERT INTO fhir."Observation" (data) SELECT jsonb_build_object('resourceType', 'Observation', 'id', id,
+                'status', 'final', 'basedOn', '[{"reference": "Observation/a"}, {"reference": "Observation/b"}]'::jsonb,
+                'subject', jsonb_build_object('reference', 'Observation/a'))
+            FROM (SELECT 'o' || n FROM generate_series(1, 10000) AS n UNION ALL VALUES ('a'), ('b')) AS o (id)"#,
+        )
+        .unwrap();
+    let all = |client: &mut Client, criteria: &str| {
+        let found = search(client, "Observation", criteria)?;
+        Ok::<_, postgres::Error>(found.len())
+    };
+    for (criteria, count) in [
+        ("_id=a&_revinclude=Observation:based-on", None),
+        ("_id=a,b&_revinclude=Observation:based-on", Some(10_002)),
+        (
+            "_id=a,b&_revinclude=Observation:subject&_revinclude=Observation:based-on",
+            Some(10_002),
+        ),
+        (
+            "_id=b&_revinclude=Observation:subject,Observation:based-on",
+            None,
+        ),
+    ] {
+        match count {
+            Some(count) => assert_eq!(all(&mut client, criteria).unwrap(), count, "{criteria}"),
+            None => drop(expect_sqlstate(all(&mut client, criteria), "PT413")),
+        }
+    }
 }
