@@ -27,6 +27,7 @@ use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
 use jsonb::{Value, to_text};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What to do with an id that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,14 +283,19 @@ fn write_others(
         .filter(|at| matches!(landed.get(*at), Some(None)))
         .collect();
     while !todo.is_empty() {
-        let mut first: HashMap<&str, usize> = HashMap::with_capacity(todo.len());
+        let mut first: HashMap<&str, usize> = HashMap::new();
         let (mut order, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
         for at in todo {
             check_for_interrupts()?;
-            match first.get(id_at(incoming, at)) {
-                Some(twin) => twins.push((at, *twin)),
-                None => {
-                    first.insert(id_at(incoming, at), at);
+            // What was made for a body is nobody else's.
+            if incoming.get(at).is_some_and(Incoming::is_new) {
+                order.push(at);
+                continue;
+            }
+            match first.entry(id_at(incoming, at)) {
+                Entry::Occupied(twin) => twins.push((at, *twin.get())),
+                Entry::Vacant(place) => {
+                    place.insert(at);
                     order.push(at);
                 }
             }
