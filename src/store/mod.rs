@@ -8,6 +8,7 @@ pub mod batch;
 pub mod cache;
 pub mod catalog;
 pub mod comment;
+pub mod constraint;
 mod counted;
 pub mod criteria;
 pub mod ddl;

@@ -261,7 +261,11 @@ impl Table {
         let archived = format!("FROM {history} WHERE {by_key}");
         let insert = format!("INSERT INTO {table} AS t ({own})");
         let values = parameters(key.len() + content.len());
-        let insert_many = format!("{insert} SELECT * FROM unnest({values})");
+        // In the list of SELECT, because in FROM each array would be put into a store of its own first.
+        let unnested =
+            (1..=key.len() + content.len()).map(|at| format!("pg_catalog.unnest(${at})"));
+        let unnested = unnested.collect::<Vec<_>>().join(", ");
+        let insert_many = format!("{insert} SELECT {unnested}");
         let texts = |of: Oid| vec![of; key.len()];
         let with = |rest: &[Oid]| [&texts(TEXT), rest].concat();
         let contents = |key: Oid, of: Oid| [texts(key), vec![of; content.len()]].concat();

@@ -1563,3 +1563,66 @@ fn entry_that_the_database_refuses_has_the_status_of_its_error() {
         }
     }
 }
+
+/// A constraint of the user's own that PostgreSQL asks at the end of the transaction refuses the
+/// entries that break it, and not the batch.
+#[test]
+fn entries_of_a_batch_that_break_deferred_constraints_fail_alone() {
+    let (_database, mut client) = database("bundle");
+    let put = |id: &str| entry(None, "PUT", &format!("Patient/{id}"), &patient(id));
+    apply(&mut client, &batch(&[put("used")])).unwrap();
+    client
+        .batch_execute(
+            r#"CREATE FUNCTION public.no_z() RETURNS trigger LANGUAGE plpgsql AS
+                $$BEGIN IF new.id LIKE 'z%' THEN RAISE 'no z'; END IF; RETURN NULL; END$$;
+            CREATE CONSTRAINT TRIGGER "no Z" AFTER INSERT ON fhir."Patient" INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION public.no_z();
+            ALTER TABLE fhir."Patient" ADD family text GENERATED ALWAYS AS (data #>> '{name,0,family}') STORED,
+                ADD CONSTRAINT one_of_a_name UNIQUE (family) DEFERRABLE INITIALLY DEFERRED;
+            CREATE TABLE public.visit (patient text REFERENCES fhir."Patient" DEFERRABLE INITIALLY DEFERRED);
+            INSERT INTO public.visit VALUES ('used')"#,
+        )
+        .unwrap();
+    let named = |id: &str| {
+        let mut patient = patient(id);
+        patient["name"] = json!([{"family": "Bell"}]);
+        entry(None, "PUT", &format!("Patient/{id}"), &patient)
+    };
+    let all = batch(&[
+        put("a"),
+        put("z"),
+        named("b"),
+        named("c"),
+        entry(None, "DELETE", "Patient/used", &Value::Null),
+        entry(None, "GET", "Patient/a", &Value::Null),
+    ]);
+    let answers = apply(&mut client, &all).unwrap();
+    let refused: Vec<usize> = (0..all["entry"].as_array().unwrap().len())
+        .filter(|at| answers[*at]["response"]["outcome"].is_object())
+        .collect();
+    assert_eq!(refused, [1, 3, 4]);
+    let there: Vec<String> = value(
+        &mut client,
+        r#"SELECT array_agg(id ORDER BY id) FROM fhir."Patient""#,
+    );
+    assert_eq!(there, ["a", "b", "used"]);
+    // They wait again afterwards.
+    client
+        .batch_execute(r#"BEGIN; INSERT INTO public.visit VALUES ('late')"#)
+        .unwrap();
+    let late = [put("late"), put("zoe")];
+    // What the transaction owes already is nobody's of the batch: it is asked in the end, of all.
+    let answers = apply(&mut client, &batch(&late)).unwrap();
+    assert_eq!(statuses(&answers), ["201", "201"]);
+    expect_sqlstate(client.batch_execute("COMMIT"), "P0001");
+    client
+        .batch_execute(r#"BEGIN; INSERT INTO public.visit VALUES ('used')"#)
+        .unwrap();
+    apply(&mut client, &batch(&late[..1])).unwrap();
+    client
+        .batch_execute(
+            r#"INSERT INTO public.visit VALUES ('later');
+            INSERT INTO fhir."Patient" (data) VALUES ('{"resourceType": "Patient", "id": "later"}'); COMMIT"#,
+        )
+        .unwrap();
+}

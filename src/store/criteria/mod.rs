@@ -278,6 +278,11 @@ impl Search {
         (search, args)
     }
 
+    /// Whether no index serves any of the criteria: all resources are looked at.
+    pub fn scans(&self) -> bool {
+        self.advice.is_some() && !self.wheres.is_empty()
+    }
+
     /// Says which index is missing, if none serves any of the criteria.
     pub fn advise(&self, guarded: &Guarded) -> Result<()> {
         let Some((paths, can_be_identity)) = &self.advice else {

@@ -73,6 +73,11 @@ impl Results {
         self.done.get(&index)
     }
 
+    /// The id of what an operation is about.
+    pub fn id(&self, index: usize) -> Option<&str> {
+        self.get(index).map(|done| done.id.as_str())
+    }
+
     /// All that was done, each with its place.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Done)> {
         self.done.iter().map(|(index, done)| (*index, done))

@@ -193,9 +193,17 @@ impl Criteria {
 
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
     pub fn matches(&self, data: Value<'_>) -> Result<bool> {
-        match (&self.read, data) {
-            (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),
+        match (self.of_fhir(), data) {
+            (Some(read), Value::Object(data)) => Ok(search::matches(read, data)?),
             _ => Ok(false),
+        }
+    }
+
+    /// Those of FHIR, which can be asked of what is not stored.
+    pub fn of_fhir(&self) -> Option<&[search::Criterion]> {
+        match &self.read {
+            Read::Fhir(read) => Some(read),
+            Read::Native(_) => None,
         }
     }
 

@@ -41,7 +41,9 @@ pub fn index(session: &Session, source: &Name, asked: &[Asked<'_>]) -> Result<()
         let guarded = find(source.as_str(), &name)?;
         let mut new = Vec::new();
         for (asked, served) in asked.iter().zip(&mut served) {
-            let is_there = || Ok::<_, Error>(guarded.parameters()?.find(asked.parameter).is_some());
+            let code = search_index::sorted(asked.parameter).map(|(code, _)| code);
+            let code = code.unwrap_or(asked.parameter);
+            let is_there = || Ok::<_, Error>(guarded.parameters()?.find(code).is_some());
             if match asked.of {
                 Some(of) => of == name,
                 None => is_there()?,

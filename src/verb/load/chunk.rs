@@ -246,7 +246,7 @@ fn create(session: &Session, job: &Job<'_, '_>, bodies: &[&Incoming<'_>]) -> Res
     let new = !guarded.indexes.iter().any(|index| index.unique)
         && bodies.iter().all(|body| body.is_new());
     let batch = batch_of(bodies);
-    let made = match new {
+    let mut made = match new {
         true => batch::insert_new(session, table, &batch),
         false => batch::insert_many(session, table, &batch),
     }
@@ -254,8 +254,8 @@ fn create(session: &Session, job: &Job<'_, '_>, bodies: &[&Incoming<'_>]) -> Res
     bodies
         .iter()
         .map(|body| {
-            Ok(match made.get(body.id.as_ref()) {
-                Some(made) => Landed::Written(Outcome::Created, *made),
+            Ok(match made.take(&body.id) {
+                Some(made) => Landed::Written(Outcome::Created, made),
                 None => match row::read(session, table, body.key(), Reading::Fresh)? {
                     Some(_) => Landed::Refused(Refused::of(refusal::exists(guarded))?),
                     None => once_more(job, body)?,

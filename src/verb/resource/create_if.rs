@@ -245,6 +245,11 @@ pub fn search(session: &Session, guarded: &Guarded, criteria: &Criteria) -> Resu
     let found = criteria
         .search
         .find(session, guarded.table()?, Reading::Fresh)?;
+    only(guarded, found)
+}
+
+/// The one of those that match, if there is one.
+pub fn only(guarded: &Guarded, found: Vec<Stored>) -> Result<Option<Stored>> {
     if found.len() > 1 {
         return Err(several(guarded));
     }
