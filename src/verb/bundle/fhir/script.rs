@@ -51,9 +51,11 @@ impl<'b> Entries<'b> {
             entries.planned.push(planned);
         }
         let urls = std::mem::take(&mut entries.urls);
-        for planned in &mut entries.planned {
+        for (place, planned) in entries.planned.iter_mut().enumerate() {
             check_for_interrupts()?;
-            planned.find_links(&urls)?;
+            let index = first + place;
+            let found = planned.find_links(&urls, index);
+            found.map_err(|error| at(index, error))?;
         }
         entries.urls = urls;
         entries.find_twins()?;
