@@ -1,5 +1,6 @@
 //! The verbs of resources.
 
+pub mod astray;
 mod contained;
 pub mod create;
 pub mod create_if;

@@ -17,6 +17,7 @@ use ::rest::media::Body;
 use ::rest::preference::Return;
 use ::rest::query::{Answer, Query};
 use ::rest::route::Kind;
+use ingest_engine::Issue;
 use ingest_engine::envelope::{Created, moved};
 use jsonb::{Item, Value, write};
 
@@ -273,7 +274,11 @@ pub fn answer(
         (Return::Outcome, _) => {
             let (done, name) = (written.outcome.as_str(), guarded.name());
             let message = format!("{done}: {name}/{}, version {}", written.id, written.version);
-            Ok(response.body(outcome::of_success(&message)))
+            let warnings: &[Issue] = match written.is_astray {
+                true => &[verb::astray::issue()],
+                false => &[],
+            };
+            Ok(response.body(outcome::of_success(&message, warnings)))
         }
         (Return::Representation, Some(resource)) => {
             let resource = (resource.as_slice(), written.created_at);
