@@ -214,7 +214,7 @@ fn search(
     for chunk in values.chunks(CHUNK) {
         let pair = [(parameter.to_owned(), chunk.join(","))];
         let criteria = fhir::read(of, parameters, &pair)?;
-        let search = Search::of_fhir(parameters, &criteria);
+        let search = Search::of_fhir(of, &criteria)?;
         search.advise(of)?;
         let most = i32::try_from(MOST).unwrap_or(i32::MAX).saturating_add(1);
         search.each(session, table, ("", most), |stored| each(of, &stored))?;
