@@ -294,60 +294,6 @@ fn entries_in_any_order_do_the_same() {
     }
 }
 
-/// A reference to an entry that there is not refuses the transaction, whatever holds it, and is named
-/// where it stands; in a batch the entry, whose others can be none of its own.
-#[test]
-fn reference_to_no_entry_is_refused_where_it_stands() {
-    let (_database, mut client) = database("bundle");
-    let told = |refused: Result<Vec<Value>, Error>| {
-        let refused = expect_sqlstate(refused, "PT400");
-        assert_eq!(
-            refused.message(),
-            "entry 1: a reference leads to no entry of the Bundle"
-        );
-        issues(&refused)[0].expression.clone()
-    };
-    let mut linked = patient("1");
-    linked["link"] =
-        json!([{"other": {"reference": "urn:uuid:p"}}, {"other": {"reference": "urn:oid:1.2.3"}}]);
-    let mut holding = observation("#c");
-    holding["contained"] = json!([{"resourceType": "Observation", "id": "c", "status": "final",
-        "subject": {"reference": "urn:uuid:nobody"}}]);
-    for (entry, expression) in [
-        (
-            post("o", &observation("urn:uuid:nobody")),
-            "Bundle.entry[1].resource.subject.reference",
-        ),
-        (
-            post("q", &linked),
-            "Bundle.entry[1].resource.link[1].other.reference",
-        ),
-        (
-            post("o", &holding),
-            "Bundle.entry[1].resource.contained[0].subject.reference",
-        ),
-    ] {
-        let bundle = transaction(&[post("p", &patient("1")), entry]);
-        assert_eq!(told(apply(&mut client, &bundle)), [expression]);
-    }
-    assert_eq!(count(&mut client, "Patient"), 0);
-    let answers = apply(
-        &mut client,
-        &batch(&[
-            post("p", &patient("1")),
-            post("o", &observation("urn:uuid:p")),
-        ]),
-    );
-    assert_eq!(statuses(&answers.unwrap()), ["201", "400"]);
-    // By itself a resource may refer to what is known elsewhere.
-    client
-        .execute(
-            "SELECT ingest.resource_create('fhir', 'Observation', $1)",
-            &[&observation("urn:uuid:nobody")],
-        )
-        .unwrap();
-}
-
 /// A link to an entry becomes its address wherever FHIR says so: in references at any depth, in uris and
 /// urls, in what narratives lead to. A canonical, a text and what is not of the bundle stay.
 #[test]
@@ -355,7 +301,7 @@ fn links_to_entries_become_their_addresses() {
     let (_database, mut client) = database("bundle");
     let urn = "urn:uuid:p";
     let mut whole = observation(urn);
-    whole["basedOn"] = json!([{"reference": "urn:other"}, {"reference": urn, "display": urn},
+    whole["basedOn"] = json!([{"reference": "urn:uuid:other"}, {"reference": urn, "display": urn},
         {"reference": "#c"}, {"reference": "Patient/p"}, {"reference": "http://x/fhir/Patient/p"}]);
     whole["instantiates"] = json!([urn]);
     whole["source"] = json!(urn);
@@ -387,7 +333,7 @@ fn links_to_entries_become_their_addresses() {
     assert_eq!(
         references,
         [
-            "urn:other",
+            "urn:uuid:other",
             &address,
             "#c",
             "Patient/p",

@@ -1,10 +1,9 @@
 //! An entry of a Bundle, and what is known of the resource that it is about.
 
-use crate::pg::{Error, Result, State, limits};
+use crate::pg::{Result, limits};
 use crate::store::{Guarded, find, id};
 use ingest_engine::bundle::{
-    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, is_of_bundle, place_of_reference,
-    references_in_patch,
+    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, references_in_patch,
 };
 use ingest_engine::envelope::fhir;
 use jsonb::{Object, Value};
@@ -87,14 +86,13 @@ impl<'b> Planned<'b> {
         }
     }
 
-    /// Finds the links in what it writes; `index` is its place in the Bundle.
-    pub fn find_links(&mut self, urls: &FullUrls<'b>, index: usize) -> Result<()> {
+    /// Finds the links in what it writes.
+    pub fn find_links(&mut self, urls: &FullUrls<'b>) -> Result<()> {
         let from = self.full_url;
         let leads = |kind, text: &str| match kind {
             LinkKind::Narrative => {
                 !urls.is_empty() && (text.contains("href") || text.contains("src"))
             }
-            LinkKind::Reference if is_of_bundle(text) => true,
             kind => urls.meaning(from, kind, text).is_ok_and(|it| it.is_some()),
         };
         self.links = match (self.resource(), self.action) {
@@ -109,28 +107,10 @@ impl<'b> Planned<'b> {
             self.is_late |= match urls.meaning(from, link.kind, link.text)? {
                 Some(Meaning::Search { .. }) => true,
                 Some(Meaning::Entry { of_version, .. }) => of_version,
-                None if link.kind == LinkKind::Reference => {
-                    return Err(self.dangling(index, link.text));
-                }
                 None => false,
             };
         }
         Ok(())
-    }
-
-    /// The refusal of a reference to an entry that there is not.
-    fn dangling(&self, index: usize, text: &str) -> Error {
-        let given = match self.action {
-            Action::Patch { patch, .. } => Value::read(patch).ok(),
-            _ => self.resource().map(Value::Object),
-        };
-        let place = given.and_then(|given| place_of_reference(given, text, limits().max_depth + 2));
-        Error::refuse(
-            State::BadRequest,
-            "a reference leads to no entry of the Bundle",
-        )
-        .hint("A urn:uuid: or urn:oid: is the fullUrl of an entry of the same transaction.")
-        .about(place.map(|place| format!("Bundle.entry[{index}].resource{place}")))
     }
 
     /// When an entry of a batch has its turn, whatever its place: within a step by type and id, or

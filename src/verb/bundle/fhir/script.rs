@@ -51,11 +51,9 @@ impl<'b> Entries<'b> {
             entries.planned.push(planned);
         }
         let urls = std::mem::take(&mut entries.urls);
-        for (place, planned) in entries.planned.iter_mut().enumerate() {
+        for planned in &mut entries.planned {
             check_for_interrupts()?;
-            let index = first + place;
-            let found = planned.find_links(&urls, index);
-            found.map_err(|error| at(index, error))?;
+            planned.find_links(&urls)?;
         }
         entries.urls = urls;
         entries.find_twins()?;
