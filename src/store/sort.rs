@@ -83,15 +83,27 @@ impl Sort {
             some = true;
             each(Stored::of(table, &row)?)
         })?;
-        if !some
-            && !after.is_empty()
-            && count > 0
-            && !search.is_met_by(session, table, after, Reading::Caller)?
-        {
+        if !some && !after.is_empty() && count > 0 && !is_match(search, session, table, after)? {
             return Err(bad("after is not the id of a match".to_owned()));
         }
         Ok(())
     }
+}
+
+/// Whether the resource of an id is among the matches.
+fn is_match(search: &Search, session: &Session, table: &Table, id: &str) -> Result<bool> {
+    let (mut args, mut types) = (search.args(), search.types());
+    args.push(Arg::Text(id));
+    types.push(kind::TEXT);
+    let sql = format!(
+        "SELECT id FROM {} WHERE {} AND id = ${}",
+        table.only,
+        search.wheres().unwrap_or("true"),
+        args.len()
+    );
+    let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
+    let rows = session.run(&statement, &args, Reading::Caller, 1)?;
+    Ok(rows.count() > 0)
 }
 
 /// A key of ORDER BY for a search parameter of FHIR.

@@ -23,8 +23,6 @@ pub struct Written {
     pub created_at: Option<Instant>,
     /// As it is stored now; none after a delete.
     pub resource: Option<Vec<u8>>,
-    /// Whether it does not meet the criteria that it was written by.
-    pub is_astray: bool,
 }
 
 impl Written {
@@ -45,13 +43,7 @@ impl Written {
             updated_at,
             created_at: Some(created_at),
             resource,
-            is_astray: false,
         })
-    }
-
-    /// The same, and whether it does not meet the criteria that it was written by.
-    pub fn astray(self, is_astray: bool) -> Self {
-        Self { is_astray, ..self }
     }
 
     /// What is deleted now: the version and the instant are its tombstone's.
@@ -67,7 +59,6 @@ impl Written {
             updated_at,
             created_at: None,
             resource: None,
-            is_astray: false,
         }
     }
 

@@ -10,7 +10,6 @@ mod adopt;
 mod again;
 mod api;
 mod argument;
-mod astray;
 mod author;
 mod author_http;
 mod author_pooled;

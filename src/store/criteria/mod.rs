@@ -168,28 +168,6 @@ impl Search {
         Ok(rows.count() > 0)
     }
 
-    /// Whether the resource of an id meets all criteria.
-    pub fn is_met_by(
-        &self,
-        session: &Session,
-        table: &Table,
-        id: &str,
-        reading: Reading,
-    ) -> Result<bool> {
-        let (mut args, mut types) = (self.args(), self.types());
-        args.push(Arg::Text(id));
-        types.push(kind::TEXT);
-        let sql = format!(
-            "SELECT id FROM {} WHERE {} AND id = ${}",
-            table.only,
-            self.wheres().unwrap_or("true"),
-            args.len()
-        );
-        let search = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
-        let rows = session.run(&search, &args, reading, 1)?;
-        Ok(rows.count() > 0)
-    }
-
     /// At most two of the resources that meet all criteria.
     pub fn find(&self, session: &Session, table: &Table, reading: Reading) -> Result<Vec<Stored>> {
         let row = table.columns.row;

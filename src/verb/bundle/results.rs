@@ -16,7 +16,7 @@ use crate::verb::link;
 use crate::verb::load::{Incoming, Landed, Mode, OnError, write_all};
 use crate::verb::part::Part;
 use crate::verb::request::Effect;
-use crate::verb::resource::{astray, create_if, patch};
+use crate::verb::resource::{create_if, patch};
 use crate::verb::row::{delete_row, put};
 use std::collections::HashMap;
 
@@ -41,8 +41,6 @@ pub struct Done {
     pub id: String,
     /// Its version now; none where there is nothing to tell of.
     pub now: Option<Last>,
-    /// Whether it does not meet the criteria that it was written by.
-    pub is_astray: bool,
 }
 
 impl Done {
@@ -87,31 +85,8 @@ impl Results {
             outcome,
             id,
             now,
-            is_astray: false,
         };
         self.done.insert(operation.index, done);
-    }
-
-    /// Tells what was written by criteria that it does not meet.
-    pub fn tell_astray(&mut self, operations: &[Operation<'_>]) -> Result<()> {
-        for operation in operations {
-            let (Some(criteria), Content::Body(body), Some(done)) = (
-                &operation.criteria,
-                &operation.content,
-                self.done.get_mut(&operation.index),
-            ) else {
-                continue;
-            };
-            check_for_interrupts()?;
-            let did = (done.outcome, done.id.as_str(), body.data);
-            done.is_astray = Session::open(|session| {
-                astray::is_astray(session, &operation.guarded, criteria, did)
-            })?;
-            if done.is_astray {
-                astray::tell(Some(&format!("{} {}", self.part.word(), operation.index)))?;
-            }
-        }
-        Ok(())
     }
 
     fn set(&mut self, operation: &Operation<'_>, done: Result<Did>) -> Result<()> {

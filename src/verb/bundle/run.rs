@@ -245,10 +245,10 @@ fn write(
         let late = writes.filter(|one| script.is_late(one.index)).collect();
         put(late, matches, held, results)?;
     }
-    if part == Part::Entry {
-        check_apart(&operations, results, part)?;
+    match part {
+        Part::Entry => check_apart(&operations, results, part),
+        _ => Ok(()),
     }
-    results.tell_astray(&operations)
 }
 
 /// Gives operations the ids that their criteria have found.

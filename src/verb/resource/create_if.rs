@@ -1,6 +1,6 @@
 //! `ingest.resource_create_if(source, profile, criteria, body, id)`
 
-use super::{astray, profile_of};
+use super::profile_of;
 use crate::pg::{
     Answer, Call, Error, NamedLock, Reading, Result, Session, State, check_for_interrupts,
     lock_name, snapshot_is_old,
@@ -33,34 +33,13 @@ pub fn run(
 ) -> Result<Written> {
     let body = Body::read(guarded, body)?;
     let id = body.id(id)?;
-    let (outcome, stored, is_astray) = Session::open(|session| {
-        let found = create_or_find(session, guarded, criteria, &body, id, None)?;
-        let (outcome, stored) = match found {
-            Found::Created(stored) => (Outcome::Created, stored),
-            Found::Matched(stored) => (Outcome::Matched, stored),
-        };
-        let is_astray = tell_astray(session, guarded, criteria, (outcome, &stored))?;
-        Ok((outcome, stored, is_astray))
-    })?;
-    let written = Written::stored(outcome, guarded, stored)?;
-    Ok(written.astray(is_astray))
-}
-
-/// Tells if what came of a conditional write does not meet its criteria; says whether it does not.
-pub fn tell_astray(
-    session: &Session,
-    guarded: &Guarded,
-    given: &Given<'_>,
-    (outcome, stored): (Outcome, &Stored),
-) -> Result<bool> {
-    let criteria = read(guarded, given)?;
-    let data = stored.data.as_deref().map(Value::read).transpose()?;
-    let did = (outcome, stored.id.as_str(), data.unwrap_or(Value::Null));
-    let is_astray = astray::is_astray(session, guarded, &criteria, did)?;
-    if is_astray {
-        astray::tell(None)?;
-    }
-    Ok(is_astray)
+    let found =
+        Session::open(|session| create_or_find(session, guarded, criteria, &body, id, None))?;
+    let (outcome, stored) = match found {
+        Found::Created(stored) => (Outcome::Created, stored),
+        Found::Matched(stored) => (Outcome::Matched, stored),
+    };
+    Written::stored(outcome, guarded, stored)
 }
 
 /// What criteria led to.

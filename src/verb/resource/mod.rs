@@ -1,6 +1,5 @@
 //! The verbs of resources.
 
-pub mod astray;
 mod contained;
 pub mod create;
 pub mod create_if;

@@ -1,6 +1,6 @@
 //! `ingest.resource_upsert_if(source, profile, criteria, body, id, if_match)`
 
-use super::create_if::{Found, create_or_find, tell_astray};
+use super::create_if::{Found, create_or_find};
 use super::profile_of;
 use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::row::{RowKey, Stored};
@@ -31,21 +31,16 @@ pub fn run(
 ) -> Result<Written> {
     let body = Body::read(guarded, body)?;
     let id = body.id(id)?;
-    let (outcome, stored, is_astray) = Session::open(|session| {
-        let found = create_or_find(session, guarded, criteria, &body, id, expected)?;
-        let (outcome, stored) = match found {
-            Found::Created(made) => (Outcome::Created, made),
-            Found::Matched(stored) => {
-                check_id(guarded, id, &stored)?;
-                let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
-                put(session, guarded, key, parts.content(), Some(stored.version))?
-            }
+    let (outcome, stored) = Session::open(|session| {
+        let stored = match create_or_find(session, guarded, criteria, &body, id, expected)? {
+            Found::Created(made) => return Ok((Outcome::Created, made)),
+            Found::Matched(stored) => stored,
         };
-        let is_astray = tell_astray(session, guarded, criteria, (outcome, &stored))?;
-        Ok((outcome, stored, is_astray))
+        check_id(guarded, id, &stored)?;
+        let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
+        put(session, guarded, key, parts.content(), Some(stored.version))
     })?;
-    let written = Written::stored(outcome, guarded, stored)?;
-    Ok(written.astray(is_astray))
+    Written::stored(outcome, guarded, stored)
 }
 
 /// An id that was given must be that of the match.

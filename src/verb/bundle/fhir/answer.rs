@@ -4,7 +4,6 @@ use crate::pg::{Error, Result, State, check_for_interrupts, iso};
 use crate::store::Outcome;
 use crate::store::history::Last;
 use crate::verb::request::Effect;
-use crate::verb::resource::astray;
 use ingest_engine::bundle::Kind;
 use jsonb::{Item, Value, from_text, write};
 
@@ -57,12 +56,6 @@ impl Response {
         }
         tag(&mut response, now)?;
         Ok(response)
-    }
-
-    /// The same, of what does not meet the criteria that it was written by.
-    pub fn astray(mut self) -> Result<Self> {
-        self.outcome = Some(astray::outcome()?);
-        Ok(self)
     }
 
     /// Why an entry of a batch has failed: an OperationOutcome as JSON.

@@ -66,7 +66,6 @@ impl Came {
     fn response(self) -> Result<Response> {
         match self {
             Self::Read(response) => Ok(response),
-            Self::Done(done) if done.is_astray => Response::of(done.effect())?.astray(),
             came => Response::of(came.effect()),
         }
     }

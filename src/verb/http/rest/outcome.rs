@@ -4,7 +4,6 @@ use super::request::Request;
 use super::response::Response;
 use crate::pg::{Error, Failure, Result, State};
 use ::rest::narrative::div;
-use ingest_engine::Issue;
 use serde_json::{Value as Json, json};
 
 /// A refusal that no verb has made.
@@ -88,15 +87,10 @@ fn code(status: u16) -> &'static str {
     }
 }
 
-/// What was done, for who prefers an outcome, and what there is to say of it.
-pub fn of_success(message: &str, warnings: &[Issue]) -> Vec<u8> {
-    let mut issues =
-        vec![json!({"severity": "information", "code": "informational", "diagnostics": message})];
-    issues.extend(warnings.iter().map(|issue| {
-        json!({"severity": issue.severity.as_str(), "code": issue.code.as_str(),
-            "diagnostics": issue.diagnostics})
-    }));
-    let mut outcome = json!({"resourceType": "OperationOutcome", "issue": issues});
+/// What was done, for who prefers an outcome.
+pub fn of_success(message: &str) -> Vec<u8> {
+    let mut outcome = json!({"resourceType": "OperationOutcome", "issue": [
+        {"severity": "information", "code": "informational", "diagnostics": message}]});
     with_text(&mut outcome, message);
     container(&outcome)
 }

@@ -17,7 +17,6 @@ use ::rest::media::Body;
 use ::rest::preference::Return;
 use ::rest::query::{Answer, Query};
 use ::rest::route::Kind;
-use ingest_engine::Issue;
 use ingest_engine::envelope::{Created, moved};
 use jsonb::{Item, Value, write};
 
@@ -274,11 +273,7 @@ pub fn answer(
         (Return::Outcome, _) => {
             let (done, name) = (written.outcome.as_str(), guarded.name());
             let message = format!("{done}: {name}/{}, version {}", written.id, written.version);
-            let warnings: &[Issue] = match written.is_astray {
-                true => &[verb::astray::issue()],
-                false => &[],
-            };
-            Ok(response.body(outcome::of_success(&message, warnings)))
+            Ok(response.body(outcome::of_success(&message)))
         }
         (Return::Representation, Some(resource)) => {
             let resource = (resource.as_slice(), written.created_at);
