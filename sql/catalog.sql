@@ -136,10 +136,10 @@ CREATE TABLE ingest.search_index (
 COMMENT ON TABLE ingest.search_index IS 'One row per search parameter of a type of FHIR that an index serves';
 COMMENT ON COLUMN ingest.search_index.source IS 'The source of the type';
 COMMENT ON COLUMN ingest.search_index.profile IS 'The type';
-COMMENT ON COLUMN ingest.search_index.parameter IS 'The search parameter, by its code';
+COMMENT ON COLUMN ingest.search_index.parameter IS 'The search parameter, by its code; _sort=birthdate and _sort=-birthdate are of indexes that _sort reads';
 COMMENT ON COLUMN ingest.search_index.name IS 'The index, in the schema of the source';
-COMMENT ON COLUMN ingest.search_index.function IS 'The function in schema ingest that it holds the values of';
-COMMENT ON COLUMN ingest.search_index.paths IS 'The second argument of that function: where the values stand';
+COMMENT ON COLUMN ingest.search_index.function IS 'The function in schema ingest that it holds the values of, and its second argument if it has three; or a column';
+COMMENT ON COLUMN ingest.search_index.paths IS 'The last argument of that function: where the values stand';
 COMMENT ON COLUMN ingest.search_index.version IS 'The version of what the function computes that the index was made by';
 
 CREATE TABLE ingest.relationship (

@@ -129,7 +129,8 @@ DECLARE
         'ingest.search_index(text, text, text)', 'ingest.request_prune(interval, integer)',
         'ingest.resource_erase(text, text, text, text, boolean)',
         'ingest.version_erase(text, text, text, integer, text)',
-        'ingest.history_prune(text, text, interval, integer, integer)'];
+        'ingest.history_prune(text, text, interval, integer, integer)',
+        'ingest.feed_create(text, boolean)', 'ingest.feed_drop(text)'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
     owner   oid;
     more    text;
@@ -337,7 +338,8 @@ BEGIN
                r.from_profile, r.to_profile,
                (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
                 FROM pg_attribute AS a
-                WHERE a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+                -- A feed comes and goes with its column.
+                WHERE a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'feed_place') AS columns
         FROM ingest.profile AS p
         JOIN pg_namespace AS n ON n.nspname = p.source
         JOIN pg_class AS t ON t.relnamespace = n.oid AND t.relname = p.profile

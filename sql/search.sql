@@ -36,6 +36,6 @@ COMMENT ON FUNCTION ingest.search_order(jsonb, text, text) IS 'By what a resourc
 
 CREATE FUNCTION ingest.search_index(source text, profile text, parameter text) RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'search_index_wrapper';
-COMMENT ON FUNCTION ingest.search_index(text, text, text) IS 'Makes the index that serves a search parameter of a type of FHIR, and returns its name; if it is there, puts right what is wrong with it. Errors: PT400 no such parameter, or a profile that is not of FHIR; PT404 no such profile';
+COMMENT ON FUNCTION ingest.search_index(text, text, text) IS 'Makes the index that serves a search parameter of a type of FHIR, and returns its name; of _sort=birthdate or _sort=-birthdate, the one that serves that order. If it is there, puts right what is wrong with it. Errors: PT400 no such parameter, or a profile that is not of FHIR; PT404 no such profile';
 
 REVOKE EXECUTE ON FUNCTION ingest.search_index(text, text, text) FROM PUBLIC;

@@ -53,7 +53,8 @@ pgrx::extension_sql_file!(
     name = "erasure",
     requires = ["requests"]
 );
-pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["erasure"]);
+pgrx::extension_sql_file!("../sql/feed.sql", name = "feed", requires = ["erasure"]);
+pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["feed"]);
 pgrx::extension_sql_file!("../sql/refuse.sql", name = "refuse", requires = ["stat"]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
 pgrx::extension_sql_file!(
@@ -141,6 +142,15 @@ pg::sql_function! {
     relationship_unlink => |call| verb::row::delete(call, Noun::Link);
 
     request_prune => verb::request::prune;
+
+    feed_create => verb::feed::create;
+    feed_drop => verb::feed::drop;
+    feed_read => verb::feed::read;
+    feed_end => verb::feed::end;
+    consumer_create => verb::feed::consumer::create;
+    consumer_next => verb::feed::consumer::next;
+    consumer_done => verb::feed::consumer::done;
+    consumer_drop => verb::feed::consumer::drop;
 
     request_version => verb::http::version;
     request_key => verb::http::key;

@@ -27,3 +27,31 @@ EXCEPTION WHEN OTHERS THEN
     END IF;
     RETURN SQLSTATE;
 END $$;
+
+-- Takes what the feed has next, once; says how much. Who was behind a prune begins anew.
+SELECT ingest.feed_create('soak');
+SELECT ingest.consumer_create('soak', 'follower');
+CREATE TABLE public.followed (profile text, id text, version integer, erased boolean,
+    PRIMARY KEY (profile, id, version, erased));
+CREATE FUNCTION public.follow() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    change record;
+    last   text;
+    taken  bigint := 0;
+BEGIN
+    FOR change IN SELECT * FROM ingest.consumer_next('soak', 'follower', 200) LOOP
+        INSERT INTO public.followed VALUES (change.profile, change.id, change.version, change.erased IS NOT NULL);
+        last := change.cursor;
+        taken := taken + 1;
+    END LOOP;
+    IF last IS NOT NULL THEN
+        PERFORM ingest.consumer_done('soak', 'follower', last);
+    END IF;
+    RETURN taken;
+EXCEPTION WHEN SQLSTATE 'PT410' THEN
+    PERFORM ingest.consumer_drop('soak', 'follower');
+    PERFORM ingest.consumer_create('soak', 'follower');
+    DELETE FROM public.followed;
+    RETURN 1;
+END $$;

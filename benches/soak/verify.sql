@@ -41,6 +41,14 @@ SELECT 'what is stored conforms', id
 FROM soak.office
 WHERE NOT ingest.resource_is_valid('soak', 'office', jsonb_build_object('data', data));
 
+DO $$ BEGIN WHILE public.follow() > 0 LOOP COMMIT; END LOOP; END $$;
+INSERT INTO broken
+SELECT 'who follows the feed knows the newest version of each', format('%s %s', type, id)
+FROM (SELECT type, id, max(version) AS version FROM versions GROUP BY type, id) AS v
+FULL JOIN (SELECT profile AS type, id, max(version) AS version FROM public.followed GROUP BY profile, id) AS f
+    USING (type, id, version)
+WHERE v IS NULL OR f IS NULL;
+
 SELECT type, count(DISTINCT id) AS resources, count(*) AS versions FROM versions GROUP BY type ORDER BY type;
 SELECT promise, count(*) AS broken, min(example) AS example FROM broken GROUP BY promise;
 SELECT count(*) = 0 AS sound FROM broken \gset

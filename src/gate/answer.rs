@@ -14,6 +14,8 @@ pub struct Verdict {
     pub updated_at: Instant,
     /// The version of the definition that it was checked against.
     pub profile_version: i32,
+    /// Its place in the feed of its source, if that has one, and the column.
+    pub feed_place: Option<(i32, i64)>,
 }
 
 /// Whose the row is.
@@ -60,8 +62,13 @@ pub fn answer(
         (0, Arg::Null),
         (0, Arg::Null),
         (0, Arg::Null),
+        (0, Arg::Null),
     ];
     let mut count = 7;
+    if let Some((column, place)) = verdict.feed_place {
+        changes[count] = (column, Arg::Int8(place));
+        count += 1;
+    }
     if let (Key::Id(column), Some(id)) = (layout.key, fresh_id) {
         changes[count] = (column, Arg::Text(id));
         count += 1;

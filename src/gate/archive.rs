@@ -36,7 +36,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     PLACE.with(|place| {
         place.get_or(trigger.trigger(), || {
             check_place(&trigger, source, profile)?;
-            check_first(&trigger)
+            check_first(&trigger, source)
         })
     })?;
     let guarded = find_for_gate(source, profile)?;
@@ -65,14 +65,15 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
         Event::Insert => match confirm::confirm(table, relation)? {
             Confirmed::Fine => owed::settle(relation)?,
             Confirmed::Foreign => {
-                return Err(Error::refuse(
+                return Err(refusal::about(
+                    &guarded,
                     State::SerializationFailure,
                     format!("an id in {profile} was created and deleted by another transaction"),
                 )
                 .hint("Try again."));
             }
             Confirmed::Own => {
-                return Err(refusal::deleted_and_created(profile));
+                return Err(refusal::deleted_and_created(source, profile));
             }
         },
         Event::Truncate => {}
@@ -82,7 +83,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
 
 /// Refuses a table with a trigger that acts on a change before it is archived: it could create
 /// again what was deleted, and history would not know yet that it was there.
-fn check_first(trigger: &TriggerCall<'_>) -> Result<()> {
+fn check_first(trigger: &TriggerCall<'_>, source: &str) -> Result<()> {
     let Some(earlier) = trigger.preceded_by().filter(|_| trigger.is_row()) else {
         return Ok(());
     };
@@ -90,6 +91,7 @@ fn check_first(trigger: &TriggerCall<'_>) -> Result<()> {
         State::BadRequest,
         format!("a trigger of {} fires before the archive", trigger.table()),
     )
+    .of_table(source, trigger.table())
     .hint(format!(
         "Rename the trigger {earlier}, so that its name sorts after the archive's."
     )))

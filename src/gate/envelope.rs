@@ -30,7 +30,8 @@ pub fn id_in<'a>(
     };
     let id = fhir::id(data)?;
     match (id, column) {
-        (Some(id), Some(RowKey::Id(column))) if id != column => Err(Error::refuse(
+        (Some(id), Some(RowKey::Id(column))) if id != column => Err(refusal::about(
+            guarded,
             State::BadRequest,
             format!("data.id and the column id of {} differ", guarded.name()),
         )

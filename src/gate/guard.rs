@@ -43,7 +43,7 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
         place.get_or(trigger.trigger(), || {
             check_place(&trigger, source, profile)?;
             if !truncates {
-                check_last(&trigger)?;
+                check_last(&trigger, source)?;
                 acting::check(find_for_gate(source, profile)?.table()?, trigger.relation())?;
             }
             Ok(())
@@ -54,6 +54,7 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             State::BadRequest,
             format!("{profile} cannot be truncated: its rows have a history"),
         )
+        .of_table(source, profile)
         .hint("DELETE keeps the history; ingest.profile_purge deletes rows and history for ever.")),
         Event::Insert => insert(&trigger, find_for_gate(source, profile)?.as_ref()),
         Event::Update => update(&trigger, find_for_gate(source, profile)?.as_ref()),
@@ -75,7 +76,7 @@ pub fn check_place(trigger: &TriggerCall<'_>, source: &str, profile: &str) -> Re
 }
 
 /// Refuses a table with a trigger that could change a row after the guard has checked it.
-fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
+fn check_last(trigger: &TriggerCall<'_>, source: &str) -> Result<()> {
     let Some(later) = trigger.followed_by() else {
         return Ok(());
     };
@@ -86,6 +87,7 @@ fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
             trigger.table()
         ),
     )
+    .of_table(source, trigger.table())
     .hint(format!(
         "Rename the trigger {later}, so that its name sorts before the guard's."
     )))
@@ -94,7 +96,7 @@ fn check_last(trigger: &TriggerCall<'_>) -> Result<()> {
 fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let row = trigger.new_row()?;
     let layout = Layout::of(trigger.relation(), &row, guarded.form())?;
-    let given_key = key_of(&row, &layout)?;
+    let given_key = key_of(guarded, &row, &layout)?;
     let id_in_data = envelope::id_in(guarded, &row, &layout, given_key)?;
     let new_id;
     let (key, fresh_id) = match (given_key, id_in_data) {
@@ -136,11 +138,17 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         let missing = reference::hold(guarded, written, report, references, trigger.owner())?;
         owed::wait(trigger.relation(), missing)?;
     }
+    let feed_place = match before {
+        Before::Living { .. } => None,
+        Before::Deleted(_, place) => place_after(guarded, &layout, place)?,
+        Before::Never | Before::Nothing => place_after(guarded, &layout, 0)?,
+    };
     let first = |version: i32, instant: Instant| Verdict {
         version,
         created_at: instant,
         updated_at: instant,
         profile_version,
+        feed_place,
     };
     let verdict = match (before, given) {
         (
@@ -161,6 +169,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
                 .int4(layout.profile_version)
                 .filter(|version| *version != 0)
                 .unwrap_or(profile_version),
+            feed_place,
         },
         // Who counts versions by himself begins with the first.
         (Before::Never | Before::Nothing, None | Some(1)) => first(1, now()),
@@ -168,7 +177,7 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
             let row = written.which(guarded).expression(guarded);
             return Err(refusal::stale(guarded, expected, 0).about(row));
         }
-        (Before::Deleted(last), None) => first(last.version + 1, after(last.updated_at)),
+        (Before::Deleted(last, _), None) => first(last.version + 1, after(last.updated_at)),
     };
     if !generated {
         let (table, relation) = (guarded.table()?, trigger.relation());
@@ -192,10 +201,10 @@ fn insert(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
 fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
     let (old, row) = (trigger.old()?, trigger.new_row()?);
     let layout = Layout::of(trigger.relation(), &row, guarded.form())?;
-    let key = key_of(&old, &layout)?.ok_or_else(refusal::bad_id)?;
+    let key = key_of(guarded, &old, &layout)?.ok_or_else(refusal::bad_id)?;
     let written = Written { key, place: None };
     let of_row = |error: Error| error.about(written.which(guarded).expression(guarded));
-    let new_key = key_of(&row, &layout)?;
+    let new_key = key_of(guarded, &row, &layout)?;
     envelope::id_in(guarded, &row, &layout, new_key)?;
     if Some(key) != new_key {
         let message = format!("the id of {} cannot change", guarded.name());
@@ -228,6 +237,13 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         created_at,
         updated_at,
         profile_version: old.int4(layout.profile_version).unwrap_or_default(),
+        feed_place: match guarded.table()?.feed {
+            Some(_) => {
+                let column = layout.feed_place()?;
+                Some((column, old.int8(column).unwrap_or_default()))
+            }
+            None => None,
+        },
     };
     let old_contained = contained_of(&old, &layout)?;
     let is_outdated = unchanged.profile_version != guarded.version();
@@ -281,11 +297,25 @@ fn update(trigger: &TriggerCall<'_>, guarded: &Guarded) -> Result<Answer> {
         created_at,
         updated_at: after(updated_at),
         profile_version,
+        feed_place: match unchanged.feed_place {
+            Some((_, place)) => place_after(guarded, &layout, place)?,
+            None => None,
+        },
     };
     let data = enveloped(guarded, &row, &layout, key, &changed)?;
     let author = author::of_version(guarded)?;
     let by = By::Author(&author);
     answer(&row, &layout, &changed, &by, None, [data, contained])
+}
+
+/// Where in the feed of the source, if it has one, a version is that is made now: the column and the
+/// place, after that of the version before.
+fn place_after(guarded: &Guarded, layout: &Layout, before: i64) -> Result<Option<(i32, i64)>> {
+    let Some(feed) = &guarded.table()?.feed else {
+        return Ok(None);
+    };
+    let place = feed.place(guarded.source_name(), before)?;
+    Ok(Some((layout.feed_place()?, place)))
 }
 
 /// What becomes of `data` in a version that is made.
@@ -439,16 +469,14 @@ fn size(value: Value<'_>) -> usize {
 }
 
 /// What names the row; `None` where an id is to be generated.
-fn key_of<'a>(row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
+fn key_of<'a>(guarded: &Guarded, row: &Tuple<'a>, layout: &Layout) -> Result<Option<RowKey<'a>>> {
     Ok(match layout.key {
         Key::Id(column) => row.text(column)?.map(RowKey::Id),
         Key::Ends(from, to, _) => match (row.text(from)?, row.text(to)?) {
             (Some(from), Some(to)) => Some(RowKey::Ends(from, to)),
             _ => {
-                return Err(Error::refuse(
-                    State::BadRequest,
-                    "a link needs from_id and to_id",
-                ));
+                let message = "a link needs from_id and to_id";
+                return Err(refusal::about(guarded, State::BadRequest, message));
             }
         },
     })

@@ -2,7 +2,8 @@
 
 use super::catch::{caught, guard, rolled_back};
 use super::counters::{Count, counters};
-use super::error::{Error, Result, State};
+use super::error::{Caught, Error, Result, State};
+use super::steps::check_for_interrupts;
 use super::{ffi, steps};
 use pgrx::pg_sys::{CurrentResourceOwner, MemoryContext};
 
@@ -34,6 +35,36 @@ impl Failure {
             counters.add(Count::Refused(state));
         }
     }
+
+    /// What it means for who is told of it: of PostgreSQL's own, by its class, as PostgREST has it.
+    pub fn meaning(&self) -> State {
+        let of_class = || match (self.sqlstate.as_str(), self.sqlstate.get(..2)) {
+            ("42501", _) => State::InsufficientPrivilege,
+            ("23503" | "23505" | "23P01", _) => State::Conflict,
+            (_, Some("23" | "44")) => State::Unprocessable,
+            (_, Some("53" | "54")) => State::TooLarge,
+            _ => State::BadRequest,
+        };
+        self.state.unwrap_or_else(of_class)
+    }
+
+    /// The refusal that it is for who is told of it.
+    pub fn into_error(self) -> Error {
+        let mut error = Error::refuse(self.meaning(), self.message);
+        if let Some(outcome) = self.outcome {
+            error = error.detail(outcome);
+        }
+        if let Some(hint) = self.hint {
+            error = error.hint(hint);
+        }
+        if let Some([schema, table]) = &self.table {
+            error = error.of_table(schema, table);
+        }
+        match self.constraint {
+            Some(constraint) => error.of_constraint(constraint),
+            None => error,
+        }
+    }
 }
 
 /// Runs `body` in a subtransaction. An error that is about the data undoes `body` and is told as a
@@ -47,6 +78,22 @@ pub fn attempt_alone<T>(
     body: impl FnOnce() -> Result<T>,
 ) -> Result<std::result::Result<T, Failure>> {
     attempted(body, |sqlstate| sqlstate == "42501")
+}
+
+/// How often what vanished while it was looked at is looked for anew.
+const ROUNDS: u32 = 10;
+
+/// Runs `body`, which looks into the system catalogs, and again where something was dropped while it
+/// looked: PostgreSQL's own functions see what is there now, and not what is in the snapshot.
+pub fn steadily<T>(mut body: impl FnMut() -> Result<T>) -> Result<T> {
+    let vanished = |sqlstate: &str| ["XX000", "42P01", "42704"].contains(&sqlstate);
+    for _ in 0..ROUNDS {
+        if let Ok(found) = attempted(&mut body, vanished)? {
+            return Ok(found);
+        }
+        check_for_interrupts()?;
+    }
+    body()
 }
 
 fn attempted<T>(
@@ -144,10 +191,9 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
             let state = State::of(&sqlstate)
                 .or_else(|| State::of_refusal(&sqlstate).filter(|_| is_told(&sqlstate)));
             let own = caught.own().filter(|_| state.is_some());
-            let message = match (own, caught.constraint()) {
-                (Some((message, _)), _) => message.to_owned(),
-                (None, Some(constraint)) => format!("violates the constraint {constraint}"),
-                (None, None) => format!("refused with SQLSTATE {sqlstate}"),
+            let message = match own {
+                Some((message, _)) => message.to_owned(),
+                None => reason(caught, &sqlstate),
             };
             of_data.then_some(Failure {
                 message,
@@ -161,4 +207,30 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
         }
         Error::Dropped(_) | Error::Bug(_) | Error::Corrupt | Error::OutOfMemory => None,
     }
+}
+
+/// Why PostgreSQL, or what runs in it, has refused. Its own sentences can hold values.
+fn reason(caught: &Caught, sqlstate: &str) -> String {
+    let constraint = caught.constraint();
+    if let Some(constraint) = constraint {
+        let kind = match sqlstate {
+            "23503" => "foreign key",
+            "23505" => "unique constraint",
+            "23514" => "check",
+            "23P01" => "exclusion constraint",
+            _ => "constraint",
+        };
+        return format!("violates the {kind} {constraint}");
+    }
+    let why = match (sqlstate, sqlstate.get(..2), caught.column()) {
+        ("23502", _, Some(column)) => return format!("the column {column} must not be null"),
+        ("42501", ..) if caught.is_of_policy() => "a policy of the table forbids it",
+        ("42501", ..) if !caught.is_of_row() => "the caller lacks a right",
+        (_, Some("22"), _) => "a value is not what a column or a function takes",
+        (_, Some("23"), _) => "a constraint is violated",
+        (_, Some("44"), _) => "the check of a view forbids it",
+        (_, Some("54"), _) => "it is more than a row, an index or a statement can hold",
+        _ => "a trigger or a function refuses it",
+    };
+    format!("{why} (SQLSTATE {sqlstate})")
 }

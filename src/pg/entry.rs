@@ -101,7 +101,10 @@ fn run(
     let outcome = catch_unwind(AssertUnwindSafe(answer));
     let outcome = match (steps::resume(), outcome) {
         // PostgreSQL's own error says more, or the same.
-        (_, Ok(Err(Error::Postgres(caught)))) => Ok(Err(Error::Postgres(caught))),
+        (_, Ok(Err(Error::Postgres(mut caught)))) => {
+            caught.advise();
+            Ok(Err(Error::Postgres(caught)))
+        }
         (Some(ended), _) => Ok(Err(ended)),
         (None, outcome) => outcome,
     };

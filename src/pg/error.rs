@@ -102,6 +102,20 @@ impl State {
         }
     }
 
+    /// The status of HTTP that it is.
+    pub const fn status(self) -> u16 {
+        match self {
+            State::BadRequest => 400,
+            State::InsufficientPrivilege => 403,
+            State::NotFound => 404,
+            State::Conflict | State::SerializationFailure => 409,
+            State::Gone => 410,
+            State::PreconditionFailed => 412,
+            State::TooLarge => 413,
+            State::Unprocessable => 422,
+        }
+    }
+
     /// What a SQLSTATE of ours means; `None` for those of PostgreSQL.
     pub(super) fn of(sqlstate: &str) -> Option<Self> {
         let of_postgres = [Self::InsufficientPrivilege, Self::SerializationFailure];
@@ -242,6 +256,12 @@ impl Error {
         matches!(self, Error::Postgres(caught) if caught.sqlerrcode() == encode(sqlstate))
     }
 
+    /// Whether the caller has no right to a table, whatever its rows are.
+    pub fn lacks_a_right(&self) -> bool {
+        let denied = self.is_postgres(b"42501");
+        matches!(self, Error::Postgres(caught) if denied && !caught.is_of_row())
+    }
+
     /// Whether a relation, or its schema, is not there (42P01, 3F000) that this very SQL names, and
     /// not what runs within: PostgreSQL tells an error of parsing with the SQL that it parsed.
     pub(super) fn misses_what_is_named(&self, sql: &str) -> bool {
@@ -253,6 +273,28 @@ impl Error {
     pub(super) fn misses_a_column(&self, sql: &str) -> bool {
         let missing = self.is_postgres(b"42703");
         matches!(self, Error::Postgres(caught) if missing && caught.is_of_sql(sql))
+    }
+
+    /// Whether this very SQL does not fit the types of the columns (42804, 42883).
+    pub(super) fn mistakes_a_type(&self, sql: &str) -> bool {
+        let mistaken = self.is_postgres(b"42804") || self.is_postgres(b"42883");
+        matches!(self, Error::Postgres(caught) if mistaken && caught.is_of_sql(sql))
+    }
+
+    /// A table of ours is not what it was made.
+    pub(super) fn of_another_type() -> Self {
+        Error::refuse(
+            State::BadRequest,
+            "a table of the source has a column of another type than it was made with",
+        )
+        .hint("Restore the columns of the table and of its history; ingest.doctor lists them.")
+    }
+
+    /// Whether a policy of the table of this name refuses a row.
+    pub fn is_of_policy(&self, table: &str) -> bool {
+        let denied = self.is_postgres(b"42501");
+        matches!(self, Error::Postgres(caught) if denied && caught.is_of_policy()
+            && text(caught.error().message).is_some_and(|at| at.contains(&format!("\"{table}\""))))
     }
 
     /// The error of a statement, and of a violated constraint (class 23) of these tables without
@@ -293,13 +335,16 @@ impl Error {
         }))
     }
 
-    /// Names the part of a call in what refuses it, of a trigger too; PostgreSQL's own errors go on
-    /// as they are.
+    /// Names the part of a call in what refuses it, of a trigger too, and in what the caller has no
+    /// right to; PostgreSQL's other errors go on as they are.
     #[must_use]
     pub fn in_part(mut self, part: &str) -> Self {
         match &mut self {
             Error::Refused(refusal) => refusal.message = format!("{part}: {}", refusal.message),
-            Error::Postgres(caught) if State::of(&caught.sqlstate()).is_some() => {
+            Error::Postgres(caught)
+                if State::of_refusal(&caught.sqlstate())
+                    .is_some_and(|state| state != State::SerializationFailure) =>
+            {
                 if let Err(error) = caught.prefix(part) {
                     return error;
                 }
@@ -344,6 +389,9 @@ impl From<jsonb::Malformed> for Error {
 
 /// What the errors of this extension have for the name of their source file.
 pub(super) const THROWN_IN: &CStr = c"ingest_ext";
+
+/// How a right on a source is given.
+const GRANTS: &CStr = c"Who defines in a source gives the rights on it: ingest.source_grant(source, role, 'read'), 'write' or 'define'.";
 
 /// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
 #[derive(Debug)]
@@ -394,6 +442,11 @@ impl Caught {
         text(self.error().constraint_name)
     }
 
+    /// The column it names.
+    pub(super) fn column(&self) -> Option<&str> {
+        text(self.error().column_name)
+    }
+
     /// What a refusal of this extension says, and its OperationOutcome, neither of which holds a value
     /// of a document: from where [`super::entry`] throws, whatever statement it has gone through.
     pub(super) fn own(&self) -> Option<(&str, &str)> {
@@ -409,10 +462,23 @@ impl Caught {
         text(self.error().hint)
     }
 
+    /// Says who gives a right that is lacking: PostgreSQL says no more than on what.
+    pub(super) fn advise(&mut self) {
+        let error = self.error();
+        if text(error.funcname) == Some("aclcheck_error") && error.hint.is_null() {
+            // SAFETY: the copy of the error is ours alone, and who throws it copies what it points to.
+            unsafe { (*self.0.as_ptr()).hint = GRANTS.as_ptr().cast_mut() };
+        }
+    }
+
     /// Whether it was raised for what stands in a row: by a policy, or by a function in PL/pgSQL.
     pub(super) fn is_of_row(&self) -> bool {
-        let raised_in = text(self.error().funcname);
-        matches!(raised_in, Some("ExecWithCheckOptions" | "exec_stmt_raise"))
+        self.is_of_policy() || text(self.error().funcname) == Some("exec_stmt_raise")
+    }
+
+    /// Whether a policy raised it, or the check of a view.
+    pub(super) fn is_of_policy(&self) -> bool {
+        text(self.error().funcname) == Some("ExecWithCheckOptions")
     }
 
     fn is_of_sql(&self, sql: &str) -> bool {

@@ -5,12 +5,13 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use pgrx::pg_sys::{
-    AclMode, BlockNumber, Buffer, Datum, DestReceiver, ErrorData, FunctionCallInfo, GlobalVisState,
-    HeapTuple, HeapTupleHeader, IndexScanDesc, ItemPointer, LOCKMODE, LOCKTAG, List, MemoryContext,
-    Node, Oid, ParamListInfo, PlannedStmt, Portal, ProcessUtilityContext, Query, QueryCompletion,
-    QueryDesc, QueryEnvironment, Relation, RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable,
-    ScanDirection, ScanKey, Snapshot, SubTransactionId, SyscacheCallbackFunction, TransactionId,
-    TupleDesc, TupleTableSlot, Tuplestorestate, varlena,
+    AclMode, BlockNumber, Buffer, Datum, DestReceiver, ErrorData, FullTransactionId,
+    FunctionCallInfo, GlobalVisState, HeapTuple, HeapTupleHeader, IndexScanDesc, ItemPointer,
+    LOCKMODE, LOCKTAG, List, MemoryContext, Node, Oid, ParamListInfo, PlannedStmt, Portal,
+    ProcessUtilityContext, Query, QueryCompletion, QueryDesc, QueryEnvironment, Relation,
+    RelcacheCallbackFunction, SPIPlanPtr, SPITupleTable, ScanDirection, ScanKey, Snapshot,
+    SubTransactionId, SyscacheCallbackFunction, TransactionId, TupleDesc, TupleTableSlot,
+    Tuplestorestate, varlena,
 };
 
 unsafe extern "C-unwind" {
@@ -218,7 +219,11 @@ unsafe extern "C-unwind" {
     // lock.h
     pub fn LockAcquire(tag: *const LOCKTAG, mode: c_int, session: bool, dont_wait: bool) -> c_uint;
 
-    // xact.h
+    // xact.h, transam.h, xlog.h
+    pub fn GetTopFullTransactionId() -> FullTransactionId;
+    pub fn ReadNextFullTransactionId() -> FullTransactionId;
+    pub fn GetSystemIdentifier() -> u64;
+    pub fn RecoveryInProgress() -> bool;
     pub fn GetCurrentTransactionNestLevel() -> c_int;
     pub fn GetCurrentSubTransactionId() -> SubTransactionId;
     pub fn CommandCounterIncrement();
@@ -226,6 +231,9 @@ unsafe extern "C-unwind" {
     pub fn BeginInternalSubTransaction(name: *const c_char);
     pub fn ReleaseCurrentSubTransaction();
     pub fn RollbackAndReleaseCurrentSubTransaction();
+
+    // async.h
+    pub fn Async_Notify(channel: *const c_char, payload: *const c_char);
 
     // inval.h
     pub fn AcceptInvalidationMessages();

@@ -51,6 +51,7 @@ pub enum NamedLock {
     Criteria = 3,
     Source = 4,
     Request = 5,
+    Consumer = 6,
 }
 
 /// `DEFAULT_LOCKMETHOD` is 1, that of advisory locks is 2.

@@ -37,11 +37,12 @@ mod signature;
 mod spi;
 mod steps;
 mod stream;
+mod transaction;
 mod trigger;
 mod utility;
 mod varlena;
 
-pub use attempt::{Failure, attempt, attempt_alone};
+pub use attempt::{Failure, attempt, attempt_alone, steadily};
 pub use call::Call;
 pub use claimed::{CONTEXT, Claimed, claimed, context_changes};
 pub use composite::{RowSink, Shape};
@@ -59,7 +60,7 @@ pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, w
 #[cfg(feature = "testing")]
 pub use iterate::walk;
 pub use lock::{NamedLock, Use, lock, lock_name, lock_number, lock_partitions};
-pub use notice::notice;
+pub use notice::{notice, warning};
 pub use opened::is_bound;
 pub use owner::{Acting, as_owner};
 pub use pgrx::pg_sys::Oid;
@@ -71,6 +72,7 @@ pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;
 pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
 pub use steps::check_for_interrupts;
+pub use transaction::{database, next_transaction, notify, server, transaction};
 pub use trigger::{Event, TriggerCall, Tuple};
 pub use varlena::{datum_of_input, datum_of_jsonb, datum_of_text, datum_of_texts, jsonb_of_text};
 

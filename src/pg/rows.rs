@@ -1,6 +1,6 @@
 //! The rows that a statement returned, read in place.
 
-use super::error::{Error, Result, State};
+use super::error::{Error, Result};
 use super::spi::Session;
 use super::{Instant, ffi, varlena};
 use jsonb::Value;
@@ -102,11 +102,7 @@ impl<'s> Row<'s> {
         if self.is_of(column, of) {
             return Ok(());
         }
-        Err(Error::refuse(
-            State::BadRequest,
-            "a table of the source has a column of another type than it was made with",
-        )
-        .hint("Restore the columns of the table and of its history."))
+        Err(Error::of_another_type())
     }
 
     /// The datum of a column of this type: a number must not be read as a pointer.
@@ -129,6 +125,16 @@ impl<'s> Row<'s> {
     /// A text column that is NOT NULL; empty if it is null all the same.
     pub fn string(&self, column: i32) -> Result<String> {
         Ok(self.text(column)?.unwrap_or_default().to_owned())
+    }
+
+    /// A column of type `text[]`, without what is NULL in it.
+    pub fn texts(&self, column: i32) -> Result<Option<Vec<String>>> {
+        // SAFETY: the column is of type text[]; what is read of it is copied.
+        let texts = self
+            .datum_of(column, pg_sys::TEXTARRAYOID)?
+            .map(|datum| unsafe { varlena::texts(datum) })
+            .transpose()?;
+        Ok(texts.map(|texts| texts.into_iter().flatten().map(str::to_owned).collect()))
     }
 
     /// The root container of a jsonb column.

@@ -82,6 +82,8 @@ pub enum Arg<'a> {
     Instant(Instant),
     /// `oid`
     Oid(Oid),
+    /// `bool`
+    Bool(bool),
     /// A value of an enum.
     Label(Label),
     /// A datum of this type, which lives at least as long as the execution.
@@ -122,6 +124,7 @@ impl<'a> Arg<'a> {
             Arg::Jsonbs(_) => kind::JSONBS,
             Arg::Instant(_) => kind::INSTANT,
             Arg::Oid(_) => kind::OID,
+            Arg::Bool(_) => kind::BOOL,
             Arg::Label(label) => label.of,
             Arg::Datum(_, of) => *of,
         }
@@ -159,6 +162,7 @@ impl<'a> Arg<'a> {
             // SAFETY: as above.
             Arg::Jsonbs(items) => unsafe { varlena::put_jsonb_array(items) },
             Arg::Oid(oid) => Datum::from(*oid),
+            Arg::Bool(value) => Datum::from(*value),
             Arg::Label(label) => Datum::from(label.value),
             Arg::Datum(datum, _) => *datum,
         })
@@ -266,6 +270,9 @@ impl Statement {
                 let message = error.postgres_message().unwrap_or_default();
                 Error::refuse(State::Conflict, format!("{}: {message}", about.table))
                     .hint("ingest.doctor lists what is missing.")
+            }
+            Some(about) if error.mistakes_a_type(&qualify(&self.sql)) => {
+                Error::of_another_type().of_table(&about.schema, &about.table)
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,

@@ -281,6 +281,12 @@ impl<'a> Tuple<'a> {
             .map(|datum| datum.value() as i32)
     }
 
+    /// An int8 column.
+    pub fn int8(&self, column: c_int) -> Option<i64> {
+        self.datum_of(column, kind::INT8)
+            .map(|datum| datum.value() as i64)
+    }
+
     /// A timestamptz column.
     pub fn instant(&self, column: c_int) -> Option<Instant> {
         self.datum_of(column, kind::INSTANT)

@@ -73,22 +73,43 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Creates rows under keys that nobody has; a clash is PostgreSQL's 23505.
-pub fn insert_new(
-    session: &Session,
-    table: &Table,
-    batch: &Batch<'_>,
-) -> Result<HashMap<String, Last>> {
-    write_many(session, table, Action::InsertNew, batch)
+/// What rows became, by id: they come back in the order in which they were given, but for those that
+/// do not, and so each is found without a search.
+pub struct Made {
+    next: std::vec::IntoIter<(String, Last)>,
+    /// Where that order does not hold.
+    rest: HashMap<String, Last>,
 }
 
-/// Creates rows; gives what those became whose key and identities were free, by id.
-pub fn insert_many(
-    session: &Session,
-    table: &Table,
-    batch: &Batch<'_>,
-) -> Result<HashMap<String, Last>> {
-    write_many(session, table, Action::InsertMany, batch)
+impl Made {
+    /// What the row of an id became; each is asked for once, in the order of the batch.
+    pub fn take(&mut self, id: &str) -> Option<Last> {
+        match self.next.as_slice().first() {
+            Some((next, _)) if next == id => self.next.next().map(|(_, last)| last),
+            _ => {
+                self.rest.extend(self.next.by_ref());
+                self.rest.remove(id)
+            }
+        }
+    }
+}
+
+/// Creates rows under keys that nobody has; a clash is PostgreSQL's 23505.
+pub fn insert_new(session: &Session, table: &Table, batch: &Batch<'_>) -> Result<Made> {
+    made(session, table, Action::InsertNew, batch)
+}
+
+/// Creates rows; gives what those became whose key and identities were free.
+pub fn insert_many(session: &Session, table: &Table, batch: &Batch<'_>) -> Result<Made> {
+    made(session, table, Action::InsertMany, batch)
+}
+
+fn made(session: &Session, table: &Table, action: Action, batch: &Batch<'_>) -> Result<Made> {
+    let rows: Vec<_> = write_many(session, table, action, batch)?;
+    Ok(Made {
+        next: rows.into_iter(),
+        rest: HashMap::new(),
+    })
 }
 
 /// As [`insert_many`], and locks those whose key is there; a taken identity is PostgreSQL's 23505.
@@ -109,14 +130,14 @@ pub fn update_many(
     write_many(session, table, Action::UpdateMany, batch)
 }
 
-fn write_many(
+fn write_many<T: Default + FromIterator<(String, Last)>>(
     session: &Session,
     table: &Table,
     action: Action,
     batch: &Batch<'_>,
-) -> Result<HashMap<String, Last>> {
+) -> Result<T> {
     if batch.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(T::default());
     }
     let args = batch.args(table);
     let rows = session.run(table.statement(action), &args, Reading::Fresh, 0)?;

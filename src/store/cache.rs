@@ -7,6 +7,7 @@
 //! must.
 
 use super::catalog::{Catalog, Defined, Ends, Revision};
+use super::feed::Feed;
 use super::index::{self, Index};
 use super::name::{Name, literal};
 use super::options::Options;
@@ -310,6 +311,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         indexes,
         ends,
         options,
+        feed,
     } = defined;
     let need = Need::from(description.kind);
     source.compile(&description)?;
@@ -322,7 +324,10 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
     };
     let indexes = index::declared(&identities, &indexes);
     let table = match description.kind {
-        Kind::Root | Kind::Relationship => Some(table(&source.name, &description)?),
+        Kind::Root | Kind::Relationship => {
+            let form = Form::of(description.kind, description.format);
+            Some(table(&source.name, name, form, feed)?)
+        }
         Kind::Contained | Kind::Type | Kind::Constraint => None,
     };
     Ok(Some(Guarded {
@@ -374,16 +379,17 @@ fn keys(
     Ok(Some(all))
 }
 
-fn table(source: &str, description: &Description) -> Result<Rc<Table>> {
-    let key = (source.to_owned(), description.name.clone());
-    let form = Form::of(description.kind, description.format);
+/// The statements of a table, in a source with this feed.
+pub fn table(source: &str, name: &str, form: Form, feed: Option<Feed>) -> Result<Rc<Table>> {
+    let key = (source.to_owned(), name.to_owned());
     let known = TABLES.with(|tables| tables.borrow().get(&key).cloned());
     if let Some(known) = known
         && known.form() == form
+        && known.feed == feed
     {
         return Ok(known);
     }
-    let table = Rc::new(Table::new(&key.0, &key.1, form)?);
+    let table = Rc::new(Table::new(source, name, form, feed)?);
     TABLES.with(|tables| tables.borrow_mut().insert(key, table.clone()));
     Ok(table)
 }

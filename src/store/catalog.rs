@@ -4,6 +4,7 @@
 //! newest snapshot, as PostgreSQL reads its own catalogs.
 
 use super::acting::{What, as_owner};
+use super::feed::Feed;
 use super::options::Options;
 use crate::pg::{Arg, Error, Reading, Result, Row, Session, kind, statements};
 use ingest_engine::description::Format;
@@ -24,9 +25,10 @@ const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version,
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
       FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
      r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base, \
-     pg_catalog.to_jsonb(p.profiles), s.options \
+     pg_catalog.to_jsonb(p.profiles), s.options, f.shift, f.notify, f.source IS NOT NULL \
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
+     LEFT JOIN ingest.feed AS f ON f.source = $1 \
      LEFT JOIN ingest.profile AS p ON p.source = $1 AND p.profile = n.name \
      LEFT JOIN ingest.relationship AS r ON r.source = $1 AND r.relationship = n.name";
 const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.name \
@@ -76,6 +78,8 @@ pub struct Defined {
     pub ends: Option<Ends>,
     /// The options of its source.
     pub options: Options,
+    /// The feed of its source, if it has one.
+    pub feed: Option<Feed>,
 }
 
 /// The two ends of a relationship.
@@ -283,6 +287,10 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         indexes: items(row.json(7)?, paths)?,
         ends,
         options,
+        feed: row.bool(20).then(|| Feed {
+            shift: row.int8(18),
+            notify: row.bool(19),
+        }),
     })
 }
 

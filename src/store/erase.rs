@@ -4,16 +4,17 @@
 use super::acting;
 use super::author::Author;
 use super::ddl::{self, Lock, Named};
+use super::feed::{self, Position};
 use super::history::{self, Last, through_seal};
 use super::links::{self, Touching};
 use super::name::Name;
 use super::row::{self, RowKey};
-use super::table::{Form, Table, same, versions_of};
+use super::table::{Form, PLACE, Table, same, versions_of};
 use crate::pg::{
     Arg, Error, Event, Instant, Oid, Reading, Result, Session, State, Statement, iso, kind, now,
 };
 use jsonb::{Item, write};
-use kind::{INSTANT, INT4, JSONB, TEXT};
+use kind::{INSTANT, INT4, INT8, JSONB, TEXT};
 
 /// An erasure: who does it, and why.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ struct Newest {
     last: Last,
     profile_version: i32,
     is_marker: bool,
+    /// Its place in the feed, 0 without feed.
+    feed_place: i64,
 }
 
 /// Keeps a row, or the place of one that was deleted, from everybody until the transaction ends. Who
@@ -118,6 +121,10 @@ fn mark(
     }
     let erased = erasure.told(marker.updated_at)?;
     let at = Arg::Instant(marker.updated_at);
+    let place = match &table.feed {
+        Some(feed) => Some(feed.place(&table.source, newest.feed_place)?),
+        None => None,
+    };
     let rest = [
         ("version", INT4, Arg::Int4(marker.version)),
         ("created_at", INSTANT, at),
@@ -136,7 +143,8 @@ fn mark(
         ),
         ("erased", JSONB, Arg::Jsonb(&erased)),
     ];
-    for (column, of, arg) in rest {
+    let placed = place.map(|place| ("feed_place", INT8, Arg::Int8(place)));
+    for (column, of, arg) in rest.into_iter().chain(placed) {
         columns.push(column);
         types.push(of);
         args.push(arg);
@@ -210,11 +218,19 @@ pub fn version(
         Form::Native => "contained=NULL, ",
         Form::Fhir | Form::Link => "",
     };
+    // That it is erased is something new to who has read it.
+    let placed = match &table.feed {
+        Some(feed) => {
+            let place = feed.place(&table.source, 0)?;
+            format!("feed_place=GREATEST(feed_place, {place}), ")
+        }
+        None => String::new(),
+    };
     let width = table.columns.key.len();
     let statement = by_key(
         table,
         format!(
-            "UPDATE {} SET data=NULL, {contained}erased=${} WHERE",
+            "UPDATE {} SET data=NULL, {contained}{placed}erased=${} WHERE",
             table.history,
             width + 2
         ),
@@ -260,12 +276,34 @@ pub fn prune(
         keys = keys("o"),
         same = same(key, "h", "old")
     );
-    let statement = Statement::by_values(sql, &[kind::INTERVAL, INT4, INT4]);
+    let types = &[kind::INTERVAL, INT4, INT4];
     let args = [older, Arg::Int4(keep), Arg::Int4(limit)];
-    let rows = through_seal((found.history, Event::Delete), || {
-        session.run(&statement, &args, Reading::Fresh, 0)
-    })?;
-    Ok(rows.count())
+    let delete = |sql: String| {
+        through_seal((found.history, Event::Delete), || {
+            let statement = Statement::by_values(sql, types);
+            session.run(&statement, &args, Reading::Fresh, 0)
+        })
+    };
+    if table.feed.is_none() {
+        return Ok(delete(sql)?.count());
+    }
+    // Who reads the feed and had not come so far is told.
+    let sql = sql.replacen(" DELETE FROM", ", gone AS (DELETE FROM", 1);
+    let rows = delete(format!(
+        "{sql} RETURNING {}) SELECT {PLACE}, (SELECT pg_catalog.count(*) FROM gone) FROM gone \
+         ORDER BY feed_place DESC, updated_at DESC, id DESC, version DESC LIMIT 1",
+        PLACE
+            .split(", ")
+            .map(|column| format!("h.{column}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    ))?;
+    let Some(last) = rows.first() else {
+        return Ok(0);
+    };
+    let position = Position::of(table, &last)?;
+    feed::lost(session, &table.source, &position)?;
+    Ok(u64::try_from(last.int8(5)).unwrap_or_default())
 }
 
 /// A statement about the row that the first parameters name.
@@ -277,9 +315,13 @@ fn by_key(table: &Table, before: String, after: &str, rest: &[Oid]) -> Statement
 }
 
 fn newest(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Newest>> {
+    let place = match table.feed {
+        Some(_) => "feed_place",
+        None => "0::pg_catalog.int8",
+    };
     let of = |from: &str, is_marker: &str| {
         format!(
-            "SELECT id, version, updated_at, profile_version, {is_marker} AS is_marker \
+            "SELECT id, version, updated_at, profile_version, {is_marker} AS is_marker, {place} \
              FROM {from} WHERE {}",
             table.by_key()
         )
@@ -294,18 +336,19 @@ fn newest(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Ne
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    row.expect(&[TEXT, INT4, INSTANT, INT4, kind::BOOL])?;
+    row.expect(&[TEXT, INT4, INSTANT, INT4, kind::BOOL, INT8])?;
     Ok(Some(Newest {
         id: row.string(1)?,
         last: Last::at(&row, 2),
         profile_version: row.int4(4),
         is_marker: row.bool(5),
+        feed_place: row.int8(6),
     }))
 }
 
 /// Refuses where policies bind the owner of the schema, whose the table is not then: what they hide
-/// would stay.
-fn shows_all(session: &Session, table: &Table) -> Result<()> {
+/// would stay, or not be seen.
+pub(super) fn shows_all(session: &Session, table: &Table) -> Result<()> {
     let active =
         |name: &str| format!("pg_catalog.row_security_active('{name}'::pg_catalog.regclass)");
     let sql = format!(

@@ -12,6 +12,7 @@ use moved::Moved;
 use std::mem::ManuallyDrop;
 
 mod around;
+mod feed;
 mod moved;
 mod parts;
 mod repair;
@@ -19,6 +20,7 @@ mod rows;
 mod triggers;
 
 pub use around::{LIBRARY, apis, extension, versions};
+pub use feed::of_feed;
 pub use moved::{check_in_place, guarded, schema_gone, strays};
 pub use parts::{IndexState, index_states};
 pub use repair::repair;
@@ -52,6 +54,20 @@ pub struct Shape<'a> {
     pub indexes: &'a [Index],
     /// Those over search parameters.
     pub searches: &'a [search_index::Index],
+}
+
+impl<'a> Shape<'a> {
+    /// That of a type of FHIR.
+    pub fn of_type(source: &'a Name, name: &'a Name, searches: &'a [search_index::Index]) -> Self {
+        Self {
+            source,
+            name,
+            form: Form::Fhir,
+            ends: None,
+            indexes: &[],
+            searches,
+        }
+    }
 }
 
 /// How bad something is.
@@ -280,7 +296,10 @@ pub fn examine(session: &Session, shape: &Shape<'_>) -> Result<Vec<Finding>> {
                     }
                 });
             }
-            Some("r" | "p") => parts::columns(session, shape, history, &mut findings)?,
+            Some("r" | "p") => {
+                parts::columns(session, shape, history, &mut findings)?;
+                feed::column_and_index(session, shape, history, &mut findings)?;
+            }
             Some(_) => return Ok(findings),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::acting::{self, on_history, on_target};
 use super::author::Author;
+use super::feed;
 use super::layout::{Key, Layout};
 use super::refusal;
 use super::row::{RowKey, Stored};
@@ -49,8 +50,8 @@ pub enum Before {
     Never,
     /// Nothing that is there: the first version.
     Nothing,
-    /// It was there and was deleted.
-    Deleted(Last),
+    /// It was there and was deleted; with the place in the feed of the last version, 0 without feed.
+    Deleted(Last, i64),
     /// It is there: the insert is going to clash.
     Living {
         /// Its version.
@@ -122,8 +123,14 @@ pub fn before(table: &Table, relation: Oid, key: RowKey<'_>) -> Result<Before> {
                     profile_version: row.int4(4),
                 });
             }
-            let last = last_of(session, table, key, Reading::Latest)?;
-            Ok(last.map_or(Before::Nothing, |(last, _)| Before::Deleted(last)))
+            let Some((last, _)) = last_of(session, table, key, Reading::Latest)? else {
+                return Ok(Before::Nothing);
+            };
+            let place = match table.feed {
+                Some(_) => last_place(session, table, key)?,
+                None => 0,
+            };
+            Ok(Before::Deleted(last, place))
         })
     })
 }
@@ -143,6 +150,17 @@ fn last_of(
             Ok((Last::at(&row, 1), row.bool(3)))
         })
         .transpose()
+}
+
+/// The place in the feed of the last version in history.
+fn last_place(session: &Session, table: &Table, key: RowKey<'_>) -> Result<i64> {
+    let last = table.statement(Action::LastPlace);
+    let rows = session.run(last, &key.args(), Reading::Latest, 1)?;
+    let Some(row) = rows.first() else {
+        return Ok(0);
+    };
+    row.expect(&[kind::INT8])?;
+    Ok(row.int8(1))
 }
 
 /// The tombstone of a row that the caller has just deleted. It is read as the table's owner: who may
@@ -261,6 +279,7 @@ pub fn purge(session: &Session, table: &Table) -> Result<u64> {
     through_seal((found.history, Event::Delete), || {
         session.execute(&format!("DELETE FROM {}", table.history))
     })?;
+    feed::lost_all(session, table)?;
     Ok(count)
 }
 
@@ -286,6 +305,18 @@ pub fn archive(
     deleted_by: Option<&Author>,
 ) -> Result<()> {
     let version = old.int4(layout.version).unwrap_or_default();
+    // Of the version that has ended, and of the tombstone.
+    let places = match &table.feed {
+        None => None,
+        Some(feed) => {
+            let column = layout.feed_place()?;
+            let tombstone = match deleted_by {
+                Some(_) => feed.place(&table.source, old.int8(column).unwrap_or_default())?,
+                None => 0,
+            };
+            Some([old.arg(column), Arg::Int8(tombstone)])
+        }
+    };
     let deleted_by = deleted_by.map(Author::args);
     let row = |version: i32, updated_at, is_tombstone: bool, ended_at| {
         let content = |number: i32| match is_tombstone {
@@ -313,6 +344,7 @@ pub fn archive(
             Key::Ends(from, to, _) => args.extend([old.arg(from), old.arg(to)]),
         }
         args.push(ended_at);
+        args.extend(places.map(|places| places[usize::from(is_tombstone)]));
         args
     };
     // What runs within a statement, in its RETURNING say, finds the row deleted and not yet archived,
@@ -327,7 +359,7 @@ pub fn archive(
             if let Some(key) = back {
                 let hold = table.statement(Action::Hold);
                 if session.run(hold, &key.args(), Reading::Fresh, 1)?.count() > 0 {
-                    return Err(refusal::deleted_and_created(&table.name));
+                    return Err(refusal::deleted_and_created(&table.source, &table.name));
                 }
             }
             let archive = table.statement(Action::Archive);
@@ -343,7 +375,7 @@ pub fn archive(
                             .constraint()
                             .is_some_and(|(_, schema, of)| schema == table.source && of == history);
                     match there {
-                        true => refusal::archived_already(&table.name),
+                        true => refusal::archived_already(&table.source, &table.name),
                         false => error,
                     }
                 })

@@ -7,14 +7,35 @@
 use crate::pg::{Instant, completed_transactions, statement_start, unix_millis};
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant as Clock};
 use uuid::Uuid;
 
 /// Ids that the verbs and the guard have made: of all SQL, only a trigger before the guard sees them
 /// before their row is stored.
 struct Made {
-    ids: HashSet<String>,
+    ids: HashSet<Text, BuildHasherDefault<Random>>,
     statement: Instant,
+}
+
+/// A UUID as it is written.
+type Text = [u8; uuid::fmt::Hyphenated::LENGTH];
+
+/// The hash of a made id is its end, which is random: nobody else chooses what is in the set.
+#[derive(Default)]
+struct Random(u64);
+
+impl Hasher for Random {
+    fn write(&mut self, bytes: &[u8]) {
+        let end = bytes.iter().rev().take(12);
+        self.0 = end.fold(self.0, |hash, byte| (hash << 5) ^ u64::from(*byte));
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 /// The id that `ingest.new_id()` has given to SQL last. Whoever has called it can hand it on, to
@@ -26,7 +47,7 @@ struct Given {
 }
 
 thread_local! {
-    static MADE: RefCell<Made> = RefCell::new(Made { ids: HashSet::new(), statement: 0 });
+    static MADE: RefCell<Made> = RefCell::new(Made { ids: HashSet::default(), statement: 0 });
     static GIVEN: RefCell<Option<Given>> = const { RefCell::new(None) };
 }
 
@@ -39,14 +60,18 @@ const FRESH: Duration = Duration::from_micros(100);
 
 /// A new id for a row that is stored within the client's statement.
 pub fn generate() -> String {
-    let id = Uuid::now_v7().to_string();
+    let mut text: Text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let id = Uuid::now_v7()
+        .hyphenated()
+        .encode_lower(&mut text)
+        .to_owned();
     MADE.with_borrow_mut(|made| {
         if made.statement != statement_start() {
             made.ids.clear();
             made.statement = statement_start();
         }
         if made.ids.len() < MOST {
-            made.ids.insert(id.clone());
+            made.ids.insert(text);
         }
     });
     id
@@ -84,7 +109,7 @@ pub fn is_new(id: &str) -> bool {
 
 /// Whether an id was made for a row of this statement, and no row has it yet.
 pub fn is_made(id: &str) -> bool {
-    MADE.with_borrow(|made| made.statement == statement_start() && made.ids.contains(id))
+    MADE.with_borrow(|made| made.statement == statement_start() && made.ids.contains(id.as_bytes()))
 }
 
 /// Whether nobody else can have stored `id`: it was made in this statement, or it was given just
@@ -94,5 +119,7 @@ pub fn take_generated(id: &str) -> bool {
     if let Some(given) = given {
         return given.completed == completed_transactions() && given.at.elapsed() < FRESH;
     }
-    MADE.with_borrow_mut(|made| made.statement == statement_start() && made.ids.remove(id))
+    MADE.with_borrow_mut(|made| {
+        made.statement == statement_start() && made.ids.remove(id.as_bytes())
+    })
 }

@@ -11,6 +11,7 @@ use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, re
 use ingest_engine::issue::Code;
 use ingest_engine::path::{Form, Found};
 use ingest_engine::{Definition, Issue, operation_outcome};
+use jsonb::Value;
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 
@@ -265,9 +266,10 @@ impl Index {
     /// The ids of rows that share what is to be an identity: each set in one text.
     pub fn clashing(&self, session: &Session, table: &Table) -> Result<Vec<String>> {
         let sql = format!(
-            "SELECT pg_catalog.array_to_string((pg_catalog.array_agg(id ORDER BY id))[1:{TOLD}], ', '), \
+            "SELECT pg_catalog.array_to_string((pg_catalog.array_agg({} ORDER BY id))[1:{TOLD}], ', '), \
              pg_catalog.count(*) FROM {} WHERE {} GROUP BY {} \
              HAVING pg_catalog.count(*) > 1 ORDER BY 1 LIMIT {TOLD}",
+            listed("id"),
             table.only,
             self.present(),
             self.held()
@@ -348,13 +350,31 @@ pub fn sharing(session: &Session, rows: &str, columns: &str) -> Result<HashSet<S
 /// The first of their ids, and how many there are more, in one text; nothing if there are none.
 pub fn first_sharing(session: &Session, rows: &str, columns: &str) -> Result<Option<String>> {
     let sql = format!(
-        "SELECT s.id, pg_catalog.count(*) OVER () FROM {} ORDER BY s.id LIMIT {TOLD}",
+        "SELECT {}, pg_catalog.count(*) OVER () FROM {} ORDER BY s.id LIMIT {TOLD}",
+        listed("s.id"),
         shared(rows, columns)
     );
     let rows = session.run(&Statement::by_values(sql, &[]), &[], Reading::Latest, 0)?;
     let ids = rows.iter().map(|row| row.string(1));
     let ids = ids.collect::<Result<Vec<_>>>()?.join(", ");
     Ok(rows.first().map(|row| told(ids, row.int8(2))))
+}
+
+/// What stands at a path of an identity.
+pub fn value_at<'v>(data: Value<'v>, path: &str) -> Result<Option<Value<'v>>> {
+    let value = path.split('.').try_fold(Some(data), |at, name| match at {
+        Some(Value::Object(object)) => object.get(name.as_bytes()),
+        _ => Ok(None),
+    })?;
+    Ok(value)
+}
+
+/// An id in a list, in SQL: in quotes, where it could be taken for several.
+fn listed(id: &str) -> String {
+    format!(
+        "CASE WHEN {id} OPERATOR(pg_catalog.~) '^[A-Za-z0-9._-]+$' THEN {id} \
+         ELSE pg_catalog.to_jsonb({id})::pg_catalog.text END"
+    )
 }
 
 /// The first ids of so many, and how many there are more.

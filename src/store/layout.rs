@@ -39,6 +39,8 @@ pub struct Layout {
     pub data: i32,
     /// `contained`, of a native resource.
     pub contained: Option<i32>,
+    /// `feed_place`, which only tables of a source with a feed need to have.
+    feed_place: Option<i32>,
 }
 
 thread_local! {
@@ -55,6 +57,16 @@ impl Layout {
     /// The columns of the author of a version, in the order of [`super::author::Author::args`].
     pub fn author(&self) -> [i32; 3] {
         [self.updated_by, self.updated_by_login, self.context]
+    }
+
+    /// `feed_place`, for a source with a feed.
+    pub fn feed_place(&self) -> Result<i32> {
+        self.feed_place.ok_or_else(|| {
+            let message =
+                "a table of a source with a feed needs the column feed_place of type bigint";
+            Error::refuse(State::BadRequest, message)
+                .hint("ingest.feed_create(source) makes it again.")
+        })
     }
 
     fn find(row: &Tuple<'_>, form: Form) -> Result<Self> {
@@ -91,6 +103,7 @@ impl Layout {
             context: jsonb(c"context")?,
             data: jsonb(c"data")?,
             contained,
+            feed_place: row.column_of(c"feed_place", kind::INT8),
         })
     }
 }

@@ -217,7 +217,10 @@ impl Parameters {
     pub fn indexes(&self) -> Vec<search_index::Index> {
         let recorded = self.recorded.iter();
         recorded
-            .map(|at| search_index::Index::of(at, self.find(&at.parameter)))
+            .map(|at| {
+                let code = search_index::sorted(&at.parameter).map(|(code, _)| code);
+                search_index::Index::of(at, self.find(code.unwrap_or(&at.parameter)))
+            })
             .collect()
     }
 }

@@ -59,7 +59,7 @@ impl Owed {
     }
 }
 
-/// A row that was written, and what it refers to is not there.
+/// A row that was written, and what it refers to is not there; or that was deleted, and is needed.
 pub struct Unmet {
     /// Its profile.
     pub profile: String,
@@ -67,6 +67,20 @@ pub struct Unmet {
     pub id: String,
     /// Its refusal.
     pub error: Error,
+}
+
+impl Unmet {
+    /// A row that was deleted, and why it cannot be; what is no refusal ends the call.
+    fn gone(Gone { guarded, id }: Gone, error: Error) -> Result<Self> {
+        match error {
+            Error::Refused(_) => Ok(Self {
+                profile: guarded.name().to_owned(),
+                id,
+                error,
+            }),
+            error => Err(error),
+        }
+    }
 }
 
 /// What is owed, and the depth of subtransactions in which it may be: a deeper one is not ours, and
@@ -96,7 +110,8 @@ impl Drop for Outer {
 }
 
 /// Runs `body`, and then asks for the targets of all that it wrote, and keeps them until the
-/// transaction ends. Gives those rows whose targets are missing: the caller must undo them.
+/// transaction ends, and for what needs what it deleted. Gives the rows that cannot be so: the caller
+/// must undo them.
 pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> {
     let scope = Scope {
         level: nest_level(),
@@ -111,10 +126,14 @@ pub fn deferred<T>(body: impl FnOnce() -> Result<T>) -> Result<(T, Vec<Unmet>)> 
     let Some(scope) = scope else {
         return Ok((done, Vec::new()));
     };
-    for gone in &scope.gone {
-        check_unmissed(gone)?;
+    let mut unmet = Vec::new();
+    for gone in scope.gone {
+        if let Err(error) = check_unmissed(&gone) {
+            unmet.push(Unmet::gone(gone, error)?);
+        }
     }
-    Ok((done, settle(scope.owed)?))
+    unmet.extend(settle(scope.owed)?);
+    Ok((done, unmet))
 }
 
 /// Runs `body`, inside of [`deferred`], so that what is refused is told whole: with its references

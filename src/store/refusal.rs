@@ -215,6 +215,14 @@ pub fn exists(guarded: &Guarded) -> Error {
 /// Turns PostgreSQL's violations of the constraints of our own table into PT404 and PT409: a
 /// missing end, a key, an identity, or too many links.
 pub fn of_write(guarded: &Guarded, error: Error) -> Error {
+    if error.is_of_policy(guarded.name()) {
+        return about(
+            guarded,
+            State::InsufficientPrivilege,
+            format!("a policy of {} lets the caller not write the row", guarded.name()),
+        )
+        .hint("Row-level security decides which rows a role may read and write: it refuses what is written, or hides what is there under the id. Use another id, or another role.");
+    }
     let Some((constraint, schema, table)) = error.constraint() else {
         return error;
     };
@@ -233,6 +241,24 @@ pub fn of_write(guarded: &Guarded, error: Error) -> Error {
         _ => return error,
     }
     .of_constraint(constraint)
+}
+
+/// The same, of who would replace a row and did not find it: one that is there is out of sight.
+pub fn of_put(guarded: &Guarded, error: Error) -> Error {
+    let key = format!("{}_pkey", guarded.name());
+    let is_there = error.is_postgres(b"23505")
+        && error.constraint() == Some((&key, guarded.source_name(), guarded.name()));
+    if !is_there {
+        return of_write(guarded, error);
+    }
+    let (name, what) = match guarded.is_relationship() {
+        true => (guarded.name(), "link"),
+        false => (guarded.name(), "resource"),
+    };
+    let message = format!("the id exists in {name}, of a {what} that a policy hides");
+    about(guarded, State::Conflict, message)
+        .hint("Use another id, or write it as a role that sees it.")
+        .of_constraint(key)
 }
 
 /// What a link is to begin or end at is not there.
@@ -298,22 +324,49 @@ fn search(source: &str, profile: &str, criteria: &[(&str, &str)]) -> String {
     )
 }
 
-/// Says who has the identity that an error is about, where the caller may see it.
+/// Says who has the identity that an error is about, where the caller may see it: the id of a row, or
+/// how one is named that the call itself makes.
 pub fn taken_by<'h>(
     guarded: &Guarded,
     mut error: Error,
-    holder: impl FnOnce(&str) -> Option<&'h str>,
+    holder: impl FnOnce(&str) -> Option<(&'h str, Option<String>)>,
 ) -> Error {
     if let Error::Refused(refusal) = &mut error
         && refusal.state == State::Conflict
-        && let Some(id) = refusal.constraint.as_deref().and_then(holder)
+        && let Some((id, told)) = refusal.constraint.as_deref().and_then(holder)
     {
-        refusal.message.push_str(&format!(" by {id}"));
-        refusal.hint = Some(format!(
-            "ingest.resource_read('{}', '{}', '{id}') reads it, unless this call was to make it.",
-            guarded.source_name(),
-            guarded.name()
-        ));
+        let (by, hint) = match told {
+            Some(told) => (told, "Nothing was written.".to_owned()),
+            None => (
+                id.to_owned(),
+                format!(
+                    "ingest.resource_read('{}', '{}', '{id}') reads it, unless this call was to make it.",
+                    guarded.source_name(),
+                    guarded.name()
+                ),
+            ),
+        };
+        refusal.message.push_str(&format!(" by {by}"));
+        refusal.hint = Some(hint);
+    }
+    error
+}
+
+/// How a refusal ends whose call has the holder of an identity take another.
+const IN_TURN: &str = ", which waits for another in turn";
+
+/// Says of an identity that is taken that the call itself has its holder take another, which waits for
+/// this one in turn.
+pub fn exchanged(mut error: Error) -> Error {
+    if let Error::Refused(refusal) = &mut error
+        && refusal.state == State::Conflict
+        && !refusal.message.ends_with(IN_TURN)
+    {
+        refusal.message.push_str(IN_TURN);
+        refusal.hint = Some(
+            "Rows that exchange identities need two calls: first give one of them an identity that nobody has."
+                .to_owned(),
+        );
     }
     error
 }
@@ -368,12 +421,9 @@ pub fn too_new(guarded: &Guarded) -> Error {
 }
 
 /// A foreign key of the user's own keeps rows.
-pub fn referred_to(profile: &str, by: &str) -> Error {
-    Error::refuse(
-        State::Conflict,
-        format!("rows of {profile} are referred to by {by}"),
-    )
-    .hint("Delete what refers to them first.")
+pub fn referred_to(guarded: &Guarded, by: &str) -> Error {
+    let message = format!("rows of {} are referred to by {by}", guarded.name());
+    about(guarded, State::Conflict, message).hint("Delete what refers to them first.")
 }
 
 /// A reference still needs a row that is to be deleted.
@@ -411,19 +461,21 @@ pub fn no_version(guarded: &Guarded) -> Error {
 }
 
 /// One statement deletes an id and creates it again.
-pub fn deleted_and_created(profile: &str) -> Error {
+pub fn deleted_and_created(source: &str, profile: &str) -> Error {
     Error::refuse(
         State::Conflict,
         format!("an id in {profile} is deleted and created by the same statement"),
     )
+    .of_table(source, profile)
     .hint("Use UPDATE, or delete in one statement and create in the next.")
 }
 
 /// A version that has ended cannot be kept: history has one of its key and number.
-pub fn archived_already(profile: &str) -> Error {
+pub fn archived_already(source: &str, profile: &str) -> Error {
     Error::refuse(
         State::Conflict,
         format!("the history of {profile} has this version of an id, or one like it"),
     )
+    .of_table(source, profile)
     .hint("A statement that deletes an id and creates it again does that: use UPDATE. So does a unique index of your own on a history.")
 }

@@ -1,9 +1,9 @@
 //! The rows of guarded tables, resources and links alike, as the verbs read and write them: with
 //! the caller's rights.
 
-use super::history;
 use super::table::{Action, Form, Table};
-use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session};
+use super::{history, kept};
+use crate::pg::{Arg, Instant, Parts, Reading, Result, Row, Session, Statement, kind};
 use ingest_engine::Resource;
 use jsonb::Value;
 use std::ops::Deref;
@@ -294,6 +294,26 @@ pub fn naming(session: &Session, table: &Table, reference: &str) -> Result<Vec<S
     let args = [Arg::Text(reference)];
     let rows = session.run(table.statement(Action::Naming), &args, Reading::Latest, 0)?;
     rows.iter().map(|row| Stored::of(table, &row)).collect()
+}
+
+/// All resources of a table, or those of some ids, in any order, as the caller's snapshot has them.
+pub fn each(
+    session: &Session,
+    table: &Table,
+    ids: Option<&[&str]>,
+    mut each: impl FnMut(Stored) -> Result<()>,
+) -> Result<()> {
+    let (row, only) = (table.columns.row, &table.only);
+    let (sql, args, types) = match ids {
+        None => (format!("SELECT {row} FROM {only}"), vec![], vec![]),
+        Some(ids) => (
+            format!("SELECT {row} FROM {only} WHERE id = ANY ($1)"),
+            vec![Arg::Texts(ids)],
+            vec![kind::TEXTS],
+        ),
+    };
+    let rows = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
+    session.each(&rows, &args, |row| each(Stored::of(table, &row)?))
 }
 
 /// All versions, newest first, each with the instant at which it ended, and what is said of its

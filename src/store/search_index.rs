@@ -66,6 +66,50 @@ fn expression(function: &str, paths: &str) -> String {
     format!("ingest.{function}(data, {})", literal(paths))
 }
 
+/// What stands before the code of a parameter that an index puts resources in order by, and of one
+/// from the greatest down.
+const SORT: &str = "_sort=";
+
+/// What is asked of an index over resources in order: the code of the parameter, and whether from the
+/// greatest down.
+pub fn sorted(parameter: &str) -> Option<(&str, bool)> {
+    let by = parameter.strip_prefix(SORT)?;
+    Some(match by.strip_prefix('-') {
+        Some(code) => (code, true),
+        None => (by, false),
+    })
+}
+
+/// By what a search parameter puts resources in order: a key of ORDER BY, which an index holds. What
+/// lacks a value comes last, in either direction.
+pub fn order(parameter: &Parameter, down: bool) -> String {
+    let paths = parameter.paths.to_string();
+    ordered(&order_of(parameter), &paths, down)
+}
+
+/// What the catalog calls that: a column, or the type of the parameter.
+fn order_of(parameter: &Parameter) -> String {
+    match parameter.code.as_str() {
+        "_id" => "id".to_owned(),
+        "_lastUpdated" => "updated_at".to_owned(),
+        _ => format!("search_order {}", parameter.kind.as_str()),
+    }
+}
+
+fn ordered(function: &str, paths: &str, down: bool) -> String {
+    let direction = if down { " DESC" } else { "" };
+    match function.split_once(' ') {
+        Some((function, kind)) => {
+            let last = if down { " NULLS LAST" } else { "" };
+            let (kind, paths) = (literal(kind), literal(paths));
+            format!(
+                "ingest.{function}(data, {kind}, {paths}) COLLATE pg_catalog.\"C\"{direction}{last}"
+            )
+        }
+        None => format!("{function}{direction}"),
+    }
+}
+
 /// An index as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
@@ -83,7 +127,7 @@ impl Index {
         match parameter {
             Some(parameter) => Self {
                 is_outdated: recorded.is_outdated(),
-                ..Self::over(parameter)
+                ..Self::over(parameter, &recorded.parameter)
             },
             None => Self {
                 parameter: recorded.parameter.clone(),
@@ -94,11 +138,14 @@ impl Index {
         }
     }
 
-    /// A new one.
-    pub fn over(parameter: &Parameter) -> Self {
+    /// A new one, of what was asked for by the code of the parameter or by its order.
+    pub fn over(parameter: &Parameter, asked: &str) -> Self {
         Self {
-            parameter: parameter.code.clone(),
-            function: parameter.kind.extractor().to_owned(),
+            parameter: asked.to_owned(),
+            function: match sorted(asked) {
+                Some(_) => order_of(parameter),
+                None => parameter.kind.extractor().to_owned(),
+            },
             paths: parameter.paths.to_string(),
             is_outdated: false,
         }
@@ -123,6 +170,10 @@ impl Index {
     /// What it is, as PostgreSQL writes it but for parentheses, qualified names and white space. A
     /// search would read all that waits to be put into a GIN index, so nothing waits.
     pub fn using(&self) -> String {
+        if let Some((_, down)) = sorted(&self.parameter) {
+            let order = ordered(&self.function, &self.paths, down);
+            return format!("USING btree ({order}, id)");
+        }
         let held = expression(&self.function, &self.paths);
         let ranges = [Kind::Date, Kind::Number].map(Kind::extractor);
         match ranges.contains(&self.function.as_str()) {

@@ -4,8 +4,8 @@ use super::cache::Guarded;
 use super::criteria::Search;
 use super::index::{json, text};
 use super::kept;
-use super::name::literal;
 use super::row::Stored;
+use super::search_index;
 use super::table::{self, Table, qualified};
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use ingest_engine::path::{Form, Found};
@@ -56,14 +56,20 @@ impl Sort {
     ) -> Result<()> {
         let (only, row, order) = (&table.only, table.columns.row, self.0.join(", "));
         let wheres = search.wheres().unwrap_or("true");
+        // What an index finds is put in order then (OFFSET keeps the two apart): a plan that walks an
+        // index in this order, hoping for an early match, would read the whole table.
+        let matches = match search.wheres() {
+            Some(wheres) if table.form() == table::Form::Fhir && !search.scans() => {
+                format!("(SELECT {row} FROM {only} WHERE {wheres} OFFSET 0) AS r")
+            }
+            _ => format!("{only} WHERE {wheres}"),
+        };
         let (mut args, mut types) = (search.args(), search.types());
         let (most, from) = (args.len() + 1, args.len() + 2);
         args.push(Arg::Int4(count));
         types.push(kind::INT4);
         let sql = match after {
-            "" => format!(
-                "SELECT {row} FROM {only} WHERE {wheres} ORDER BY {order}, id LIMIT ${most}"
-            ),
+            "" => format!("SELECT {row} FROM {matches} ORDER BY {order}, id LIMIT ${most}"),
             _ => {
                 args.push(Arg::Text(after));
                 types.push(kind::TEXT);
@@ -117,17 +123,7 @@ fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<String> {
         )
         .hint(format!("It has {}.", parameters.known().join(", ")))
     })?;
-    let key = match code {
-        "_id" => "id".to_owned(),
-        "_lastUpdated" => "updated_at".to_owned(),
-        _ => format!(
-            "ingest.search_order(data, '{}', {}) COLLATE pg_catalog.\"C\"",
-            found.kind.as_str(),
-            literal(&found.paths.to_string())
-        ),
-    };
-    let direction = if down { "DESC" } else { "ASC" };
-    Ok(format!("{key} {direction} NULLS LAST"))
+    Ok(search_index::order(found, down))
 }
 
 /// A key of ORDER BY; an index holds what it sorts by.

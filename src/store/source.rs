@@ -28,7 +28,10 @@ const DELETE: &str = "WITH relationships AS (DELETE FROM ingest.relationship WHE
      profiles AS (DELETE FROM ingest.profile WHERE source = $1), \
      vocabularies AS (DELETE FROM ingest.vocabulary WHERE source = $1), \
      others AS (DELETE FROM ingest.definition WHERE source = $1), \
-     requests AS (DELETE FROM ingest.request WHERE source = $1) \
+     requests AS (DELETE FROM ingest.request WHERE source = $1), \
+     feeds AS (DELETE FROM ingest.feed WHERE source = $1), \
+     losses AS (DELETE FROM ingest.feed_loss WHERE source = $1), \
+     consumers AS (DELETE FROM ingest.feed_consumer WHERE source = $1) \
      DELETE FROM ingest.source WHERE source = $1";
 /// Self-exclusive, and in the way of neither readers and writers of the catalog nor of definitions.
 pub(super) const LOCK_ALL: &str = "LOCK TABLE ingest.source IN SHARE UPDATE EXCLUSIVE MODE";

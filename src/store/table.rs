@@ -2,10 +2,11 @@
 //! kinds of key, that of resources and that of links, and made when it is first used.
 
 use super::acting::Found;
+use super::feed::Feed;
 use super::name::Name;
 use crate::pg::{About, KeyIndex, Oid, PerTable, Result, Statement, kind};
 use ingest_engine::{Format, Kind};
-use kind::{INSTANT, INT4, JSONB, JSONBS, TEXT, TEXTS};
+use kind::{INSTANT, INT4, INT8, JSONB, JSONBS, TEXT, TEXTS};
 use std::array;
 use std::cell::OnceCell;
 use std::ffi::CStr;
@@ -58,6 +59,15 @@ pub enum Action {
     ReadArchived,
     /// The version in force at an instant.
     ReadAt,
+    /// The place in the feed of the last version in history, by key.
+    LastPlace,
+    /// The places in the feed after one and before a transaction, in their order, so many.
+    FeedKeys,
+    /// Versions from after a place in the feed to another, in their order, with what is said of their
+    /// erasure, and the place.
+    Feed,
+    /// The instant of the oldest version whose place in the feed is not before a transaction.
+    FeedWaiting,
     /// All versions, newest first.
     Versions,
     /// Versions of all rows made since an instant, newest first: those before a place, so many.
@@ -88,6 +98,9 @@ pub enum Action {
     /// Reads all rows in the order of their ids.
     All,
 }
+
+/// What the index of a feed holds, in its order: no two versions of a table have the same.
+pub const PLACE: &str = "feed_place, updated_at, id, version";
 
 const ACTIONS: usize = Action::All as usize + 1;
 
@@ -166,6 +179,8 @@ pub struct Table {
     pub source: String,
     /// The name in it.
     pub name: String,
+    /// The feed of its source, if it has one.
+    pub feed: Option<Feed>,
     /// Both names and that of the history, as statements have them.
     pub(super) about: Rc<About>,
     /// What these names led to; see [`super::acting`].
@@ -189,8 +204,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// The statements of `"source"."name"`.
-    pub fn new(source: &str, name: &str, form: Form) -> Result<Self> {
+    /// The statements of `"source"."name"`, in a source with this feed.
+    pub fn new(source: &str, name: &str, form: Form, feed: Option<Feed>) -> Result<Self> {
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let quoted = format!("{}.{}", source.quoted(), name.quoted());
         let columns = match form {
@@ -203,6 +218,7 @@ impl Table {
             form,
             source: source.to_string(),
             name: name.to_string(),
+            feed,
             about: Rc::new(About {
                 schema: source.to_string(),
                 table: name.to_string(),
@@ -245,7 +261,11 @@ impl Table {
         let archived = format!("FROM {history} WHERE {by_key}");
         let insert = format!("INSERT INTO {table} AS t ({own})");
         let values = parameters(key.len() + content.len());
-        let insert_many = format!("{insert} SELECT * FROM unnest({values})");
+        // In the list of SELECT, because in FROM each array would be put into a store of its own first.
+        let unnested =
+            (1..=key.len() + content.len()).map(|at| format!("pg_catalog.unnest(${at})"));
+        let unnested = unnested.collect::<Vec<_>>().join(", ");
+        let insert_many = format!("{insert} SELECT {unnested}");
         let texts = |of: Oid| vec![of; key.len()];
         let with = |rest: &[Oid]| [&texts(TEXT), rest].concat();
         let contents = |key: Oid, of: Oid| [texts(key), vec![of; content.len()]].concat();
@@ -343,11 +363,65 @@ impl Table {
                 )
             }
             Action::Archive => {
-                let types = [self.columns.types, &[INSTANT]].concat();
+                let (place, of): (_, &[Oid]) = match self.feed {
+                    Some(_) => (", feed_place", &[INSTANT, INT8]),
+                    None => ("", &[INSTANT]),
+                };
+                let types = [self.columns.types, of].concat();
                 let values = parameters(types.len());
                 (
-                    format!("INSERT INTO {history} ({row}, ended_at) VALUES ({values})"),
+                    format!("INSERT INTO {history} ({row}, ended_at{place}) VALUES ({values})"),
                     types,
+                )
+            }
+            Action::LastPlace => (
+                format!("SELECT feed_place {archived} ORDER BY version DESC LIMIT 1"),
+                with(&[]),
+            ),
+            Action::FeedKeys => {
+                // Each part is cut before the two are put together.
+                let part = |table: &str| {
+                    format!(
+                        "(SELECT {PLACE} FROM {table} \
+                         WHERE ({PLACE}) > ($1, $2, $3, $4) AND feed_place < $5 \
+                         ORDER BY {PLACE} LIMIT $6)"
+                    )
+                };
+                (
+                    format!(
+                        "{} UNION ALL {} ORDER BY {PLACE} LIMIT $6",
+                        part(only),
+                        part(history)
+                    ),
+                    vec![INT8, INSTANT, TEXT, INT4, INT8, INT4],
+                )
+            }
+            Action::Feed => {
+                let part = |table: &str, erased: &str| {
+                    format!(
+                        "SELECT {row}, {erased} AS erased, feed_place FROM {table} \
+                         WHERE ({PLACE}) > ($1, $2, $3, $4) AND ({PLACE}) <= ($5, $6, $7, $8)"
+                    )
+                };
+                (
+                    format!(
+                        "{} UNION ALL {} ORDER BY {PLACE}",
+                        part(only, "NULL::pg_catalog.jsonb"),
+                        part(history, "erased")
+                    ),
+                    vec![INT8, INSTANT, TEXT, INT4, INT8, INSTANT, TEXT, INT4],
+                )
+            }
+            Action::FeedWaiting => {
+                let part =
+                    |table: &str| format!("SELECT updated_at FROM {table} WHERE feed_place >= $1");
+                (
+                    format!(
+                        "SELECT pg_catalog.min(w.updated_at) FROM ({} UNION ALL {}) AS w",
+                        part(only),
+                        part(history)
+                    ),
+                    vec![INT8],
                 )
             }
             Action::OldestArchived => (

@@ -99,10 +99,10 @@ impl<'a> Body<'a> {
 /// Refuses a body of another type.
 pub fn check_type(profile: &str, given: Value<'_>) -> Result<()> {
     let Value::String(bytes) = given else {
-        return Err(Error::refuse(
-            State::BadRequest,
-            "type in the body is not a string",
-        ));
+        return Err(
+            Error::refuse(State::BadRequest, "type in the body is not a string")
+                .hint("Leave type out, or write it as it is read."),
+        );
     };
     if bytes == profile.as_bytes() {
         return Ok(());

@@ -3,14 +3,23 @@
 //! that write at once do not: every write would pay for it.
 
 use super::criteria::Criteria;
-use crate::pg::{Error, Reading, Result, Session};
+use crate::pg::{Error, Failure, Reading, Result, Session};
 use crate::store::row::{Content, RowKey};
-use crate::store::{Guarded, Name, history, refusal};
+use crate::store::{Guarded, Name, history, id, index, refusal};
 use jsonb::{Item, Value, write};
 
-/// The rows that the caller sees under the identities of a body: the names of the indexes, and ids.
+/// The rows that the caller sees under the identities of a body.
 #[derive(Debug, Default)]
-pub struct Holders(Vec<(String, String)>);
+pub struct Holders(Vec<Holder>);
+
+#[derive(Debug)]
+struct Holder {
+    /// The name of the identity's index.
+    index: String,
+    id: String,
+    /// Whether the call has just made it, under an id that tells nothing to anybody.
+    is_made: bool,
+}
 
 impl Holders {
     /// Looks for them, with the caller's rights.
@@ -32,10 +41,7 @@ impl Holders {
         for index in guarded.indexes.iter().filter(|index| index.unique) {
             let mut members = Vec::new();
             for path in &index.paths {
-                let value = path.split('.').try_fold(Some(data), |at, name| match at {
-                    Some(Value::Object(object)) => object.get(name.as_bytes()),
-                    _ => Ok(None),
-                })?;
+                let value = index::value_at(data, path)?;
                 members.extend(value.map(|value| (path.as_bytes(), Item::Copy(value))));
             }
             // A row that lacks a part of it has no such identity.
@@ -49,22 +55,43 @@ impl Holders {
             let Ok(criteria) = Criteria::read(guarded, Value::read(&criteria)?) else {
                 continue;
             };
-            let found = criteria.search.find(session, table, Reading::Fresh)?;
-            let other = found.into_iter().find(|stored| stored.id != own);
-            holders
-                .0
-                .extend(other.map(|stored| (index.name(&name), stored.id)));
+            let found = criteria.search.ids(session, table)?;
+            let other = found.into_iter().find(|(id, _)| id != own);
+            holders.0.extend(other.map(|(id, is_own)| Holder {
+                index: index.name(&name),
+                is_made: is_own && id::is_new(&id),
+                id,
+            }));
         }
         Ok(holders)
     }
 
-    /// Names in a refusal who has the identity, if that is what it is for.
-    pub fn name(&self, guarded: &Guarded, error: Error) -> Error {
-        let holder = |index: &str| {
-            let mut all = self.0.iter();
-            let (_, id) = all.find(|(name, _)| name == index)?;
-            Some(id.as_str())
-        };
-        refusal::taken_by(guarded, error, holder)
+    /// Names in a refusal who has the identity, if that is what it is for: a row that the call itself
+    /// makes, as `told` names it.
+    pub fn name(
+        &self,
+        guarded: &Guarded,
+        error: Error,
+        told: impl Fn(&str) -> Option<String>,
+    ) -> Error {
+        refusal::taken_by(guarded, error, |index| {
+            let holder = self.find(index)?;
+            let another = || "another row of this call".to_owned();
+            let told = told(&holder.id).or_else(|| holder.is_made.then(another));
+            Some((holder.id.as_str(), told))
+        })
+    }
+
+    /// Who has the identity for which an attempt was refused.
+    pub fn of(&self, failure: &Failure) -> Option<&str> {
+        let index = failure.constraint.as_deref()?;
+        let holder = self
+            .find(index)
+            .filter(|_| refusal::is_of_identity(failure))?;
+        Some(&holder.id)
+    }
+
+    fn find(&self, index: &str) -> Option<&Holder> {
+        self.0.iter().find(|holder| holder.index == index)
     }
 }

@@ -6,7 +6,7 @@ use crate::store::definition::Current;
 use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
-use crate::store::{Guarded, Name, comment, source};
+use crate::store::{Guarded, Name, comment, feed, source};
 use ingest_engine::Said;
 use jsonb::{Item, Value, write};
 use std::rc::Rc;
@@ -97,8 +97,13 @@ pub fn drop_tables(
     // To drop a link table is to alter those that its foreign keys point to.
     let touched = doomed.iter().flat_map(|at| ends(at).chain([named(at)]));
     let touched: Vec<Named<'_>> = touched.collect();
-    let doomed: Vec<&str> = doomed.iter().map(|at| at.name()).collect();
-    drop_named(session, source, &touched, &doomed, cascade, refuse)
+    let names: Vec<&str> = doomed.iter().map(|at| at.name()).collect();
+    drop_named(session, source, &touched, &names, cascade, refuse)?;
+    // Without cascade nothing was there that a reader of the feed could miss.
+    let tables = doomed.iter().filter_map(|at| at.table.as_deref());
+    tables
+        .filter(|_| cascade)
+        .try_for_each(|table| feed::lost_all(session, table))
 }
 
 /// As [`drop_tables`], of what is known by name alone.
@@ -175,7 +180,7 @@ pub fn make_tables(
             });
         }
     }
-    let table = Table::new(source.as_str(), name.as_str(), shape.form)?;
+    let table = Table::new(source.as_str(), name.as_str(), shape.form, None)?;
     source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, shape, &table, dropped)
     })

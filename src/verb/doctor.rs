@@ -1,7 +1,7 @@
 //! `ingest.doctor(source)`: what is missing or wrong. It tells; a definition repairs.
 
-use crate::pg::{Answer, Arg, Call, Result, RowSink, Session};
-use crate::store::health::{self, Shape};
+use crate::pg::{Answer, Arg, Call, Error, Result, RowSink, Session, State};
+use crate::store::health::{self, Severity, Shape};
 use crate::store::{Name, find, source};
 
 /// One row for each finding, of the sources that the caller may use; none is health.
@@ -11,9 +11,14 @@ pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
         source::check_there(source)?;
     }
     let sink = call.materialize()?;
+    let mut broken = Vec::new();
     let guarded = Session::open(|session| health::guarded(session, asked))?;
     for (source, name) in &guarded {
-        let known = find(source, name)?;
+        let known = match find(source, name) {
+            // It was dropped meanwhile.
+            Err(Error::Refused(refusal)) if refusal.state == State::NotFound => continue,
+            known => known?,
+        };
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let searches = known.search_indexes()?;
         let shape = Shape {
@@ -37,6 +42,20 @@ pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
         })?;
         for finding in &findings {
             push(&sink, finding)?;
+        }
+        if findings.iter().any(|at| at.severity == Severity::Error) {
+            broken.push(source);
+        }
+    }
+    let mut sources: Vec<&str> = guarded.iter().map(|(source, _)| source.as_str()).collect();
+    sources.dedup();
+    for source in sources {
+        // A feed is read from tables that are as they should be.
+        if broken.iter().all(|at| at.as_str() != source) && source::may_define(source)? {
+            let findings = Session::open(|session| health::of_feed(session, source))?;
+            findings
+                .iter()
+                .try_for_each(|finding| push(&sink, finding))?;
         }
     }
     let around = Session::open(|session| {

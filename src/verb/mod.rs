@@ -12,6 +12,7 @@ pub mod criteria;
 mod definition;
 pub mod doctor;
 mod elements;
+pub mod feed;
 pub mod fhir_import;
 mod fhir_profiles;
 pub mod http;

@@ -279,7 +279,7 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
             return error;
         }
         let by = error.constraint().map_or("", |(_, _, table)| table);
-        refusal::referred_to(guarded.name(), by)
+        refusal::referred_to(guarded, by)
     })?;
     if !ddl::holds_rows(session, source, guarded.name())? {
         return Ok(purged);

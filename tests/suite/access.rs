@@ -1,11 +1,8 @@
 //! Who may not use a source learns nothing of it: not that it is there, not what is in it, by no
 //! verb, in no spelling of the call, in a fresh session or after another role has been there.
 
-use std::sync::{Arc, Mutex};
-
-use ingest_tests::server::{host, port};
-use ingest_tests::{Database, expect_sqlstate};
-use postgres::{Client, Config, NoTls};
+use ingest_tests::expect_sqlstate;
+use postgres::Client;
 
 use crate::clinic;
 
@@ -54,6 +51,13 @@ const CALLS: &[&str] = &[
     "ingest.bundle_apply(SOURCE, '[]')",
     "ingest.bundle_apply(SOURCE, '{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {\"name\": 7}}}]}')",
     "ingest.bundle_apply(SOURCE, '{\"operations\": [{\"operation\": \"unlink\", \"relationship\": \"worksAt\", \"id\": \"x\"}]}')",
+    "ingest.feed_read(SOURCE)",
+    "ingest.feed_read(SOURCE, 'x', 1, ARRAY['office'])",
+    "ingest.feed_end(SOURCE)",
+    "ingest.consumer_create(SOURCE, 'c')",
+    "ingest.consumer_next(SOURCE, 'c')",
+    "ingest.consumer_done(SOURCE, 'c', 'x')",
+    "ingest.consumer_drop(SOURCE, 'c')",
     "ingest.profile_json_schema(SOURCE, 'office')",
     "ingest.profile_json_schema(SOURCE, 'paymentMethod')",
 ];
@@ -69,6 +73,8 @@ const DEFINITIONS: &[&str] = &[
     "ingest.resource_erase(SOURCE, 'office', 'o', 'asked for')",
     "ingest.version_erase(SOURCE, 'office', 'o', 1, 'asked for')",
     "ingest.history_prune(SOURCE, 'office', keep => 1)",
+    "ingest.feed_create(SOURCE)",
+    "ingest.feed_drop(SOURCE)",
     "ingest.relationship_define(SOURCE, 'worksAt', '{}')",
     "ingest.relationship_drop(SOURCE, 'worksAt')",
     "ingest.vocabulary_define(SOURCE, 'v', '[]')",
@@ -78,21 +84,6 @@ const DEFINITIONS: &[&str] = &[
 
 fn statement(call: &str, source: &str) -> String {
     format!("SELECT {}", call.replace("SOURCE", &format!("'{source}'")))
-}
-
-/// A connection, and the notices that it gets.
-fn connect_with_notices(database: &Database, role: &str) -> (Client, Arc<Mutex<Vec<String>>>) {
-    let notices = Arc::new(Mutex::new(Vec::new()));
-    let sink = notices.clone();
-    let client = Config::new()
-        .host_path(host())
-        .port(port().parse().unwrap())
-        .user(role)
-        .dbname(database.name())
-        .notice_callback(move |notice| sink.lock().unwrap().push(notice.to_string()))
-        .connect(NoTls)
-        .unwrap();
-    (client, notices)
 }
 
 /// Every call is refused in the same words as one that names a source that is not there.
@@ -119,7 +110,7 @@ fn stranger_in_a_fresh_session_learns_nothing() {
     let mut database = clinic::database("access");
     let role = database.create_role("stranger", "");
     for call in CALLS {
-        let (mut client, notices) = connect_with_notices(&database, &role);
+        let (mut client, notices) = clinic::with_notices(&database, &role);
         learns_nothing(&mut client, &[call]);
         assert!(notices.lock().unwrap().is_empty(), "{call}: {notices:?}");
     }
@@ -314,4 +305,38 @@ fn anonymous_role_of_the_api_learns_nothing() {
     .collect();
     let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
     learns_nothing(&mut client, &calls);
+}
+
+/// Who may read and calls a verb that writes is told how the right is given; what a policy or a trigger of
+/// the user's own refuses has other reasons, and says them.
+#[test]
+fn right_that_is_lacking_is_said_to_be_given_by_whom() {
+    let mut database = clinic::database("access");
+    let reader = database.create_role("reader", "");
+    database.run(&format!(
+        "SELECT ingest.resource_create('clinic', 'office', '{{\"data\": {{}}}}', 'o');
+         SELECT ingest.resource_create('clinic', 'provider', '{{\"data\": {{\"name\": \"p\"}}}}', 'p');
+         SELECT ingest.source_grant('clinic', '{reader}', 'read')"
+    ));
+    let mut client = database.connect_as(&reader);
+    for call in [
+        "ingest.resource_create('clinic', 'office', '{\"data\": {}}')",
+        "ingest.resource_upsert('clinic', 'office', 'o', '{\"data\": {\"name\": \"x\"}}')",
+        "ingest.resource_patch('clinic', 'office', 'o', '{\"data\": {\"name\": \"x\"}}')",
+        "ingest.resource_delete('clinic', 'office', 'o')",
+        "ingest.resource_load('clinic', 'office', '[{\"data\": {}}]')",
+        "ingest.relationship_link('clinic', 'worksAt', '{\"from\": {\"id\": \"p\", \"type\": \"provider\"}, \"to\": {\"id\": \"o\", \"type\": \"office\"}}')",
+    ] {
+        let refused = expect_sqlstate(client.batch_execute(&format!("SELECT {call}")), "42501");
+        let hint = refused.hint().unwrap_or_default();
+        assert!(hint.contains("ingest.source_grant("), "{call}: {refused:?}");
+    }
+    database.run(
+        "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN RAISE insufficient_privilege USING MESSAGE = ''not today''; END';
+         CREATE TRIGGER a BEFORE INSERT ON clinic.office FOR EACH ROW EXECUTE FUNCTION public.no()",
+    );
+    let own = "SELECT ingest.resource_create('clinic', 'office', '{\"data\": {}}')";
+    let refused = expect_sqlstate(database.connect().batch_execute(own), "42501");
+    assert_eq!((refused.message(), refused.hint()), ("not today", None));
 }

@@ -273,6 +273,20 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("request_unconditional", &[]),
     ("request_key", &["'key'"]),
     ("request_prune", &["'7 days'", "10"]),
+    ("feed_create", &["'clinic'", "true"]),
+    ("feed_drop", &["'fed'"]),
+    (
+        "feed_read",
+        &["'fed'", "ingest.feed_end('fed')", "10", "NULL"],
+    ),
+    ("feed_end", &["'fed'", "ARRAY['thing']"]),
+    (
+        "consumer_create",
+        &["'fed'", "'other'", "ingest.feed_end('fed')", "NULL"],
+    ),
+    ("consumer_next", &["'fed'", "'c'", "10"]),
+    ("consumer_done", &["'fed'", "'c'", "ingest.feed_end('fed')"]),
+    ("consumer_drop", &["'fed'", "'c'"]),
     (
         "reply_written",
         &[
@@ -308,6 +322,10 @@ pub fn prepare(client: &mut Client) {
             "SELECT ingest.api_create();
              SELECT ingest.api_create('door', '{\"style\": \"rest\", \"source\": \"clinic\"}');
              SELECT ingest.source_create('empty');
+             SELECT ingest.source_create('fed');
+             SELECT ingest.profile_define('fed', 'thing', '{\"type\": \"ROOT\"}');
+             SELECT ingest.feed_create('fed');
+             SELECT ingest.consumer_create('fed', 'c');
              SELECT ingest.source_create('fhir', '{\"format\": \"fhir\"}');
              SELECT ingest.fhir_import('fhir', '{\"resourceType\": \"StructureDefinition\", \"url\": \"http://hl7.org/fhir/StructureDefinition/Patient\",
                  \"name\": \"Patient\", \"kind\": \"resource\", \"type\": \"Patient\", \"abstract\": false, \"derivation\": \"specialization\",
@@ -526,7 +544,7 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_options = function.starts_with("source_") && place == 1;
-    let names_new = function.ends_with("_define") && place == 1
+    let names_new = (function.ends_with("_define") || function == "consumer_create") && place == 1
         || ["source_create", "api_create"].contains(&function);
     if ["criteria", "moment", "reply_written", "proxy_outcome"].contains(&function)
         || function.starts_with("rest_")

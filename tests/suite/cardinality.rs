@@ -55,12 +55,12 @@ fn end_takes_more_links_or_one_again() {
     let refusal = expect_sqlstate(client.batch_execute(&define("0:1", "0:*")), "PT409");
     assert_eq!(
         refusal.message(),
-        "links of l share a from end: a.1,b.1, a.1,b.2"
+        "links of l share a from end: \"a.1,b.1\", \"a.1,b.2\""
     );
     let refusal = expect_sqlstate(client.batch_execute(&define("0:*", "0:1")), "PT409");
     assert_eq!(
         refusal.message(),
-        "links of l share a to end: a.1,b.1, a.2,b.1"
+        "links of l share a to end: \"a.1,b.1\", \"a.2,b.1\""
     );
     client
         .batch_execute("DELETE FROM s.l WHERE (from_id, to_id) <> ('1', '1')")

@@ -1,9 +1,11 @@
 //! The clinic: the source that most tests work in, and the verbs as a client calls them.
 
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use ingest_tests::Database;
-use postgres::{Error, GenericClient, Row};
+use ingest_tests::server::{host, port};
+use postgres::{Client, Config, Error, GenericClient, NoTls, Row};
 use serde_json::{Value, json};
 
 /// A provider: name, practiceNumber, specialities.
@@ -12,6 +14,24 @@ pub const PROVIDER: &str = "provider";
 pub const OFFICE: &str = "office";
 /// From a provider to an office.
 pub const WORKS_AT: &str = "worksAt";
+
+/// What a connection is told by NOTICE and WARNING.
+pub type Notices = Arc<Mutex<Vec<String>>>;
+
+/// A connection, and the notices that it gets.
+pub fn with_notices(database: &Database, role: &str) -> (Client, Notices) {
+    let notices = Notices::default();
+    let sink = notices.clone();
+    let client = Config::new()
+        .host_path(host())
+        .port(port().parse().unwrap())
+        .user(role)
+        .dbname(database.name())
+        .notice_callback(move |notice| sink.lock().unwrap().push(notice.message().to_owned()))
+        .connect(NoTls)
+        .unwrap();
+    (client, notices)
+}
 
 /// A database with the clinic in it.
 pub fn database(hint: &str) -> Database {

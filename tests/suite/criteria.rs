@@ -784,3 +784,155 @@ fn tests_that_exclude_each_other_are_refused() {
         assert_eq!(outcome, "created", "{criteria}");
     }
 }
+
+/// A value that the definition lets nothing have is refused with what would do, by every verb that
+/// takes criteria, and before anything is written by them: a code outside of its list, a reference
+/// to what the property does not lead to, a number out of its range. What only a rule with a
+/// condition forbids, and what may be there beside it, is asked.
+#[test]
+fn value_that_the_definition_forbids_is_refused() {
+    let database = Database::new("criteria_forbidden");
+    database.run(
+        r#"SELECT ingest.source_create('s');
+           SELECT ingest.vocabulary_define('s', 'status', '["open", "closed"]');
+           SELECT ingest.profile_define('s', 'person', '{"type": "ROOT", "properties": {"n": {"type": "symbol"}}}');
+           SELECT ingest.profile_define('s', 'p', '{"type": "ROOT", "properties": {
+               "sex": {"type": "code", "rules": [{"enum": ["female", "male"]}]},
+               "sizes": {"type": "array", "items": {"type": "integer", "rules": [{"enum": [1, 2]}]}},
+               "age": {"type": "integer", "rules": [{"min": 0, "max": 150}]},
+               "zip": {"type": "symbol", "rules": [{"pattern": "[0-9]{5}"}]},
+               "free": {"type": "code", "rules": [{"enum": ["a"], "when": {"eq": {"sex": "male"}}}]},
+               "status": {"type": "code", "binding": {"vocabulary": "status"}},
+               "mood": {"type": "code", "binding": {"vocabulary": "status", "strength": "preferred"}},
+               "unit": {"type": "array", "items": {"type": "coding", "binding": {"vocabulary": "status"}}},
+               "kind": {"type": "codeableconcept", "binding": {"vocabulary": "status"}},
+               "by": {"type": "reference", "target": ["person"]},
+               "of": {"type": "array", "items": {"type": "reference", "target": ["person"], "enforce": true}}}}')"#,
+    );
+    let mut client = database.connect();
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    for (criteria, told) in [
+        (
+            r#"{"sex": "femal"}"#,
+            r#"sex is a code; expected one of "female", "male"; did you mean female?"#,
+        ),
+        (
+            r#"{"sex": ["male", "x"]}"#,
+            r#"sex is a code; expected one of "female", "male""#,
+        ),
+        (
+            r#"{"sizes": "3"}"#,
+            "sizes is a whole number; expected one of 1, 2",
+        ),
+        (
+            r#"{"age": 151}"#,
+            "age is a whole number; expected at most 150",
+        ),
+        (
+            r#"{"zip": "123"}"#,
+            "zip is a symbol; expected a match of [0-9]{5}",
+        ),
+        (
+            r#"{"status": "opne"}"#,
+            r#"status is a code; expected a code of the vocabulary status: "closed", "open"; did you mean open?"#,
+        ),
+        (
+            r#"{"unit.code": "x"}"#,
+            r#"unit.code is a code; expected a code of the vocabulary status: "closed", "open""#,
+        ),
+        (
+            r#"{"by.reference": "machine/1"}"#,
+            "by.reference is a literal; expected person/<id>",
+        ),
+        (
+            r#"{"of.reference": "urn:x:1"}"#,
+            "of.reference is a literal; expected person/<id>",
+        ),
+        (
+            r#"{"of.reference": "person/1/_history/2"}"#,
+            "of.reference is a literal; expected person/<id>",
+        ),
+        (
+            r#"{"of.type": "machine"}"#,
+            "of.type is a uri; expected person",
+        ),
+    ] {
+        let given: Value = serde_json::from_str(criteria).unwrap();
+        for verb in [
+            "ingest.resource_search('s', 'p', $1::jsonb)",
+            "ingest.resource_create_if('s', 'p', $1::jsonb, '{\"data\": {}}')",
+            "ingest.resource_upsert_if('s', 'p', $1::jsonb, '{\"data\": {}}')",
+            "ingest.resource_delete_if('s', 'p', $1::jsonb)",
+        ] {
+            let refused = client.query(&format!("SELECT id FROM {verb}"), &[&given]);
+            let refusal = expect_sqlstate(refused, "PT400");
+            assert_eq!(refusal.message(), told, "{criteria}");
+        }
+    }
+    for criteria in [
+        r#"{"sex": "male"}"#,
+        r#"{"sex": {"prefix": "f"}}"#,
+        r#"{"sizes": [[1], [2]]}"#,
+        r#"{"age": {"le": 200}}"#,
+        r#"{"free": "b"}"#,
+        r#"{"mood": "x"}"#,
+        r#"{"unit.code": "open", "unit.system": "x:y"}"#,
+        r#"{"kind.coding.code": "x"}"#,
+        r#"{"by.reference": "urn:x:1"}"#,
+        r##"{"by.reference": "#a"}"##,
+        r#"{"by.type": "machine"}"#,
+        r#"{"of.reference": "person/1", "of.type": "person"}"#,
+    ] {
+        let given: Value = serde_json::from_str(criteria).unwrap();
+        let found = "SELECT id FROM ingest.resource_search('s', 'p', $1::jsonb)";
+        assert!(client.query(found, &[&given]).unwrap().is_empty());
+    }
+}
+
+/// The order of a search is an argument of its own, with `-` from the greatest down; who writes it
+/// into the criteria, or in another form, is told the form.
+#[test]
+fn order_is_no_criterion_and_its_form_is_told() {
+    let (_database, mut client) = database();
+    fill(&mut client, "loose");
+    client
+        .batch_execute("SET client_min_messages = warning")
+        .unwrap();
+    let sorted = "SELECT string_agg(id, ' ') FROM ingest.resource_search('clinic', 'loose', '{}', sort => $1)";
+    for (sort, order) in [
+        (json!(["-number"]), "c b a d"),
+        (json!(["number"]), "a b c d"),
+        (json!(["-name", "-number"]), "d b c a"),
+    ] {
+        let row = client.query_one(sorted, &[&sort]).unwrap();
+        assert_eq!(row.get::<_, String>(0), order);
+    }
+    for sort in [
+        json!("-number"),
+        json!(["--number"]),
+        json!(["number desc"]),
+        json!(["+number"]),
+        json!([{"number": "desc"}]),
+    ] {
+        let refusal = expect_sqlstate(client.query_one(sorted, &[&sort]), "PT400");
+        assert!(
+            refusal
+                .hint()
+                .unwrap()
+                .contains("behind a - from the greatest down")
+        );
+    }
+    for sql in [
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', '_sort=-number'::text)",
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', 'name=Ann&_count=1'::text)",
+        "SELECT * FROM ingest.resource_search('clinic', 'loose', '{\"_sort\": \"-number\"}'::jsonb)",
+    ] {
+        let refusal = expect_sqlstate(client.batch_execute(sql), "PT400");
+        assert!(
+            refusal.hint().unwrap().contains("sort => '[\"-born\"]'"),
+            "{sql}"
+        );
+    }
+}

@@ -160,3 +160,48 @@ fn doctor_of_no_source_is_refused() {
     let asked = client.query("SELECT * FROM ingest.doctor('nothing')", &[]);
     expect_sqlstate(asked, "PT404");
 }
+
+/// While others define, drop and build, doctor and the list of indexes tell what is there, and meet
+/// nothing that is gone.
+#[test]
+fn doctor_beside_definitions_meets_nothing_that_is_gone() {
+    let database = Database::new("doctor");
+    let mut client = database.connect();
+    let define = |client: &mut Client, profile: &str, indexes: &serde_json::Value| {
+        let properties = json!({"n": {"type": "integer"}, "m": {"type": "symbol"}});
+        let definition = json!({"type": "ROOT", "indexes": indexes, "properties": properties});
+        clinic::define(client, "s", profile, &definition).unwrap();
+    };
+    client
+        .batch_execute("SELECT ingest.source_create('s')")
+        .unwrap();
+    let all = json!([["n"], ["m"], ["n", "m"], ["m", "n"]]);
+    define(&mut client, "kept", &all);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let done = &done;
+        for _ in 0..2 {
+            let mut client = database.connect();
+            scope.spawn(move || {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    doctor(&mut client);
+                    client
+                        .query("SELECT * FROM ingest.profile_indexes('s', 'kept')", &[])
+                        .unwrap();
+                }
+            });
+        }
+        for round in 0..150 {
+            define(&mut client, "kept", &json!([]));
+            define(&mut client, "kept", &all);
+            if round % 10 == 0 {
+                define(&mut client, "passing", &all);
+                client
+                    .batch_execute("SELECT ingest.profile_purge('s', 'passing'); SELECT ingest.profile_drop('s', 'passing')")
+                    .unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(doctor(&mut client), Vec::<[String; 4]>::new());
+}

@@ -1,13 +1,11 @@
 //! Escalation: whoever may put something where a name of ours leads does not run as another role
 //! by it, writes no history, and opens no seal.
 
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingest_tests::server::{host, port};
 use ingest_tests::{Database, expect_sqlstate};
-use postgres::{Client, Config, NoTls};
+use postgres::Client;
 use serde_json::json;
 
 use crate::clinic::{self, OFFICE, value};
@@ -788,21 +786,6 @@ fn trigger_of_the_owner_on_a_history_finds_it_sealed() {
         .unwrap();
 }
 
-/// A connection that keeps what it is told by NOTICE.
-fn with_notices(database: &Database) -> (Client, Arc<Mutex<Vec<String>>>) {
-    let notices = Arc::new(Mutex::new(Vec::new()));
-    let sink = notices.clone();
-    let client = Config::new()
-        .host_path(host())
-        .port(port().parse().unwrap())
-        .user("postgres")
-        .dbname(database.name())
-        .notice_callback(move |notice| sink.lock().unwrap().push(notice.message().to_owned()))
-        .connect(NoTls)
-        .unwrap();
-    (client, notices)
-}
-
 /// An id that a statement generated and told another session before it was stored is a caller's id:
 /// its versions go on from what the other session did with it.
 #[test]
@@ -846,7 +829,7 @@ fn id_generated_and_told_to_another_session_gets_no_version_twice() {
 #[test]
 fn id_told_to_a_transaction_that_ends_during_the_insert_is_a_retry() {
     let database = clinic::database("escalation");
-    let (mut writer, notices) = with_notices(&database);
+    let (mut writer, notices) = clinic::with_notices(&database, "postgres");
     let told = thread::spawn(move || {
         writer.batch_execute(
             "DO $$ DECLARE v text := ingest.new_id(); BEGIN
@@ -888,7 +871,7 @@ fn id_of_a_verb_told_by_a_trigger_gets_no_version_twice() {
         "SELECT ingest.resource_load('clinic', 'office', '[{\"data\": {\"name\": \"mine\"}}]')",
         "INSERT INTO clinic.office (data) VALUES ('{\"name\": \"mine\"}')",
     ] {
-        let (mut writer, notices) = with_notices(&database);
+        let (mut writer, notices) = clinic::with_notices(&database, "postgres");
         let told = thread::spawn(move || writer.batch_execute(call));
         let id = first_notice(&notices);
         let mut client = database.connect();
@@ -907,7 +890,7 @@ fn id_of_a_verb_told_by_a_trigger_gets_no_version_twice() {
     }
 }
 
-fn first_notice(notices: &Arc<Mutex<Vec<String>>>) -> String {
+fn first_notice(notices: &clinic::Notices) -> String {
     let begin = Instant::now();
     loop {
         if let Some(notice) = notices.lock().unwrap().first() {

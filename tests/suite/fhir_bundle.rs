@@ -301,7 +301,7 @@ fn links_to_entries_become_their_addresses() {
     let (_database, mut client) = database("bundle");
     let urn = "urn:uuid:p";
     let mut whole = observation(urn);
-    whole["basedOn"] = json!([{"reference": "urn:uuid:other"}, {"reference": urn, "display": urn},
+    whole["basedOn"] = json!([{"reference": "Patient/other"}, {"reference": urn, "display": urn},
         {"reference": "#c"}, {"reference": "Patient/p"}, {"reference": "http://x/fhir/Patient/p"}]);
     whole["instantiates"] = json!([urn]);
     whole["source"] = json!(urn);
@@ -333,7 +333,7 @@ fn links_to_entries_become_their_addresses() {
     assert_eq!(
         references,
         [
-            "urn:uuid:other",
+            "Patient/other",
             &address,
             "#c",
             "Patient/p",
@@ -428,6 +428,54 @@ fn references_to_versions_keep_a_version() {
     assert_eq!(
         read["link"][0]["other"]["reference"],
         json!(format!("Patient/{}/_history/1", id(&answers[0])))
+    );
+}
+
+/// A reference by a `urn:` that no entry has is refused with its place, wherever it stands; as any other
+/// text it stays. Alone, a resource may be stored with one: what it means is its sender's to know.
+#[test]
+fn reference_to_an_entry_that_is_not_there_is_refused() {
+    let (_database, mut client) = database("bundle");
+    let mut deep = observation("urn:uuid:p");
+    deep["basedOn"] = json!([{"reference": "#c"}, {"reference": "urn:uuid:lost"}]);
+    deep["contained"] = json!([{"resourceType": "Observation", "id": "c", "status": "final",
+        "subject": {"reference": "urn:oid:1.2.3"}}]);
+    deep["source"] = json!("urn:uuid:lost");
+    deep["note"] = json!("urn:uuid:lost");
+    let entries = [post("p", &patient("1")), post("o", &deep)];
+    let refused = expect_sqlstate(apply(&mut client, &transaction(&entries)), "PT422");
+    let (found, message) = (issues(&refused), refused.message());
+    let places: Vec<&str> = found.iter().map(|issue| &*issue.expression[0]).collect();
+    assert_eq!(
+        places,
+        [
+            "Bundle.entry[1].resource.basedOn[1].reference",
+            "Bundle.entry[1].resource.contained[0].subject.reference"
+        ]
+    );
+    assert!(message.contains("entry 1"), "{message}");
+    assert!(!format!("{refused:?}").contains("lost"), "{refused:?}");
+    // Of an entry without a fullUrl among entries without any; by a version; of what is deleted.
+    let alone = entry(None, "POST", "Observation", &observation("urn:uuid:o"));
+    let of_version = observation("urn:uuid:o/_history/1");
+    for entries in [
+        vec![alone.clone()],
+        vec![post("p", &patient("1")), post("q", &of_version)],
+        vec![
+            json!({"fullUrl": "urn:uuid:o", "request": {"method": "DELETE", "url": "Patient/o"}}),
+            alone.clone(),
+        ],
+    ] {
+        expect_sqlstate(apply(&mut client, &transaction(&entries)), "PT422");
+        let answers = apply(&mut client, &batch(&entries)).unwrap();
+        assert_eq!(statuses(&answers).last().unwrap(), &"422", "{answers:?}");
+    }
+    clinic::value::<String>(
+        &mut client,
+        &format!(
+            "SELECT id FROM ingest.resource_create('fhir', 'Observation', '{}')",
+            observation("urn:uuid:o")
+        ),
     );
 }
 
@@ -1455,4 +1503,126 @@ fn match_of_a_reference_that_cannot_be_seen_yet_is_a_matter_of_time() {
     expect_sqlstate(apply(&mut client, &bundle), "40001");
     client.batch_execute("ROLLBACK").unwrap();
     apply(&mut client, &bundle).unwrap();
+}
+
+/// An entry of a batch that PostgreSQL refuses, or a trigger of the user's own, has the status that
+/// such an error has, as PostgREST answers it, and an outcome with the reason and no value.
+#[test]
+fn entry_that_the_database_refuses_has_the_status_of_its_error() {
+    let (_database, mut client) = database("bundle");
+    client
+        .batch_execute(
+            r#"ALTER TABLE fhir."Patient" ADD COLUMN u text UNIQUE,
+                   ADD CONSTRAINT calm CHECK (data #>> '{name,0,family}' <> 'loud');
+               CREATE FUNCTION public.odd() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN
+                   CASE new.data #>> '{name,0,family}'
+                   WHEN 'same' THEN new.u := 'same';
+                   WHEN 'told' THEN RAISE 'SECRET';
+                   WHEN 'deny' THEN RAISE 'SECRET' USING ERRCODE = '42501';
+                   WHEN 'full' THEN RAISE 'SECRET' USING ERRCODE = '54000';
+                   WHEN 'view' THEN RAISE 'SECRET' USING ERRCODE = '44000';
+                   WHEN 'gone' THEN RAISE 'SECRET' USING ERRCODE = 'PT410', DETAIL = 'SECRET';
+                   ELSE NULL;
+                   END CASE;
+                   RETURN new;
+               END $$;
+               CREATE TRIGGER odd BEFORE INSERT ON fhir."Patient" FOR EACH ROW EXECUTE FUNCTION public.odd()"#,
+        )
+        .unwrap();
+    let expected = [
+        ("same", "201"),
+        ("same", "409"),
+        ("loud", "422"),
+        ("told", "400"),
+        ("deny", "403"),
+        ("full", "413"),
+        ("view", "422"),
+        ("gone", "410"),
+        ("calm", "201"),
+    ];
+    let entries: Vec<Value> = expected
+        .iter()
+        .enumerate()
+        .map(|(at, (family, _))| {
+            let mut patient = patient(&at.to_string());
+            patient["name"] = json!([{"family": family}]);
+            post(&format!("n{at}"), &patient)
+        })
+        .collect();
+    let answers = apply(&mut client, &batch(&entries)).unwrap();
+    assert_eq!(statuses(&answers), expected.map(|(_, status)| status));
+    for (at, answer) in answers.iter().enumerate() {
+        let text = answer["response"].to_string();
+        assert!(!text.contains("SECRET"), "{text}");
+        if let Some(outcome) = answer["response"].get("outcome") {
+            let issue = &outcome["issue"][0];
+            assert_eq!(issue["expression"][0], format!("Bundle.entry[{at}]"));
+            let told = issue["diagnostics"].as_str().unwrap();
+            assert!(told.starts_with(&format!("entry {at}: ")), "{told}");
+        }
+    }
+}
+
+/// A constraint of the user's own that PostgreSQL asks at the end of the transaction refuses the
+/// entries that break it, and not the batch.
+#[test]
+fn entries_of_a_batch_that_break_deferred_constraints_fail_alone() {
+    let (_database, mut client) = database("bundle");
+    let put = |id: &str| entry(None, "PUT", &format!("Patient/{id}"), &patient(id));
+    apply(&mut client, &batch(&[put("used")])).unwrap();
+    client
+        .batch_execute(
+            r#"CREATE FUNCTION public.no_z() RETURNS trigger LANGUAGE plpgsql AS
+                $$BEGIN IF new.id LIKE 'z%' THEN RAISE 'no z'; END IF; RETURN NULL; END$$;
+            CREATE CONSTRAINT TRIGGER "no Z" AFTER INSERT ON fhir."Patient" INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION public.no_z();
+            ALTER TABLE fhir."Patient" ADD family text GENERATED ALWAYS AS (data #>> '{name,0,family}') STORED,
+                ADD CONSTRAINT one_of_a_name UNIQUE (family) DEFERRABLE INITIALLY DEFERRED;
+            CREATE TABLE public.visit (patient text REFERENCES fhir."Patient" DEFERRABLE INITIALLY DEFERRED);
+            INSERT INTO public.visit VALUES ('used')"#,
+        )
+        .unwrap();
+    let named = |id: &str| {
+        let mut patient = patient(id);
+        patient["name"] = json!([{"family": "Bell"}]);
+        entry(None, "PUT", &format!("Patient/{id}"), &patient)
+    };
+    let all = batch(&[
+        put("a"),
+        put("z"),
+        named("b"),
+        named("c"),
+        entry(None, "DELETE", "Patient/used", &Value::Null),
+        entry(None, "GET", "Patient/a", &Value::Null),
+    ]);
+    let answers = apply(&mut client, &all).unwrap();
+    let refused: Vec<usize> = (0..all["entry"].as_array().unwrap().len())
+        .filter(|at| answers[*at]["response"]["outcome"].is_object())
+        .collect();
+    assert_eq!(refused, [1, 3, 4]);
+    let there: Vec<String> = value(
+        &mut client,
+        r#"SELECT array_agg(id ORDER BY id) FROM fhir."Patient""#,
+    );
+    assert_eq!(there, ["a", "b", "used"]);
+    // They wait again afterwards.
+    client
+        .batch_execute(r#"BEGIN; INSERT INTO public.visit VALUES ('late')"#)
+        .unwrap();
+    let late = [put("late"), put("zoe")];
+    // What the transaction owes already is nobody's of the batch: it is asked in the end, of all.
+    let answers = apply(&mut client, &batch(&late)).unwrap();
+    assert_eq!(statuses(&answers), ["201", "201"]);
+    expect_sqlstate(client.batch_execute("COMMIT"), "P0001");
+    client
+        .batch_execute(r#"BEGIN; INSERT INTO public.visit VALUES ('used')"#)
+        .unwrap();
+    apply(&mut client, &batch(&late[..1])).unwrap();
+    client
+        .batch_execute(
+            r#"INSERT INTO public.visit VALUES ('later');
+            INSERT INTO fhir."Patient" (data) VALUES ('{"resourceType": "Patient", "id": "later"}'); COMMIT"#,
+        )
+        .unwrap();
 }

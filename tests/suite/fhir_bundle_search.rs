@@ -1,9 +1,11 @@
 //! Bundles whose criteria are search parameters: what other servers got wrong.
 
+use std::time::{Duration, Instant};
+
 use postgres::Client;
 use serde_json::{Value, json};
 
-use ingest_tests::Database;
+use ingest_tests::{Database, expect_sqlstate};
 
 use crate::clinic::value;
 use crate::fhir_bundle::{
@@ -240,4 +242,129 @@ fn conditional_references_in_a_circle_are_found() {
             json!(format!("Organization/{}", id(&answers[other])))
         );
     }
+}
+
+/// Criteria that no index serves are looked for together: thousands of them in thousands of
+/// resources is no product.
+#[test]
+fn thousands_of_criteria_without_an_index_are_one_pass() {
+    let (_database, mut client) = database();
+    client
+        .batch_execute(
+            r#"INSERT INTO fhir."Patient" (data) SELECT jsonb_build_object('resourceType', 'Patient', 'id', 'p' || n,
+                'identifier', jsonb_build_array(jsonb_build_object('system', 'sys', 'value', n::text)))
+            FROM generate_series(1, 5000) AS n"#,
+        )
+        .unwrap();
+    let create = |number: usize| {
+        let value = number.to_string();
+        with(
+            post(&format!("p{number}"), &identified("Patient", &value)),
+            "ifNoneExist",
+            &format!("identifier=sys|{value}"),
+        )
+    };
+    let refer = |number: usize, to: usize| {
+        let mut observation = observation(&format!("Patient?identifier=sys|{to}"));
+        observation["identifier"] = json!([{"system": "sys", "value": number.to_string()}]);
+        if number > 0 {
+            let before = number - 1;
+            observation["basedOn"] =
+                json!([{"reference": format!("Observation?identifier=sys|{before}")}]);
+        }
+        post(&format!("o{number}"), &observation)
+    };
+    // Half of them are there already.
+    let mut entries: Vec<Value> = (2_501..=7_500).map(create).collect();
+    entries.extend((0..2_500).map(|number| refer(number, 5_000 - number)));
+    let began = Instant::now();
+    let answers = apply(&mut client, &transaction(&entries)).unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+    let statuses = statuses(&answers);
+    assert!(statuses[..2_500].iter().all(|it| *it == "200"));
+    assert!(statuses[2_500..].iter().all(|it| *it == "201"));
+    assert_eq!(count(&mut client, "Patient"), 7_500);
+    let wrong: i64 = value(
+        &mut client,
+        r#"SELECT count(*) FROM fhir."Observation" AS o
+        LEFT JOIN fhir."Observation" AS b ON 'Observation/' || b.id = o.data #>> '{basedOn,0,reference}'
+        WHERE o.data #>> '{subject,reference}'
+            <> 'Patient/p' || (5000 - (o.data #>> '{identifier,0,value}')::integer)
+        OR (b.data #>> '{identifier,0,value}')::integer + 1 <> (o.data #>> '{identifier,0,value}')::integer"#,
+    );
+    assert_eq!((wrong, count(&mut client, "Observation")), (0, 2_500));
+    client
+        .batch_execute(r#"SET statement_timeout = '100ms'"#)
+        .unwrap();
+    let fresh: Vec<Value> = (10_000..15_000).map(create).collect();
+    expect_sqlstate(apply(&mut client, &transaction(&fresh)), "57014");
+}
+
+/// What is looked for together is told as what is looked for alone: several that match, and an entry
+/// that another would find.
+#[test]
+fn criteria_looked_for_together_are_refused_each_for_itself() {
+    let (_database, mut client) = database();
+    let put = |id: &str, value: &str| {
+        entry(
+            None,
+            "PUT",
+            &format!("Organization/{id}"),
+            &identified("Organization", value),
+        )
+    };
+    let twins = [put("a", "1"), put("b", "1"), put("c", "3")];
+    apply(&mut client, &transaction(&twins)).unwrap();
+    let with_criteria = |method: &str, value: &str, body: &Value| {
+        entry(
+            None,
+            method,
+            &format!("Organization?identifier=sys|{value}"),
+            body,
+        )
+    };
+    for method in ["PUT", "DELETE"] {
+        let body = |value: &str| match method {
+            "PUT" => identified("Organization", value),
+            _ => Value::Null,
+        };
+        let one = |value: &str| with_criteria(method, value, &body(value));
+        for (values, wrong) in [(["3", "1"], 1), (["1", "4"], 0)] {
+            let bundle = transaction(&values.map(one));
+            let (_, expression) = refused(&mut client, &bundle, "PT412");
+            assert!(
+                expression.starts_with(&format!("Bundle.entry[{wrong}]")),
+                "{expression}"
+            );
+        }
+    }
+    // Each finds nothing, and the other makes what it would find.
+    let create = |name: &str, value: &str, criteria: &str| {
+        with(
+            post(name, &identified("Organization", value)),
+            "ifNoneExist",
+            &format!("identifier=sys|{criteria}"),
+        )
+    };
+    let crossed = [create("x", "8", "9"), create("y", "7", "8")];
+    let error = expect_sqlstate(apply(&mut client, &transaction(&crossed)), "PT400");
+    assert!(
+        error.message().contains("entries 0 and 1"),
+        "{}",
+        error.message()
+    );
+    assert_eq!(count(&mut client, "Organization"), 3);
+    let apart = [
+        create("x", "8", "8"),
+        create("y", "9", "9"),
+        with_criteria("DELETE", "3", &Value::Null),
+        with_criteria("DELETE", "5", &Value::Null),
+    ];
+    let answers = apply(&mut client, &transaction(&apart)).unwrap();
+    assert_eq!(statuses(&answers), ["201", "201", "204", "204"]);
+    assert_eq!(count(&mut client, "Organization"), 4);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clinic::value;
 use crate::dump;
+use crate::fhir_bundle;
 use crate::hospital::{self, create_if, index, search, store};
 
 fn patients() -> Vec<Value> {
@@ -1005,4 +1006,115 @@ fn defects_of_others_are_absent() {
         search(&mut client, "Observation", "value-quantity=1.50").unwrap(),
         ["n"]
     );
+}
+
+/// A page tells all that is included, or that it is too much: what refers to a match and is one
+/// counts as a match.
+#[test]
+fn includes_are_told_whole_or_refused() {
+    let (_database, mut client) = fhir_bundle::database("includes");
+    client
+        .batch_execute(
+            r#"SET client_min_messages = warning;
+            INSERT INTO fhir."Observation" (data) SELECT jsonb_build_object('resourceType', 'Observation', 'id', id,
+                'status', 'final', 'basedOn', '[{"reference": "Observation/a"}, {"reference": "Observation/b"}]'::jsonb,
+                'subject', jsonb_build_object('reference', 'Observation/a'))
+            FROM (SELECT 'o' || n FROM generate_series(1, 10000) AS n UNION ALL VALUES ('a'), ('b')) AS o (id)"#,
+        )
+        .unwrap();
+    let all = |client: &mut Client, criteria: &str| {
+        let found = search(client, "Observation", criteria)?;
+        Ok::<_, postgres::Error>(found.len())
+    };
+    for (criteria, count) in [
+        ("_id=a&_revinclude=Observation:based-on", None),
+        ("_id=a,b&_revinclude=Observation:based-on", Some(10_002)),
+        (
+            "_id=a,b&_revinclude=Observation:subject&_revinclude=Observation:based-on",
+            Some(10_002),
+        ),
+        (
+            "_id=b&_revinclude=Observation:subject,Observation:based-on",
+            None,
+        ),
+    ] {
+        match count {
+            Some(count) => assert_eq!(all(&mut client, criteria).unwrap(), count, "{criteria}"),
+            None => drop(expect_sqlstate(all(&mut client, criteria), "PT413")),
+        }
+    }
+}
+
+/// An order that an index has is read from it: as many rows as the page has, in the order that it is
+/// without.
+#[test]
+fn order_that_an_index_has_is_read_from_it() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute(
+            "SET client_min_messages = warning;
+             INSERT INTO fhir.\"Patient\" (data) SELECT jsonb_strip_nulls(jsonb_build_object('resourceType', 'Patient',
+                 'id', 'p' || n, 'gender', CASE WHEN n % 2 = 0 THEN 'female' ELSE 'male' END,
+                 'birthDate', CASE WHEN n % 10 > 0 THEN ('1950-01-01'::date + n * 7 % 5000)::text END,
+                 'name', jsonb_build_array(jsonb_build_object('family', 'F' || n % 700))))
+             FROM generate_series(1, 3000) AS n;
+             ANALYZE fhir.\"Patient\"",
+        )
+        .unwrap();
+    let findings = "SELECT count(*) FROM ingest.doctor('fhir')";
+    for (sort, made) in [
+        ("birthdate", true),
+        ("-birthdate", true),
+        ("family", true),
+        ("-_lastUpdated", true),
+        ("_id", false),
+        ("-_id", false),
+    ] {
+        let page = format!("_sort={sort}&_count=20");
+        let of_women = format!("gender=female&{page}");
+        let before = [&page, &of_women].map(|it| search(&mut client, "Patient", it).unwrap());
+        let name = match made {
+            true => {
+                let asked =
+                    format!("SELECT ingest.search_index('fhir', 'Patient', '_sort={sort}')");
+                let name: String = value(&mut client, &asked);
+                client
+                    .batch_execute(&format!("DROP INDEX fhir.\"{name}\""))
+                    .unwrap();
+                assert_eq!(value::<i64>(&mut client, findings), 1, "{sort}");
+                client.execute(asked.as_str(), &[]).unwrap();
+                name
+            }
+            false => "Patient_pkey".to_owned(),
+        };
+        assert_eq!(value::<i64>(&mut client, findings), 0, "{sort}");
+        client
+            .batch_execute("ANALYZE fhir.\"Patient\"; BEGIN")
+            .unwrap();
+        for (query, before, most) in [(&page, &before[0], 30), (&of_women, &before[1], 200)] {
+            let read = format!(
+                "SELECT pg_stat_get_xact_tuples_returned('fhir.\"{name}\"'::regclass)::bigint"
+            );
+            let already: i64 = value(&mut client, &read);
+            let found = search(&mut client, "Patient", query).unwrap();
+            assert_eq!((found.len(), &found), (20, before), "{query}");
+            let scanned: i64 = value(&mut client, &read);
+            let count = scanned - already;
+            assert!((20..=most).contains(&count), "{query}: {count} rows");
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    for wrong in ["_sort=", "_sort=nothing", "_sort=--family", "_sort=_id"] {
+        let made = client.query(
+            "SELECT ingest.search_index('fhir', 'Patient', $1)",
+            &[&wrong],
+        );
+        expect_sqlstate(made, "PT400");
+    }
+    client
+        .batch_execute("SELECT ingest.fhir_import('fhir', '[]', '{}', '{Patient._sort=-family}')")
+        .unwrap();
+    assert_eq!(value::<i64>(&mut client, findings), 0);
 }

@@ -289,9 +289,9 @@ fn load_whose_row_a_trigger_refuses_reports_that_row() {
             "{mode}: {:?}",
             told(&landed)
         );
-        for refused in [1, 4] {
+        for (refused, code) in [(1, "invalid"), (4, "conflict")] {
             let issue = landed[refused].issue.as_ref().unwrap();
-            assert_eq!(issue[0]["code"], json!("conflict"), "{mode}: {issue}");
+            assert_eq!(issue[0]["code"], json!(code), "{mode}: {issue}");
         }
         assert_eq!(
             value::<i64>(&mut client, "SELECT count(*) FROM clinic.office"),
@@ -449,4 +449,88 @@ fn load_of_20_000_bodies_is_set_based() {
         "SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts",
     );
     assert!(held < 20_000_000, "{held} bytes are still held");
+}
+
+/// What PostgreSQL refuses, or what is of the user's own, is reported with a reason: which constraint
+/// or column, or what kind of thing it was. No value is told, whatever an error of it holds.
+#[test]
+fn refusal_of_the_database_is_reported_with_its_reason() {
+    let database = clinic::database("load");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            r#"CREATE DOMAIN clinic.short AS text CHECK (length(value) < 9);
+               ALTER TABLE clinic.office ADD CONSTRAINT calm CHECK (data ->> 'note' <> 'loud'),
+                   ADD COLUMN z int NOT NULL DEFAULT 0, ADD COLUMN s clinic.short,
+                   ADD COLUMN u text UNIQUE, ADD COLUMN f text REFERENCES clinic.provider (id);
+               CREATE FUNCTION public.odd() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN
+                   CASE new.data ->> 'note'
+                   WHEN 'null' THEN new.z := NULL;
+                   WHEN 'cast' THEN new.z := new.data ->> 'name';
+                   WHEN 'zero' THEN new.z := 1 / 0;
+                   WHEN 'long' THEN new.s := repeat(new.data ->> 'name', 9);
+                   WHEN 'same' THEN new.u := 'same';
+                   WHEN 'lost' THEN new.f := new.data ->> 'name';
+                   WHEN 'told' THEN RAISE '% is secret', new.data ->> 'name';
+                   WHEN 'own' THEN RAISE '% is secret', new.data ->> 'name' USING ERRCODE = 'ZZ123';
+                   WHEN 'four' THEN RAISE '% is secret', new.data ->> 'name' USING ERRCODE = 'PT418';
+                   WHEN 'deny' THEN RAISE '% is secret', new.data ->> 'name' USING ERRCODE = '42501';
+                   ELSE NULL;
+                   END CASE;
+                   RETURN new;
+               END $$;
+               CREATE TRIGGER odd BEFORE INSERT ON clinic.office FOR EACH ROW EXECUTE FUNCTION public.odd()"#,
+        )
+        .unwrap();
+    let told_of = [
+        ("loud", "violates the check calm"),
+        ("null", "the column z must not be null"),
+        (
+            "cast",
+            "a value is not what a column or a function takes (SQLSTATE 22P02)",
+        ),
+        (
+            "zero",
+            "a value is not what a column or a function takes (SQLSTATE 22012)",
+        ),
+        ("long", "violates the check short_check"),
+        ("same", "an identity of office is taken"),
+        ("lost", "violates the foreign key office_f_fkey"),
+        (
+            "told",
+            "a trigger or a function refuses it (SQLSTATE P0001)",
+        ),
+        ("own", "a trigger or a function refuses it (SQLSTATE ZZ123)"),
+        (
+            "four",
+            "a trigger or a function refuses it (SQLSTATE PT418)",
+        ),
+        (
+            "deny",
+            "a trigger or a function refuses it (SQLSTATE 42501)",
+        ),
+    ];
+    let mut bodies = vec![json!({"id": "0", "data": {"name": "SECRET", "note": "same"}})];
+    bodies.extend(
+        told_of
+            .iter()
+            .map(|(note, _)| json!({"data": {"name": "SECRET", "note": note}})),
+    );
+    for mode in ["create", "upsert"] {
+        let landed = load(
+            &mut client,
+            OFFICE,
+            &Value::from(bodies.clone()),
+            mode,
+            "report",
+        )
+        .unwrap();
+        for (one, (note, told)) in landed[1..].iter().zip(told_of) {
+            let issue = one.issue.as_ref().unwrap_or_else(|| panic!("{note}"));
+            assert_eq!(issue[0]["diagnostics"], told, "{note}");
+            assert!(!issue.to_string().contains("SECRET"));
+        }
+        clinic::delete(&mut client, OFFICE, "0", None, false).unwrap();
+    }
 }

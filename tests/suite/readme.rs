@@ -57,8 +57,8 @@ fn pages() -> Vec<PathBuf> {
         pages.extend(directory.map(|entry| entry.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
-    // Its session is one of a shell: `rest_page` runs it.
-    pages.retain(|page| !page.ends_with("rest.md"));
+    // Its session is one of a shell: `rest_page` runs it; and `feed_page` this one, in a server of its own.
+    pages.retain(|page| !page.ends_with("rest.md") && !page.ends_with("feed.md"));
     pages.sort();
     pages
 }

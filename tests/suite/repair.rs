@@ -336,3 +336,62 @@ fn tables_without_a_definition_are_found_by_who_may_use_them() {
     let asked = client.query("SELECT * FROM ingest.doctor('nothing')", &[]);
     expect_sqlstate(asked, "PT404");
 }
+
+/// A column of a table or of a history that somebody has given another type is refused by whatever
+/// meets it, in words of this extension, and the hint names who lists it; nothing is written.
+#[test]
+fn column_of_another_type_is_refused_with_who_lists_it() {
+    for (change, calls) in [
+        (
+            "office_history ALTER COLUMN profile_version TYPE text",
+            &["SELECT ingest.resource_history('clinic', 'office', 'o')"][..],
+        ),
+        (
+            "office_history ALTER COLUMN version TYPE text",
+            &[
+                "SELECT ingest.resource_read('clinic', 'office', 'o', 1)",
+                "SELECT ingest.resource_history('clinic', 'office', 'o')",
+            ],
+        ),
+        (
+            "office_history ALTER COLUMN data TYPE bool USING false",
+            &[
+                "SELECT ingest.resource_upsert('clinic', 'office', 'o', '{\"data\": {\"name\": \"c\"}}')",
+                "DELETE FROM clinic.office WHERE id = 'o'",
+                "UPDATE clinic.office SET data = '{\"name\": \"c\"}'",
+            ],
+        ),
+        (
+            "office_history ALTER COLUMN context TYPE int USING 0",
+            &[
+                "SELECT ingest.resource_load('clinic', 'office', '[{\"id\": \"o\", \"data\": {}}]', 'upsert')",
+            ],
+        ),
+        (
+            "office ALTER COLUMN updated_by_login TYPE jsonb USING to_jsonb(updated_by_login)",
+            &["SELECT ingest.resource_read('clinic', 'office', 'o')"],
+        ),
+    ] {
+        let (_database, mut client) = database();
+        client
+            .batch_execute(&format!(
+                "DELETE FROM clinic.\"worksAt\"; ALTER TABLE clinic.{change}"
+            ))
+            .unwrap();
+        for sql in calls {
+            let refusal = expect_sqlstate(client.batch_execute(sql), "PT400");
+            let told = "a table of the source has a column of another type than it was made with";
+            assert!(refusal.message().ends_with(told), "{change}: {sql}");
+            assert!(refusal.hint().unwrap().contains("ingest.doctor"));
+        }
+        let told = doctor(&mut client);
+        let is_told =
+            |(_, _, problem): &(String, String, String)| problem.contains("is of another type");
+        assert!(told.iter().any(is_told), "{change}: {told:?}");
+        let version: i32 = value(
+            &mut client,
+            "SELECT version FROM clinic.office WHERE id = 'o'",
+        );
+        assert_eq!(version, 2);
+    }
+}

@@ -146,13 +146,22 @@ const CALLS: &[(Need, &str)] = &[
         Define,
         "SELECT ingest.history_prune('clinic', 'office', keep => 1)",
     ),
+    (Define, "SELECT ingest.feed_create('clinic', false)"),
+    (Read, "SELECT FROM ingest.feed_read('clinic')"),
+    (
+        Read,
+        "SELECT ingest.consumer_create('clinic', 'c'); SELECT ingest.consumer_next('clinic', 'c')",
+    ),
+    (Define, "SELECT ingest.feed_drop('clinic')"),
+    (Never, "SELECT FROM ingest.feed_loss"),
+    (Never, "DELETE FROM ingest.feed_consumer"),
     (Define, "ALTER TABLE clinic.office DISABLE TRIGGER USER"),
     (Define, "DROP TABLE clinic.later"),
     (Define, "CREATE TABLE clinic.mine ()"),
     (Define, "CREATE POLICY mine ON clinic.office USING (true)"),
     (
         Never,
-        "INSERT INTO clinic.office_history SELECT *, now() FROM clinic.office",
+        "INSERT INTO clinic.office_history TABLE clinic.office_history",
     ),
     (Never, "UPDATE clinic.office_history SET data = '{}'"),
     (Never, "DELETE FROM clinic.office_history"),
@@ -185,6 +194,9 @@ pub fn clinic_of_an_owner() -> Clinic {
     ));
     let mut client = database.connect_as(&owner);
     clinic::build(&mut client);
+    client
+        .batch_execute("SELECT ingest.feed_create('clinic')")
+        .unwrap();
     client
         .batch_execute(
             "INSERT INTO clinic.office (id, data) VALUES ('o', '{\"name\": \"a\"}');
@@ -305,8 +317,9 @@ fn functions_run_as_their_caller() {
         "SELECT coalesce(array_agg(p.proname::text), '{}') FROM pg_proc AS p \
          WHERE p.pronamespace = 'ingest'::regnamespace \
            AND p.proname ~ '_(define|drop|purge|grant|revoke|access|secure)$|^(source|api)_create$' \
-           AND has_function_privilege('public', p.oid, 'EXECUTE')",
+           AND p.proname <> 'consumer_drop' AND has_function_privilege('public', p.oid, 'EXECUTE')",
     );
+    // Whoever reads a feed may make a consumer, and drop his own.
     assert!(open.is_empty(), "{open:?}");
 }
 
@@ -880,6 +893,12 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "resource_upsert_if",
         "resource_validate",
         "profile_revalidate",
+        "consumer_create",
+        "consumer_done",
+        "consumer_drop",
+        "consumer_next",
+        "feed_end",
+        "feed_read",
         // They ask for USAGE on the schema of the source.
         "profile_indexes",
         "profile_json_schema",
@@ -932,6 +951,9 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_proxy",
         "archive",
         "catalog_changed",
+        "feed_begun",
+        "feed_create",
+        "feed_drop",
         "fhir_import",
         "guard",
         "history_prune",

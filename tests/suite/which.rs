@@ -337,3 +337,171 @@ fn identity_that_is_taken_names_who_has_it_to_who_may_see_it() {
     )
     .unwrap();
 }
+
+/// Whatever refuses a guarded table's own statement names the table: a row that is still linked or
+/// referred to, a TRUNCATE, a history that is not to be written; and in a bundle the operation, too.
+#[test]
+fn refusal_of_a_table_names_it_and_the_operation() {
+    let mut database = clinic::database("which");
+    let clerk = database.create_role("clerk", "");
+    let mut client = database.connect();
+    let patient = json!({"type": "ROOT", "properties": {
+        "at": {"type": "reference", "target": [OFFICE], "enforce": true}}});
+    clinic::define(&mut client, "clinic", "patient", &patient).unwrap();
+    clinic::create_as(
+        &mut client,
+        "provider",
+        "p",
+        &json!({"data": {"name": "x"}}),
+    )
+    .unwrap();
+    for office in ["linked", "named"] {
+        clinic::create_as(&mut client, OFFICE, office, &json!({"data": {}})).unwrap();
+    }
+    clinic::link(&mut client, "p", "linked").unwrap();
+    let data = json!({"data": {"at": {"reference": "office/named"}}});
+    clinic::create_as(&mut client, "patient", "x", &data).unwrap();
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.source_grant('clinic', '{clerk}', 'read')"
+        ))
+        .unwrap();
+    for (sql, sqlstate, table) in [
+        (
+            "SELECT ingest.resource_delete('clinic', 'office', 'linked')",
+            "PT409",
+            OFFICE,
+        ),
+        (
+            "SELECT ingest.resource_delete('clinic', 'office', 'named')",
+            "PT409",
+            OFFICE,
+        ),
+        (
+            "DELETE FROM clinic.office WHERE id = 'named'",
+            "PT409",
+            OFFICE,
+        ),
+        (
+            "SELECT ingest.resource_erase('clinic', 'office', 'linked', 'asked')",
+            "PT409",
+            OFFICE,
+        ),
+        (
+            "SELECT ingest.resource_erase('clinic', 'office', 'named', 'asked')",
+            "PT409",
+            OFFICE,
+        ),
+        ("TRUNCATE clinic.office CASCADE", "PT400", OFFICE),
+        ("TRUNCATE clinic.\"worksAt\"", "PT400", "worksAt"),
+        (
+            "INSERT INTO clinic.\"worksAt\" (to_id) VALUES ('linked')",
+            "PT400",
+            "worksAt",
+        ),
+    ] {
+        let refusal = expect_sqlstate(client.batch_execute(sql), sqlstate);
+        assert_eq!(refusal.schema(), Some("clinic"), "{sql}");
+        assert_eq!(refusal.table(), Some(table), "{sql}");
+    }
+    let mut reader = database.connect_as(&clerk);
+    let new = json!({"operation": "create", "profile": "patient", "body": {"data": {}}});
+    let update =
+        json!({"operation": "upsert", "profile": "patient", "id": "x", "body": {"data": {}}});
+    let delete = |id: &str| json!({"operation": "delete", "profile": OFFICE, "id": id});
+    let refuse = |client: &mut Client, operations: &[&Value], sqlstate, told: &str| {
+        let bundle = json!({"operations": operations});
+        let refused = client.execute("SELECT ingest.bundle_apply('clinic', $1)", &[&bundle]);
+        let refusal = expect_sqlstate(refused, sqlstate);
+        assert_eq!(refusal.message(), told);
+    };
+    let (linked, named) = (delete("linked"), delete("named"));
+    let still = "operation 1: the resource in office is still linked: worksAt (1)";
+    refuse(&mut client, &[&new, &linked], "PT409", still);
+    let needed = "operation 1: a resource in office is still referred to by patient (at.reference)";
+    refuse(&mut client, &[&new, &named], "PT409", needed);
+    for (operations, told) in [
+        (
+            vec![&new],
+            "operation 0: permission denied for table patient",
+        ),
+        (
+            vec![&update],
+            "operation 0: permission denied for table patient",
+        ),
+        (
+            vec![&named, &new],
+            "operation 0: permission denied for table office",
+        ),
+    ] {
+        refuse(&mut reader, &operations, "42501", told);
+    }
+    // The reference goes with the same bundle.
+    let bundle = json!({"operations": [update, named]});
+    client
+        .execute("SELECT ingest.bundle_apply('clinic', $1)", &[&bundle])
+        .unwrap();
+}
+
+/// A write that a policy forbids, or of a row that one hides, says so and what to do, whichever verb
+/// it is; a value of the row is never told.
+#[test]
+fn write_that_a_policy_stands_in_the_way_of_says_so() {
+    let mut database = clinic::database("which");
+    let clerk = database.create_role("clerk", "");
+    let mut client = database.connect();
+    for (id, name) in [("mine", "red"), ("theirs", "blue")] {
+        clinic::create_as(&mut client, OFFICE, id, &json!({"data": {"name": name}})).unwrap();
+    }
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.source_grant('clinic', '{clerk}', 'write');
+             CREATE POLICY p ON clinic.office USING (data ->> 'name' = 'red');
+             ALTER TABLE clinic.office ENABLE ROW LEVEL SECURITY"
+        ))
+        .unwrap();
+    let mut clerk = database.connect_as(&clerk);
+    let (red, blue) = (
+        json!({"data": {"name": "red"}}),
+        json!({"data": {"name": "blue"}}),
+    );
+    let forbidden = "a policy of office lets the caller not write the row";
+    let hidden = "the id exists in office, of a resource that a policy hides";
+    let one = |id: &str, body: &Value| json!([{"id": id, "data": body["data"]}]);
+    let load = "SELECT ingest.resource_load('clinic', 'office', $1, 'upsert')";
+    let apply = "SELECT ingest.bundle_apply('clinic', $1)";
+    let bundle = |id: &str, body: &Value| {
+        json!({"operations": [
+        {"operation": "upsert", "profile": OFFICE, "id": id, "body": body}]})
+    };
+    for (id, body, sqlstate, told) in [
+        ("theirs", &red, "PT409", hidden),
+        ("theirs", &blue, "42501", forbidden),
+        ("mine", &blue, "42501", forbidden),
+        ("new", &blue, "42501", forbidden),
+    ] {
+        let refusal = expect_sqlstate(clinic::upsert(&mut clerk, OFFICE, id, body), sqlstate);
+        assert_eq!(refusal.message(), told, "upsert {id}");
+        assert!(refusal.hint().is_some());
+        assert_eq!(refusal.table(), Some(OFFICE));
+        for (sql, given, part) in [
+            (load, one(id, body), "body 1: "),
+            (apply, bundle(id, body), "operation 0: "),
+        ] {
+            let Err(error) = clerk.execute(sql, &[&given]) else {
+                panic!("{id} was written");
+            };
+            let refusal = error.as_db_error().unwrap();
+            let message = refusal.message();
+            let is_told = [forbidden, hidden].map(|told| format!("{part}{told}"));
+            assert!(
+                is_told.iter().any(|told| told == message),
+                "{part}{id}: {message}"
+            );
+            assert!(!format!("{refusal:?}").contains("blue"));
+        }
+    }
+    let refusal = expect_sqlstate(clinic::create(&mut clerk, OFFICE, &blue), "42501");
+    assert_eq!(refusal.message(), forbidden);
+    clinic::upsert(&mut clerk, OFFICE, "mine", &red).unwrap();
+}

@@ -6,6 +6,7 @@ use crate::base::Base;
 use crate::lexical::Lexical;
 use crate::profile::{Element, Member, Node, Profile, Shape, stored_order};
 use crate::resource::Stop;
+use crate::rule::Rules;
 use crate::schema::{Known, Schema};
 use jsonb::steps;
 use text::near::is_like;
@@ -81,6 +82,12 @@ impl Found {
         self.path.contains("[]")
     }
 
+    /// The name of the property.
+    pub(crate) fn last(&self) -> &str {
+        let path = self.path.trim_end_matches("[]");
+        path.rsplit('.').next().unwrap_or(path)
+    }
+
     /// What the type is called, with its article: `an object`, `a humanname`.
     pub fn kind(&self) -> String {
         let name = self.name.as_deref().unwrap_or(match &self.base {
@@ -138,6 +145,15 @@ pub(crate) fn shown(name: &str) -> String {
     }
 }
 
+/// What the values at a path keep to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept<'p> {
+    /// Their rules.
+    pub(crate) own: Option<&'p Rules>,
+    /// Those of the object that they are members of.
+    pub(crate) holder: Option<&'p Rules>,
+}
+
 /// What stands at `path` in the data of a profile. A named type that the schema has not been given
 /// yet is asked for.
 pub fn find(
@@ -145,7 +161,17 @@ pub fn find(
     profile: &Profile,
     path: &str,
 ) -> Result<Result<Found, Lost>, Box<Stop>> {
+    Ok(find_kept(schema, profile, path)?.map(|(found, _)| found))
+}
+
+/// The same, and what the values there keep to.
+pub(crate) fn find_kept<'p>(
+    schema: &'p Schema,
+    profile: &'p Profile,
+    path: &str,
+) -> Result<Result<(Found, Kept<'p>), Lost>, Box<Stop>> {
     let mut place = Place::Shape(profile, 0);
+    let mut kept = Kept::default();
     let mut full = String::with_capacity(path.len());
     let mut known = 0;
     for name in path.split('.') {
@@ -164,6 +190,10 @@ pub fn find(
         }
         full.push_str(name);
         place = enter(schema, owner, element, &mut full)?;
+        kept = Kept {
+            own: single(element).rules.as_deref(),
+            holder: kept.own,
+        };
         known += name.len() + usize::from(known > 0);
     }
     let (base, name, below) = match place {
@@ -179,12 +209,13 @@ pub fn find(
             (Base::Object, name, below)
         }
     };
-    Ok(Ok(Found {
+    let found = Found {
         path: full,
         base,
         name,
         below,
-    }))
+    };
+    Ok(Ok((found, kept)))
 }
 
 /// Where a path has come to, behind arrays.
@@ -203,12 +234,12 @@ fn enter<'p>(
     element: &'p Element,
     full: &mut String,
 ) -> Result<Place<'p>, Box<Stop>> {
-    let mut node = &element.node;
-    while let Node::Array(items) | Node::Aligned(items) = node {
+    let mut item = element;
+    while let Some(inner) = items(item) {
         full.push_str("[]");
-        node = &items.node;
+        item = inner;
     }
-    Ok(match node {
+    Ok(match &item.node {
         Node::Object(number) => Place::Shape(profile, *number),
         Node::Named(slot) => match schema.resolve(*slot) {
             Known::Yes(profile) => Place::Shape(profile, 0),
@@ -222,6 +253,22 @@ fn enter<'p>(
         Node::Resource => Place::Leaf(Base::Resource),
         Node::Any | Node::Array(_) | Node::Aligned(_) => Place::Leaf(Base::Any),
     })
+}
+
+/// The items of an array.
+fn items(element: &Element) -> Option<&Element> {
+    match &element.node {
+        Node::Array(items) | Node::Aligned(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// What stands behind all arrays.
+fn single(mut element: &Element) -> &Element {
+    while let Some(inner) = items(element) {
+        element = inner;
+    }
+    element
 }
 
 /// The paths to primitive properties below an object, the nearest first; a named type that is not

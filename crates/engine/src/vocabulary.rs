@@ -91,6 +91,11 @@ impl Vocabulary {
         })
     }
 
+    /// Its codes, in no order.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &[u8]> {
+        self.concepts.keys().map(|code| &**code)
+    }
+
     /// The concepts, as systems and codes, in no order.
     pub(crate) fn concepts(&self) -> impl Iterator<Item = (Option<&[u8]>, &[u8])> {
         self.concepts.iter().flat_map(|(code, systems)| {

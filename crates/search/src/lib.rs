@@ -8,6 +8,7 @@
 //! * [`keys`] and [`ranges`] are what an index holds of a resource, and
 //!   [`candidates`](Criterion::candidates) what a criterion looks for in it: never less than what
 //!   meets it.
+//! * [`Many`] are criteria that are asked of the same resources, without an index.
 //! * [`canonical`] is one text for all spellings of the same criteria.
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod criterion;
 mod escape;
 mod kind;
 mod leaf;
+mod many;
 mod normal;
 mod paths;
 mod plan;
@@ -27,6 +29,7 @@ pub use compiled::{Compiled, matches};
 pub use criterion::{Criterion, FORMS, MOST_VALUES, Mistake, canonical, literal};
 pub use escape::escaped;
 pub use kind::Kind;
+pub use many::Many;
 pub use paths::Paths;
 pub use plan::{Definition, Parameter, Systems};
 

@@ -35,13 +35,13 @@ pub fn is_like(known: &str, name: &str) -> bool {
 }
 
 /// How many names are told.
-const MOST: usize = 8;
+const TOLD: usize = 8;
 
 /// What is expected instead of a name that is not known, and which of those that are can be meant.
 pub fn meant<'n>(expected: &str, name: &[u8], known: impl IntoIterator<Item = &'n str>) -> String {
     let name = String::from_utf8_lossy(name);
     let like = known.into_iter().filter(|known| is_like(known, &name));
-    let like: Vec<&str> = like.take(MOST).collect();
+    let like: Vec<&str> = like.take(TOLD).collect();
     match like.is_empty() {
         true => expected.to_owned(),
         false => format!("{expected}; did you mean {}?", like.join(", ")),

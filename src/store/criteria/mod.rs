@@ -150,15 +150,21 @@ impl Search {
 
     /// What has come to meet all criteria.
     pub fn come(&self, session: &Session, table: &Table) -> Result<Come> {
-        let rows = self.few(session, table, "id, xmin", (2, self.by_key), Reading::Fresh)?;
         let mut come = Come::Nothing;
-        for row in rows.iter() {
-            match is_own_transaction(row.xid(2)) {
-                true => return Ok(Come::Own(row.string(1)?)),
+        for (id, is_own) in self.ids(session, table)? {
+            match is_own {
+                true => return Ok(Come::Own(id)),
                 false => come = Come::Foreign,
             }
         }
         Ok(come)
+    }
+
+    /// At most two of what meets all criteria now, and whether the transaction itself has written it.
+    pub fn ids(&self, session: &Session, table: &Table) -> Result<Vec<(String, bool)>> {
+        let rows = self.few(session, table, "id, xmin", (2, self.by_key), Reading::Fresh)?;
+        let id = |row: Row<'_>| Ok((row.string(1)?, is_own_transaction(row.xid(2))));
+        rows.iter().map(id).collect()
     }
 
     /// Whether any resource meets all criteria now, for who acts as the table's owner: by one plan
@@ -166,6 +172,21 @@ impl Search {
     pub fn is_met(&self, session: &Session, table: &Table) -> Result<bool> {
         let rows = self.few(session, table, "id", (1, true), Reading::Latest)?;
         Ok(rows.count() > 0)
+    }
+
+    /// Whether this resource meets all criteria now.
+    pub fn is_met_by(&self, session: &Session, table: &Table, id: &str) -> Result<bool> {
+        let (mut args, mut types) = (self.args(), self.types());
+        let sql = format!(
+            "SELECT 1 FROM {} WHERE {} AND id = ${}",
+            table.only,
+            self.wheres,
+            args.len() + 1
+        );
+        args.push(Arg::Text(id));
+        types.push(kind::TEXT);
+        let search = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
+        Ok(session.run(&search, &args, Reading::Fresh, 1)?.count() > 0)
     }
 
     /// At most two of the resources that meet all criteria.
@@ -272,6 +293,11 @@ impl Search {
         let by_key = self.by_key || self.wheres.is_empty();
         let search = kept::search(table, &sql, |sql| Statement::search(sql, types, by_key));
         (search, args)
+    }
+
+    /// Whether no index serves any of the criteria: all resources are looked at.
+    pub fn scans(&self) -> bool {
+        self.advice.is_some() && !self.wheres.is_empty()
     }
 
     /// Says which index is missing, if none serves any of the criteria.

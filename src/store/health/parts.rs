@@ -1,7 +1,7 @@
 //! The columns, keys and indexes of a guarded table.
 
 use super::{Cure, Finding, Severity, Shape};
-use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind};
+use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind, steadily};
 use crate::store::ddl::{self, Lock};
 use crate::store::index::Index;
 use crate::store::table::Form;
@@ -45,6 +45,11 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(CONSTRAINTS, &[kind::TEXT, kind::TEXT])) };
     static INDEXES_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(INDEXES, &[kind::TEXT, kind::TEXT])) };
+}
+
+/// The indexes that a table has.
+fn indexes_there<'s>(session: &'s Session, args: &[Arg<'_>]) -> Result<Rows<'s>> {
+    steadily(|| INDEXES_SQL.with(|sql| session.run(sql, args, Reading::Latest, 0)))
 }
 
 pub(super) fn relation(shape: &Shape<'_>, history: bool) -> (String, String) {
@@ -245,7 +250,7 @@ pub fn index_states(session: &Session, shape: &Shape<'_>) -> Result<Vec<(String,
         Arg::Text(shape.source.as_str()),
         Arg::Text(shape.name.as_str()),
     ];
-    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let rows = indexes_there(session, &args)?;
     let states = shape.indexes.iter().map(|index| {
         let wanted = index.name(shape.name);
         let state = state_of(&rows, index, &wanted)?;
@@ -286,7 +291,7 @@ pub(super) fn indexes(
     let (name, quoted) = relation(shape, false);
     let object = shape.object(false);
     let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
-    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let rows = indexes_there(session, &args)?;
     for (place, index) in shape.indexes.iter().enumerate() {
         if shape.indexes[..place].contains(index) {
             continue;
@@ -371,7 +376,7 @@ pub(super) fn searches(
     let (name, _) = relation(shape, false);
     let object = shape.object(false);
     let args = [Arg::Text(shape.source.as_str()), Arg::Text(&name)];
-    let rows = INDEXES_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 0))?;
+    let rows = indexes_there(session, &args)?;
     for index in shape.searches {
         let (wanted, code) = (index.name(shape.name), &index.parameter);
         let state = state(&rows, &wanted, (false, &index.using()))?;

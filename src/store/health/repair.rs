@@ -1,6 +1,6 @@
 //! Putting right what is missing or wrong of a guarded table.
 
-use super::{Cure, Severity, Shape, examine};
+use super::{Cure, Severity, Shape, examine, feed};
 use crate::pg::{Error, Result, Session, State};
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::index::Index;
@@ -49,6 +49,9 @@ pub fn repair(
                     *history,
                 )
                 .map_err(|error| name_taken(shape, error))?;
+                for statement in feed::of_table(session, shape, *history)? {
+                    session.execute(&statement)?;
+                }
                 made = true;
             }
             Cure::Run(statements) => {

@@ -5,7 +5,6 @@ use crate::pg::{Result, Session, check_for_interrupts};
 use crate::store::health::Shape;
 use crate::store::refusal;
 use crate::store::search_index::{self, Index};
-use crate::store::table::Form;
 use crate::store::{Name, definition, find, import as store};
 use crate::verb::body::root;
 use crate::verb::search::index::index_over;
@@ -45,14 +44,7 @@ pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<(
         let at = format!("profiles[{place}]");
         let name = Name::new(&description.name, "resource type")?;
         let searches = searches(source, &name, &object(entry?, &at)?, &at)?;
-        let shape = Shape {
-            source,
-            name: &name,
-            form: Form::Fhir,
-            ends: None,
-            indexes: &[],
-            searches: &searches,
-        };
+        let shape = Shape::of_type(source, &name, &searches);
         take_back(session, &shape, description.version)?;
         search_index::put(session, source, &name, &searches)?;
     }

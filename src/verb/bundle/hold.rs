@@ -1,7 +1,8 @@
 //! Holding the rows that a bundle is about, in the order of names and ids.
 
 use super::operation::{Content, Operation, Verb, same};
-use super::run::Key;
+use super::pass;
+use super::run::{Key, of_keys};
 use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts, snapshot_is_old};
 use crate::store::batch::{self, Hold};
 use crate::store::reference;
@@ -72,16 +73,19 @@ pub fn hold(operations: &[Operation<'_>], keys: &[Key], part: Part) -> Result<He
             }
         }
     }
+    let is_to_change = |one: &&Operation<'_>| one.verb != Verb::CreateIf;
+    let mut passed = pass::find(of_keys(operations, keys).filter(is_to_change))?;
     Session::open(|session| {
-        for key in keys {
-            if let Some(operation) = operations.get(key.place)
-                && let Some(criteria) = &operation.criteria
-                && operation.verb != Verb::CreateIf
-            {
+        for operation in of_keys(operations, keys).filter(is_to_change) {
+            check_for_interrupts()?;
+            if let Some(criteria) = &operation.criteria {
                 let guarded = &operation.guarded;
-                let found = criteria
-                    .search
-                    .find(session, guarded.table()?, Reading::Fresh)?;
+                let found = match passed.remove(&operation.index) {
+                    Some(found) => found,
+                    None => criteria
+                        .search
+                        .find(session, guarded.table()?, Reading::Fresh)?,
+                };
                 for Stored { id, .. } in found {
                     if let Some(delete) = deletes.get(&(guarded.name(), id.as_str())) {
                         return Err(same(*delete, operation.index, part));

@@ -11,6 +11,7 @@ mod fhir;
 mod hold;
 mod native;
 mod operation;
+mod pass;
 mod results;
 mod run;
 

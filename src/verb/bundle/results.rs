@@ -73,6 +73,11 @@ impl Results {
         self.done.get(&index)
     }
 
+    /// The id of what an operation is about.
+    pub fn id(&self, index: usize) -> Option<&str> {
+        self.get(index).map(|done| done.id.as_str())
+    }
+
     /// All that was done, each with its place.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Done)> {
         self.done.iter().map(|(index, done)| (*index, done))
@@ -126,8 +131,11 @@ impl Results {
                 }
             }
             if later.len() == before {
-                self.groups(&later, matches)?;
-                return Ok(());
+                let stuck = self.groups(&later, matches);
+                return stuck.map_err(|error| match later.len() {
+                    1 => error,
+                    _ => refusal::exchanged(error),
+                });
             }
             // A chain is as often in the one direction as in the other.
             later.reverse();
@@ -197,7 +205,11 @@ impl Results {
             };
             incoming.push(one.map_err(|error| self.part.name(operation.index, error))?);
         }
-        let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, self.part)?;
+        let landed = write_all(&first.guarded, &incoming, mode, OnError::Abort, self.part)
+            .map_err(|error| match error.lacks_a_right() {
+                true => self.part.name(first.index, error),
+                false => error,
+            })?;
         for ((operation, one), landed) in group.iter().zip(&incoming).zip(landed) {
             if let Landed::Written(outcome, now) = landed {
                 self.put(operation, (outcome, one.id.clone().into_owned(), Some(now)));
@@ -271,7 +283,9 @@ fn conditional(
             Content::Patch(given) => patch::write(session, guarded, &stored.id, *given, expected)?,
             Content::Body(body) => {
                 let (key, parts) = (RowKey::Id(&stored.id), Parts::of(body)?);
-                put(session, guarded, key, parts.content(), expected)?
+                let written = put(session, guarded, key, parts.content(), expected)?;
+                criteria.warn_unless_met(session, guarded, &written.1)?;
+                written
             }
             _ => return Err(Error::Bug("criteria without what to write".into())),
         };

@@ -9,7 +9,8 @@
 //! nothing more is found.
 
 use super::hold::{Held, hold};
-use super::operation::{Operation, Verb, check_distinct, same};
+use super::operation::{Content, Operation, Verb, check_distinct, same};
+use super::pass;
 use super::results::Results;
 use crate::pg::{
     Error, NamedLock, Reading, Result, Session, State, check_for_interrupts, lock_name,
@@ -17,6 +18,7 @@ use crate::pg::{
 use crate::store::Outcome;
 use crate::store::row::Stored;
 use crate::store::{reference, refusal};
+use crate::verb::criteria::{self, Criteria};
 use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
 use std::borrow::Cow;
@@ -154,6 +156,8 @@ fn wait(operations: &[Operation<'_>], known: &mut HashSet<Key>, part: Part) -> R
 /// Finds what criteria say is to go away, before anything does.
 fn seek(operations: &mut [Operation<'_>], part: Part) -> Result<HashMap<usize, Option<String>>> {
     let mut gone = HashMap::new();
+    let deletes = operations.iter().filter(|one| one.verb == Verb::DeleteIf);
+    let mut passed = pass::find(deletes)?;
     for operation in operations {
         if operation.verb != Verb::DeleteIf {
             continue;
@@ -162,8 +166,7 @@ fn seek(operations: &mut [Operation<'_>], part: Part) -> Result<HashMap<usize, O
         let Some(criteria) = &operation.criteria else {
             continue;
         };
-        let found =
-            Session::open(|session| create_if::find_one(session, &operation.guarded, criteria));
+        let found = find_one(operation, criteria, &mut passed);
         let found = found.map_err(|error| part.name(operation.index, error))?;
         match (&found, operation.expected) {
             (Some(stored), expected) => operation.expected = expected.or(Some(stored.version)),
@@ -206,6 +209,7 @@ fn find_all(
     matches: &mut Matches,
     part: Part,
 ) -> Result<()> {
+    let mut passed = pass::find(of_keys(operations, keys))?;
     for key in keys {
         check_for_interrupts()?;
         let Some(operation) = operations.get(key.place) else {
@@ -214,12 +218,32 @@ fn find_all(
         let Some(criteria) = &operation.criteria else {
             continue;
         };
-        let found =
-            Session::open(|session| create_if::find_one(session, &operation.guarded, criteria));
+        let found = find_one(operation, criteria, &mut passed);
         let found = found.map_err(|error| part.name(operation.index, error))?;
         matches.insert(operation.index, found);
     }
     Ok(())
+}
+
+/// The operations that keys are of.
+pub fn of_keys<'o, 'a>(
+    operations: &'o [Operation<'a>],
+    keys: &'o [Key],
+) -> impl Iterator<Item = &'o Operation<'a>> {
+    keys.iter().filter_map(|key| operations.get(key.place))
+}
+
+/// What the criteria of an operation match, if it is not known from a pass over all resources.
+fn find_one(
+    operation: &Operation<'_>,
+    criteria: &Criteria,
+    passed: &mut HashMap<usize, Vec<Stored>>,
+) -> Result<Option<Stored>> {
+    let guarded = &operation.guarded;
+    match passed.remove(&operation.index) {
+        Some(found) => create_if::only(guarded, found),
+        None => Session::open(|session| create_if::find_one(session, guarded, criteria)),
+    }
 }
 
 /// Writes what is new, what changes, and the links; what depends on others after them.
@@ -232,9 +256,13 @@ fn write(
 ) -> Result<()> {
     let part = script.part();
     settle(&mut operations, matches, part)?;
-    check_distinct(&operations, true, part)?;
+    // It was checked before, as far as ids were known.
+    if operations.iter().any(|one| one.awaits().is_some()) || !matches.is_empty() {
+        check_distinct(&operations, true, part)?;
+    }
     let writes = operations.iter().filter(|one| !one.verb.takes_away());
     let (late, now): (Vec<_>, Vec<_>) = writes.partition(|one| script.is_late(one.index));
+    warn_of_strangers(&now, part)?;
     put(now, matches, held, results)?;
     if !late.is_empty() {
         script.refer(&late, results)?;
@@ -242,7 +270,8 @@ fn write(
         let mut operations = script.operations(&documents)?;
         settle(&mut operations, matches, part)?;
         let writes = operations.iter().filter(|one| !one.verb.takes_away());
-        let late = writes.filter(|one| script.is_late(one.index)).collect();
+        let late: Vec<_> = writes.filter(|one| script.is_late(one.index)).collect();
+        warn_of_strangers(&late, part)?;
         put(late, matches, held, results)?;
     }
     match part {
@@ -253,7 +282,7 @@ fn write(
 
 /// Gives operations the ids that their criteria have found.
 fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Result<()> {
-    for operation in operations {
+    for operation in operations.iter_mut() {
         check_for_interrupts()?;
         match matches.get(&operation.index) {
             Some(Some(stored)) => {
@@ -271,6 +300,22 @@ fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Re
                 }
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Warns, by the first, of what is made for criteria and does not meet them: those that are written
+/// together are not looked at one by one.
+fn warn_of_strangers(operations: &[&Operation<'_>], part: Part) -> Result<()> {
+    for operation in operations {
+        check_for_interrupts()?;
+        if let (Verb::Create, Some(criteria), Content::Body(body)) =
+            (operation.verb, &operation.criteria, &operation.content)
+            && !criteria.matches(body.data)?
+        {
+            let name = format!("{} {}: ", part.word(), operation.index);
+            return criteria::warn(&operation.guarded, &name);
         }
     }
     Ok(())
@@ -319,13 +364,14 @@ fn step(operation: &Operation<'_>, matches: &Matches, held: &Held) -> u8 {
 /// Refuses what the bundle itself has made or changed to meet the criteria of another: had it been
 /// there before, the other would have found it, and which comes first would be a guess.
 fn check_apart(operations: &[Operation<'_>], results: &Results, part: Part) -> Result<()> {
-    let mut written: HashMap<&str, HashMap<&str, usize>> = HashMap::new();
+    let mut written = pass::Written::new();
     for (index, done) in results.iter() {
         if let Outcome::Created | Outcome::Updated = done.outcome {
             let of = written.entry(&done.profile).or_default();
             of.insert(&done.id, index);
         }
     }
+    let mut scanned = Vec::new();
     for operation in operations {
         let Some(criteria) = operation
             .criteria
@@ -334,7 +380,7 @@ fn check_apart(operations: &[Operation<'_>], results: &Results, part: Part) -> R
         else {
             continue;
         };
-        let own = results.get(operation.index).map(|done| done.id.as_str());
+        let own = results.id(operation.index);
         let Some(others) = written.get(operation.guarded.name()) else {
             continue;
         };
@@ -343,6 +389,10 @@ fn check_apart(operations: &[Operation<'_>], results: &Results, part: Part) -> R
             continue;
         }
         check_for_interrupts()?;
+        if pass::is_for_a_pass(criteria) {
+            scanned.push(operation);
+            continue;
+        }
         let table = operation.guarded.table()?;
         let found = Session::open(|session| criteria.search.find(session, table, Reading::Fresh))?;
         for stored in found {
@@ -353,5 +403,8 @@ fn check_apart(operations: &[Operation<'_>], results: &Results, part: Part) -> R
             }
         }
     }
-    Ok(())
+    match pass::find_written(scanned.into_iter(), results, &written)? {
+        Some((index, other)) => Err(same(other, index, part)),
+        None => Ok(()),
+    }
 }

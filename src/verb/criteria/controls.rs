@@ -56,6 +56,11 @@ fn bad(message: impl Into<String>, hint: &str) -> Error {
     Error::refuse(State::BadRequest, message).hint(hint)
 }
 
+/// Whether it is the name of one of them.
+pub fn is_one(key: &[u8]) -> bool {
+    NAMES.iter().any(|name| name.as_bytes() == key)
+}
+
 impl Controls {
     /// Takes a parameter that is one of them; says whether it is.
     pub fn take(&mut self, key: &str, value: &str) -> Result<bool> {

@@ -5,9 +5,10 @@ pub mod controls;
 pub mod fhir;
 mod query;
 
-use crate::pg::{Answer, Call, Error, Result, State, lock_number};
+use crate::pg::{Answer, Call, Error, Result, Session, State, lock_number, warning};
 use crate::store::Guarded;
 use crate::store::criteria::{MOST, Search, too_many};
+use crate::store::row::Stored;
 use crate::store::table::Form;
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
@@ -146,7 +147,12 @@ impl Criteria {
             return Err(too_many());
         }
         let read = guarded.criteria(object)?.map_err(|mistake| {
-            Error::refuse(State::BadRequest, mistake.message).hint(mistake.hint)
+            let mut keys = object.iter().filter_map(|member| Some(member.ok()?.0));
+            let hint = match keys.any(controls::is_one) {
+                true => ASIDE.to_owned(),
+                false => mistake.hint,
+            };
+            Error::refuse(State::BadRequest, mistake.message).hint(hint)
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
@@ -166,11 +172,38 @@ impl Criteria {
         }
     }
 
+    /// Warns of what was written for them and does not meet them: nothing will find it the next time.
+    pub fn warn_unless_met(
+        &self,
+        session: &Session,
+        guarded: &Guarded,
+        stored: &Stored,
+    ) -> Result<()> {
+        let is_met = match (&self.read, &stored.data) {
+            (Read::Fhir(_), Some(data)) => self.matches(Value::read(data)?)?,
+            _ => self
+                .search
+                .is_met_by(session, guarded.table()?, &stored.id)?,
+        };
+        match is_met {
+            true => Ok(()),
+            false => warn(guarded, ""),
+        }
+    }
+
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
     pub fn matches(&self, data: Value<'_>) -> Result<bool> {
-        match (&self.read, data) {
-            (Read::Fhir(read), Value::Object(data)) => Ok(search::matches(read, data)?),
+        match (self.of_fhir(), data) {
+            (Some(read), Value::Object(data)) => Ok(search::matches(read, data)?),
             _ => Ok(false),
+        }
+    }
+
+    /// Those of FHIR, which can be asked of what is not stored.
+    pub fn of_fhir(&self) -> Option<&[search::Criterion]> {
+        match &self.read {
+            Read::Fhir(read) => Some(read),
+            Read::Native(_) => None,
         }
     }
 
@@ -196,6 +229,17 @@ impl Criteria {
     }
 }
 
+/// Warns of what does not meet the criteria that it was written for; `part` names it among others.
+pub fn warn(guarded: &Guarded, part: &str) -> Result<()> {
+    warning(
+        &format!(
+            "{part}what was written to {} does not meet the criteria: the next call will not find it, and make another",
+            guarded.name()
+        ),
+        "Let the body say what the criteria ask for.",
+    )
+}
+
 /// How large criteria may be, in bytes, as JSONB.
 const LARGEST: usize = 64 << 10;
 
@@ -211,6 +255,10 @@ fn bounded(given: Value<'_>) -> Result<Object<'_>> {
         _ => Err(bad(NO_OBJECT)),
     }
 }
+
+/// What a query of FHIR says beside its criteria is said of a native profile by arguments.
+const ASIDE: &str = "Criteria name properties; sort and count are arguments of their own: \
+     ingest.resource_search(source, profile, criteria, count => 10, sort => '[\"-born\"]').";
 
 const NO_OBJECT: &str = "criteria are not an object";
 

@@ -2,7 +2,6 @@
 
 use crate::pg::{Error, Result, Session, State, check_for_interrupts};
 use crate::store::health::Shape;
-use crate::store::table::Form;
 use crate::store::{Name, find, import as store, search_index, source};
 use crate::verb::definition::make_tables;
 use crate::verb::search::index::{self as search, index_over};
@@ -42,7 +41,9 @@ pub fn index(session: &Session, source: &Name, asked: &[Asked<'_>]) -> Result<()
         let guarded = find(source.as_str(), &name)?;
         let mut new = Vec::new();
         for (asked, served) in asked.iter().zip(&mut served) {
-            let is_there = || Ok::<_, Error>(guarded.parameters()?.find(asked.parameter).is_some());
+            let code = search_index::sorted(asked.parameter).map(|(code, _)| code);
+            let code = code.unwrap_or(asked.parameter);
+            let is_there = || Ok::<_, Error>(guarded.parameters()?.find(code).is_some());
             if match asked.of {
                 Some(of) => of == name,
                 None => is_there()?,
@@ -103,14 +104,7 @@ pub fn make(session: &Session, source: &Name, types: &[&str]) -> Result<()> {
             Some(Kind::Root) => find(source.as_str(), name.as_str())?.search_indexes()?,
             _ => Vec::new(),
         };
-        let shape = Shape {
-            source,
-            name: &name,
-            form: Form::Fhir,
-            ends: None,
-            indexes: &[],
-            searches: &searches,
-        };
+        let shape = Shape::of_type(source, &name, &searches);
         make_tables(session, &shape, *kind != Some(Kind::Root), &[]).map_err(too_many)?;
         search_index::put(session, source, &name, &searches)?;
     }

@@ -173,11 +173,15 @@ fn first_of(guarded: &Guarded, unmet: Vec<Unmet>, incoming: &[Incoming<'_>]) -> 
     let unmet = unmet
         .into_iter()
         .min_by_key(|unmet| place(unmet).unwrap_or(usize::MAX))?;
-    Some(match (place(&unmet), Refused::of(unmet.error)) {
-        (Some(place), Ok(refused)) => refused.at(guarded, Part::Body, place),
-        (_, Ok(refused)) => Error::refuse(refused.state, refused.message).detail(refused.outcome),
-        (_, Err(error)) => error,
-    })
+    Some(
+        match place(&unmet).filter(|_| unmet.profile == guarded.name()) {
+            None => unmet.error,
+            Some(place) => match Refused::of(unmet.error) {
+                Ok(refused) => refused.at(guarded, Part::Body, place),
+                Err(error) => error,
+            },
+        },
+    )
 }
 
 /// The issues of an OperationOutcome, as an array.

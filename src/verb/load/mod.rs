@@ -6,6 +6,8 @@
 
 mod call;
 mod chunk;
+mod hand;
+mod job;
 mod report;
 
 pub use call::{issues_of, load};
@@ -20,13 +22,14 @@ use crate::store::reference::{Coming, telling};
 use crate::store::refusal;
 use crate::store::row::{Content, RowKey, Stored};
 use crate::store::table::Form;
-use crate::store::{Guarded, Outcome, id};
+use crate::store::{Guarded, Outcome, id, index};
+use hand::Hands;
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Resource, id_is_valid, operation_outcome};
-use jsonb::{Value, to_text};
+use job::{Job, Landings};
+use jsonb::to_text;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// What to do with an id that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,10 +203,7 @@ impl<'a> Incoming<'a> {
         let data = self.resource()?.data;
         let mut turn = String::new();
         for path in &identity.paths {
-            let value = path.split('.').try_fold(Some(data), |at, name| match at {
-                Some(Value::Object(object)) => object.get(name.as_bytes()),
-                _ => Ok(None),
-            })?;
+            let value = index::value_at(data, path)?;
             turn.push_str(&value.map(to_text).transpose()?.unwrap_or_default());
             turn.push('\n');
         }
@@ -273,80 +273,73 @@ pub fn write_all(
 fn write_others(
     guarded: &Guarded,
     incoming: &[Incoming<'_>],
-    mut landed: Vec<Option<Landed>>,
+    landed: Vec<Option<Landed>>,
     mode: Mode,
     on_error: OnError,
     part: Part,
 ) -> Result<Vec<Landed>> {
+    let mut job = Job::new(guarded, incoming, mode, on_error, part);
+    let mut landed = Landings(landed);
     let mut todo: Vec<usize> = (0..incoming.len())
-        .filter(|at| matches!(landed.get(*at), Some(None)))
+        .filter(|at| landed.misses(*at))
         .collect();
     while !todo.is_empty() {
-        let mut first: HashMap<&str, usize> = HashMap::with_capacity(todo.len());
-        let (mut order, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
-        for at in todo {
-            check_for_interrupts()?;
-            match first.get(id_at(incoming, at)) {
-                Some(twin) => twins.push((at, *twin)),
-                None => {
-                    first.insert(id_at(incoming, at), at);
-                    order.push(at);
-                }
-            }
-        }
+        check_for_interrupts()?;
+        let (first, twins) = job.take(todo);
         if let (OnError::Abort, Some((at, twin))) = (on_error, twins.first()) {
-            telling(
-                || coming(guarded, incoming),
-                || judge_all(guarded, incoming, *at, mode, part),
-            )?;
-            let place = incoming.get(*at).map_or(0, |one| one.place);
-            return Err(same_id(incoming, *twin, part).at(guarded, part, place));
+            telling(|| coming(guarded, incoming), || judge_all(&job, *at))?;
+            return Err(job.refuse(*at, same_id(&job, *twin)));
         }
-        let mut turns = order
-            .iter()
-            .filter_map(|at| Some((incoming.get(*at)?, *at)))
-            .map(|(one, at)| {
-                check_for_interrupts()?;
-                Ok((one.turn(guarded)?, at))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        turns.sort();
-        let order: Vec<usize> = turns.into_iter().map(|(_, at)| at).collect();
+        let mut hands = Hands::default();
+        let order = in_turn(&job, first)?;
         for chunk in chunk::split(incoming, &order) {
             check_for_interrupts()?;
-            chunk::write(guarded, incoming, chunk, mode, on_error, part, &mut landed)?;
+            chunk::write(&job, chunk, &mut landed, &mut hands)?;
+            if !hands.is_empty() {
+                telling(
+                    || coming(guarded, incoming),
+                    || chunk::hand_on(&job, chunk, &mut landed, &mut hands),
+                )?;
+            }
         }
+        chunk::refuse_rest(&job, &mut landed, &mut hands)?;
         // The twin of one that was refused is the first of its id.
         todo = Vec::new();
         for (at, twin) in twins {
-            match landed.get(twin) {
+            match landed.0.get(twin) {
                 Some(Some(Landed::Written(..))) => {
-                    let refused = same_id(incoming, twin, part);
-                    set(&mut landed, at, Landed::Refused(refused));
+                    landed.set(&job, at, Landed::Refused(same_id(&job, twin)))?;
                 }
                 _ => todo.push(at),
             }
         }
     }
+    let landed = landed.0.into_iter();
     landed
-        .into_iter()
         .map(|landed| landed.ok_or(Error::Bug("a body was left out of a load".into())))
         .collect()
 }
 
-/// Refuses the first of so many bodies that the gate would refuse, as the gate does.
-fn judge_all(
-    guarded: &Guarded,
-    incoming: &[Incoming<'_>],
-    count: usize,
-    mode: Mode,
-    part: Part,
-) -> Result<()> {
-    for one in incoming.iter().take(count) {
+/// The order in which bodies are written.
+fn in_turn(job: &Job<'_, '_>, places: Vec<usize>) -> Result<Vec<usize>> {
+    let mut turns = Vec::with_capacity(places.len());
+    for at in places {
         check_for_interrupts()?;
-        if let Some(refused) = one.judge(guarded)? {
-            let told = chunk::told(guarded, one, mode)?;
-            return Err(told.unwrap_or(refused).at(guarded, part, one.place));
+        if let Some(one) = job.incoming.get(at) {
+            turns.push((one.turn(job.guarded)?, at));
+        }
+    }
+    turns.sort();
+    Ok(turns.into_iter().map(|(_, at)| at).collect())
+}
+
+/// Refuses the first of so many bodies that the gate would refuse, as the gate does.
+fn judge_all(job: &Job<'_, '_>, count: usize) -> Result<()> {
+    for (at, one) in job.incoming.iter().take(count).enumerate() {
+        check_for_interrupts()?;
+        if let Some(refused) = one.judge(job.guarded)? {
+            let told = chunk::told(job, one)?;
+            return Err(job.refuse(at, told.unwrap_or(refused)));
         }
     }
     Ok(())
@@ -358,17 +351,12 @@ fn coming(guarded: &Guarded, incoming: &[Incoming<'_>]) -> Coming {
     incoming.iter().map(name).collect()
 }
 
-fn same_id(incoming: &[Incoming<'_>], twin: usize, part: Part) -> Refused {
-    let place = incoming.get(twin).map_or(0, |twin| twin.place);
+fn same_id(job: &Job<'_, '_>, twin: usize) -> Refused {
     Refused::new(
         State::BadRequest,
         Code::Duplicate,
-        format!("the same id as {} {place}", part.word()),
+        format!("the same id as {} {}", job.part.word(), job.number(twin)),
     )
-}
-
-fn id_at<'i>(incoming: &'i [Incoming<'_>], at: usize) -> &'i str {
-    incoming.get(at).map_or("", |one| one.id.as_ref())
 }
 
 fn set(landed: &mut [Option<Landed>], at: usize, outcome: Landed) {

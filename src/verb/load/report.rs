@@ -1,6 +1,7 @@
 //! A load that reports: a body whose reference leads nowhere is undone, and told.
 
 use super::chunk::{is_of_body, told};
+use super::job::Job;
 use super::{Incoming, Landed, Mode, OnError, Refused, write_others};
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use crate::store::reference::{Unmet, attempt, deferred, issue};
@@ -36,10 +37,7 @@ pub fn write_reporting(
             (Err(_), Some((landed, unmet))) => {
                 refuse(guarded, incoming, &landed, unmet, &mut refused)?;
             }
-            (Err(failure), None) => {
-                let state = failure.state.unwrap_or(State::Conflict);
-                return Err(Error::refuse(state, failure.message));
-            }
+            (Err(failure), None) => return Err(failure.into_error()),
         }
     }
 }
@@ -52,6 +50,7 @@ fn tell(
     mut landed: Vec<Landed>,
     mode: Mode,
 ) -> Result<Vec<Landed>> {
+    let job = Job::new(guarded, incoming, mode, OnError::Report, Part::Body);
     for (one, landed) in incoming.iter().zip(&mut landed) {
         check_for_interrupts()?;
         let Landed::Refused(refused) = landed else {
@@ -62,7 +61,7 @@ fn tell(
         }
         let (checked, _) = guarded.check(&one.resource()?)?;
         if !checked.references.is_empty()
-            && let Some(told) = told(guarded, one, mode)?
+            && let Some(told) = told(&job, one)?
         {
             *refused = told;
         }

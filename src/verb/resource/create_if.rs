@@ -37,7 +37,7 @@ pub fn run(
         Session::open(|session| create_or_find(session, guarded, criteria, &body, id, None))?;
     let (outcome, stored) = match found {
         Found::Created(stored) => (Outcome::Created, stored),
-        Found::Matched(stored) => (Outcome::Matched, stored),
+        Found::Matched(stored, _) => (Outcome::Matched, stored),
     };
     Written::stored(outcome, guarded, stored)
 }
@@ -46,8 +46,8 @@ pub fn run(
 pub enum Found {
     /// Nothing matched; this was made.
     Created(Stored),
-    /// One matched.
-    Matched(Stored),
+    /// One matched these.
+    Matched(Stored, Box<Criteria>),
 }
 
 /// How often a clash with nothing that matches is taken for a race before it is taken for what it is.
@@ -95,7 +95,7 @@ pub fn create_or_find(
                 Some(expected) if expected != stored.version => {
                     Err(refusal::stale(&guarded, expected, stored.version))
                 }
-                _ => Ok(Found::Matched(stored)),
+                _ => Ok(Found::Matched(stored, Box::new(criteria))),
             };
         }
         // Under REPEATABLE READ the search does not see what was committed since the transaction
@@ -115,6 +115,7 @@ pub fn create_or_find(
         if let Some(made) =
             row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())?
         {
+            criteria.warn_unless_met(session, &guarded, &made)?;
             return Ok(Found::Created(made));
         }
         if rounds >= ROUNDS
@@ -126,6 +127,7 @@ pub fn create_or_find(
             // Taken by something that does not match: the plain insert says by what.
             let made = insert(session, &guarded, &new_id, &parts)?;
             let made = made.ok_or_else(|| refusal::swallowed(&guarded))?;
+            criteria.warn_unless_met(session, &guarded, &made)?;
             return Ok(Found::Created(made));
         }
     }
@@ -205,6 +207,7 @@ pub fn make(
     let (parts, table) = (Parts::of(body)?, guarded.table()?);
     let new_id = id.map_or_else(id::generate, str::to_owned);
     if let Some(made) = row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())? {
+        criteria.warn_unless_met(session, guarded, &made)?;
         return Ok(Ok(made));
     }
     match criteria.search.come(session, table)? {
@@ -219,7 +222,9 @@ pub fn make(
         Come::Foreign => return Err(refusal::too_new(guarded)),
     }
     let made = insert(session, guarded, &new_id, &parts)?;
-    made.map(Ok).ok_or_else(|| refusal::swallowed(guarded))
+    let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
+    criteria.warn_unless_met(session, guarded, &made)?;
+    Ok(Ok(made))
 }
 
 /// The insert of what clashes with something: its error says with what.
@@ -232,7 +237,7 @@ fn insert(
     let (key, content) = (RowKey::Id(id), parts.content());
     let holders = Holders::look(session, guarded, key, content)?;
     row::insert(session, guarded.table()?, key, content)
-        .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))
+        .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error), |_| None))
 }
 
 /// The resource that matches, if one does.
@@ -240,6 +245,11 @@ pub fn search(session: &Session, guarded: &Guarded, criteria: &Criteria) -> Resu
     let found = criteria
         .search
         .find(session, guarded.table()?, Reading::Fresh)?;
+    only(guarded, found)
+}
+
+/// The one of those that match, if there is one.
+pub fn only(guarded: &Guarded, found: Vec<Stored>) -> Result<Option<Stored>> {
     if found.len() > 1 {
         return Err(several(guarded));
     }

@@ -32,13 +32,16 @@ pub fn run(
     let body = Body::read(guarded, body)?;
     let id = body.id(id)?;
     let (outcome, stored) = Session::open(|session| {
-        let stored = match create_or_find(session, guarded, criteria, &body, id, expected)? {
+        let found = create_or_find(session, guarded, criteria, &body, id, expected)?;
+        let (stored, criteria) = match found {
             Found::Created(made) => return Ok((Outcome::Created, made)),
-            Found::Matched(stored) => stored,
+            Found::Matched(stored, criteria) => (stored, criteria),
         };
         check_id(guarded, id, &stored)?;
         let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
-        put(session, guarded, key, parts.content(), Some(stored.version))
+        let (outcome, stored) = put(session, guarded, key, parts.content(), Some(stored.version))?;
+        criteria.warn_unless_met(session, guarded, &stored)?;
+        Ok((outcome, stored))
     })?;
     Written::stored(outcome, guarded, stored)
 }

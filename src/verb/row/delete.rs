@@ -68,14 +68,10 @@ fn unlink(session: &Session, guarded: &Guarded, id: &str, cascade: bool) -> Resu
 }
 
 pub(super) fn still_linked(guarded: &Guarded, relationships: &str) -> Error {
-    Error::refuse(
-        State::Conflict,
-        format!(
-            "the resource in {} is still linked: {relationships}",
-            guarded.name()
-        ),
-    )
-    .hint("Unlink it first, or delete it with cascade => true.")
+    let name = guarded.name();
+    let message = format!("the resource in {name} is still linked: {relationships}");
+    refusal::about(guarded, State::Conflict, message)
+        .hint("Unlink it first, or delete it with cascade => true.")
 }
 
 /// A link that was made between the look and the delete, or that the caller cannot see, is a
@@ -89,7 +85,7 @@ fn referred_to(guarded: &Guarded, relationships: &[String], error: Error) -> Err
         Some((_, schema, table)) if schema == guarded.source_name() => {
             match relationships.iter().any(|name| name == table) {
                 true => still_linked(guarded, table),
-                false => refusal::referred_to(guarded.name(), table),
+                false => refusal::referred_to(guarded, table),
             }
         }
         _ => error,

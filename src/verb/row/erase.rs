@@ -207,5 +207,5 @@ fn referred_to(guarded: &Guarded, error: Error) -> Error {
         return error;
     }
     let by = error.constraint().map_or("", |(_, _, table)| table);
-    refusal::referred_to(guarded.name(), by)
+    refusal::referred_to(guarded, by)
 }

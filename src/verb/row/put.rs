@@ -89,8 +89,9 @@ pub fn put(
             // The key is free, as far as the caller can see, so it is an identity that is taken, or a
             // policy or a trigger is in the way; the plain insert says.
             let holders = Holders::look(session, guarded, key, content)?;
-            let made = row::insert(session, table, key, content)
-                .map_err(|error| holders.name(guarded, refusal::of_write(guarded, error)))?;
+            let made = row::insert(session, table, key, content).map_err(|error| {
+                holders.name(guarded, refusal::of_put(guarded, error), |_| None)
+            })?;
             let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
             return Ok((Outcome::Created, made));
         };

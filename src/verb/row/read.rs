@@ -97,6 +97,17 @@ pub fn exists(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     Ok(Answer::bool(exists))
 }
 
+/// What made a version, of which this is said of its erasure.
+pub fn outcome(stored: &Stored, erasure: Option<&[u8]>) -> Outcome {
+    match erasure {
+        Some(_) => Outcome::Erased,
+        None if stored.is_tombstone() => Outcome::Deleted,
+        // What is created has one instant, what is updated keeps that of its creation.
+        None if stored.created_at == stored.updated_at => Outcome::Created,
+        None => Outcome::Updated,
+    }
+}
+
 /// All versions, newest first.
 pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     let guarded = named(call, noun)?;
@@ -120,11 +131,10 @@ pub fn history(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
                     false => Some(render::stored(&guarded, &stored)?),
                     true => None,
                 };
-                let outcome = match (&resource, &erasure) {
-                    (_, Some(_)) => erased,
-                    (None, None) => deleted,
-                    // What is created has one instant, what is updated keeps that of its creation.
-                    _ if stored.created_at == stored.updated_at => created,
+                let outcome = match outcome(&stored, erasure.as_deref()) {
+                    Outcome::Created => created,
+                    Outcome::Deleted => deleted,
+                    Outcome::Erased => erased,
                     _ => updated,
                 };
                 sink.push(&[

@@ -156,7 +156,7 @@ impl<'a> Included<'a> {
                 continue;
             };
             let ids: Vec<String> = ids.into_iter().collect();
-            search(session, &of, "_id", &ids, &mut once)?;
+            search(session, &of, "_id", &ids, most, &mut once)?;
         }
         let here: Vec<String> = self
             .matches
@@ -164,7 +164,7 @@ impl<'a> Included<'a> {
             .map(|id| format!("{}/{id}", guarded.name()))
             .collect();
         for (of, parameter) in &self.includes.backward {
-            search(session, of, parameter, &here, &mut once)?;
+            search(session, of, parameter, &here, most, &mut once)?;
         }
         Ok(())
     }
@@ -196,12 +196,14 @@ fn references(
     Ok(found)
 }
 
-/// Tells what has one of these values.
+/// Tells what has one of these values: one more than the most that can be told, of which some may
+/// have been told already.
 fn search(
     session: &Session,
     of: &Guarded,
     parameter: &str,
     values: &[String],
+    most: usize,
     each: &mut dyn FnMut(&Guarded, &Stored) -> Result<()>,
 ) -> Result<()> {
     let Ok(table) = of.table() else {
@@ -216,7 +218,7 @@ fn search(
         let criteria = fhir::read(of, parameters, &pair)?;
         let search = Search::of_fhir(of, &criteria)?;
         search.advise(of)?;
-        let most = i32::try_from(MOST).unwrap_or(i32::MAX).saturating_add(1);
+        let most = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
         search.each(session, table, ("", most), |stored| each(of, &stored))?;
     }
     Ok(())

@@ -28,16 +28,17 @@ pub fn index(call: &mut Call<'_>) -> Result<Answer> {
 /// The index that a parameter of a type needs.
 pub fn index_over(guarded: &Guarded, parameter: &str) -> Result<Index> {
     let parameters = guarded.parameters()?;
-    if let Some(found) = parameters.find(parameter).filter(|at| at.code != "_id") {
-        return Ok(Index::over(found));
+    let code = search_index::sorted(parameter).map_or(parameter, |(code, _)| code);
+    if let Some(found) = parameters.find(code).filter(|at| at.code != "_id") {
+        return Ok(Index::over(found, parameter));
     }
     let name = guarded.name();
-    let message = match (parameter, parameters.why_not(parameter)) {
+    let message = match (code, parameters.why_not(code)) {
         ("_id", _) => "the key serves _id already".to_owned(),
-        (_, Some(why)) => format!("the search parameter {parameter} of {name} is not taken: {why}"),
+        (_, Some(why)) => format!("the search parameter {code} of {name} is not taken: {why}"),
         (_, None) => {
             let message = format!("{name} has no such search parameter");
-            parameters.meant(&message, parameter, |at| at.code != "_id")
+            parameters.meant(&message, code, |at| at.code != "_id")
         }
     };
     let mut known = parameters.known();

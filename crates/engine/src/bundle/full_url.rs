@@ -34,6 +34,9 @@ pub enum Meaning<'v> {
         /// The criteria, as a query.
         query: &'v str,
     },
+    /// An entry that is not there: a reference by a `urn:` means one of the same bundle, and nothing
+    /// elsewhere.
+    Nothing,
 }
 
 impl<'a> FullUrls<'a> {
@@ -81,8 +84,10 @@ impl<'a> FullUrls<'a> {
         {
             return Ok(Some(Meaning::Search { of, query }));
         }
+        let nothing = kind == LinkKind::Reference && text.starts_with("urn:");
+        let nothing = nothing.then_some(Meaning::Nothing);
         if self.is_empty() {
-            return Ok(None);
+            return Ok(nothing);
         }
         let (whole, rest) = text.split_at(text.find('#').unwrap_or(text.len()));
         let found = self.entry(whole).map(|entry| (entry, false));
@@ -95,11 +100,12 @@ impl<'a> FullUrls<'a> {
             });
             entry.map(|entry| (entry, version.is_some()))
         });
-        Ok(found.map(|(entry, of_version)| Meaning::Entry {
+        let found = found.map(|(entry, of_version)| Meaning::Entry {
             entry,
             of_version,
             rest,
-        }))
+        });
+        Ok(found.or(nothing))
     }
 }
 
@@ -132,7 +138,10 @@ mod tests {
         for (from, kind, text, means) in [
             (urn, Reference, "urn:uuid:a", entry(0, false, "")),
             (urn, Uri, "urn:uuid:a", entry(0, false, "")),
-            (urn, Reference, "urn:uuid:b", None),
+            (urn, Reference, "urn:uuid:b", Some(Meaning::Nothing)),
+            (None, Reference, "urn:oid:1.2", Some(Meaning::Nothing)),
+            (urn, Uri, "urn:uuid:b", None),
+            (urn, Narrative, "urn:uuid:b", None),
             (urn, Reference, "urn:uuid:a#n", entry(0, false, "#n")),
             (urn, Reference, "urn:uuid:a/_history/2", entry(0, true, "")),
             (urn, Reference, "#", None),
@@ -170,5 +179,7 @@ mod tests {
         ] {
             assert_eq!(urls.meaning(from, kind, text), Ok(means), "{text}");
         }
+        let none = FullUrls::default().meaning(None, Reference, "urn:uuid:b");
+        assert_eq!(none, Ok(Some(Meaning::Nothing)));
     }
 }

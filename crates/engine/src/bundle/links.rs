@@ -57,6 +57,51 @@ pub fn links<'v>(
     Ok(finder.found)
 }
 
+/// Where a text of a resource stands, as FHIRPath says it: `Observation.subject.reference`. It is the very
+/// text that is looked for, not one that reads the same.
+pub fn expression(name: &str, resource: Object<'_>, text: &str) -> Result<String, Malformed> {
+    let mut path = name.to_owned();
+    let mut inside = Value::Object(resource);
+    let holds = |bytes: &[u8]| bytes.as_ptr_range().contains(&text.as_ptr());
+    let within = |value: &Value<'_>| match value {
+        Value::String(bytes) => bytes.as_ptr() == text.as_ptr(),
+        Value::Array(array) => holds(array.as_bytes()),
+        Value::Object(object) => holds(object.as_bytes()),
+        _ => false,
+    };
+    loop {
+        let mut next = None;
+        match inside {
+            Value::Object(object) => {
+                for member in object.iter() {
+                    let (key, value) = member?;
+                    if within(&value) {
+                        path.push('.');
+                        path.push_str(&String::from_utf8_lossy(key));
+                        next = Some(value);
+                        break;
+                    }
+                }
+            }
+            Value::Array(array) => {
+                for (place, item) in array.iter().enumerate() {
+                    let item = item?;
+                    if within(&item) {
+                        path.push_str(&format!("[{place}]"));
+                        next = Some(item);
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+        match next {
+            Some(value) => inside = value,
+            None => return Ok(path),
+        }
+    }
+}
+
 struct Finder<'f, 'v> {
     schema: &'f Schema,
     wanted: &'f dyn Fn(LinkKind, &str) -> bool,

@@ -15,6 +15,11 @@ impl Places {
         Ok(())
     }
 
+    /// Whether all texts stay.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn sort(&mut self) {
         self.0.sort_unstable_by_key(|(place, _)| *place);
     }
@@ -62,7 +67,7 @@ fn at(bytes: &[u8]) -> usize {
     bytes.as_ptr() as usize
 }
 
-/// The resource with those texts, and with this id if one is given, as a root container.
+/// The resource with those texts, and with this id or none, as a root container.
 pub fn write(
     resource: Object<'_>,
     id: Option<&str>,
@@ -70,10 +75,8 @@ pub fn write(
 ) -> Result<Vec<u8>, Unwritable> {
     places.sort();
     let mut members = places.members(resource)?;
-    if let Some(id) = id {
-        members.retain(|(key, _)| *key != b"id");
-        members.push((b"id", Item::Text(id)));
-    }
+    members.retain(|(key, _)| *key != b"id");
+    members.extend(id.map(|id| (&b"id"[..], Item::Text(id))));
     encode(&Item::Members(members))
 }
 

@@ -2,10 +2,11 @@
 //! criterion must hold. What can hold for no resource of the profile is refused.
 
 mod apart;
+mod kept;
 
 use crate::base::Base;
 use crate::lexical::Lexical;
-use crate::path::{self, Found, shown};
+use crate::path::{self, Found, Kept, shown};
 use crate::profile::Profile;
 use crate::resource::Stop;
 use crate::schema::Schema;
@@ -88,14 +89,14 @@ pub fn read(
     let read = criteria.iter().map(|member| {
         let (key, value) = member?;
         let key = std::str::from_utf8(key).map_err(|_| Malformed)?;
-        let found = path::find(schema, profile, key).map_err(Fault::Stop)?;
-        let found = found.map_err(|lost| {
+        let found = path::find_kept(schema, profile, key).map_err(Fault::Stop)?;
+        let (found, kept) = found.map_err(|lost| {
             Fault::Mistake(Mistake {
                 message: lost.message(),
                 hint: FORMS.to_owned(),
             })
         })?;
-        criterion(found, key, value)
+        criterion(schema, found, kept, key, value)
     });
     match read.collect() {
         Ok(read) => Ok(Ok(read)),
@@ -163,8 +164,19 @@ fn canonical_value(value: &[u8]) -> Result<String, Malformed> {
     })
 }
 
-fn criterion(found: Found, key: &str, value: Value<'_>) -> Result<Criterion, Fault> {
-    let property = Property { found: &found, key };
+fn criterion(
+    schema: &Schema,
+    found: Found,
+    kept: Kept<'_>,
+    key: &str,
+    value: Value<'_>,
+) -> Result<Criterion, Fault> {
+    let property = Property {
+        schema,
+        found: &found,
+        kept,
+        key,
+    };
     property.check_comparable()?;
     let mut tests = match value {
         Value::Object(tests) => property.tests(tests)?,
@@ -186,7 +198,9 @@ fn criterion(found: Found, key: &str, value: Value<'_>) -> Result<Criterion, Fau
 
 /// The property of a criterion, under the name that it was given.
 struct Property<'c> {
+    schema: &'c Schema,
     found: &'c Found,
+    kept: Kept<'c>,
     key: &'c str,
 }
 
@@ -265,7 +279,7 @@ impl Property<'_> {
             if !self.is_ordered() {
                 return Err(self.refuse(", and has no order; use values"));
             }
-            tests.push(Test::Bound(side, self.value(value)?));
+            tests.push(Test::Bound(side, self.typed(value)?));
         }
         if tests.is_empty() {
             return Err(self.refuse(&format!("; use {}", self.tests_named())));
@@ -324,9 +338,18 @@ impl Property<'_> {
         }
     }
 
-    /// A value that the property can have, as a root container. A string for a property of numbers
-    /// or booleans is taken as that: query strings hold nothing else.
+    /// A value that the property can have, as a root container.
     fn value(&self, value: Value<'_>) -> Result<Vec<u8>, Fault> {
+        let bytes = self.typed(value)?;
+        match kept::wrong(self.schema, self.found, self.kept, Value::read(&bytes)?)? {
+            None => Ok(bytes),
+            Some(expected) => Err(self.refuse(&format!("; {expected}"))),
+        }
+    }
+
+    /// A value of the property's type, as a root container. A string for a property of numbers or
+    /// booleans is taken as that: query strings hold nothing else.
+    fn typed(&self, value: Value<'_>) -> Result<Vec<u8>, Fault> {
         if let Value::Null = value {
             return Err(self.refuse("; use {\"missing\": true} for null"));
         }

@@ -64,6 +64,15 @@ impl Enumeration {
         }
     }
 
+    /// Its strings.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let texts = match self {
+            Self::Strings { values, .. } => &**values,
+            Self::Numbers(_) => &[],
+        };
+        texts.iter().map(|text| &**text)
+    }
+
     /// What is expected, with as many of the values as a line holds.
     pub(crate) fn expected(&self) -> String {
         let values: Vec<String> = match self {

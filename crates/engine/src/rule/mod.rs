@@ -217,6 +217,19 @@ impl Rule {
         }
     }
 
+    /// What a value must be that breaks it; `None` for one that keeps to it, or of which that depends
+    /// on others.
+    pub(crate) fn expected(&self, subject: &Subject<'_>) -> Result<Option<String>, Malformed> {
+        if self.when.is_some() || self.accepts(subject)? {
+            return Ok(None);
+        }
+        let mut expected = None;
+        self.explain(subject, &mut |_, said| {
+            expected.get_or_insert(said);
+        });
+        Ok(expected)
+    }
+
     fn explain(&self, subject: &Subject<'_>, broken: &mut dyn FnMut(Code, String)) {
         if let Some(min) = self
             .min

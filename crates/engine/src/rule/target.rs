@@ -47,22 +47,12 @@ impl Target {
             None | Some(Value::Null) if self.enforce => return Ok(Verdict::Missing),
             _ => return Ok(Verdict::Fine),
         };
-        // What must exist is the resource: nothing keeps one version of it.
-        let is_kept = |literal: &Literal<'_>| match literal {
-            Literal::Relative { of_version, .. } => !(self.enforce && *of_version),
-            _ => true,
-        };
-        let read = literal(text).filter(is_kept);
-        let Some(Literal::Relative { kind, id, .. }) = read else {
-            return Ok(if self.enforce {
-                Verdict::Elsewhere
-            } else {
-                Verdict::Fine
-            });
-        };
-        if !self.allows(kind) {
+        if !self.takes(text) {
             return Ok(Verdict::Elsewhere);
         }
+        let Some(Literal::Relative { kind, id, .. }) = literal(text) else {
+            return Ok(Verdict::Fine);
+        };
         if let Some(Value::String(given)) = object.get(b"type")?
             && given != kind
         {
@@ -77,6 +67,17 @@ impl Target {
         } else {
             Verdict::Fine
         })
+    }
+
+    /// Whether `reference` may be this text.
+    pub(crate) fn takes(&self, text: &[u8]) -> bool {
+        match literal(text) {
+            // What must exist is the resource: nothing keeps one version of it.
+            Some(Literal::Relative {
+                kind, of_version, ..
+            }) => self.allows(kind) && !(self.enforce && of_version),
+            _ => !self.enforce,
+        }
     }
 
     /// Whether it may point to a resource of this type.

@@ -5,6 +5,7 @@ use super::answer::{self, Response};
 use super::script::Entries;
 use super::{Came, Read, all_well, alone, at, check_format, get, refusal};
 use crate::pg::{Error, Result, check_for_interrupts};
+use crate::store::constraint::Deferred;
 use crate::verb::request::{Effect, Made};
 use ingest_engine::bundle::{Bundle, Kind};
 use jsonb::Value;
@@ -25,7 +26,7 @@ pub fn again(source: &str, bundle: Value<'_>, made: &Made) -> Result<Vec<u8>> {
         responses.push(match (effect, given.get(place)) {
             (Effect::Read, Some(entry)) => match &entries {
                 Some(entries) => read(entries, place)?,
-                None => alone(source, place, entry).and_then(Came::response)?,
+                None => alone(source, place, entry, &Deferred::none()).and_then(Came::response)?,
             },
             (effect, _) => Response::of(*effect)?,
         });

@@ -1,11 +1,13 @@
 //! An entry of a Bundle, and what is known of the resource that it is about.
 
 use crate::pg::{Result, limits};
-use crate::store::{Guarded, find, id};
+use crate::store::{Guarded, find, id, refusal};
 use ingest_engine::bundle::{
-    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, references_in_patch,
+    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, expression, references_in_patch,
 };
 use ingest_engine::envelope::fhir;
+use ingest_engine::issue::Code;
+use ingest_engine::{Issue, Report};
 use jsonb::{Object, Value};
 use std::rc::Rc;
 
@@ -86,7 +88,8 @@ impl<'b> Planned<'b> {
         }
     }
 
-    /// Finds the links in what it writes.
+    /// Finds the links in what it writes. A patch has no types: what reads as a link to nothing may be
+    /// none.
     pub fn find_links(&mut self, urls: &FullUrls<'b>) -> Result<()> {
         let from = self.full_url;
         let leads = |kind, text: &str| match kind {
@@ -103,14 +106,31 @@ impl<'b> Planned<'b> {
             }
             (None, _) => return Ok(()),
         };
+        let mut lost = Report::new(limits());
         for link in &self.links {
             self.is_late |= match urls.meaning(from, link.kind, link.text)? {
                 Some(Meaning::Search { .. }) => true,
                 Some(Meaning::Entry { of_version, .. }) => of_version,
+                Some(Meaning::Nothing) => {
+                    if let Some(resource) = self.resource() {
+                        let at = expression(self.guarded.name(), resource, link.text)?;
+                        let expected = "expected the fullUrl of an entry";
+                        lost.push(Issue::error(Code::NotFound, at, expected));
+                    }
+                    false
+                }
                 None => false,
             };
+            if lost.is_complete() {
+                break;
+            }
         }
-        Ok(())
+        match lost.refuses() {
+            true => Err(refusal::of_report(&self.guarded, lost).hint(
+                "A reference by a urn: means an entry of the same Bundle; in a batch, only its own. What is stored is Type/id.",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// When an entry of a batch has its turn, whatever its place: within a step by type and id, or

@@ -12,8 +12,9 @@ mod refer;
 mod script;
 
 use super::run::run;
-use crate::pg::{Error, Failure, Result, State, attempt_alone, check_for_interrupts};
+use crate::pg::{Error, Failure, Result, State, attempt, attempt_alone, check_for_interrupts};
 use crate::store::Outcome;
+use crate::store::constraint::Deferred;
 use crate::store::source::{format, none_there};
 use crate::verb::bundle::results::Done;
 use crate::verb::part::Part;
@@ -160,13 +161,14 @@ fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
         Some(Ok(entry)) => Planned::turn(entry),
         _ => (0, "", ""),
     });
+    let late = late(source)?;
     let mut all: Vec<Option<Came>> = given.iter().map(|_| None).collect();
     for index in order {
         check_for_interrupts()?;
         let Some(entry) = given.get(index) else {
             continue;
         };
-        let came = alone(source, index, entry)?;
+        let came = alone(source, index, entry, &late)?;
         if let Some(place) = all.get_mut(index) {
             *place = Some(came);
         }
@@ -175,10 +177,19 @@ fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
     all.ok_or(Error::Bug("an entry was left out of a batch".into()))
 }
 
+/// What each entry of a batch is asked for at its end: refused later, it would take the others along.
+/// If it is refused by what the transaction has written before, no entry could be told from that.
+fn late(source: &str) -> Result<Deferred> {
+    let late = Deferred::of(source)?;
+    let asked = attempt(|| late.ask())?;
+    Ok(asked.map_or_else(|_| Deferred::none(), |()| late))
+}
+
 /// Runs an entry of a batch.
-fn alone(source: &str, index: usize, entry: &Read<'_>) -> Result<Came> {
+fn alone(source: &str, index: usize, entry: &Read<'_>, late: &Deferred) -> Result<Came> {
     let alone = || {
         let came = respond(source, index, &[well(index, entry)?])?;
+        late.ask()?;
         let came = came.into_iter().next();
         came.ok_or(Error::Bug("an entry without a response".into()))
     };
@@ -192,11 +203,11 @@ fn alone(source: &str, index: usize, entry: &Read<'_>) -> Result<Came> {
 }
 
 fn failed(index: usize, failure: Failure) -> Result<Came> {
-    let state = failure.state.unwrap_or(State::Conflict);
+    let state = failure.meaning();
     let outcome = match failure.outcome {
         Some(outcome) => outcome,
         // PostgreSQL's own, which knows of no entry.
-        None => match at(index, Error::refuse(state, failure.message)) {
+        None => match at(index, failure.into_error()) {
             Error::Refused(refusal) => refusal.outcome().into_owned(),
             error => return Err(error),
         },

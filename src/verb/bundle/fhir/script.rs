@@ -51,9 +51,10 @@ impl<'b> Entries<'b> {
             entries.planned.push(planned);
         }
         let urls = std::mem::take(&mut entries.urls);
-        for planned in &mut entries.planned {
+        for (place, planned) in entries.planned.iter_mut().enumerate() {
             check_for_interrupts()?;
-            planned.find_links(&urls)?;
+            let found = planned.find_links(&urls);
+            found.map_err(|error| at(first + place, error))?;
         }
         entries.urls = urls;
         entries.find_twins()?;
@@ -144,14 +145,14 @@ impl<'b> Entries<'b> {
                 }
             }
             Some(Meaning::Search { .. }) => self.found.get(text).cloned(),
-            None => None,
+            Some(Meaning::Nothing) | None => None,
         })
     }
 
     /// What an entry writes, a root container; nothing of one that writes nothing.
-    fn document(&self, place: usize) -> Result<Vec<u8>> {
+    fn document(&self, place: usize) -> Result<Document<'b>> {
         let Some(planned) = self.planned.get(place) else {
-            return Ok(Vec::new());
+            return Ok(Cow::default());
         };
         if let Action::Patch { patch, .. } = planned.action {
             let patch = Value::read(patch)?;
@@ -164,10 +165,12 @@ impl<'b> Entries<'b> {
                     places.put(link.text, becomes)?;
                 }
             }
-            return write_value(patch, &mut places).map_err(unwritable);
+            return write_value(patch, &mut places)
+                .map(Cow::Owned)
+                .map_err(unwritable);
         }
         let Some(resource) = planned.resource() else {
-            return Ok(Vec::new());
+            return Ok(Cow::default());
         };
         let mut places = Places::default();
         for link in &planned.links {
@@ -181,9 +184,18 @@ impl<'b> Entries<'b> {
                 places.put(link.text, becomes)?;
             }
         }
+        // An id of the server's is put in by the gate, which knows that nobody else has had it: what
+        // has one in it is looked for in the history.
+        let is_made = matches!(planned.action, Action::Create { .. }) && !planned.is_late;
         let first = self.planned.get(planned.twin.unwrap_or(place));
         let id = first.and_then(|first| first.id.as_deref());
-        write(resource, id, &mut places).map_err(unwritable)
+        let id = id.filter(|_| !is_made);
+        if is_made && places.is_empty() && resource.get(b"id")?.is_none() {
+            return Ok(Cow::Borrowed(resource.as_bytes()));
+        }
+        write(resource, id, &mut places)
+            .map(Cow::Owned)
+            .map_err(unwritable)
     }
 
     fn operation<'d>(&self, place: usize, document: &'d [u8]) -> Result<Option<Operation<'d>>> {
@@ -284,7 +296,6 @@ impl<'b> Script<'b> for Entries<'b> {
         let documents = (0..self.planned.len()).map(|place| {
             check_for_interrupts()?;
             self.document(place)
-                .map(Cow::Owned)
                 .map_err(|error| at(self.first + place, error))
         });
         documents.collect()

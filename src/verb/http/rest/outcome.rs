@@ -22,7 +22,7 @@ pub fn of_failure(request: &Request<'_>, failure: Failure) -> Result<Response> {
     if request.fails_by_body() {
         return Ok(of_body(&failure.sqlstate));
     }
-    let status = status(&failure.sqlstate);
+    let status = status(&failure);
     let told = failure.outcome.as_deref();
     let told = told.and_then(|outcome| serde_json::from_str(outcome).ok());
     let mut outcome: Json = match told {
@@ -60,18 +60,12 @@ fn of_body(sqlstate: &str) -> Response {
     refusal(status, code(status), message)
 }
 
-/// The status of a SQLSTATE, as PostgREST has them.
-fn status(sqlstate: &str) -> u16 {
-    if let Some(digits) = sqlstate.strip_prefix("PT")
-        && let Ok(status @ 400..=599) = digits.parse()
-    {
-        return status;
-    }
-    match sqlstate {
-        "23503" | "23505" | "23P01" => 409,
-        _ if sqlstate.starts_with("23") || sqlstate.starts_with("44") => 422,
-        _ if sqlstate.starts_with("54") => 413,
-        _ => 400,
+/// The status of a refusal: one of the user's own triggers can ask for any.
+fn status(failure: &Failure) -> u16 {
+    let digits = failure.sqlstate.strip_prefix("PT");
+    match digits.map(str::parse) {
+        Some(Ok(status @ 400..=599)) => status,
+        _ => failure.meaning().status(),
     }
 }
 
