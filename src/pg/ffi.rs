@@ -175,6 +175,7 @@ unsafe extern "C-unwind" {
 
     // namespace.h, lsyscache.h, lmgr.h, table.h, relcache.h, genam.h, skey.h
     pub fn get_relname_relid(name: *const c_char, schema: Oid) -> Oid;
+    pub fn get_index_isvalid(index: Oid) -> bool;
     pub fn table_open(relation: Oid, mode: LOCKMODE) -> Relation;
     pub fn try_table_open(relation: Oid, mode: LOCKMODE) -> Relation;
     pub fn table_close(relation: Relation, mode: LOCKMODE);

@@ -66,7 +66,7 @@ pub use owner::{Acting, as_owner};
 pub use pgrx::pg_sys::Oid;
 pub use privilege::{current_role, may_create_schemas, may_use_schema, role_name, session_role};
 pub use probe::{KeyIndex, Parts, Subtransaction, subtransaction};
-pub use relation::{hold_relation, relation};
+pub use relation::{hold_relation, is_valid_index, relation};
 pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;

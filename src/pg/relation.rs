@@ -26,6 +26,15 @@ pub fn relation(schema: &str, name: &str) -> Result<Option<Oid>> {
     Ok((found != Oid::INVALID).then_some(found))
 }
 
+/// Whether the index of this name is there, and its build went well.
+pub fn is_valid_index(schema: &str, name: &str) -> Result<bool> {
+    let Some(found) = relation(schema, name)? else {
+        return Ok(false);
+    };
+    // SAFETY: the closure holds only the call; of what is no index it says no.
+    unsafe { guard(|| ffi::get_index_isvalid(found)) }
+}
+
 /// Keeps the relation of this name from being dropped or changed until the transaction ends, after
 /// a wait for who does that now; says whether it is there.
 pub fn hold_relation(schema: &str, name: &str) -> Result<bool> {

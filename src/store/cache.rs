@@ -12,7 +12,7 @@ use super::index::{self, Index};
 use super::name::{Name, literal};
 use super::options::Options;
 use super::parameters::{self, Given, Parameters};
-use super::source::{check_usage, none_there};
+use super::source::{self, check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
 use super::{counted, definition, refusal, search_index};
@@ -20,6 +20,7 @@ use crate::pg::{
     self, Count, Counters, Error, Result, Session, State, accept_invalidations,
     check_for_interrupts, counters, generation, relation, watch,
 };
+use ::text::near::meant;
 use ingest_engine::bundle::{self, Link, LinkKind};
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::description::Format;
@@ -139,6 +140,19 @@ thread_local! {
 /// The profile or relationship `name` of `source`, for a caller: 42501 for who may not use the
 /// source, known or not, else PT404 if there is none.
 pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
+    known(source, name).or_else(|error| match error {
+        Error::Refused(mut refusal) if refusal.state == State::NotFound => {
+            let all = Session::open(|session| source::guarded(session, source))?;
+            let names = all.iter().map(|(_, name)| name.as_str());
+            refusal.message = meant(&refusal.message, name.as_bytes(), names);
+            Err(Error::Refused(refusal))
+        }
+        error => Err(error),
+    })
+}
+
+/// The same, without those that can be meant where there is none.
+fn known(source: &str, name: &str) -> Result<Rc<Guarded>> {
     check_usage(source)?;
     Name::check(name, "profile or relationship")?;
     find_for_gate(source, name)
@@ -146,7 +160,7 @@ pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
 
 /// The same, of a name that may be none of the source.
 pub fn find_if_there(source: &str, name: &str) -> Result<Option<Rc<Guarded>>> {
-    match find(source, name) {
+    match known(source, name) {
         Ok(found) => Ok(Some(found)),
         Err(Error::Refused(refusal))
             if matches!(refusal.state, State::NotFound | State::BadRequest) =>

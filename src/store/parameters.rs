@@ -4,6 +4,7 @@
 use super::acting::{What, as_owner};
 use super::search_index::{self, Recorded};
 use crate::pg::{Arg, Error, Reading, Result, Session, check_for_interrupts, kind, statements};
+use ::text::near::meant;
 use fhirpath::Type;
 use ingest_engine::Schema;
 use jsonb::{Object, Value};
@@ -192,6 +193,17 @@ impl Parameters {
     /// The codes of all that are taken.
     pub fn known(&self) -> Vec<String> {
         self.taken.keys().cloned().collect()
+    }
+
+    /// That there is none of a code, and which can be meant of those that would do.
+    pub fn meant(
+        &self,
+        message: &str,
+        code: &str,
+        would_do: impl Fn(&Parameter) -> bool,
+    ) -> String {
+        let known = self.taken.values().filter(|at| would_do(at));
+        meant(message, code.as_bytes(), known.map(|at| at.code.as_str()))
     }
 
     /// The index over a parameter, if it holds what is looked for now.

@@ -47,10 +47,19 @@ impl Recorded {
         self.version != VERSION
     }
 
+    /// Its name in the schema.
+    pub fn name(&self, profile: &str) -> String {
+        name(profile, &self.parameter)
+    }
+
     /// What it holds, in SQL.
     pub fn expression(&self) -> String {
         expression(&self.function, &self.paths)
     }
+}
+
+fn name(profile: &str, parameter: &str) -> String {
+    format!("{profile}_s{}", super::index::hash(parameter))
 }
 
 fn expression(function: &str, paths: &str) -> String {
@@ -144,7 +153,7 @@ impl Index {
 
     /// Its name in the schema.
     pub fn name(&self, profile: &Name) -> String {
-        format!("{profile}_s{}", super::index::hash(&self.parameter))
+        name(profile.as_str(), &self.parameter)
     }
 
     /// What makes it.

@@ -116,9 +116,10 @@ fn is_match(search: &Search, session: &Session, table: &Table, id: &str) -> Resu
 fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<String> {
     let parameters = guarded.parameters()?;
     let found = parameters.find(code).ok_or_else(|| {
+        let message = format!("{} has no such search parameter to sort by", guarded.name());
         Error::refuse(
             State::BadRequest,
-            format!("{} has no such search parameter to sort by", guarded.name()),
+            parameters.meant(&message, code, |_| true),
         )
         .hint(format!("It has {}.", parameters.known().join(", ")))
     })?;

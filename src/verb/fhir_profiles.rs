@@ -72,7 +72,7 @@ fn urls(given: Value<'_>) -> Result<Vec<&str>> {
     let bad = |message: String| {
         Error::refuse(State::BadRequest, message).hint(
             "A type of FHIR is defined by ingest.fhir_import(source, definitions); what its table is \
-             bound to is {\"profiles\": [\"<url>\", …]}.",
+             bound to is {\"profiles\": [\"<url>\", ...]}.",
         )
     };
     let Value::Object(object) = given else {

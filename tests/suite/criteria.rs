@@ -409,6 +409,37 @@ fn criterion_without_an_index_is_told_in_a_notice() {
     }
 }
 
+/// A declared index that is gone, or not valid, serves nothing: it is told, and the same definition
+/// makes it again.
+#[test]
+fn declared_index_that_is_gone_or_not_valid_is_told() {
+    let (database, mut client) = database();
+    let told = |criteria: &str| {
+        let call =
+            format!("SELECT id FROM ingest.resource_search('clinic', 'unique', '{criteria}');");
+        let output = psql::run(&database, &call).output;
+        let told = output.contains("NOTICE:  no index of unique");
+        assert_eq!(told, output.contains("is gone, or not valid"), "{output}");
+        told
+    };
+    let name: String = value(
+        &mut client,
+        "SELECT indexrelid::regclass::text FROM pg_index
+         WHERE indrelid = 'clinic.unique'::regclass AND indisunique AND NOT indisprimary",
+    );
+    for break_it in [
+        format!("DROP INDEX {name}"),
+        format!("UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass"),
+    ] {
+        assert!(!told("{\"number\": 1}"));
+        client.batch_execute(&break_it).unwrap();
+        assert!(told("{\"number\": 1}"));
+        let definition = numbered("identities");
+        clinic::define(&mut client, "clinic", "unique", &definition).unwrap();
+    }
+    assert!(!told("{\"number\": 1}"));
+}
+
 /// Searches come by id, a page at a time.
 #[test]
 fn search_comes_in_pages_by_id() {

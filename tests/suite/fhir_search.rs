@@ -188,6 +188,24 @@ fn search_comes_in_order_and_in_pages() {
     }
     let ids = search(&mut client, "Observation", "_sort=value-quantity").unwrap();
     assert_eq!(ids, ["a", "b", "d", "c"]);
+    // As the link to a next page has it.
+    for (criteria, found) in [
+        ("_count=2&_after=kaska", "none yang"),
+        ("_sort=-birthdate&_after=yang&_count=1", "kaska"),
+    ] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.join(" "), found, "{criteria}");
+    }
+    let twice = client.query(
+        "SELECT id FROM ingest.resource_search('fhir', 'Patient', '_after=ada', after => 'kaska')",
+        &[],
+    );
+    expect_sqlstate(twice, "PT400");
+    for name in ["_elements", "_format", "_pretty"] {
+        let of_bundle = search(&mut client, "Patient", &format!("{name}=none"));
+        let of_bundle = expect_sqlstate(of_bundle, "PT400");
+        assert!(of_bundle.message().contains("a Bundle"), "{of_bundle:?}");
+    }
     // Page by page.
     for sort in ["", "&_sort=-birthdate", "&_sort=_lastUpdated"] {
         let whole = search(&mut client, "Patient", &sort.replace('&', "")).unwrap();
@@ -448,6 +466,50 @@ fn parameters_that_are_not_taken_are_refused() {
         .find(|one| one.name == "code-value-quantity")
         .unwrap();
     assert!(composite.issue.as_ref().unwrap().contains("composite"));
+}
+
+/// An index that somebody dropped, or whose build failed, serves nothing: it is told as one that
+/// never was, and made again by what made it.
+#[test]
+fn index_that_is_gone_or_not_valid_is_told() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    index(
+        &mut client,
+        &[("Patient", "name"), ("Patient", "birthdate")],
+    );
+    let name: String = value(
+        &mut client,
+        "SELECT ingest.search_index('fhir', 'Patient', 'name')",
+    );
+    let told = |criteria: &str, expected: Option<&str>| {
+        let call =
+            format!("SELECT id FROM ingest.resource_search('fhir', 'Patient', '{criteria}');");
+        let output = psql::run(&database, &call).output;
+        assert_eq!(
+            output.contains("NOTICE:  no index of Patient"),
+            expected.is_some(),
+            "{output}"
+        );
+        assert!(output.contains(expected.unwrap_or_default()), "{output}");
+    };
+    told("name=x", None);
+    for break_it in [
+        format!("DROP INDEX fhir.\"{name}\""),
+        format!(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'fhir.\"{name}\"'::regclass"
+        ),
+    ] {
+        client.batch_execute(&break_it).unwrap();
+        told(
+            "name=x",
+            Some(&format!("The index {name} is gone, or not valid")),
+        );
+        told("name=x&birthdate=2000", None);
+        index(&mut client, &[("Patient", "name")]);
+        told("name=x", None);
+    }
 }
 
 /// Objects say the same as queries.

@@ -78,6 +78,12 @@ fn acting_as_another_role_is_in_one_function() {
     }
 }
 
+/// What is told is in ASCII: an error has a question mark for every other character.
+#[test]
+fn characters_beyond_ascii_outside_comments_are_absent() {
+    refuse_in(str::to_owned, &rust_under(&["src"]), &[], "[^\\x00-\\x7f]");
+}
+
 /// The crates are pure: no PostgreSQL, not even in their tests.
 #[test]
 fn crates_without_postgres_depend_on_nothing_of_it() {
@@ -122,9 +128,15 @@ fn paths_of_one_machine_are_absent() {
     refuse(&everything, &[], "(^|[^a-z0-9.])/(work|home/[a-z]+)/");
 }
 
-/// Fails with every line of code that matches, outside the exceptions.
+/// Fails with every line of code that matches, outside the exceptions. A hint may say what code may not.
 #[track_caller]
 fn refuse(files: &[PathBuf], exceptions: &[&str], pattern: &str) {
+    refuse_in(without_hints, files, exceptions, pattern);
+}
+
+/// The same, of what is made of each file first.
+#[track_caller]
+fn refuse_in(of: fn(&str) -> String, files: &[PathBuf], exceptions: &[&str], pattern: &str) {
     let pattern = Regex::new(pattern).unwrap();
     let mut found = Vec::new();
     for file in files {
@@ -144,7 +156,7 @@ fn refuse(files: &[PathBuf], exceptions: &[&str], pattern: &str) {
             continue;
         };
         let rust = name.ends_with(".rs");
-        let text = if rust { without_hints(&text) } else { text };
+        let text = if rust { of(&text) } else { text };
         for (number, line) in text.lines().enumerate() {
             let code = if rust { without_comment(line) } else { line };
             if pattern.is_match(code) {

@@ -5,6 +5,7 @@ use ingest_tests::{Database, expect_sqlstate, psql};
 use serde_json::{Value, json};
 
 use crate::clinic::{self, OFFICE, PROVIDER, value};
+use crate::hospital;
 
 /// What is not known, not taken or not there is named.
 #[test]
@@ -80,6 +81,69 @@ fn offenders_are_named() {
         assert_eq!(refusal.message(), message, "{call}");
         assert!(refusal.hint().is_some(), "{call}");
     }
+}
+
+/// A name that is nearly one that there is leads to it, whatever it names.
+#[test]
+fn misspelt_names_are_told_what_can_be_meant() {
+    let Some((mut database, mut client)) = hospital::database() else {
+        return;
+    };
+    for (call, sqlstate, meant) in [
+        ("read('fhir', 'Patent', 'x')", "PT404", "Patient"),
+        ("search('fhir', 'patient', '{}')", "PT404", "Patient"),
+        ("search('fhir', 'Patient', 'nmae=x')", "PT400", "name"),
+        (
+            "search('fhir', 'Patient', 'name:exat=x')",
+            "PT400",
+            ":exact",
+        ),
+        (
+            "search('fhir', 'Patient', '_sort=brithdate')",
+            "PT400",
+            "birthdate",
+        ),
+        (
+            "search('fhir', 'Observation', '_include=Observation:subjet')",
+            "PT400",
+            "subject",
+        ),
+    ] {
+        let refused = client.batch_execute(&format!("SELECT ingest.resource_{call}"));
+        let refused = expect_sqlstate(refused, sqlstate);
+        let told = format!("; did you mean {meant}?");
+        assert!(refused.message().ends_with(&told), "{call}: {refused:?}");
+    }
+    let index = client.batch_execute("SELECT ingest.search_index('fhir', 'Patient', 'brithdate')");
+    let index = expect_sqlstate(index, "PT400");
+    assert!(
+        index.message().ends_with("; did you mean birthdate?"),
+        "{index:?}"
+    );
+    let body =
+        json!({"resourceType": "Patient", "gendr": "male", "nothing": 1, "name": [{"famly": "x"}]});
+    let refused = client.execute(
+        "SELECT ingest.resource_create('fhir', 'Patient', $1)",
+        &[&body],
+    );
+    let told = issues(&expect_sqlstate(refused, "PT422"));
+    let told = told.iter().map(|issue| issue.diagnostics.as_str());
+    let mut told: Vec<&str> = told.filter(|told| told.starts_with("unknown")).collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            "unknown property",
+            "unknown property; did you mean family?",
+            "unknown property; did you mean gender?"
+        ]
+    );
+    // Who may not use a source learns none of its names.
+    let role = database.create_role("stranger", "");
+    let read = "SELECT ingest.resource_read('fhir', 'Patent', 'x')";
+    let refused = database.connect_as(&role).batch_execute(read);
+    let refused = expect_sqlstate(refused, "42501");
+    assert!(!format!("{refused:?}").contains("Patient"), "{refused:?}");
 }
 
 /// What takes a document by mistake does not repeat it.

@@ -32,7 +32,6 @@ mod judge;
 mod lexical;
 pub mod limits;
 mod model;
-mod near;
 pub mod patch;
 pub mod path;
 pub mod profile;

@@ -4,12 +4,12 @@
 
 use crate::base::Base;
 use crate::lexical::Lexical;
-use crate::near::is_like;
 use crate::profile::{Element, Member, Node, Profile, Shape, stored_order};
 use crate::resource::Stop;
 use crate::rule::Rules;
 use crate::schema::{Known, Schema};
 use jsonb::steps;
+use text::near::is_like;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,7 +339,7 @@ impl Shape {
         self.members.get(place).map(|member| &member.element)
     }
 
-    fn named(&self) -> impl Iterator<Item = (&str, &Element)> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Element)> {
         self.members
             .iter()
             .map(|member| (&*member.name, &member.element))

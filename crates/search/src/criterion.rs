@@ -8,6 +8,7 @@ use crate::plan::Parameter;
 use crate::value::{Setting, Test, Wanted};
 use jsonb::{Item, Malformed, Object, Value, write};
 use std::fmt::Write as _;
+use text::near::meant;
 
 /// What is asked of one parameter: any of its values must be met.
 #[derive(Debug, Clone, PartialEq)]
@@ -348,18 +349,26 @@ fn test(parameter: &Parameter, modifier: &str) -> Result<(Test, Option<String>),
     if kind == Kind::Reference && is_type(modifier) && can_be() {
         return Ok((Test::Plain, Some(modifier.to_owned())));
     }
-    let what = match MODIFIERS_NOT_TAKEN.contains(&modifier) {
-        true => format!("the modifier :{modifier} is not taken"),
-        false => format!(
-            "{} is a parameter of type {}, which has no such modifier",
-            parameter.code,
-            kind.as_str()
-        ),
-    };
     let mut names: Vec<String> = kind.modifiers().iter().map(|it| format!(":{it}")).collect();
     if kind == Kind::Reference {
         names.extend(parameter.targets.iter().map(|target| format!(":{target}")));
     }
+    let what = match MODIFIERS_NOT_TAKEN.contains(&modifier) {
+        true => format!("the modifier :{modifier} is not taken"),
+        false => {
+            let message = format!(
+                "{} is a parameter of type {}, which has no such modifier",
+                parameter.code,
+                kind.as_str()
+            );
+            let modifier = format!(":{modifier}");
+            meant(
+                &message,
+                modifier.as_bytes(),
+                names.iter().map(String::as_str),
+            )
+        }
+    };
     Err(Mistake {
         message: what,
         hint: format!("It takes {}.", names.join(", ")),
@@ -378,14 +387,18 @@ fn unknown(code: &str, known: &dyn Fn() -> Vec<String>) -> Mistake {
     if code.contains('.') {
         return chained();
     }
+    let known = known();
     let message = match NOT_TAKEN.iter().find(|it| **it == code) {
         Some(it) => format!("the parameter {it} is not taken"),
-        None if is_shown(code) => format!("there is no search parameter {code}"),
+        None if is_shown(code) => {
+            let message = format!("there is no search parameter {code}");
+            meant(&message, code.as_bytes(), known.iter().map(String::as_str))
+        }
         None => "there is no such search parameter".to_owned(),
     };
     Mistake {
         message,
-        hint: format!("There are {}.", known().join(", ")),
+        hint: format!("There are {}.", known.join(", ")),
     }
 }
 

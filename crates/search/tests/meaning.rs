@@ -639,11 +639,14 @@ fn spellings_of_the_same_are_one() {
 #[test]
 fn what_is_wrong_is_named() {
     for (query, message) in [
-        ("nme=Bob", "there is no search parameter nme"),
+        (
+            "nme=Bob",
+            "there is no search parameter nme; did you mean name?",
+        ),
         ("n%6De=Bob", "there is no such search parameter"),
         (
             "name:excat=Bob",
-            "name is a parameter of type string, which has no such modifier",
+            "name is a parameter of type string, which has no such modifier; did you mean :exact?",
         ),
         ("name:text=Bob", "the modifier :text is not taken"),
         ("subject.name=Bob", "chained parameters are not taken"),
@@ -667,39 +670,47 @@ fn what_is_wrong_is_named() {
         ),
         (
             "identifier=a|b|c",
-            "identifier is a parameter of type token; use code, system|code, |code or system|",
+            "identifier is a parameter of type token; use code, system|code, |code or system|: http://loinc.org|8867-4",
         ),
         (
             "identifier=",
-            "identifier is a parameter of type token; use code, system|code, |code or system|",
+            "identifier is a parameter of type token; use code, system|code, |code or system|: http://loinc.org|8867-4",
         ),
         (
             "identifier=|",
-            "identifier is a parameter of type token; use code, system|code, |code or system|",
+            "identifier is a parameter of type token; use code, system|code, |code or system|: http://loinc.org|8867-4",
         ),
         (
             "birthdate=xx2000",
-            "birthdate is a parameter of type date; use a date, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it",
+            "birthdate is a parameter of type date; use YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it: ge1980-05",
+        ),
+        (
+            "birthdate=1/2/1990",
+            "birthdate is a parameter of type date; use YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it: ge1980-05",
+        ),
+        (
+            "value=five||mg",
+            "value is a parameter of type quantity; use number, number|system|code or number||unit: 5.4|http://unitsofmeasure.org|mg, gt100||mg",
         ),
         (
             "birthdate=2000-13-01",
-            "birthdate is a parameter of type date; use a date, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it",
+            "birthdate is a parameter of type date; use YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it: ge1980-05",
         ),
         (
             "probability=1e9999",
-            "probability is a parameter of type number; use a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it",
+            "probability is a parameter of type number; use a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it: 5.4, gt100",
         ),
         (
             "probability=one",
-            "probability is a parameter of type number; use a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it",
+            "probability is a parameter of type number; use a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it: 5.4, gt100",
         ),
         (
             "value=1|2",
-            "value is a parameter of type quantity; use a number, number|system|code or number||unit",
+            "value is a parameter of type quantity; use number, number|system|code or number||unit: 5.4|http://unitsofmeasure.org|mg, gt100||mg",
         ),
         (
             "subject=#a",
-            "subject is a parameter of type reference; use id, Type/id or a URL",
+            "subject is a parameter of type reference; use id, Type/id or a URL: Patient/1",
         ),
         (
             "name:missing=maybe",

@@ -1,7 +1,8 @@
 //! Criteria of FHIR in SQL: one function decides, and what indexes hold only finds candidates.
 
-use super::{Search, Writer};
-use crate::store::parameters::Parameters;
+use super::{Advice, Search, Writer};
+use crate::pg::{Result, is_valid_index};
+use crate::store::cache::Guarded;
 use search::{Candidates, Criterion, Kind};
 
 /// How many indexes one search looks into: what is left of a statement's parameters is for others.
@@ -9,7 +10,8 @@ const MOST: usize = 8;
 
 impl Search {
     /// Criteria of a type of FHIR in SQL.
-    pub fn of_fhir(parameters: &Parameters, criteria: &[Criterion]) -> Self {
+    pub fn of_fhir(guarded: &Guarded, criteria: &[Criterion]) -> Result<Self> {
+        let (parameters, mut lost) = (guarded.parameters()?, None);
         let mut writer = Writer::default();
         let (mut wheres, mut by_key) = (Vec::new(), false);
         for criterion in criteria {
@@ -27,6 +29,11 @@ impl Search {
             else {
                 continue;
             };
+            let name = index.name(guarded.name());
+            if !is_valid_index(guarded.source_name(), &name)? {
+                lost.get_or_insert(name);
+                continue;
+            }
             by_key |= is_key(criterion, &candidates);
             let (given, of) = match &candidates {
                 Candidates::Keys(keys) => {
@@ -48,14 +55,18 @@ impl Search {
             let literal = writer.jsonb(search::literal(criteria));
             wheres.push(format!("ingest.search_matches(data, {literal})"));
         }
-        Self {
+        Ok(Self {
             wheres: wheres.join(" AND "),
             values: writer.values,
             by_key,
             is_apart: served && !by_key,
-            advice: (!served).then(|| (could_be_served(criteria), false)),
+            advice: (!served).then(|| Advice {
+                paths: could_be_served(criteria),
+                can_be_identity: false,
+                lost,
+            }),
             identity: None,
-        }
+        })
     }
 }
 
@@ -91,12 +102,19 @@ fn array(items: &[&str]) -> String {
 }
 
 /// What makes the index that is missing.
-pub(super) fn hint(source: &str, profile: &str, parameters: &[String]) -> String {
-    match parameters.first() {
-        None => "No index can serve such criteria alone; add others.".to_owned(),
-        Some(first) => format!(
-            "SELECT ingest.search_index('{source}', '{profile}', '{}') makes one.",
-            first.replace('\'', "''")
-        ),
+pub(super) fn hint(source: &str, profile: &str, advice: &Advice) -> String {
+    let makes = |parameter: &str| {
+        let parameter = parameter.replace('\'', "\'\'");
+        format!("SELECT ingest.search_index('{source}', '{profile}', '{parameter}') makes")
+    };
+    match (advice.paths.first(), &advice.lost) {
+        (None, _) => "No index can serve such criteria alone; add others.".to_owned(),
+        (Some(first), None) => format!("{} one.", makes(first)),
+        (Some(first), Some(lost)) => {
+            format!(
+                "The index {lost} is gone, or not valid: {} it again.",
+                makes(first)
+            )
+        }
     }
 }

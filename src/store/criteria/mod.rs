@@ -5,12 +5,12 @@ mod fhir;
 use super::cache::Guarded;
 use super::index::{Index, json, outside, text};
 use super::kept;
-use super::name::literal;
+use super::name::{Name, literal};
 use super::row::Stored;
 use super::table::{self, Table};
 use crate::pg::{
     Arg, Count, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement,
-    is_own_transaction, kind, notice,
+    is_own_transaction, is_valid_index, kind, notice,
 };
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
@@ -33,10 +33,21 @@ pub struct Search {
     /// Whether what it finds is found by one plan for all of it, however little of it is taken: a
     /// plan for the first few would scan the table and hope for them.
     is_apart: bool,
-    /// The paths that an index could serve, and whether it can be an identity, if none serves.
-    advice: Option<(Vec<String>, bool)>,
+    /// What could be done, if no index serves.
+    advice: Option<Advice>,
     /// Which of the profile's indexes is an identity that they name.
     pub identity: Option<usize>,
+}
+
+/// What can be said of criteria that no index serves.
+#[derive(Debug)]
+struct Advice {
+    /// What one index could serve: paths, or parameters.
+    paths: Vec<String>,
+    /// Whether it could be an identity.
+    can_be_identity: bool,
+    /// The index that should serve them, and is not there or not valid.
+    lost: Option<String>,
 }
 
 #[derive(Debug)]
@@ -69,7 +80,16 @@ pub enum Come {
 impl Search {
     /// Criteria of a profile in SQL.
     pub fn of(guarded: &Guarded, criteria: &[Criterion]) -> Result<Self> {
-        let served = served(&guarded.indexes, criteria);
+        let (mut standing, mut lost) = (Vec::new(), None);
+        for index in &guarded.indexes {
+            let name = index.name(&Name::new(guarded.name(), "profile")?);
+            if is_valid_index(guarded.source_name(), &name)? {
+                standing.push(index);
+            } else if is_any(&served(&[index], criteria)) {
+                lost.get_or_insert(name);
+            }
+        }
+        let served = served(&standing, criteria);
         let mut writer = Writer::default();
         let wheres = criteria
             .iter()
@@ -99,11 +119,8 @@ impl Search {
             wheres: wheres.join(" AND "),
             values: writer.values,
             is_apart: false,
-            by_key: guarded.indexes.iter().any(|index| leads(&index)),
-            advice: served
-                .iter()
-                .all(|served| *served == Served::No)
-                .then(|| advice(criteria)),
+            by_key: standing.iter().any(|index| leads(index)),
+            advice: (!is_any(&served)).then(|| advice(criteria, lost)),
             identity,
         })
     }
@@ -285,7 +302,7 @@ impl Search {
 
     /// Says which index is missing, if none serves any of the criteria.
     pub fn advise(&self, guarded: &Guarded) -> Result<()> {
-        let Some((paths, can_be_identity)) = &self.advice else {
+        let Some(advice) = &self.advice else {
             return Ok(());
         };
         if self.wheres.is_empty() {
@@ -293,10 +310,15 @@ impl Search {
         }
         guarded.count(Count::Unindexed);
         let name = guarded.name();
-        let hint = match (paths.is_empty(), can_be_identity) {
+        let paths = &advice.paths;
+        let hint = match (paths.is_empty(), advice.can_be_identity) {
             _ if guarded.form() == table::Form::Fhir => {
-                fhir::hint(guarded.source_name(), name, paths)
+                fhir::hint(guarded.source_name(), name, advice)
             }
+            _ if advice.lost.is_some() => format!(
+                "The index {} is gone, or not valid: the same definition of {name} makes it again.",
+                advice.lost.as_deref().unwrap_or_default()
+            ),
             (true, _) => "No index can serve such criteria alone; add others.".to_owned(),
             (false, true) => format!(
                 "Add [\"{}\"] to the indexes or identities of the definition of {name}.",
@@ -340,7 +362,7 @@ fn holds(index: &Index, criterion: &Criterion) -> bool {
 
 /// How the indexes serve each of the criteria: a B-tree as far as its first columns are asked for by
 /// their values, and the next one by its order; the others by any column.
-fn served(indexes: &[Index], criteria: &[Criterion]) -> Vec<Served> {
+fn served(indexes: &[&Index], criteria: &[Criterion]) -> Vec<Served> {
     let mut served = vec![Served::No; criteria.len()];
     let find = |path: &str| criteria.iter().position(|at| at.found.path == path);
     for index in indexes.iter().filter(|index| index.is_btree()) {
@@ -372,6 +394,10 @@ fn served(indexes: &[Index], criteria: &[Criterion]) -> Vec<Served> {
     served
 }
 
+fn is_any(served: &[Served]) -> bool {
+    served.iter().any(|served| *served != Served::No)
+}
+
 /// Whether a B-tree over the property finds what passes a test by its order.
 fn in_order(criterion: &Criterion, test: &Test) -> bool {
     let form = criterion.found.form();
@@ -384,7 +410,7 @@ fn in_order(criterion: &Criterion, test: &Test) -> bool {
 }
 
 /// The paths that one index could serve, and whether it could be an identity.
-fn advice(criteria: &[Criterion]) -> (Vec<String>, bool) {
+fn advice(criteria: &[Criterion], lost: Option<String>) -> Advice {
     let paths = |many: bool| -> Vec<String> {
         let could = |at: &&Criterion| {
             let by_test = |test: &Test| match many {
@@ -396,12 +422,14 @@ fn advice(criteria: &[Criterion]) -> (Vec<String>, bool) {
         let paths = criteria.iter().filter(could);
         paths.map(|at| at.found.path.replace("[]", "")).collect()
     };
-    match paths(false) {
-        single if !single.is_empty() => {
-            let all_equal = criteria.iter().all(is_equal);
-            (single, all_equal)
-        }
+    let (paths, can_be_identity) = match paths(false) {
+        single if !single.is_empty() => (single, criteria.iter().all(is_equal)),
         _ => (paths(true), false),
+    };
+    Advice {
+        paths,
+        can_be_identity,
+        lost,
     }
 }
 

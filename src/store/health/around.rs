@@ -70,7 +70,7 @@ pub fn apis(session: &Session) -> Result<Vec<Finding>> {
         let schema = row.string(1)?;
         let object = shown(&schema);
         let again = match row.bool(5) {
-            true => format!("ingest.api_create('{schema}', '{{\"style\": \"rest\", …}}')"),
+            true => format!("ingest.api_create('{schema}', '{{\"style\": \"rest\", ...}}')"),
             false => format!("ingest.api_create('{schema}')"),
         };
         let mut push = |problem, hint| {

@@ -17,6 +17,10 @@ pub struct Controls {
     pub total: bool,
     /// `_summary=count`: nothing but how many there are.
     pub only_total: bool,
+    /// `_after`: the id after which the page begins, as the link to a next page has it.
+    pub after: Option<String>,
+    /// What says how a Bundle is to look.
+    pub of_bundle: Option<&'static str>,
     /// The first of them, for a verb that takes none.
     first: Option<&'static str>,
 }
@@ -35,13 +39,17 @@ pub struct Include {
 /// How many of a kind one search can have.
 const MOST: usize = 8;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 10] = [
     "_sort",
     "_count",
     "_include",
     "_revinclude",
     "_total",
     "_summary",
+    "_after",
+    "_elements",
+    "_format",
+    "_pretty",
 ];
 
 fn bad(message: impl Into<String>, hint: &str) -> Error {
@@ -93,6 +101,10 @@ impl Controls {
                     return Err(bad("the value of _total is not one that there is", hint));
                 }
             },
+            "_after" => self.after = Some(value.to_owned()),
+            "_elements" | "_format" | "_pretty" => {
+                self.of_bundle.get_or_insert(name);
+            }
             _ => match value {
                 "count" => self.only_total = true,
                 "false" => {}

@@ -126,7 +126,7 @@ impl Criteria {
         let parameters = guarded.parameters()?;
         let read = fhir::read(guarded, parameters, &rest)?;
         let criteria = Self {
-            search: Search::of_fhir(parameters, &read),
+            search: Search::of_fhir(guarded, &read)?,
             read: Read::Fhir(read),
         };
         Ok((criteria, controls))

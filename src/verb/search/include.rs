@@ -36,23 +36,20 @@ fn bad(message: String, hint: &str) -> Error {
 fn parameter<'g>(guarded: &'g Guarded, include: &Include) -> Result<&'g Parameter> {
     let parameters = guarded.parameters()?;
     let found = parameters.find(&include.parameter);
-    found
-        .filter(|at| at.kind == Kind::Reference)
-        .ok_or_else(|| {
-            let known = parameters.known().into_iter();
-            let known = known.filter(|code| {
-                let found = parameters.find(code);
-                found.is_some_and(|at| at.kind == Kind::Reference)
-            });
-            let known: Vec<String> = known.collect();
-            bad(
-                format!(
-                    "{} has no such search parameter of references",
-                    guarded.name()
-                ),
-                &format!("It has {}.", known.join(", ")),
-            )
-        })
+    let of_references = |at: &Parameter| at.kind == Kind::Reference;
+    found.filter(|at| of_references(at)).ok_or_else(|| {
+        let known = parameters.known().into_iter();
+        let known = known.filter(|code| parameters.find(code).is_some_and(of_references));
+        let known: Vec<String> = known.collect();
+        let message = format!(
+            "{} has no such search parameter of references",
+            guarded.name()
+        );
+        bad(
+            parameters.meant(&message, &include.parameter, of_references),
+            &format!("It has {}.", known.join(", ")),
+        )
+    })
 }
 
 impl Includes {
@@ -219,7 +216,7 @@ fn search(
     for chunk in values.chunks(CHUNK) {
         let pair = [(parameter.to_owned(), chunk.join(","))];
         let criteria = fhir::read(of, parameters, &pair)?;
-        let search = Search::of_fhir(parameters, &criteria);
+        let search = Search::of_fhir(of, &criteria)?;
         search.advise(of)?;
         let most = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
         search.each(session, table, ("", most), |stored| each(of, &stored))?;

@@ -36,7 +36,10 @@ pub fn index_over(guarded: &Guarded, parameter: &str) -> Result<Index> {
     let message = match (code, parameters.why_not(code)) {
         ("_id", _) => "the key serves _id already".to_owned(),
         (_, Some(why)) => format!("the search parameter {code} of {name} is not taken: {why}"),
-        (_, None) => format!("{name} has no such search parameter"),
+        (_, None) => {
+            let message = format!("{name} has no such search parameter");
+            parameters.meant(&message, code, |at| at.code != "_id")
+        }
     };
     let mut known = parameters.known();
     known.retain(|code| code != "_id");

@@ -88,6 +88,21 @@ pub fn page(
         )
         .hint("Count the rows."));
     }
+    if let Some(name) = controls.of_bundle {
+        let message = format!("{name} is for an answer that is a Bundle");
+        return Err(Error::refuse(State::BadRequest, message)
+            .hint("Leave it out, and take of the resources what you want."));
+    }
+    let after = match (asked.after, controls.after.as_deref()) {
+        (given, None) => given,
+        ("", Some(said)) => said,
+        (_, Some(_)) => {
+            return Err(
+                Error::refuse(State::BadRequest, "after and _after are both given")
+                    .hint("Leave one of the two out."),
+            );
+        }
+    };
     let count = controls
         .count
         .map_or(asked.count, |count| count.min(asked.count));
@@ -116,7 +131,7 @@ pub fn page(
         last = stored.id;
         Ok(())
     };
-    let place = (asked.after, count.saturating_add(1));
+    let place = (after, count.saturating_add(1));
     match &sort {
         Some(sort) => sort.each(&criteria.search, session, table, place, &mut told)?,
         None => criteria.search.each(session, table, place, &mut told)?,

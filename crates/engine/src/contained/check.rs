@@ -72,9 +72,11 @@ impl<'w> Check<'_, 'w> {
                         self.items(known, parent, value, &here, depth + 1)?;
                         next = expected.next();
                     }
-                    None => self
-                        .walk
-                        .mismatch(value, "unknown property", &here, depth + 1)?,
+                    None => {
+                        let known = profile.contained.iter().map(|known| &*known.key);
+                        let walk = &mut *self.walk;
+                        walk.not_named((key, value), known, &here, depth + 1)?;
+                    }
                 }
             }
         } else if !matches!(contained, Value::Null) {

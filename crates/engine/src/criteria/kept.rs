@@ -3,12 +3,12 @@
 
 use super::Fault;
 use crate::base::Base;
-use crate::near::meant;
 use crate::path::{Found, Kept};
 use crate::resource::{Need, Needed, Stop};
 use crate::rule::{Binding, Rules, Subject};
 use crate::schema::{Known, Schema};
 use jsonb::{Value, steps};
+use text::near::meant;
 
 /// What is expected instead of a value that the property cannot have; `None` if it can.
 pub(super) fn wrong(

@@ -2,9 +2,9 @@
 //! reports that it is not.
 
 use crate::issue::{Code, Issue, Report};
-use crate::near::meant;
 use crate::trail::Trail;
 use jsonb::{Array, Malformed, Object, Value};
+use text::near::meant;
 
 /// Reports a mistake in a definition.
 pub(crate) fn mistake(

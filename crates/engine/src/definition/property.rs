@@ -10,7 +10,6 @@ use crate::description::{Format, Kind, Property};
 use crate::issue::{Code, Report};
 use crate::lexical::Lexical;
 use crate::limits::Limits;
-use crate::near::meant;
 use crate::profile::Profile;
 use crate::resource::Need;
 use crate::rule::{Asked, Reading, Settings, read_settings};
@@ -18,6 +17,7 @@ use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Item, Malformed, Object, Value, write};
+use text::near::meant;
 
 /// What a property's definition may hold that is not a setting.
 const SHAPE: [&str; 4] = ["type", "items", "properties", "description"];

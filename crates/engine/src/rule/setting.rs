@@ -10,9 +10,9 @@ use crate::constraint::Constraint;
 use crate::definition::expect::{self, mistake};
 use crate::invariant::{Invariant, read_invariants};
 use crate::issue::{Code, Issue, Report};
-use crate::near::meant;
 use crate::trail::Trail;
 use jsonb::{Item, Malformed, Object, Value, write};
+use text::near::meant;
 
 /// What is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,7 +79,7 @@ impl<'w> Walk<'w> {
                         self.element(&member.element, value, &here, depth + 1)?;
                     }
                 }
-                _ => self.unknown(shape, value, &at.member(key, &object), depth + 1)?,
+                _ => self.unknown(shape, (key, value), &at.member(key, &object), depth + 1)?,
             }
             if self.report.is_complete() {
                 return Ok(there);

@@ -27,6 +27,7 @@ use crate::trail::Trail;
 use constraints::Around;
 use jsonb::{Object, Value};
 use std::collections::HashSet;
+use text::near::meant;
 
 /// Checks a resource against its profile; what is wrong goes into the report, in document order:
 /// `data` first, then `contained`. The document is refused if [`Report::refuses`].
@@ -298,6 +299,26 @@ impl<'w> Walk<'w> {
     ) -> Result<(), Halt> {
         self.report(Code::Structure, at, expected);
         self.unwalked(value, at, depth)
+    }
+
+    /// Reports a member that is none of those that are known.
+    pub(crate) fn not_named<'n>(
+        &mut self,
+        (key, value): (&[u8], Value<'_>),
+        known: impl IntoIterator<Item = &'n str>,
+        at: &Trail<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        const UNKNOWN: &str = "unknown property";
+        // Who means an element does not mean its companion.
+        let is_companion = key.starts_with(b"_");
+        let known = known.into_iter();
+        let known = known.filter(|known| is_companion || !known.starts_with('_'));
+        // Of what is told no more, nothing is looked for.
+        match self.report.is_complete() {
+            true => self.mismatch(value, UNKNOWN, at, depth),
+            false => self.mismatch(value, &meant(UNKNOWN, key, known), at, depth),
+        }
     }
 
     /// A value that the profile says nothing about: only its depth counts.

@@ -67,7 +67,7 @@ impl<'w> Walk<'w> {
                     let here = at.member(key, &object);
                     self.enter(&member.element, value, &here, depth + 1)?;
                 }
-                None => self.unknown(shape, value, &at.member(key, &object), depth + 1)?,
+                None => self.unknown(shape, (key, value), &at.member(key, &object), depth + 1)?,
             }
             if self.report.is_complete() {
                 return Ok(there);
@@ -146,7 +146,7 @@ impl<'w> Walk<'w> {
     pub(super) fn unknown(
         &mut self,
         shape: &Shape,
-        value: Value<'w>,
+        (key, value): (&[u8], Value<'w>),
         at: &Trail<'_>,
         depth: usize,
     ) -> Result<(), Halt> {
@@ -154,6 +154,7 @@ impl<'w> Walk<'w> {
             // A name that nobody declared can be a value: what is wrong is told of the object.
             return self.unwalked(value, at.parent(), depth);
         }
-        self.mismatch(value, "unknown property", at, depth)
+        let known = shape.named().map(|(known, _)| known);
+        self.not_named((key, value), known, at, depth)
     }
 }

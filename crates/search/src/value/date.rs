@@ -31,7 +31,7 @@ pub(crate) struct Wanted {
     interval: Interval,
 }
 
-const FORMS: Expected = "a date, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it";
+const FORMS: Expected = "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm, perhaps with eq, ne, gt, lt, ge, le, sa or eb before it: ge1980-05";
 
 impl Wanted {
     pub(crate) fn read(raw: &str) -> Result<Self, Expected> {

@@ -56,7 +56,8 @@ pub(crate) struct Between<'v> {
     pub(crate) is_whole: bool,
 }
 
-const FORMS: Expected = "a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it";
+const FORMS: Expected =
+    "a number, perhaps with eq, ne, gt, lt, ge, le, sa, eb or ap before it: 5.4, gt100";
 /// How many digits a number can have.
 const MOST_DIGITS: usize = 30;
 /// How far its point can be from them.

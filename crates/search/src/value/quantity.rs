@@ -18,6 +18,9 @@ pub(crate) struct Wanted {
 /// The system of the currencies of Money.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
 
+const FORMS: Expected =
+    "number, number|system|code or number||unit: 5.4|http://unitsofmeasure.org|mg, gt100||mg";
+
 impl Wanted {
     pub(crate) fn read(raw: &str) -> Result<Self, Expected> {
         let parts = split(raw, b'|')
@@ -28,10 +31,10 @@ impl Wanted {
         let (number, system, unit) = match parts.as_slice() {
             [number] => (number, None, None),
             [number, system, unit] => (number, given(system), given(unit)),
-            _ => return Err("a number, number|system|code or number||unit"),
+            _ => return Err(FORMS),
         };
         Ok(Self {
-            number: number::Wanted::read(number)?,
+            number: number::Wanted::read(number).map_err(|_| FORMS)?,
             system,
             unit,
         })

@@ -80,7 +80,7 @@ impl Wanted {
     }
 }
 
-const FORMS: Expected = "id, Type/id or a URL";
+const FORMS: Expected = "id, Type/id or a URL: Patient/1";
 
 impl Setting {
     /// A reference to this server, without what says that.

@@ -51,7 +51,9 @@ impl Wanted {
                     value: Some(value),
                 })
             }
-            (Test::OfType, _) => Err("system|code|value"),
+            (Test::OfType, _) => {
+                Err("system|code|value: http://terminology.hl7.org/CodeSystem/v2-0203|MR|12345")
+            }
             (_, (Some(code), None, ..)) if !code.is_empty() => Ok(Self {
                 system: System::Any,
                 code: Some(code),
@@ -64,7 +66,7 @@ impl Wanted {
                     value: None,
                 })
             }
-            _ => Err("code, system|code, |code or system|"),
+            _ => Err("code, system|code, |code or system|: http://loinc.org|8867-4"),
         }
     }
 

@@ -17,7 +17,7 @@ impl Wanted {
             false => raw.to_owned(),
         };
         match uri.is_empty() {
-            true => Err("a URI"),
+            true => Err("a URI: http://example.org/1"),
             false => Ok(Self(uri)),
         }
     }

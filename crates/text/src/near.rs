@@ -5,7 +5,7 @@ const LONGEST: usize = 64;
 
 /// Whether one name can be the other misspelt: up to two letters are missing, too many, wrong, or
 /// of the other case.
-pub(crate) fn is_like(known: &str, name: &str) -> bool {
+pub fn is_like(known: &str, name: &str) -> bool {
     if known.len().max(name.len()) > LONGEST || known.len().abs_diff(name.len()) > 2 {
         return false;
     }
@@ -38,11 +38,7 @@ pub(crate) fn is_like(known: &str, name: &str) -> bool {
 const TOLD: usize = 8;
 
 /// What is expected instead of a name that is not known, and which of those that are can be meant.
-pub(crate) fn meant<'n>(
-    expected: &str,
-    name: &[u8],
-    known: impl IntoIterator<Item = &'n str>,
-) -> String {
+pub fn meant<'n>(expected: &str, name: &[u8], known: impl IntoIterator<Item = &'n str>) -> String {
     let name = String::from_utf8_lossy(name);
     let like = known.into_iter().filter(|known| is_like(known, &name));
     let like: Vec<&str> = like.take(TOLD).collect();
