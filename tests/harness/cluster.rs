@@ -62,10 +62,22 @@ impl Cluster {
         self.script(&arguments);
     }
 
+    /// The directory of its socket.
+    pub fn host(&self) -> PathBuf {
+        self.home.join("run")
+    }
+
+    /// The URL of one of its databases, as superuser.
+    pub fn url(&self, database: &str) -> String {
+        let host = self.host().display().to_string().replace('/', "%2F");
+        let (user, port) = (server::user(), server::port());
+        format!("postgresql://{user}@/{database}?host={host}&port={port}")
+    }
+
     /// A new connection, as superuser.
     pub fn try_connect(&self, database: &str) -> Result<Client, postgres::Error> {
         Config::new()
-            .host_path(self.home.join("run"))
+            .host_path(self.host())
             .port(server::port().parse().unwrap())
             .user(&server::user())
             .dbname(database)

@@ -48,6 +48,7 @@ mod fhir_profile;
 mod fhir_search;
 mod fhir_ways;
 mod fit;
+mod front;
 mod fuzz;
 mod gate;
 mod grant;
