@@ -334,7 +334,7 @@ pub fn prepare(client: &mut Client) {
 }
 
 /// Runs a call in a transaction that is taken back.
-fn call(client: &mut Client, function: &str, arguments: &[&str]) -> Result<u64, postgres::Error> {
+pub fn call(client: &mut Client, function: &str, arguments: &[&str]) -> Result<u64, postgres::Error> {
     let sql = format!("SELECT * FROM ingest.{function}({})", arguments.join(", "));
     client.transaction().unwrap().execute(&sql, &[])
 }

@@ -105,6 +105,7 @@ mod secure;
 mod signature;
 mod size;
 mod smoke;
+mod standby;
 mod stat;
 mod transaction;
 mod upkeep;
