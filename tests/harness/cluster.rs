@@ -25,12 +25,26 @@ impl Cluster {
         Self::make(name, settings, "share")
     }
 
+    /// Makes and starts a standby of another, which streams from it.
+    pub fn follow(primary: &Self, name: &str, settings: &[&str]) -> Self {
+        let standby = Self::unmade(name, settings, "share");
+        standby.script(&["follow", &standby.name, &primary.name]);
+        standby.restart();
+        standby
+    }
+
     /// Makes and starts one with an installation of its own, which the test may change.
     pub fn start_apart(name: &str, settings: &[&str]) -> Self {
         Self::make(name, settings, "copy")
     }
 
     fn make(name: &str, settings: &[&str], installation: &str) -> Self {
+        let cluster = Self::unmade(name, settings, installation);
+        cluster.restart();
+        cluster
+    }
+
+    fn unmade(name: &str, settings: &[&str], installation: &str) -> Self {
         // <scratch>/<server>/root/usr/lib/postgresql/15/bin
         let scratch = PathBuf::from(setting("INGEST_SCRATCH"));
         let bindir = PathBuf::from(setting("INGEST_TEST_BINDIR"));
@@ -50,7 +64,6 @@ impl Cluster {
         };
         cluster.script(&["remove", &cluster.name]);
         cluster.script(&[installation, &cluster.name, server]);
-        cluster.restart();
         cluster
     }
 
@@ -62,10 +75,22 @@ impl Cluster {
         self.script(&arguments);
     }
 
+    /// The directory of its socket.
+    pub fn host(&self) -> PathBuf {
+        self.home.join("run")
+    }
+
+    /// The URL of one of its databases, as superuser.
+    pub fn url(&self, database: &str) -> String {
+        let host = self.host().display().to_string().replace('/', "%2F");
+        let (user, port) = (server::user(), server::port());
+        format!("postgresql://{user}@/{database}?host={host}&port={port}")
+    }
+
     /// A new connection, as superuser.
     pub fn try_connect(&self, database: &str) -> Result<Client, postgres::Error> {
         Config::new()
-            .host_path(self.home.join("run"))
+            .host_path(self.host())
             .port(server::port().parse().unwrap())
             .user(&server::user())
             .dbname(database)
