@@ -116,11 +116,6 @@ impl Cluster {
         }
     }
 
-    /// Where its socket is.
-    pub fn host(&self) -> PathBuf {
-        self.home.join("run")
-    }
-
     /// The process of the postmaster.
     pub fn postmaster(&self) -> u32 {
         let file = self.home.join("data/postmaster.pid");
