@@ -395,9 +395,9 @@ impl Table {
             ),
             Action::Changes => {
                 // Each part is cut before the two are put together.
-                let part = |table: &str| {
+                let part = |table: &str, erased: &str| {
                     format!(
-                        "(SELECT {row} FROM {table} \
+                        "(SELECT {row}, {erased} AS erased FROM {table} \
                          WHERE updated_at >= $1 AND (updated_at, id, version) < ($2, $3, $4) \
                          ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5)"
                     )
@@ -405,8 +405,8 @@ impl Table {
                 (
                     format!(
                         "{} UNION ALL {} ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5",
-                        part(only),
-                        part(history)
+                        part(only, "NULL::pg_catalog.jsonb"),
+                        part(history, "erased")
                     ),
                     vec![INSTANT, INSTANT, TEXT, INT4, INT4],
                 )
