@@ -101,6 +101,7 @@ mod rest_clients;
 mod rest_native;
 mod rest_page;
 mod restore;
+mod retention;
 mod retry;
 mod revision;
 mod role;

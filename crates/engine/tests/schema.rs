@@ -270,9 +270,9 @@ fn relationship_with_mistakes_is_refused_with_all_of_them() {
             r#"{"from": 1, "to": {}, "description": 1, "propertys": {}, "x": null, "zzz": 1}"#,
             &[
                 "error required to.profileKey: expected the name of a profile",
-                "error structure zzz: expected from, to, properties or description",
+                "error structure zzz: expected from, to, properties, history or description",
                 "error structure from: expected object",
-                "error structure propertys: expected from, to, properties or description; did you mean properties?",
+                "error structure propertys: expected from, to, properties, history or description; did you mean properties?",
                 "error structure description: expected string",
             ],
         ),
