@@ -1453,7 +1453,7 @@ fn feed_of_a_profile_without_history_gives_what_stands() {
     );
     settle(&mut client);
     let read = all(&mut client, 1);
-    assert_eq!(told(&read), ["bed a 2 updated", "bed b 3 deleted"]);
+    assert_eq!(told(&read), ["bed/a 2 updated", "bed/b 3 deleted"]);
     let last = read.last().unwrap().cursor.clone();
     for name in ["y", "z"] {
         let update = format!("UPDATE clinic.bed SET data = '{{\"name\": \"{name}\"}}'");
@@ -1461,5 +1461,5 @@ fn feed_of_a_profile_without_history_gives_what_stands() {
     }
     settle(&mut client);
     let next = page(&mut client, Some(&last), 9).unwrap();
-    assert_eq!(told(&next), ["bed a 4 updated"]);
+    assert_eq!(told(&next), ["bed/a 4 updated"]);
 }
