@@ -160,4 +160,5 @@ pg::sql_function! {
     test_walk => verb::testing::walk_time;
     test_check => verb::testing::check_time;
     test_compiled => verb::testing::compiled;
+    test_fill_counters => verb::testing::fill_counters;
 }

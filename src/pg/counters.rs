@@ -3,11 +3,18 @@
 //!
 //! Nobody waits for anybody: a place is taken by whoever comes first, and counted in by all. They
 //! count what happens, also in what is rolled back, and begin anew when the server does.
+//!
+//! The place of what was dropped is given to another. Whoever counts in it still finds by its
+//! generation that it is his no more; what he adds in between two steps of that is lost, or is the
+//! other's.
 
 use super::attempt::attempt;
+use super::catch::guard;
 use super::error::{Error, Result, State};
+use super::ffi;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// What is counted of a profile or relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +60,8 @@ const NAME: usize = 8;
 const FREE: u32 = 0;
 const TAKING: u32 = 1;
 const TAKEN: u32 = 2;
+/// It was taken, and others behind it may be still.
+const VACANT: u32 = 3;
 
 /// The counters of one profile.
 #[derive(Debug)]
@@ -60,6 +69,8 @@ const TAKEN: u32 = 2;
 pub struct Counters {
     state: AtomicU32,
     database: AtomicU32,
+    /// Another number whenever it is taken or given up.
+    generation: AtomicU64,
     names: [[AtomicU64; NAME]; 2],
     counts: [AtomicU64; Count::REFUSED + State::ALL.len()],
 }
@@ -74,30 +85,55 @@ thread_local! {
     static BOARD: Cell<Option<Option<&'static Board>>> = const { Cell::new(None) };
 }
 
-impl Counters {
-    /// Counts one more.
-    pub fn add(&self, what: Count) {
-        if let Some(count) = self.counts.get(what.place()) {
+/// A place that is a profile's, as long as it has this generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    place: &'static Counters,
+    generation: u64,
+}
+
+/// Whom a place is looked for.
+struct Sought {
+    database: u32,
+    names: [Words; 2],
+}
+
+/// Whose a place is.
+enum Owner {
+    /// Theirs who look for it.
+    Own(Counted),
+    /// Another's.
+    Other,
+    /// Nobody's any more.
+    Vacant,
+    /// Nobody's ever.
+    Free,
+}
+
+impl Counted {
+    /// Counts one more, if the place is still the profile's; says whether it is.
+    pub fn add(self, what: Count) -> bool {
+        let is_own = self.is_current();
+        if is_own && let Some(count) = self.place.counts.get(what.place()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        is_own
     }
 
     /// How many there were.
-    pub fn of(&self, what: Count) -> i64 {
-        let count = self.counts.get(what.place());
+    pub fn of(self, what: Count) -> i64 {
+        let count = self.place.counts.get(what.place());
         count.map_or(0, |count| count.load(Ordering::Relaxed) as i64)
     }
 
     /// Begins anew.
-    pub fn reset(&self) {
-        for count in &self.counts {
-            count.store(0, Ordering::Relaxed);
-        }
+    pub fn reset(self) {
+        self.place.reset();
     }
 
     /// The source and the profile.
-    pub fn names(&self) -> [String; 2] {
-        self.names.each_ref().map(|name| {
+    pub fn names(self) -> [String; 2] {
+        self.place.names.each_ref().map(|name| {
             let bytes: Vec<u8> = name
                 .iter()
                 .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
@@ -107,60 +143,179 @@ impl Counters {
         })
     }
 
-    fn is_of(&self, database: u32, names: &[Words; 2]) -> bool {
-        self.database.load(Ordering::Relaxed) == database
-            && self.names.iter().zip(names).all(|(held, name)| {
+    /// Whether the place is still the profile's.
+    pub fn is_current(self) -> bool {
+        self.place.generation.load(Ordering::Acquire) == self.generation
+    }
+}
+
+impl Counters {
+    fn reset(&self) {
+        for count in &self.counts {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn is_of(&self, sought: &Sought) -> bool {
+        self.database.load(Ordering::Relaxed) == sought.database
+            && self.names.iter().zip(&sought.names).all(|(held, name)| {
                 let mut words = held.iter().zip(name);
                 words.all(|(held, word)| held.load(Ordering::Relaxed) == *word)
             })
     }
 
-    /// The place, if it is that of these names, or was free; `None` if it is another's.
-    fn take(&self, database: u32, names: &[Words; 2]) -> Option<&Self> {
+    /// Its state, when nobody is about to change it: who does is done after a few instructions,
+    /// unless he is not running at the moment.
+    fn state(&self) -> u32 {
         let mut state = self.state.load(Ordering::Acquire);
-        if state == FREE {
-            let taken =
-                self.state
-                    .compare_exchange(FREE, TAKING, Ordering::Acquire, Ordering::Acquire);
-            match taken {
-                Ok(_) => {
-                    self.database.store(database, Ordering::Relaxed);
-                    for (held, name) in self.names.iter().zip(names) {
-                        for (held, word) in held.iter().zip(name) {
-                            held.store(*word, Ordering::Relaxed);
-                        }
-                    }
-                    self.state.store(TAKEN, Ordering::Release);
-                    return Some(self);
-                }
-                Err(now) => state = now,
-            }
-        }
-        // Who takes it is done after a few instructions, unless he is not running at the moment.
         let mut patience = 10_000;
         while state == TAKING && patience > 0 {
             core::hint::spin_loop();
             patience -= 1;
             state = self.state.load(Ordering::Acquire);
         }
-        (state == TAKEN && self.is_of(database, names)).then_some(self)
+        state
+    }
+
+    /// Whoever has taken it, if anybody has.
+    fn taken(&'static self) -> Option<Counted> {
+        let generation = self.generation.load(Ordering::Acquire);
+        (self.state() == TAKEN).then_some(Counted {
+            place: self,
+            generation,
+        })
+    }
+
+    fn owner(&'static self, sought: &Sought) -> Owner {
+        match self.state() {
+            FREE => Owner::Free,
+            VACANT => Owner::Vacant,
+            _ => match self.taken() {
+                // What was compared belongs together if it has the same generation afterwards.
+                Some(counted) if self.is_of(sought) && counted.is_current() => Owner::Own(counted),
+                _ => Owner::Other,
+            },
+        }
+    }
+
+    /// Takes a place that nobody has; says no where somebody was quicker.
+    fn take(&self, sought: &Sought) -> bool {
+        let is_mine = [FREE, VACANT].into_iter().any(|state| {
+            let (to, order) = (TAKING, Ordering::Acquire);
+            self.state.compare_exchange(state, to, order, order).is_ok()
+        });
+        if is_mine {
+            self.database.store(sought.database, Ordering::Relaxed);
+            for (held, name) in self.names.iter().zip(&sought.names) {
+                for (held, word) in held.iter().zip(name) {
+                    held.store(*word, Ordering::Relaxed);
+                }
+            }
+            self.reset();
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.state.store(TAKEN, Ordering::Release);
+        }
+        is_mine
+    }
+
+    /// Gives a place up.
+    fn vacate(&self) {
+        let order = Ordering::AcqRel;
+        let (from, to) = (TAKEN, TAKING);
+        if self
+            .state
+            .compare_exchange(from, to, order, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.generation.fetch_add(1, order);
+            self.state.store(VACANT, Ordering::Release);
+        }
     }
 }
 
-/// Looks for the counters, at a moment when that may fail: without them nothing is counted. Says
-/// whether there are any.
-pub fn attach() -> Result<bool> {
+impl Board {
+    /// The places that may be that of these names, the likeliest first.
+    fn places(&self, sought: &Sought) -> impl Iterator<Item = &Counters> {
+        let database = u64::from(sought.database);
+        let first = sought.names.iter().flatten().fold(database, |hash, word| {
+            (hash ^ word)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
+        });
+        let first = usize::try_from(first % PLACES as u64).unwrap_or_default();
+        (0..PROBES).filter_map(move |step| self.0.get((first + step) % PLACES))
+    }
+
+    /// The place of these names, or else one that nobody has.
+    fn find(&'static self, sought: &Sought) -> (Option<Counted>, Option<&'static Counters>) {
+        let mut room = None;
+        for place in self.places(sought) {
+            match place.owner(sought) {
+                Owner::Own(counted) => return (Some(counted), None),
+                Owner::Other => {}
+                Owner::Vacant => room = room.or(Some(place)),
+                // Nobody has gone further.
+                Owner::Free => return (None, room.or(Some(place))),
+            }
+        }
+        (None, room)
+    }
+}
+
+impl Sought {
+    fn new(source: &str, profile: &str) -> Option<Self> {
+        Some(Self {
+            database: database(),
+            names: [words(source)?, words(profile)?],
+        })
+    }
+}
+
+/// Looks for the counters, at a moment when that may fail: without them nothing is counted. Where
+/// others have all the places that one for this profile can be in, those of databases that are gone
+/// are given up.
+pub fn attach(source: &str, profile: &str) -> Result<()> {
+    let (Some(board), Some(sought)) = (board()?, Sought::new(source, profile)) else {
+        return Ok(());
+    };
+    if let (None, None) = board.find(&sought) {
+        attempt(|| sweep(board, &sought).map_err(without))?.ok();
+    }
+    Ok(())
+}
+
+fn board() -> Result<Option<&'static Board>> {
     if let Some(known) = BOARD.get() {
-        return Ok(known.is_some());
+        return Ok(known);
     }
     // SAFETY: reads a backend variable.
     if unsafe { pgrx::pg_sys::IsInParallelMode() } {
-        return Ok(false);
+        return Ok(None);
     }
     let found = attempt(|| found().map_err(without))?;
     let board = found.ok().flatten();
     BOARD.set(Some(board));
-    Ok(board.is_some())
+    Ok(board)
+}
+
+/// Gives up the places of databases that are gone, among those that one for these names can be in.
+fn sweep(board: &'static Board, sought: &Sought) -> Result<()> {
+    let (mut there, mut gone) = (vec![sought.database], Vec::new());
+    for place in board.places(sought) {
+        let database = place.database.load(Ordering::Relaxed);
+        if !there.contains(&database) && !gone.contains(&database) {
+            // SAFETY: a look-up by number; the closure owns nothing.
+            let name = unsafe { guard(|| ffi::get_database_name(database.into())) }?;
+            match name.is_null() {
+                true => gone.push(database),
+                false => there.push(database),
+            }
+        }
+        if gone.contains(&database) {
+            place.vacate();
+        }
+    }
+    Ok(())
 }
 
 /// Whatever is the matter with shared memory, it is not the matter of who writes.
@@ -178,7 +333,6 @@ fn found() -> Result<Option<&'static Board>> {
 
 #[cfg(any(feature = "pg17", feature = "pg18"))]
 fn found() -> Result<Option<&'static Board>> {
-    use super::{catch::guard, ffi};
     use core::ffi::c_void;
 
     unsafe extern "C-unwind" fn clear(board: *mut c_void) {
@@ -196,35 +350,55 @@ fn found() -> Result<Option<&'static Board>> {
 }
 
 /// The counters of a profile, if they were looked for and there is a place.
-pub fn counters(source: &str, profile: &str) -> Option<&'static Counters> {
-    let board = BOARD.get()??;
-    let names = [words(source)?, words(profile)?];
-    let database = database();
-    let first = names
-        .iter()
-        .flatten()
-        .fold(u64::from(database), |hash, word| {
-            (hash ^ word)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29)
-        });
-    let first = usize::try_from(first % PLACES as u64).unwrap_or_default();
-    (0..PROBES).find_map(|step| {
-        let place = board.0.get((first + step) % PLACES)?;
-        place.take(database, &names)
-    })
+pub fn counters(source: &str, profile: &str) -> Option<Counted> {
+    let (board, sought) = (BOARD.get()??, Sought::new(source, profile)?);
+    // Who is not quick enough looks again: it may have been taken for the same.
+    for _ in 0..PROBES {
+        match board.find(&sought) {
+            (None, Some(room)) => room.take(&sought),
+            (found, _) => return found,
+        };
+    }
+    None
 }
 
-/// Those of this database; none if there are no counters.
-pub fn all() -> Result<Option<impl Iterator<Item = &'static Counters>>> {
-    attach()?;
-    let database = database();
-    Ok(BOARD.get().flatten().map(|board| {
-        board.0.iter().filter(move |place| {
-            place.state.load(Ordering::Acquire) == TAKEN
-                && place.database.load(Ordering::Relaxed) == database
-        })
-    }))
+/// Those of this database, by source and profile; none if there are no counters. Two sessions that
+/// begin to count one profile at once may have taken two places for it.
+pub fn all() -> Result<Option<BTreeMap<[String; 2], Vec<Counted>>>> {
+    let Some(board) = board()? else {
+        return Ok(None);
+    };
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for counted in board.0.iter().filter_map(Counters::taken) {
+        let is_here = counted.place.database.load(Ordering::Relaxed) == database();
+        let names = counted.names();
+        if is_here && counted.is_current() {
+            all.entry(names).or_default().push(counted);
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Gives up the places of a profile, or of all of a source, that is dropped. If that is rolled back,
+/// its counters begin anew.
+pub fn uncount(source: &str, profile: Option<&str>) -> Result<()> {
+    for ([of, name], counted) in all()?.iter().flatten() {
+        if of == source && profile.is_none_or(|profile| profile == name) {
+            counted.iter().for_each(|counted| counted.place.vacate());
+        }
+    }
+    Ok(())
+}
+
+/// Takes all places that nobody has for a database; says how many there were.
+#[cfg(feature = "testing")]
+pub fn fill(database: u32) -> Result<i64> {
+    let mut taken = 0;
+    for place in board()?.iter().flat_map(|board| &board.0) {
+        let names = [[u64::MAX; NAME], [0; NAME]];
+        taken += i64::from(place.take(&Sought { database, names }));
+    }
+    Ok(taken)
 }
 
 /// Counts a refusal, if it says of what.

@@ -256,6 +256,9 @@ unsafe extern "C-unwind" {
     // lsyscache.h
     pub fn get_namespace_name(schema: Oid) -> *mut c_char;
 
+    // dbcommands.h
+    pub fn get_database_name(database: Oid) -> *mut c_char;
+
     // arrayfns
     pub fn construct_md_array(
         elements: *mut Datum,

@@ -45,7 +45,11 @@ pub use attempt::{Failure, attempt, attempt_alone};
 pub use call::Call;
 pub use claimed::{CONTEXT, Claimed, claimed, context_changes};
 pub use composite::{RowSink, Shape};
-pub use counters::{Count, Counters, all as all_counters, attach as attach_counters, counters};
+#[cfg(feature = "testing")]
+pub use counters::fill as fill_counters;
+pub use counters::{
+    Count, Counted, all as all_counters, attach as attach_counters, counters, uncount,
+};
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};

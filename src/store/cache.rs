@@ -16,7 +16,7 @@ use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
 use super::{definition, refusal, search_index};
 use crate::pg::{
-    self, Count, Counters, Error, Result, Session, State, accept_invalidations, attach_counters,
+    self, Count, Counted, Error, Result, Session, State, accept_invalidations, attach_counters,
     check_for_interrupts, counters, generation, relation, watch,
 };
 use ingest_engine::bundle::{self, Link, LinkKind};
@@ -63,7 +63,7 @@ pub struct Guarded {
     /// What it can be searched by, of FHIR.
     parameters: OnceCell<Parameters>,
     /// Where it is counted, once that is known.
-    counters: OnceCell<&'static Counters>,
+    counters: Cell<Option<Counted>>,
 }
 
 /// A resource, checked for a write.
@@ -191,7 +191,7 @@ fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
             continue;
         };
         let guarded = Rc::new(loaded);
-        attach_counters()?;
+        attach_counters(source, name)?;
         known
             .guarded
             .borrow_mut()
@@ -326,7 +326,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
-        counters: OnceCell::new(),
+        counters: Cell::new(None),
     }))
 }
 
@@ -491,11 +491,12 @@ impl Guarded {
 
     /// Counts it, if there are counters.
     pub fn count(&self, what: Count) {
-        let counters = match self.counters.get() {
-            Some(known) => Some(*known),
-            None => counters(self.source_name(), self.name())
-                .map(|found| *self.counters.get_or_init(|| found)),
-        };
+        if self.counters.get().is_some_and(|known| known.add(what)) {
+            return;
+        }
+        // It has none yet, or its place was given to another.
+        let counters = counters(self.source_name(), self.name());
+        self.counters.set(counters);
         if let Some(counters) = counters {
             counters.add(what);
         }
@@ -824,7 +825,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
-        counters: OnceCell::new(),
+        counters: Cell::new(None),
     })
 }
 
@@ -848,7 +849,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
-        counters: OnceCell::new(),
+        counters: Cell::new(None),
     })
 }
 

@@ -4,7 +4,9 @@ use super::acting::{What, as_owner};
 use super::index;
 use super::name::Name;
 use super::source::newer_than_snapshot;
-use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, statements};
+use crate::pg::{
+    Arg, Error, Reading, Result, Session, State, Statement, kind, statements, uncount,
+};
 use ingest_engine::{Definition, Description, History, Kind, Relationship, Said};
 use jsonb::{Item, Value, write};
 use std::collections::{BTreeSet, HashMap};
@@ -405,6 +407,7 @@ pub fn put_ends(
 
 /// Removes what the catalog holds of a name.
 pub fn remove(session: &Session, source: &str, name: &str) -> Result<()> {
+    uncount(source, Some(name))?;
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         REMOVE_ENDS_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;

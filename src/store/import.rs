@@ -5,7 +5,7 @@ use super::acting::{What, as_owner};
 use super::catalog::Catalog;
 use super::definition::recordset;
 use super::source::newer_than_snapshot;
-use crate::pg::{Arg, Error, Reading, Result, Session, kind, statements};
+use crate::pg::{Arg, Error, Reading, Result, Session, kind, statements, uncount};
 use ingest_engine::definition::fhir::Reduced;
 use ingest_engine::{Description, Kind};
 use jsonb::{Item, Value};
@@ -133,6 +133,7 @@ pub fn give_tables(session: &Session, source: &str, names: &[&str]) -> Result<()
 
 /// Says of a resource type that it has no table any more, and stands in others alone.
 pub fn take_table(session: &Session, source: &str, name: &str) -> Result<()> {
+    uncount(source, Some(name))?;
     as_owner(What::Catalog, || {
         let args = [Arg::Text(source), Arg::Text(name)];
         let taken = TAKE_TABLE_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;

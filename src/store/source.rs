@@ -6,7 +6,7 @@ use super::name::Name;
 use super::{ddl, health};
 use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, current_role, kind,
-    lock_name, lock_number, may_create_schemas, may_use_schema,
+    lock_name, lock_number, may_create_schemas, may_use_schema, uncount,
 };
 use ingest_engine::Format;
 use std::mem::ManuallyDrop;
@@ -419,6 +419,7 @@ pub fn guarded(session: &Session, source: &str) -> Result<Vec<(bool, String)>> {
 /// Drops the schema, whose guarded tables are gone, and the catalog's rows. What else stands in the
 /// schema is not the source's, and keeps it.
 pub fn drop(session: &Session, source: &Name) -> Result<()> {
+    uncount(source.as_str(), None)?;
     if standing(session, source.as_str())? == Standing::Owned {
         let drop = format!("DROP SCHEMA {} RESTRICT", source.quoted());
         as_schema_owner(session, source.as_str(), || session.execute(&drop))

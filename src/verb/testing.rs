@@ -1,6 +1,9 @@
 //! What only the test suite and the benchmarks call (cargo feature `testing`).
 
-use crate::pg::{Answer, Call, Error, Result, Session, State, datum_of_jsonb, datum_of_text, walk};
+use crate::pg::{
+    Answer, Call, Error, Result, Session, State, datum_of_jsonb, datum_of_text,
+    fill_counters as fill_places, walk,
+};
 use crate::store::{cache, find};
 use ingest_engine::Resource;
 use jsonb::{Item, Value, to_text, write};
@@ -71,6 +74,13 @@ pub fn compiled(_call: &mut Call<'_>) -> Result<Answer> {
     Ok(Answer::int8(
         i64::try_from(cache::compiled()).unwrap_or(i64::MAX),
     ))
+}
+
+/// `test_fill_counters(database)`: takes all places of counters that nobody has, for a database; says
+/// how many.
+pub fn fill_counters(call: &mut Call<'_>) -> Result<Answer> {
+    let database = call.int4(0)?.unwrap_or_default();
+    fill_places(database.cast_unsigned()).map(Answer::int8)
 }
 
 /// `test_walk(jsonb, rounds)`: nanoseconds of PostgreSQL's own walk.

@@ -193,3 +193,92 @@ fn counters_have_a_row_for_each_profile() {
     let profiles: Vec<String> = value(&mut client, profiles);
     assert_eq!(profiles, ["Patient", "office", "provider", "worksAt"]);
 }
+
+/// Counts something in each profile of a database.
+fn count_some(client: &mut Client) {
+    client
+        .batch_execute("INSERT INTO clinic.office (data) VALUES ('{}')")
+        .unwrap();
+}
+
+/// Takes all places that nobody has for a database.
+fn fill(client: &mut Client, database: u32) -> i64 {
+    client
+        .batch_execute(
+            "CREATE OR REPLACE FUNCTION test_fill_counters(integer) RETURNS bigint
+                 LANGUAGE c AS '$libdir/ingest_ext', 'test_fill_counters_wrapper'",
+        )
+        .unwrap();
+    value(
+        client,
+        &format!("SELECT test_fill_counters({})", database.cast_signed()),
+    )
+}
+
+/// Databases come and go, and leave all places taken; a new profile is counted nevertheless.
+#[test]
+fn places_of_databases_that_are_gone_are_given_to_others() {
+    let database = clinic::database("stat");
+    let mut client = database.connect();
+    if !are_there(&mut client) {
+        return;
+    }
+    let gone = clinic::database("stat");
+    let oid: u32 = value(
+        &mut gone.connect(),
+        "SELECT oid FROM pg_database WHERE datname = current_database()",
+    );
+    drop(gone);
+    // Others may leave some meanwhile.
+    while fill(&mut client, oid) > 100 {}
+    count_some(&mut client);
+    assert_eq!(counted(&mut client, "office").0[0], 1);
+    let another = clinic::database("stat");
+    count_some(&mut another.connect());
+    assert_eq!(counted(&mut another.connect(), "office").0[0], 1);
+    assert_eq!(counted(&mut client, "office").0[0], 1);
+}
+
+/// What is dropped leaves no counters behind, of a profile or of a source; what is defined under its
+/// name begins anew, also for a session that has counted before.
+#[test]
+fn counters_of_what_is_dropped_begin_anew() {
+    let database = clinic::database("stat");
+    let (mut client, mut other) = (database.connect(), database.connect());
+    if !are_there(&mut client) {
+        return;
+    }
+    let all = "SELECT count(*) FROM ingest.stat_profiles()";
+    for drop in [
+        "SELECT ingest.profile_drop('clinic', 'office', cascade => true)",
+        "SELECT ingest.source_drop('clinic', cascade => true)",
+    ] {
+        for _ in 0..3 {
+            count_some(&mut other);
+        }
+        assert_eq!(counted(&mut client, "office").0[0], 3);
+        client.batch_execute(drop).unwrap();
+        let names: Option<String> = value(
+            &mut client,
+            "SELECT string_agg(profile, ', ') FROM ingest.stat_profiles() WHERE profile = 'office'",
+        );
+        assert_eq!(names, None);
+        if drop.contains("source_drop") {
+            assert_eq!(value::<i64>(&mut client, all), 0);
+            clinic::build(&mut client);
+        } else {
+            let definition = json!({"type": "ROOT", "properties": {"name": {"type": "symbol"}}});
+            clinic::define(&mut client, "clinic", "office", &definition).unwrap();
+        }
+        count_some(&mut other);
+        assert_eq!(counted(&mut client, "office").0[0], 1);
+        clear(&mut client);
+    }
+}
+
+/// Lets the counters of this database begin anew.
+fn clear(client: &mut Client) {
+    client
+        .execute("SELECT ingest.stat_profile_reset()", &[])
+        .unwrap();
+}
