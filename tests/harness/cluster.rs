@@ -17,20 +17,27 @@ pub struct Cluster {
     name: String,
     home: PathBuf,
     settings: Vec<String>,
+    /// The version of PostgreSQL, where it is not that of the scratch server.
+    version: Option<String>,
 }
 
 impl Cluster {
     /// Makes and starts it. There is one of each name at a time.
     pub fn start(name: &str, settings: &[&str]) -> Self {
-        Self::make(name, settings, "share")
+        Self::make(name, settings, "share", None)
+    }
+
+    /// Makes and starts one of another version of PostgreSQL, which the installation has beside its own.
+    pub fn start_version(name: &str, settings: &[&str], version: &str) -> Self {
+        Self::make(name, settings, "share", Some(version.to_owned()))
     }
 
     /// Makes and starts one with an installation of its own, which the test may change.
     pub fn start_apart(name: &str, settings: &[&str]) -> Self {
-        Self::make(name, settings, "copy")
+        Self::make(name, settings, "copy", None)
     }
 
-    fn make(name: &str, settings: &[&str], installation: &str) -> Self {
+    fn make(name: &str, settings: &[&str], installation: &str, version: Option<String>) -> Self {
         // <scratch>/<server>/root/usr/lib/postgresql/15/bin
         let scratch = PathBuf::from(setting("INGEST_SCRATCH"));
         let bindir = PathBuf::from(setting("INGEST_TEST_BINDIR"));
@@ -47,6 +54,7 @@ impl Cluster {
             home: scratch.join(&name),
             name,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            version,
         };
         cluster.script(&["remove", &cluster.name]);
         cluster.script(&[installation, &cluster.name, server]);
@@ -60,6 +68,23 @@ impl Cluster {
         let settings = self.settings.iter().map(String::as_str);
         let arguments: Vec<&str> = ["start", &self.name].into_iter().chain(settings).collect();
         self.script(&arguments);
+    }
+
+    /// Stops it, and lets pg_upgrade bring its data to the version of the scratch server; starts it.
+    pub fn upgrade(&mut self) {
+        self.script(&["stop", &self.name]);
+        if let Some(version) = self.version.take() {
+            self.script(&["upgrade", &self.name, &version]);
+        }
+        self.restart();
+    }
+
+    /// A URL that names a database of it, as superuser.
+    pub fn url(&self, database: &str) -> String {
+        let home = self.home.join("run");
+        let host = home.display().to_string().replace('/', "%2F");
+        let (user, port) = (server::user(), server::port());
+        format!("postgresql://{user}@/{database}?host={host}&port={port}")
     }
 
     /// A new connection, as superuser.
@@ -124,7 +149,7 @@ impl Cluster {
     }
 
     fn script(&self, arguments: &[&str]) {
-        server::script("cluster", arguments);
+        server::script_for(self.version.as_deref(), "cluster", arguments);
     }
 }
 

@@ -106,6 +106,7 @@ mod signature;
 mod size;
 mod smoke;
 mod stat;
+mod survival;
 mod transaction;
 mod upkeep;
 mod user_table;
