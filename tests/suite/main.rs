@@ -113,6 +113,7 @@ mod size;
 mod smoke;
 mod standby;
 mod stat;
+mod survival;
 mod transaction;
 mod upkeep;
 mod user_table;
