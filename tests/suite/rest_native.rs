@@ -1,6 +1,10 @@
 //! The REST door of a native source, and what is common to all doors: who asks, and what the proxy,
 //! PostgREST and PostgreSQL themselves refuse.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use ingest_tests::token::bearer;
 use serde_json::{Value, json};
 
@@ -257,6 +261,108 @@ fn what_is_no_request_is_refused_with_an_outcome() {
         "SELECT count(*) FROM clinic.provider",
     );
     assert_eq!(count, 0);
+}
+
+/// What is answered to bytes that no client would send.
+fn answer_to_bytes(door: &Door, bytes: &[u8]) -> String {
+    let address = door.http.address().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The status that bytes are refused with, with an OperationOutcome.
+#[track_caller]
+fn refusal_of_bytes(door: &Door, bytes: &[u8]) -> u16 {
+    let answer = answer_to_bytes(door, bytes);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+    assert_eq!(body["resourceType"], json!("OperationOutcome"), "{answer}");
+    assert!(head.contains("application/fhir+json"), "{head}");
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What nginx refuses before it knows the path, or before it knows what to do with it, is an
+/// OperationOutcome like any other.
+#[test]
+fn what_the_proxy_cannot_read_is_refused_with_an_outcome() {
+    let door = door::clinic();
+    let long = format!("/clinic/office?name={}", "a".repeat(40_000));
+    let tail = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    for (line, headers, status) in [
+        ("get /clinic", "", 400),
+        ("GET clinic", "", 400),
+        ("OPTIONS *", "", 400),
+        ("GET /clinic/%zz", "", 400),
+        ("GET /clinic/%00", "", 400),
+        ("GET /../clinic", "", 400),
+        ("GET /clinic/a b", "", 400),
+        ("GET /clinic", "Host: y\r\n", 400),
+        ("TRACE /clinic", "", 405),
+        ("GET /~ingest", "", 404),
+        ("GET /~ingest/failed", "", 404),
+        ("GET /elsewhere", "", 404),
+        (&format!("GET {long}"), "", 414),
+        ("POST /clinic", "Transfer-Encoding: gzip\r\n", 501),
+        ("POST /clinic", "Content-Length: 99999999999\r\n", 413),
+    ] {
+        let request = format!("{line} {tail}{headers}\r\n");
+        let told = refusal_of_bytes(&door, request.as_bytes());
+        assert_eq!(told, status, "{line} {headers}");
+    }
+    let version = b"GET /clinic HTTP/3.0\r\nHost: x\r\n\r\n";
+    assert_eq!(refusal_of_bytes(&door, version), 505);
+}
+
+/// Headers become JSON on their way, and JSON is Unicode: a byte that is none is refused in each of
+/// them that goes on.
+#[test]
+fn header_that_is_not_ascii_is_refused() {
+    let door = door::clinic();
+    for name in [
+        "Accept",
+        "Authorization",
+        "Content-Type",
+        "Idempotency-Key",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Exist",
+        "If-None-Match",
+        "If-Unmodified-Since",
+        "Prefer",
+    ] {
+        let head = b"POST /clinic/provider HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        for value in [&b"\xe9"[..], b"a\x01", "é".as_bytes()] {
+            let header = [name.as_bytes(), b": ", value, b"\r\n\r\n"].concat();
+            let told = refusal_of_bytes(&door, &[&head[..], &header].concat());
+            assert_eq!(told, 400, "{name}");
+        }
+    }
+}
+
+/// Who names no host is told an address without one.
+#[test]
+fn address_without_a_host_is_a_path() {
+    let door = door::clinic();
+    for (version, host, base) in [
+        ("HTTP/1.0", "", ""),
+        ("HTTP/1.0", "Host: x:1\r\n", "http://x:1"),
+        ("HTTP/1.1", "Host: a\"b\r\n", ""),
+    ] {
+        let body = john().to_string();
+        let length = body.len();
+        let request = format!(
+            "PUT /clinic/provider/p {version}\r\n{host}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let answer = answer_to_bytes(&door, request.as_bytes());
+        let place = format!("\r\nLocation: {base}/clinic/provider/p/_history/1\r\n");
+        assert!(answer.contains(&place), "{answer}");
+    }
 }
 
 /// The headers by which the proxy tells what was asked count only when the proxy has set them.

@@ -26,7 +26,7 @@ mod validate;
 mod view;
 
 use super::request::{Headers, headers};
-use crate::pg::{Answer, Call, Result, attempt};
+use crate::pg::{Answer, Call, Error, Result, attempt};
 use crate::verb::bundle;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
@@ -50,7 +50,7 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
     let request = Request::new(door, &headers, body);
-    let response = match attempt(|| respond(&request))? {
+    let response = match attempt(|| respond(&request).map_err(Error::settled))? {
         Ok(response) => response,
         Err(failure) => {
             failure.count();
@@ -78,9 +78,9 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         let message = "the answer is JSON, and the request takes none";
         return Ok(outcome::refusal(406, "not-supported", message));
     }
-    if !request.takes_body(route) {
-        let message = "the body is of a type that is not taken here";
-        return Ok(outcome::refusal(415, "not-supported", message));
+    if let Err(taken) = request.takes_body(route) {
+        let message = format!("the body is of a type that is not taken here: it is {taken}");
+        return Ok(outcome::refusal(415, "not-supported", &message));
     }
     if let Route::Update(..)
     | Route::UpdateIf(_)
