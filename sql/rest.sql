@@ -23,20 +23,28 @@ CREATE FUNCTION ingest.rest_write(door jsonb, body bytea DEFAULT NULL)
 COMMENT ON FUNCTION ingest.rest_write(jsonb, bytea) IS 'Internal, for what api_create makes. As rest_ask, of a request that may write; what a refused one has written is undone. Errors: 42501, 40001';
 
 -- The doors among the apis of these schemas, or of all: what api_create wrote into their functions.
+-- Whoever owns a schema may write such a function, too, and api_proxy makes a file for nginx of what
+-- it says: so it counts only if it is, character by character, what api_create could have written,
+-- and is of somebody who may call that.
 CREATE FUNCTION ingest.api_doors(schemas text[] DEFAULT NULL)
     RETURNS TABLE (schema text, door jsonb)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT n.nspname::text, replace(substring(p.prosrc FROM '''({.*})'''), '''''', '''')::jsonb
-    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE p.proname = 'rest_read' AND p.pronargs = 0 AND n.nspname <> 'ingest'
-      AND (schemas IS NULL OR n.nspname = ANY (schemas))
+    SELECT f.schema, f.door
+    FROM (SELECT p.oid, p.proowner AS owner, n.nspname::text AS schema, substring(p.prosrc FROM
+              '^\nBEGIN\n    RETURN ingest[.]rest_read\(''({"[a-z]+": "[^"''\\[:cntrl:]]*"(?:, "[a-z]+": "[^"''\\[:cntrl:]]*")*})''\);\nEND\n$')::jsonb AS door
+          FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+          WHERE p.proname = 'rest_read' AND p.pronargs = 0 AND n.nspname <> 'ingest'
+            AND (schemas IS NULL OR n.nspname = ANY (schemas))) AS f
+    WHERE f.schema ~ '^[A-Za-z0-9_-]{1,54}$'
+      AND f.door ->> 'path' ~ '^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$'
+      AND has_function_privilege(f.owner, 'ingest.api_create(text, jsonb)', 'EXECUTE')
       AND EXISTS (
         SELECT FROM pg_depend AS d
         JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x' AND e.extname = 'ingest_ext')
-    ORDER BY n.nspname
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'x' AND e.extname = 'ingest_ext')
+    ORDER BY f.schema
 $$;
 COMMENT ON FUNCTION ingest.api_doors(text[]) IS 'The REST doors that api_create has made: their schemas, and where each is and what it leads to';
 

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use ingest_tests::expect_sqlstate;
 use ingest_tests::token::bearer;
 use serde_json::{Value, json};
 
@@ -433,6 +434,81 @@ fn door_gives_no_rights() {
         (401, &json!("OperationOutcome")),
         "{told:?}"
     );
+}
+
+/// The file for nginx is made of what doors say, and who owns a schema may write a function that looks
+/// like one: it is none unless `api_create` could have written it, and its owner may call that.
+#[test]
+fn function_that_looks_like_a_door_is_none() {
+    let mut database = crate::clinic::database("door_forged");
+    let mallory = database.create_role("mallory", "");
+    let name = database.name().to_owned();
+    let mut client = database.connect();
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.api_create('clinic_api', '{{\"style\": \"rest\", \"source\": \"clinic\"}}');
+             GRANT CREATE ON DATABASE \"{name}\" TO \"{mallory}\""
+        ))
+        .unwrap();
+    let all = "SELECT ingest.api_proxy()";
+    let before: String = value(&mut client, all);
+    for (schema, door, role) in [
+        (
+            "a",
+            r#"{"path": "/a { return 200; } #", "source": "clinic"}"#,
+            None,
+        ),
+        ("b", r#"{"path": "/b\n", "source": "clinic"}"#, None),
+        ("c", r#"{"source": "clinic"}"#, None),
+        ("d", r#"{"path": 1"#, None),
+        ("e", r#"{"path": "/e", "source": "clinic"}') || ('"#, None),
+        ("f; } #", r#"{"path": "/f", "source": "clinic"}"#, None),
+        (
+            "g",
+            r#"{"path": "/clinic", "source": "clinic"}"#,
+            Some(&mallory),
+        ),
+    ] {
+        let role = role.map_or("NONE".to_owned(), |role| format!("\"{role}\""));
+        client
+            .batch_execute(&format!(
+                "SET ROLE {role};
+                 CREATE SCHEMA \"{schema}\";
+                 CREATE FUNCTION \"{schema}\".rest_read() RETURNS text LANGUAGE plpgsql AS $$\nBEGIN\n    RETURN ingest.rest_read('{door}');\nEND\n$$;
+                 ALTER FUNCTION \"{schema}\".rest_read() DEPENDS ON EXTENSION ingest_ext;
+                 RESET ROLE"
+            ))
+            .unwrap();
+        assert_eq!(value::<String>(&mut client, all), before, "{schema}");
+        let named = client.query_one("SELECT ingest.api_proxy(ARRAY[$1])", &[&schema]);
+        expect_sqlstate(named, "PT404");
+    }
+    // Of its own kind, by whom it may be made, it is one.
+    client
+        .batch_execute("ALTER FUNCTION g.rest_read() OWNER TO CURRENT_USER")
+        .unwrap();
+    let named = client.query_one("SELECT ingest.api_proxy(ARRAY['g'])", &[]);
+    let named: String = named.unwrap().get(0);
+    assert!(
+        named.contains("location /clinic/ { set $ingest_schema g;"),
+        "{named}"
+    );
+
+    for (key, given) in [
+        ("path", "/a b"),
+        ("path", "/a;"),
+        ("path", "/.a"),
+        ("path", "a"),
+        ("base", "https://a\"b"),
+        ("base", "https://a'b"),
+        ("base", "https://a\\b"),
+        ("base", "https://a\r\nb"),
+    ] {
+        let mut options = json!({"style": "rest", "source": "clinic"});
+        options[key] = json!(given);
+        let made = client.execute("SELECT ingest.api_create('x_api', $1)", &[&options]);
+        expect_sqlstate(made, "PT400");
+    }
 }
 
 /// What is refused within a call, and is no failure to the caller, leaves nothing open behind it: else
