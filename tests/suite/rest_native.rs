@@ -182,6 +182,43 @@ fn link_is_written_by_its_address() {
     );
 }
 
+/// A query that would change nothing is refused, and not ignored: who wrote it wants something of it.
+#[test]
+fn query_that_is_not_taken_is_refused() {
+    let door = door::clinic();
+    west(&door);
+    let bundle = json!({"operations": []});
+    let office = json!({"data": {"name": "West"}});
+    for (method, path, body) in [
+        ("GET", "/clinic/office/o", None),
+        ("GET", "/clinic/office/o/_history", None),
+        ("GET", "/clinic/office/o/_history/1", None),
+        ("GET", "/clinic/office/_history", None),
+        ("GET", "/clinic/office/o/relationships", None),
+        ("GET", "/clinic/office/o/relationships/worksAt", None),
+        ("PUT", "/clinic/office/o", Some(&office)),
+        ("PATCH", "/clinic/office/o", Some(&office)),
+        ("DELETE", "/clinic/office/o", None),
+        ("POST", "/clinic/office/$validate", Some(&office)),
+        ("POST", "/clinic", Some(&bundle)),
+    ] {
+        let send = |query| {
+            door.http
+                .send(method, &format!("{path}?{query}"), &[], body)
+        };
+        let told = refused(&send("name=West"), 400, "invalid");
+        assert!(
+            told.contains("takes no criteria"),
+            "{method} {path}: {told}"
+        );
+        let status = send("_format=json").status;
+        assert!(matches!(status, 200 | 204), "{method} {path}: {status}");
+        if method == "DELETE" {
+            assert_eq!(door.put(path, &office).status, 201);
+        }
+    }
+}
+
 /// What never reaches a verb is answered as the verbs answer.
 #[test]
 fn what_is_no_request_is_refused_with_an_outcome() {

@@ -28,6 +28,7 @@ mod view;
 use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, attempt};
 use crate::verb::bundle;
+use ::rest::query::Query;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
 use jsonb::Value;
@@ -93,7 +94,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
     }
     match route {
         Route::Metadata => metadata::statement(request),
-        Route::Bundle => apply(request),
+        Route::Bundle => apply(request, &query),
         Route::Search(kind) => search::search(request, kind, &query),
         Route::Create(Kind::Resource(name)) => resource::create(request, name, query),
         Route::Create(Kind::Link(name)) => link::create(request, name, query),
@@ -111,7 +112,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         Route::Update(Kind::Link(name), id) => link::update(request, name, id, &query),
         Route::Patch(name, id) => resource::patch(request, name, id, &query),
         Route::Delete(kind, id) => resource::delete(request, kind, id, &query),
-        Route::Links(name, id, only) => link::list(request, name, id, only),
+        Route::Links(name, id, only) => link::list(request, name, (id, only), &query),
     }
 }
 
@@ -135,8 +136,9 @@ fn missing_response(missing: Missing) -> Result<Response> {
 }
 
 /// `POST [base]`: a bundle.
-fn apply(request: &Request<'_>) -> Result<Response> {
+fn apply(request: &Request<'_>, query: &Query) -> Result<Response> {
     request.headers.refuse_all()?;
+    resource::no_criteria(query)?;
     let body = request.json()?;
     let key = request.headers.key()?;
     let applied = bundle::answer_of(request.door.source, Value::read(&body)?, key.as_deref())?;

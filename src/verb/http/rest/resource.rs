@@ -243,12 +243,13 @@ fn criteria(query: &Query) -> Result<Given<'_>> {
     }
 }
 
-/// Refuses criteria where an id names the resource: to ignore them would be to do something else.
+/// Refuses criteria where none are taken: to ignore them would be to do something else.
 pub fn no_criteria(query: &Query) -> Result<()> {
     match query.criteria.is_empty() {
         true => Ok(()),
-        false => Err(bad("the path names a resource, and the query has criteria")
-            .hint("Leave the query out; it takes _format, _elements and _summary.")),
+        false => {
+            Err(bad("the path takes no criteria, and the query has some").hint("Leave them out."))
+        }
     }
 }
 
