@@ -271,7 +271,7 @@ BEGIN
             ingest.refuse('PT400', 'style is neither rpc nor rest', 'rpc is a function for each verb, rest plain paths behind a proxy.')
         WHEN is_rest AND (given - ARRAY['style', 'source', 'path', 'base', 'format'] <> '{}'
              OR jsonb_typeof(given -> 'source') IS DISTINCT FROM 'string'
-             OR path !~ '^(/[A-Za-z0-9._-]+)*$' OR path ~ '/[.]' OR base !~ '^(https?://[!-~]+)?$'
+             OR path !~ '^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$' OR base !~ '^(https?://[!-~]+)?$' OR base ~ '["''\\]'
              OR COALESCE(given ->> 'format', 'fhir') NOT IN ('fhir', 'aidbox')) THEN
             ingest.refuse('PT400', 'options are not those of a REST door',
                   'The options are {"style": "rest", "source": "fhir", "path": "/fhir", "base": "https://api.example.org/fhir"}; path and base can be left out.')

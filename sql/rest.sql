@@ -23,20 +23,28 @@ CREATE FUNCTION ingest.rest_write(door jsonb, body bytea DEFAULT NULL)
 COMMENT ON FUNCTION ingest.rest_write(jsonb, bytea) IS 'Internal, for what api_create makes. As rest_ask, of a request that may write; what a refused one has written is undone. Errors: 42501, 40001';
 
 -- The doors among the apis of these schemas, or of all: what api_create wrote into their functions.
+-- Whoever owns a schema may write such a function, too, and api_proxy makes a file for nginx of what
+-- it says: so it counts only if it is, character by character, what api_create could have written,
+-- and is of somebody who may call that.
 CREATE FUNCTION ingest.api_doors(schemas text[] DEFAULT NULL)
     RETURNS TABLE (schema text, door jsonb)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT n.nspname::text, replace(substring(p.prosrc FROM '''({.*})'''), '''''', '''')::jsonb
-    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE p.proname = 'rest_read' AND p.pronargs = 0 AND n.nspname <> 'ingest'
-      AND (schemas IS NULL OR n.nspname = ANY (schemas))
+    SELECT f.schema, f.door
+    FROM (SELECT p.oid, p.proowner AS owner, n.nspname::text AS schema, substring(p.prosrc FROM
+              '^\nBEGIN\n    RETURN ingest[.]rest_read\(''({"[a-z]+": "[^"''\\[:cntrl:]]*"(?:, "[a-z]+": "[^"''\\[:cntrl:]]*")*})''\);\nEND\n$')::jsonb AS door
+          FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+          WHERE p.proname = 'rest_read' AND p.pronargs = 0 AND n.nspname <> 'ingest'
+            AND (schemas IS NULL OR n.nspname = ANY (schemas))) AS f
+    WHERE f.schema ~ '^[A-Za-z0-9_-]{1,54}$'
+      AND f.door ->> 'path' ~ '^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$'
+      AND has_function_privilege(f.owner, 'ingest.api_create(text, jsonb)', 'EXECUTE')
       AND EXISTS (
         SELECT FROM pg_depend AS d
         JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
-        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'x' AND e.extname = 'ingest_ext')
-    ORDER BY n.nspname
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'x' AND e.extname = 'ingest_ext')
+    ORDER BY f.schema
 $$;
 COMMENT ON FUNCTION ingest.api_doors(text[]) IS 'The REST doors that api_create has made: their schemas, and where each is and what it leads to';
 
@@ -52,6 +60,8 @@ DECLARE
     missing   text;
     locations text := '';
     rooted    boolean := false;
+    headers   text;
+    sent      text;
     found     record;
     refused   boolean;
 BEGIN
@@ -77,33 +87,35 @@ BEGIN
             || format(E'    location %s/ { set $ingest_schema %s; rewrite ^ /~ingest last; }\n', found.path, found.schema);
     END LOOP;
     IF NOT rooted THEN
-        locations := locations || E'    location / { return 404 ''' || ingest.proxy_outcome('not-found', 'nothing is at this path') || E'''; }\n';
+        locations := locations || E'    location / { return 404; }\n';
     END IF;
-    RETURN replace(replace(replace(replace(replace(ingest.proxy_template(), '@listen@', listen), '@postgrest@', postgrest),
-        '@largest@', largest), '@locations@', locations), '@headers@',
-        -- Those that mean something, and no others: what a client calls as the proxy does is not heard.
-        (SELECT string_agg(format('        proxy_set_header %s %s;', h.name, h.value), E'\n' ORDER BY h.place)
-         FROM (VALUES
-            (1, 'Host', '$http_host'),
-            (2, 'Connection', '""'),
-            (3, 'Authorization', '$http_authorization'),
-            (4, 'Accept', '"*/*"'),
-            (5, 'Content-Type', 'application/octet-stream'),
-            (6, 'Accept-Profile', '$ingest_schema'),
-            (7, 'Content-Profile', '$ingest_schema'),
-            (8, 'X-Request-Id', '$request_id'),
-            (9, 'If-Match', '$http_if_match'),
-            (10, 'If-None-Match', '$http_if_none_match'),
-            (11, 'If-Modified-Since', '$http_if_modified_since'),
-            (12, 'If-Unmodified-Since', '$http_if_unmodified_since'),
-            (13, 'If-None-Exist', '$http_if_none_exist'),
-            (14, 'Ingest-Method', '$request_method'),
-            (15, 'Ingest-Target', '$request_uri'),
-            (16, 'Ingest-Origin', '$scheme://$http_host'),
-            (17, 'Ingest-Accept', '$http_accept'),
-            (18, 'Ingest-Content-Type', '$http_content_type'),
-            (19, 'Ingest-Prefer', '$http_prefer'),
-            (20, 'Idempotency-Key', '$http_idempotency_key')) AS h (place, name, value)));
+    -- Those that mean something, and no others: what a client calls as the proxy does is not heard.
+    SELECT string_agg(format('        proxy_set_header %s %s;', h.name, h.value), E'\n' ORDER BY h.place),
+           string_agg(h.value, ' ' ORDER BY h.place) FILTER (WHERE h.value LIKE '$http%')
+    INTO STRICT headers, sent
+    FROM (VALUES
+        (1, 'Host', '$http_host'),
+        (2, 'Connection', '""'),
+        (3, 'Authorization', '$http_authorization'),
+        (4, 'Accept', '"*/*"'),
+        (5, 'Content-Type', 'application/octet-stream'),
+        (6, 'Accept-Profile', '$ingest_schema'),
+        (7, 'Content-Profile', '$ingest_schema'),
+        (8, 'X-Request-Id', '$request_id'),
+        (9, 'If-Match', '$http_if_match'),
+        (10, 'If-None-Match', '$http_if_none_match'),
+        (11, 'If-Modified-Since', '$http_if_modified_since'),
+        (12, 'If-Unmodified-Since', '$http_if_unmodified_since'),
+        (13, 'If-None-Exist', '$http_if_none_exist'),
+        (14, 'Ingest-Method', '$request_method'),
+        (15, 'Ingest-Target', '$request_uri'),
+        (16, 'Ingest-Origin', '$scheme://$http_host'),
+        (17, 'Ingest-Accept', '$http_accept'),
+        (18, 'Ingest-Content-Type', '$http_content_type'),
+        (19, 'Ingest-Prefer', '$http_prefer'),
+        (20, 'Idempotency-Key', '$http_idempotency_key')) AS h (place, name, value);
+    RETURN replace(replace(replace(replace(replace(replace(ingest.proxy_template(), '@listen@', listen), '@postgrest@', postgrest),
+        '@largest@', largest), '@locations@', locations), '@headers@', headers), '@sent@', sent);
 END
 $$;
 COMMENT ON FUNCTION ingest.api_proxy(text[], jsonb) IS 'The configuration of nginx for the REST doors of these schemas, or of all, to be included in its http block: it hands method, path and query over to PostgREST, and answers with an OperationOutcome where PostgREST or nginx itself refuses. Options: {"listen": "8080", "postgrest": "localhost:3000", "largest": "16m"}. Errors: PT400, PT404 no such door, PT409 two at the same path';
@@ -131,7 +143,7 @@ upstream ingest_postgrest {
 # What only reads is called so that PostgREST lets it only read.
 map "$request_method $request_uri" $ingest_function {
     "~^(GET|HEAD) "                                         rest_read;
-    "~^POST [^?]*/(_search|\$validate|%24validate)/?(\?|$)" rest_ask;
+    "~^POST [^?#]*/(_search|\$validate|%24validate)/?([?#]|$)" rest_ask;
     default                                                 rest_write;
 }
 map $ingest_function $ingest_method {
@@ -139,7 +151,7 @@ map $ingest_function $ingest_method {
     default   POST;
 }
 # Headers go to PostgreSQL as JSON, which is Unicode.
-map "$request_uri $http_host $http_accept $http_content_type $http_prefer $http_authorization $http_if_match $http_if_none_match $http_if_modified_since $http_if_unmodified_since $http_if_none_exist" $ingest_is_foreign {
+map "$request_uri @sent@" $ingest_is_foreign {
     "~[^ -~]" 1;
     default   0;
 }
@@ -151,6 +163,9 @@ server {
     large_client_header_buffers 4 32k;
     if ($ingest_is_foreign) {
         return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'a header or the path holds what is not ASCII; percent-encode it') || $nginx$';
+    }
+    if ($uri = /~ingest) {
+        return 404;
     }
 @locations@
     location = /~ingest {
@@ -164,23 +179,30 @@ server {
         proxy_hide_header Content-Profile;
         proxy_redirect off;
         proxy_intercept_errors on;
-        error_page 401 @unauthorized;
-        error_page 403 @forbidden;
-        error_page 500 @failed;
-        error_page 502 503 504 @unavailable;
+        error_page 401 /~ingest/unauthorized;
+        error_page 403 /~ingest/forbidden;
+        error_page 500 /~ingest/failed;
+        error_page 502 503 504 /~ingest/unavailable;
     }
-    error_page 400 494 @malformed;
-    error_page 405 @not_allowed;
-    error_page 413 @too_large;
-    error_page 414 @too_long;
-    location @unauthorized { return 401 '$nginx$ || ingest.proxy_outcome('login', 'the request needs a token, or another one') || $nginx$'; }
-    location @forbidden { return 403 '$nginx$ || ingest.proxy_outcome('forbidden', 'the role of the request may not do this') || $nginx$'; }
-    location @failed { return 500 '$nginx$ || ingest.proxy_outcome('exception', 'the server has failed; its log says why') || $nginx$'; }
-    location @unavailable { return 503 '$nginx$ || ingest.proxy_outcome('transient', 'the server does not answer now; try again') || $nginx$'; }
-    location @malformed { return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'the request is malformed') || $nginx$'; }
-    location @not_allowed { return 405 '$nginx$ || ingest.proxy_outcome('not-supported', 'there is no such method') || $nginx$'; }
-    location @too_large { return 413 '$nginx$ || ingest.proxy_outcome('too-long', 'the body is larger than the proxy takes') || $nginx$'; }
-    location @too_long { return 414 '$nginx$ || ingest.proxy_outcome('too-long', 'the path is longer than the proxy takes; search by POST on _search') || $nginx$'; }
+    # What nginx refuses itself. Paths, and not names: before it has read the path of a request, a name
+    # leads it to a 500.
+    error_page 400 494 /~ingest/malformed;
+    error_page 404 /~ingest/nothing;
+    error_page 405 /~ingest/not-allowed;
+    error_page 413 /~ingest/too-large;
+    error_page 414 /~ingest/too-long;
+    error_page 500 /~ingest/failed;
+    error_page 501 505 /~ingest/unsupported;
+    location = /~ingest/malformed { internal; return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'the request is malformed') || $nginx$'; }
+    location = /~ingest/nothing { internal; return 404 '$nginx$ || ingest.proxy_outcome('not-found', 'nothing is at this path') || $nginx$'; }
+    location = /~ingest/not-allowed { internal; return 405 '$nginx$ || ingest.proxy_outcome('not-supported', 'there is no such method') || $nginx$'; }
+    location = /~ingest/too-large { internal; return 413 '$nginx$ || ingest.proxy_outcome('too-long', 'the body is larger than the proxy takes') || $nginx$'; }
+    location = /~ingest/too-long { internal; return 414 '$nginx$ || ingest.proxy_outcome('too-long', 'the path is longer than the proxy takes; search by POST on _search') || $nginx$'; }
+    location = /~ingest/unauthorized { internal; return 401 '$nginx$ || ingest.proxy_outcome('login', 'the request needs a token, or another one') || $nginx$'; }
+    location = /~ingest/forbidden { internal; return 403 '$nginx$ || ingest.proxy_outcome('forbidden', 'the role of the request may not do this') || $nginx$'; }
+    location = /~ingest/failed { internal; return 500 '$nginx$ || ingest.proxy_outcome('exception', 'the server has failed; its log says why') || $nginx$'; }
+    location = /~ingest/unsupported { internal; return 501 '$nginx$ || ingest.proxy_outcome('not-supported', 'the proxy does not know this way to send a request') || $nginx$'; }
+    location = /~ingest/unavailable { internal; return 503 '$nginx$ || ingest.proxy_outcome('transient', 'the server does not answer now; try again') || $nginx$'; }
 }
 $nginx$
 $$;

@@ -206,6 +206,15 @@ impl Error {
         }))
     }
 
+    /// What is told of it where nothing else is left to tell: that the table is gone is a refusal, too.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        match self {
+            Error::Dropped(refusal) => Error::Refused(refusal),
+            error => error,
+        }
+    }
+
     /// Names the table that it is about.
     #[must_use]
     pub fn of_table(mut self, schema: &str, table: &str) -> Self {

@@ -1,13 +1,48 @@
-//! Pages of an answer: how many there are in one, and the Bundle that one is.
+//! Pages of an answer: how many there are in one, where it is, and the Bundle that one is.
 
 use super::elements::written;
 use crate::pg::Result;
+use ::rest::query::Query;
 use jsonb::Item;
+use text::percent;
 
 /// How many a page has, where nobody says it.
 pub const PAGE: u32 = 100;
 /// How many a page has at most.
 pub const LARGEST_PAGE: u32 = 1_000;
+
+/// The address of a page, which begins after this place: the query as it was understood.
+pub fn address_of(address: &str, query: &Query, after: Option<&str>) -> String {
+    let answer = &query.answer;
+    let mut parameters = Vec::new();
+    if !query.criteria.is_empty() {
+        parameters.push(query.criteria.clone());
+    }
+    let mut add = |key: &str, value: &str| {
+        parameters.push(format!("{key}={}", percent::encoded(value)));
+    };
+    if let Some(count) = answer.count {
+        add("_count", &count.to_string());
+    }
+    let elements = answer.elements.as_ref().map(|names| names.join(","));
+    for (key, value) in [
+        ("_sort", answer.sort.as_deref()),
+        ("_total", answer.total.as_deref()),
+        ("_elements", elements.as_deref()),
+        ("_summary", answer.summary.as_deref()),
+        ("_format", answer.format.as_deref()),
+        ("_since", answer.since.as_deref()),
+        ("_after", after),
+    ] {
+        if let Some(value) = value {
+            add(key, value);
+        }
+    }
+    match parameters.is_empty() {
+        true => address.to_owned(),
+        false => format!("{address}?{}", parameters.join("&")),
+    }
+}
 
 /// What is said of a page beside its entries.
 pub struct Paged<'a> {

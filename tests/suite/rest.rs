@@ -507,6 +507,99 @@ fn search_is_answered_page_by_page() {
     assert!(known.contains("name, "), "{known}");
 }
 
+/// What is sent to be searched by is a form: criteria of another kind would be ignored, and all
+/// resources found.
+#[test]
+fn search_by_a_body_that_is_no_form_is_refused() {
+    let Some(door) = door::hospital() else { return };
+    people(&door);
+    let search = |headers: &[(&str, &str)], body: &[u8]| {
+        let path = "/fhir/Patient/_search?_count=1";
+        door.http.send_bytes("POST", path, headers, Some(body))
+    };
+    let media = |media| [("Content-Type", media)];
+    for told in [
+        search(&media("application/json"), b"{\"name\": \"now\"}"),
+        search(&media("text/plain"), b"name=now"),
+        search(&[], b"name=now"),
+    ] {
+        let told = refused(&told, 415, "not-supported");
+        assert!(told.contains("application/x-www-form-urlencoded"), "{told}");
+    }
+    for (media, body) in [
+        ("application/x-www-form-urlencoded", &b"name=now"[..]),
+        ("application/x-www-form-urlencoded", b""),
+        ("application/json", b""),
+        ("text/plain", b" "),
+    ] {
+        let told = search(&[("Content-Type", media)], body);
+        assert_eq!((told.status, found(&told.body).len()), (200, 1), "{media}");
+    }
+    let read = door
+        .http
+        .send("GET", "/fhir/Patient", &media("text/xml"), None);
+    assert_eq!((read.status, found(&read.body).len()), (200, 4));
+}
+
+/// Who expects a version of what is not there is refused, whatever the version and the method are;
+/// that there is nothing can be expected of it.
+#[test]
+fn version_that_is_expected_of_nothing_is_not_met() {
+    let Some(door) = door::hospital() else { return };
+    let body = json!({"resourceType": "Patient", "id": "gone"});
+    assert_eq!(door.put("/fhir/Patient/gone", &body).status, 201);
+    assert_eq!(door.delete("/fhir/Patient/gone").status, 204);
+    for path in [
+        "/fhir/Patient/gone",
+        "/fhir/Patient/never",
+        "/fhir/Patient?name=nobody",
+    ] {
+        let send = |method: &str, header: (&str, &str)| {
+            let body = (method != "DELETE").then(|| json!({"resourceType": "Patient"}));
+            door.http.send(method, path, &[header], body.as_ref())
+        };
+        for method in ["PUT", "PATCH", "DELETE"] {
+            for tag in ["*", "W/\"1\""] {
+                let told = send(method, ("If-Match", tag));
+                let told = refused(&told, 412, "conflict");
+                assert!(told.contains("there is none"), "{method} {path}: {told}");
+            }
+        }
+        assert_eq!(send("DELETE", ("If-None-Match", "*")).status, 204, "{path}");
+    }
+    let count: i64 = value(
+        &mut door.database.connect(),
+        "SELECT count(*) FROM fhir.\"Patient\"",
+    );
+    assert_eq!(count, 0);
+}
+
+/// A type whose table was renamed by hand is answered as one that there is not.
+#[test]
+fn type_whose_table_is_gone_is_not_found() {
+    let Some(door) = door::hospital() else { return };
+    let body = json!({"resourceType": "Practitioner", "id": "o"});
+    assert_eq!(door.put("/fhir/Practitioner/o", &body).status, 201);
+    door.database
+        .connect()
+        .batch_execute("ALTER TABLE fhir.\"Practitioner\" RENAME TO other")
+        .unwrap();
+    for path in [
+        "/fhir/Practitioner",
+        "/fhir/Practitioner/o",
+        "/fhir/Practitioner/_history",
+        "/fhir/Practitioner/o/_history/1",
+    ] {
+        refused(&door.get(path), 404, "not-found");
+    }
+    refused(&door.post("/fhir/Practitioner", &body), 404, "not-found");
+    refused(&door.put("/fhir/Practitioner/o", &body), 404, "not-found");
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": body, "request": {"method": "PUT", "url": "Practitioner/o"}}]});
+    refused(&door.post("/fhir", &bundle), 404, "not-found");
+    assert_eq!(door.get("/fhir/Patient").status, 200);
+}
+
 /// Versions are listed newest first, of one resource and of a type, page by page and from an instant on.
 #[test]
 fn history_is_answered_newest_first() {
@@ -553,11 +646,18 @@ fn history_is_answered_newest_first() {
     for start in [
         "/fhir/Patient/_history?_count=1",
         "/fhir/Patient/a/_history?_count=2",
+        "/fhir/Patient/_history?_count=3&_elements=id&_format=json&_since=2001-01-01",
     ] {
         let mut path = start.to_owned();
         let mut each = Vec::new();
         loop {
             let page = door.get(&path).body;
+            // A page says where it is, and the next one is asked for in the same way.
+            assert_eq!(door.path(link(&page, "self").unwrap()), path);
+            assert!(path.starts_with(start), "{path}");
+            let mut entries = page["entry"].as_array().unwrap().iter();
+            let has_whole = entries.any(|entry| entry["resource"].get("active").is_some());
+            assert!(!has_whole || !start.contains("_elements"), "{path}");
             each.extend(told(&page));
             match link(&page, "next") {
                 Some(next) => door.path(next).clone_into(&mut path),
@@ -573,7 +673,10 @@ fn history_is_answered_newest_first() {
     ));
     assert_eq!(told(&since.body), ["DELETE a 204", "POST b 201"]);
     refused(&door.get("/fhir/Patient/never/_history"), 404, "not-found");
-    refused(&door.get("/fhir/Patient/a/_history/9"), 404, "not-found");
+    for version in ["9", "0", "-1", "+1", "01", "99999999999"] {
+        let path = format!("/fhir/Patient/a/_history/{version}");
+        refused(&door.get(&path), 404, "not-found");
+    }
     refused(&door.get("/fhir/Patient/a/_history/3"), 410, "deleted");
     let version = door.get("/fhir/Patient/a/_history/1");
     assert_eq!(

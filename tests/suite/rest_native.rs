@@ -1,6 +1,11 @@
 //! The REST door of a native source, and what is common to all doors: who asks, and what the proxy,
 //! PostgREST and PostgreSQL themselves refuse.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use ingest_tests::expect_sqlstate;
 use ingest_tests::token::bearer;
 use serde_json::{Value, json};
 
@@ -194,6 +199,43 @@ fn link_is_written_by_its_address() {
     );
 }
 
+/// A query that would change nothing is refused, and not ignored: who wrote it wants something of it.
+#[test]
+fn query_that_is_not_taken_is_refused() {
+    let door = door::clinic();
+    west(&door);
+    let bundle = json!({"operations": []});
+    let office = json!({"data": {"name": "West"}});
+    for (method, path, body) in [
+        ("GET", "/clinic/office/o", None),
+        ("GET", "/clinic/office/o/_history", None),
+        ("GET", "/clinic/office/o/_history/1", None),
+        ("GET", "/clinic/office/_history", None),
+        ("GET", "/clinic/office/o/relationships", None),
+        ("GET", "/clinic/office/o/relationships/worksAt", None),
+        ("PUT", "/clinic/office/o", Some(&office)),
+        ("PATCH", "/clinic/office/o", Some(&office)),
+        ("DELETE", "/clinic/office/o", None),
+        ("POST", "/clinic/office/$validate", Some(&office)),
+        ("POST", "/clinic", Some(&bundle)),
+    ] {
+        let send = |query| {
+            door.http
+                .send(method, &format!("{path}?{query}"), &[], body)
+        };
+        let told = refused(&send("name=West"), 400, "invalid");
+        assert!(
+            told.contains("takes no criteria"),
+            "{method} {path}: {told}"
+        );
+        let status = send("_format=json").status;
+        assert!(matches!(status, 200 | 204), "{method} {path}: {status}");
+        if method == "DELETE" {
+            assert_eq!(door.put(path, &office).status, 201);
+        }
+    }
+}
+
 /// What never reaches a verb is answered as the verbs answer.
 #[test]
 fn what_is_no_request_is_refused_with_an_outcome() {
@@ -276,6 +318,108 @@ fn what_is_no_request_is_refused_with_an_outcome() {
     assert_eq!(count, 0);
 }
 
+/// What is answered to bytes that no client would send.
+fn answer_to_bytes(door: &Door, bytes: &[u8]) -> String {
+    let address = door.http.address().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The status that bytes are refused with, with an OperationOutcome.
+#[track_caller]
+fn refusal_of_bytes(door: &Door, bytes: &[u8]) -> u16 {
+    let answer = answer_to_bytes(door, bytes);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"));
+    assert_eq!(body["resourceType"], json!("OperationOutcome"), "{answer}");
+    assert!(head.contains("application/fhir+json"), "{head}");
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What nginx refuses before it knows the path, or before it knows what to do with it, is an
+/// OperationOutcome like any other.
+#[test]
+fn what_the_proxy_cannot_read_is_refused_with_an_outcome() {
+    let door = door::clinic();
+    let long = format!("/clinic/office?name={}", "a".repeat(40_000));
+    let tail = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    for (line, headers, status) in [
+        ("get /clinic", "", 400),
+        ("GET clinic", "", 400),
+        ("OPTIONS *", "", 400),
+        ("GET /clinic/%zz", "", 400),
+        ("GET /clinic/%00", "", 400),
+        ("GET /../clinic", "", 400),
+        ("GET /clinic/a b", "", 400),
+        ("GET /clinic", "Host: y\r\n", 400),
+        ("TRACE /clinic", "", 405),
+        ("GET /~ingest", "", 404),
+        ("GET /~ingest/failed", "", 404),
+        ("GET /elsewhere", "", 404),
+        (&format!("GET {long}"), "", 414),
+        ("POST /clinic", "Transfer-Encoding: gzip\r\n", 501),
+        ("POST /clinic", "Content-Length: 99999999999\r\n", 413),
+    ] {
+        let request = format!("{line} {tail}{headers}\r\n");
+        let told = refusal_of_bytes(&door, request.as_bytes());
+        assert_eq!(told, status, "{line} {headers}");
+    }
+    let version = b"GET /clinic HTTP/3.0\r\nHost: x\r\n\r\n";
+    assert_eq!(refusal_of_bytes(&door, version), 505);
+}
+
+/// Headers become JSON on their way, and JSON is Unicode: a byte that is none is refused in each of
+/// them that goes on.
+#[test]
+fn header_that_is_not_ascii_is_refused() {
+    let door = door::clinic();
+    for name in [
+        "Accept",
+        "Authorization",
+        "Content-Type",
+        "Idempotency-Key",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Exist",
+        "If-None-Match",
+        "If-Unmodified-Since",
+        "Prefer",
+    ] {
+        let head = b"POST /clinic/provider HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        for value in [&b"\xe9"[..], b"a\x01", "é".as_bytes()] {
+            let header = [name.as_bytes(), b": ", value, b"\r\n\r\n"].concat();
+            let told = refusal_of_bytes(&door, &[&head[..], &header].concat());
+            assert_eq!(told, 400, "{name}");
+        }
+    }
+}
+
+/// Who names no host is told an address without one.
+#[test]
+fn address_without_a_host_is_a_path() {
+    let door = door::clinic();
+    for (version, host, base) in [
+        ("HTTP/1.0", "", ""),
+        ("HTTP/1.0", "Host: x:1\r\n", "http://x:1"),
+        ("HTTP/1.1", "Host: a\"b\r\n", ""),
+    ] {
+        let body = john().to_string();
+        let length = body.len();
+        let request = format!(
+            "PUT /clinic/provider/p {version}\r\n{host}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let answer = answer_to_bytes(&door, request.as_bytes());
+        let place = format!("\r\nLocation: {base}/clinic/provider/p/_history/1\r\n");
+        assert!(answer.contains(&place), "{answer}");
+    }
+}
+
 /// The headers by which the proxy tells what was asked count only when the proxy has set them.
 #[test]
 fn headers_of_the_proxy_cannot_be_sent_by_a_client() {
@@ -344,6 +488,81 @@ fn door_gives_no_rights() {
         (401, &json!("OperationOutcome")),
         "{told:?}"
     );
+}
+
+/// The file for nginx is made of what doors say, and who owns a schema may write a function that looks
+/// like one: it is none unless `api_create` could have written it, and its owner may call that.
+#[test]
+fn function_that_looks_like_a_door_is_none() {
+    let mut database = crate::clinic::database("door_forged");
+    let mallory = database.create_role("mallory", "");
+    let name = database.name().to_owned();
+    let mut client = database.connect();
+    client
+        .batch_execute(&format!(
+            "SELECT ingest.api_create('clinic_api', '{{\"style\": \"rest\", \"source\": \"clinic\"}}');
+             GRANT CREATE ON DATABASE \"{name}\" TO \"{mallory}\""
+        ))
+        .unwrap();
+    let all = "SELECT ingest.api_proxy()";
+    let before: String = value(&mut client, all);
+    for (schema, door, role) in [
+        (
+            "a",
+            r#"{"path": "/a { return 200; } #", "source": "clinic"}"#,
+            None,
+        ),
+        ("b", r#"{"path": "/b\n", "source": "clinic"}"#, None),
+        ("c", r#"{"source": "clinic"}"#, None),
+        ("d", r#"{"path": 1"#, None),
+        ("e", r#"{"path": "/e", "source": "clinic"}') || ('"#, None),
+        ("f; } #", r#"{"path": "/f", "source": "clinic"}"#, None),
+        (
+            "g",
+            r#"{"path": "/clinic", "source": "clinic"}"#,
+            Some(&mallory),
+        ),
+    ] {
+        let role = role.map_or("NONE".to_owned(), |role| format!("\"{role}\""));
+        client
+            .batch_execute(&format!(
+                "SET ROLE {role};
+                 CREATE SCHEMA \"{schema}\";
+                 CREATE FUNCTION \"{schema}\".rest_read() RETURNS text LANGUAGE plpgsql AS $$\nBEGIN\n    RETURN ingest.rest_read('{door}');\nEND\n$$;
+                 ALTER FUNCTION \"{schema}\".rest_read() DEPENDS ON EXTENSION ingest_ext;
+                 RESET ROLE"
+            ))
+            .unwrap();
+        assert_eq!(value::<String>(&mut client, all), before, "{schema}");
+        let named = client.query_one("SELECT ingest.api_proxy(ARRAY[$1])", &[&schema]);
+        expect_sqlstate(named, "PT404");
+    }
+    // Of its own kind, by whom it may be made, it is one.
+    client
+        .batch_execute("ALTER FUNCTION g.rest_read() OWNER TO CURRENT_USER")
+        .unwrap();
+    let named = client.query_one("SELECT ingest.api_proxy(ARRAY['g'])", &[]);
+    let named: String = named.unwrap().get(0);
+    assert!(
+        named.contains("location /clinic/ { set $ingest_schema g;"),
+        "{named}"
+    );
+
+    for (key, given) in [
+        ("path", "/a b"),
+        ("path", "/a;"),
+        ("path", "/.a"),
+        ("path", "a"),
+        ("base", "https://a\"b"),
+        ("base", "https://a'b"),
+        ("base", "https://a\\b"),
+        ("base", "https://a\r\nb"),
+    ] {
+        let mut options = json!({"style": "rest", "source": "clinic"});
+        options[key] = json!(given);
+        let made = client.execute("SELECT ingest.api_create('x_api', $1)", &[&options]);
+        expect_sqlstate(made, "PT400");
+    }
 }
 
 /// What is refused within a call, and is no failure to the caller, leaves nothing open behind it: else

@@ -23,11 +23,7 @@ pub fn written(call: &mut Call<'_>) -> Result<Answer> {
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
     if outcome == Outcome::Created && headers.expected()? == Some(Expected::Any) {
-        return Err(Error::refuse(
-            State::PreconditionFailed,
-            "any version is expected, but there is none",
-        )
-        .hint("If-Match: * changes what is there; leave it out to create."));
+        return Err(Expected::Any.unmet());
     }
     let minimal = headers.prefers("return=minimal");
 

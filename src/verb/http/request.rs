@@ -70,6 +70,19 @@ pub enum Expected {
     Version(i32),
 }
 
+impl Expected {
+    /// The refusal where there is nothing.
+    pub fn unmet(self) -> Error {
+        let which = match self {
+            Self::Any => "any version".to_owned(),
+            Self::Version(version) => format!("version {version}"),
+        };
+        let message = format!("{which} is expected, but there is none");
+        Error::refuse(State::PreconditionFailed, message)
+            .hint("If-Match changes what is there; leave it out to create.")
+    }
+}
+
 impl<'a> Headers<'a> {
     /// Takes the text of the setting apart.
     pub fn read(text: Option<&'a str>) -> Result<Self> {

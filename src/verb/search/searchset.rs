@@ -8,7 +8,7 @@ use crate::store::row::Stored;
 use crate::store::table::Form;
 use crate::verb::criteria::Given;
 use crate::verb::elements::written;
-use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged};
+use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged, address_of};
 use ::rest::query::Query;
 use jsonb::{Item, Value, write};
 use text::percent;
@@ -65,7 +65,7 @@ pub fn answer(
         });
         Ok(())
     })?;
-    let page_of = |after: Option<&str>| page_address(&addresses.search, query, after);
+    let page_of = |after: Option<&str>| address_of(&addresses.search, query, after);
     let next = told.next.map(|last| page_of(Some(&last)));
     let page = Paged {
         own: &page_of(answer.after.as_deref()),
@@ -93,38 +93,6 @@ fn order(query: &Query) -> Result<Vec<u8>> {
     let paths = sort.split(',').filter(|path| !path.is_empty());
     write(&Item::Items(paths.map(Item::Text).collect()))
         .map_err(|_| Error::refuse(State::BadRequest, "_sort holds a NUL"))
-}
-
-/// The address of a page: the query as it was understood.
-fn page_address(address: &str, query: &Query, after: Option<&str>) -> String {
-    let answer = &query.answer;
-    let mut parameters = Vec::new();
-    if !query.criteria.is_empty() {
-        parameters.push(query.criteria.clone());
-    }
-    let mut add = |key: &str, value: &str| {
-        parameters.push(format!("{key}={}", percent::encoded(value)));
-    };
-    if let Some(count) = answer.count {
-        add("_count", &count.to_string());
-    }
-    let elements = answer.elements.as_ref().map(|names| names.join(","));
-    for (key, value) in [
-        ("_sort", answer.sort.as_deref()),
-        ("_total", answer.total.as_deref()),
-        ("_elements", elements.as_deref()),
-        ("_summary", answer.summary.as_deref()),
-        ("_format", answer.format.as_deref()),
-        ("_after", after),
-    ] {
-        if let Some(value) = value {
-            add(key, value);
-        }
-    }
-    match parameters.is_empty() {
-        true => address.to_owned(),
-        false => format!("{address}?{}", parameters.join("&")),
-    }
 }
 
 /// A resource of a page.

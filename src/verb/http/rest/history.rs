@@ -10,13 +10,12 @@ use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
 use crate::store::{Guarded, refusal};
 use crate::verb::elements::written;
-use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged};
+use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged, address_of};
 use crate::verb::row::key_of;
 use ::rest::query::Query;
 use ::rest::route::Kind;
 use ingest_engine::first_instant;
 use jsonb::{Item, Value};
-use text::percent;
 
 /// All versions of one.
 pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) -> Result<Response> {
@@ -49,9 +48,10 @@ pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) ->
     found.truncate(most);
     let address = format!("{}/_history", request.address(&guarded, id));
     let last = found.last().filter(|_| is_more);
-    let next = last.map(|(last, _)| page(&address, query, &last.version.to_string()));
+    let next = last.map(|(last, _)| address_of(&address, query, Some(&last.version.to_string())));
     let total = since.is_none().then_some(total);
-    answer(request, &guarded, &found, (address, next, total), query)
+    let own = address_of(&address, query, query.answer.after.as_deref());
+    answer(request, &guarded, &found, (own, next, total), query)
 }
 
 /// Versions of all of a type.
@@ -78,9 +78,10 @@ pub fn of_all(request: &Request<'_>, name: &str, query: &Query) -> Result<Respon
     let last = found.last().filter(|_| is_more);
     let next = last.map(|(last, _)| {
         let after = format!("{},{},{}", last.updated_at, last.version, last.id);
-        page(&address, query, &after)
+        address_of(&address, query, Some(&after))
     });
-    answer(request, &guarded, &found, (address, next, None), query)
+    let own = address_of(&address, query, query.answer.after.as_deref());
+    answer(request, &guarded, &found, (own, next, None), query)
 }
 
 /// The place that `_after` names: an instant, a version, an id.
@@ -120,17 +121,6 @@ fn since(query: &Query) -> Result<Option<Instant>> {
 fn size(query: &Query) -> usize {
     let size = query.answer.count.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn page(address: &str, query: &Query, after: &str) -> String {
-    let mut next = format!("{address}?_after={}", percent::encoded(after));
-    if let Some(count) = query.answer.count {
-        next.push_str(&format!("&_count={count}"));
-    }
-    if let Some(since) = &query.answer.since {
-        next.push_str(&format!("&_since={}", percent::encoded(since)));
-    }
-    next
 }
 
 /// Versions, and of each whether it was erased, with the address of the page, that of the next, and how many there are.

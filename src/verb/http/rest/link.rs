@@ -71,8 +71,14 @@ fn end<'a>(id: &'a str, kind: &'a str) -> Item<'a> {
 }
 
 /// `GET [profile]/[id]/relationships`, and of one: `GET [profile]/[id]/relationships/[name]`
-pub fn list(request: &Request<'_>, name: &str, id: &str, only: Option<&str>) -> Result<Response> {
+pub fn list(
+    request: &Request<'_>,
+    name: &str,
+    (id, only): (&str, Option<&str>),
+    query: &Query,
+) -> Result<Response> {
     request.headers.refuse_all()?;
+    no_criteria(query)?;
     let guarded = request.guarded(Kind::Resource(name))?;
     let mut links = Vec::new();
     each_of(&guarded, id, only, |_, _, link| {

@@ -26,8 +26,9 @@ mod validate;
 mod view;
 
 use super::request::{Headers, headers};
-use crate::pg::{Answer, Call, Result, attempt};
+use crate::pg::{Answer, Call, Error, Result, attempt};
 use crate::verb::bundle;
+use ::rest::query::Query;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
 use jsonb::Value;
@@ -50,7 +51,7 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
     let request = Request::new(door, &headers, body);
-    let response = match attempt(|| respond(&request))? {
+    let response = match attempt(|| respond(&request).map_err(Error::settled))? {
         Ok(response) => response,
         Err(failure) => {
             failure.count();
@@ -78,9 +79,9 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         let message = "the answer is JSON, and the request takes none";
         return Ok(outcome::refusal(406, "not-supported", message));
     }
-    if !request.takes_body(route) {
-        let message = "the body is of a type that is not taken here";
-        return Ok(outcome::refusal(415, "not-supported", message));
+    if let Err(taken) = request.takes_body(route) {
+        let message = format!("the body is of a type that is not taken here: it is {taken}");
+        return Ok(outcome::refusal(415, "not-supported", &message));
     }
     if let Route::Update(..)
     | Route::UpdateIf(_)
@@ -93,7 +94,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
     }
     match route {
         Route::Metadata => metadata::statement(request),
-        Route::Bundle => apply(request),
+        Route::Bundle => apply(request, &query),
         Route::Search(kind) => search::search(request, kind, &query),
         Route::Create(Kind::Resource(name)) => resource::create(request, name, query),
         Route::Create(Kind::Link(name)) => link::create(request, name, query),
@@ -111,7 +112,7 @@ fn respond(request: &Request<'_>) -> Result<Response> {
         Route::Update(Kind::Link(name), id) => link::update(request, name, id, &query),
         Route::Patch(name, id) => resource::patch(request, name, id, &query),
         Route::Delete(kind, id) => resource::delete(request, kind, id, &query),
-        Route::Links(name, id, only) => link::list(request, name, id, only),
+        Route::Links(name, id, only) => link::list(request, name, (id, only), &query),
     }
 }
 
@@ -135,8 +136,9 @@ fn missing_response(missing: Missing) -> Result<Response> {
 }
 
 /// `POST [base]`: a bundle.
-fn apply(request: &Request<'_>) -> Result<Response> {
+fn apply(request: &Request<'_>, query: &Query) -> Result<Response> {
     request.headers.refuse_all()?;
+    resource::no_criteria(query)?;
     let body = request.json()?;
     let key = request.headers.key()?;
     let applied = bundle::answer_of(request.door.source, Value::read(&body)?, key.as_deref())?;

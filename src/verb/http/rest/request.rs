@@ -90,19 +90,25 @@ impl<'a> Request<'a> {
         Return::of(self.sent.prefer)
     }
 
-    /// Whether the body is of a kind that is taken here.
-    pub fn takes_body(&self, route: Route<'_>) -> bool {
-        let kind = self.kind();
-        match route {
-            Route::Search(_) => matches!(kind, Body::Form | Body::Json),
-            Route::Patch(..) | Route::PatchIf(_) => {
-                matches!(kind, Body::Json | Body::JsonPatch | Body::MergePatch)
-            }
-            Route::Create(_) | Route::UpdateIf(_) | Route::Update(..) | Route::Bundle => {
-                kind == Body::Json
-            }
-            Route::Validate(..) => kind == Body::Json,
-            _ => true,
+    /// Refuses a body of a kind that is not taken here, by those that are: what is in it would be
+    /// ignored.
+    pub fn takes_body(&self, route: Route<'_>) -> std::result::Result<(), &'static str> {
+        let (taken, names): (&[Body], _) = match route {
+            Route::Search(_) => (&[Body::Form], "application/x-www-form-urlencoded"),
+            Route::Patch(..) | Route::PatchIf(_) => (
+                &[Body::Json, Body::JsonPatch, Body::MergePatch],
+                "application/json-patch+json or application/merge-patch+json",
+            ),
+            Route::Create(_)
+            | Route::UpdateIf(_)
+            | Route::Update(..)
+            | Route::Bundle
+            | Route::Validate(..) => (&[Body::Json], self.own_media()),
+            _ => return Ok(()),
+        };
+        match self.body.trim_ascii().is_empty() || taken.contains(&self.kind()) {
+            true => Ok(()),
+            false => Err(names),
         }
     }
 
@@ -161,9 +167,12 @@ impl<'a> Request<'a> {
             return base.to_owned();
         }
         let origin = self.sent.origin;
-        let is_origin = origin.starts_with("http://") || origin.starts_with("https://");
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-_[]".contains(&byte);
-        match is_origin && origin.bytes().all(plain) {
+        let host = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
+        // HTTP/1.0 names no host.
+        match host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain)) {
             true => format!("{origin}{}", self.door.path),
             false => self.door.path.to_owned(),
         }

@@ -96,9 +96,9 @@ pub fn read(
 ) -> Result<Response> {
     no_criteria(query)?;
     let guarded = request.guarded(kind)?;
-    let version = match version.map(str::parse) {
+    let version = match version.map(|text| (text, text.parse())) {
         None => None,
-        Some(Ok(version @ 1..)) => Some(version),
+        Some((text, Ok(version @ 1..))) if !text.starts_with(['+', '0']) => Some(version),
         Some(_) => {
             return Err(Error::refuse(State::NotFound, "there is no such version")
                 .hint("Versions are numbers from 1."));
@@ -143,7 +143,8 @@ pub fn patch(request: &Request<'_>, name: &str, id: &str, query: &Query) -> Resu
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
     let patch = patch_of(request, Value::read(&body)?)?;
-    let written = verb::patch::run(&guarded, id, patch, expected(request)?)?;
+    let patched = verb::patch::run(&guarded, id, patch, expected(request)?);
+    let written = patched.map_err(|error| unmet(request, error))?;
     answer(request, &guarded, &written, &query.answer)
 }
 
@@ -153,7 +154,8 @@ pub fn patch_if(request: &Request<'_>, name: &str, query: Query) -> Result<Respo
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
     let patch = patch_of(request, Value::read(&body)?)?;
-    let written = verb::patch::run_if(&guarded, &criteria, patch, expected(request)?)?;
+    let patched = verb::patch::run_if(&guarded, &criteria, patch, expected(request)?);
+    let written = patched.map_err(|error| unmet(request, error))?;
     answer(request, &guarded, &written, &query.answer)
 }
 
@@ -204,12 +206,24 @@ pub fn delete_if(request: &Request<'_>, name: &str, query: Query) -> Result<Resp
 /// What to answer where there is nothing to delete: FHIR asks for it to be a success, unless a
 /// version is expected.
 fn without(request: &Request<'_>, error: Error) -> Result<Response> {
-    let is_nothing = matches!(&error, Error::Refused(refusal)
-        if matches!(refusal.state, State::NotFound | State::Gone));
-    match is_nothing && request.door.fhir && request.headers.expected()?.is_none() {
-        true => Ok(Response::new(204)),
-        false => Err(error),
+    match unmet(request, error) {
+        error if request.door.fhir && is_nothing(&error) => Ok(Response::new(204)),
+        error => Err(error),
     }
+}
+
+/// Where a version is expected of what is not there, the precondition is not met.
+fn unmet(request: &Request<'_>, error: Error) -> Error {
+    match request.headers.expected() {
+        Ok(Some(expected)) if is_nothing(&error) && expected != Expected::Version(0) => {
+            expected.unmet()
+        }
+        _ => error,
+    }
+}
+
+fn is_nothing(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if matches!(refusal.state, State::NotFound | State::Gone))
 }
 
 /// The version that a write expects; that there is one at all is asked when it was written.
@@ -229,12 +243,13 @@ fn criteria(query: &Query) -> Result<Given<'_>> {
     }
 }
 
-/// Refuses criteria where an id names the resource: to ignore them would be to do something else.
+/// Refuses criteria where none are taken: to ignore them would be to do something else.
 pub fn no_criteria(query: &Query) -> Result<()> {
     match query.criteria.is_empty() {
         true => Ok(()),
-        false => Err(bad("the path names a resource, and the query has criteria")
-            .hint("Leave the query out; it takes _format, _elements and _summary.")),
+        false => {
+            Err(bad("the path takes no criteria, and the query has some").hint("Leave them out."))
+        }
     }
 }
 
@@ -246,11 +261,7 @@ pub fn answer(
     answer: &Answer,
 ) -> Result<Response> {
     if written.outcome == Outcome::Created && request.headers.expected()? == Some(Expected::Any) {
-        return Err(Error::refuse(
-            State::PreconditionFailed,
-            "any version is expected, but there is none",
-        )
-        .hint("If-Match: * changes what is there; leave it out to create."));
+        return Err(Expected::Any.unmet());
     }
     let (preferred, applied) = request.preferred();
     let status = match (written.outcome, preferred) {
