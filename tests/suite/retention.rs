@@ -73,13 +73,17 @@ fn rule_of_a_definition_is_what_a_prune_follows() {
     assert_eq!(prune(&mut client, "'clinic'").unwrap(), 3);
     assert_eq!(told(&mut client), "updated 4, updated 3");
     assert_eq!(prune(&mut client, "'clinic'").unwrap(), 0);
-    // What a caller says himself holds instead.
-    assert_eq!(
-        prune(&mut client, "'clinic', 'office', keep => 1").unwrap(),
-        1
-    );
+    // What a caller says himself holds instead, of one or of all.
+    put(&mut client, "5");
+    for (arguments, count) in [
+        ("'clinic', 'provider', keep => 1", 0),
+        ("'clinic', 'office', keep => 2", 1),
+        ("'clinic', keep => 1", 1),
+    ] {
+        assert_eq!(prune(&mut client, arguments).unwrap(), count, "{arguments}");
+    }
     for wrong in [
-        "'clinic', keep => 1",
+        "'clinic', keep => 0",
         "'clinic', 'provider'",
         "'clinic', \"limit\" => 0",
     ] {
