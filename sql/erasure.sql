@@ -13,7 +13,7 @@ COMMENT ON FUNCTION ingest.version_erase(text, text, text, integer, text) IS 'Er
 CREATE FUNCTION ingest.history_prune(source text, profile text DEFAULT NULL, older interval DEFAULT NULL, keep integer DEFAULT NULL, "limit" integer DEFAULT 10000)
     RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'history_prune_wrapper';
-COMMENT ON FUNCTION ingest.history_prune(text, text, interval, integer, integer) IS 'Deletes old versions of a profile or relationship for ever: those that had ended before older, but none of the newest keep of a resource, and at most limit, each resource''s oldest first. The newest version stays in any case, a deletion too. Without older and keep, what the definition says ("history") holds, and without profile that of each in the source. Says how many; call it again until it says 0. Errors: PT400, also where no definition says what to prune';
+COMMENT ON FUNCTION ingest.history_prune(text, text, interval, integer, integer) IS 'Deletes old versions of a profile or relationship for ever: those that had ended before older, but none of the newest keep of a resource, and at most limit, each resource''s oldest first. The newest version stays in any case, a deletion too. Without older and keep, what the definition says ("history") holds. Without profile it goes over all of the source: over those that say something, if neither older nor keep is given. Says how many; call it again until it says 0. Errors: PT400, also where no definition says what to prune';
 
 REVOKE EXECUTE ON FUNCTION
     ingest.resource_erase(text, text, text, text, boolean),

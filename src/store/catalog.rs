@@ -35,9 +35,9 @@ const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.na
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.vocabulary AS v ON v.source = $1 AND v.vocabulary = n.name";
-/// What says of a table what may be pruned of its history.
-const PRUNED: &str = "SELECT profile FROM ingest.profile WHERE source = $1 \
-     AND history <> 'true' AND kind = ANY (ARRAY['ROOT', 'RELATIONSHIP']) ORDER BY kind, profile";
+/// What has a table, and of that what says what may be pruned of its history.
+const TABLES: &str = "SELECT profile, history <> 'true' FROM ingest.profile WHERE source = $1 \
+     AND kind = ANY (ARRAY['ROOT', 'RELATIONSHIP']) ORDER BY kind, profile";
 const SOURCE: &str = "SELECT format, options FROM ingest.source WHERE source = $1";
 const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
      WHERE source = ANY ($1)";
@@ -45,7 +45,7 @@ const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.so
 statements! {
     DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXTS];
     VOCABULARIES_SQL = VOCABULARIES, [kind::TEXT, kind::TEXTS];
-    PRUNED_SQL = PRUNED, [kind::TEXT];
+    TABLES_SQL = TABLES, [kind::TEXT];
     SOURCE_SQL = SOURCE, [kind::TEXT];
     REVISIONS_SQL = REVISIONS, [kind::TEXTS];
 }
@@ -183,12 +183,14 @@ impl Catalog {
         })
     }
 
-    /// The profiles and relationships that say what may be pruned of their histories.
-    pub fn pruned(&self, session: &Session, source: &str) -> Result<Vec<String>> {
+    /// What has a table in a source, each with whether it says what may be pruned of its history.
+    pub fn tables(&self, session: &Session, source: &str) -> Result<Vec<(String, bool)>> {
         as_owner(What::Catalog, || {
             let key = [Arg::Text(source)];
-            let rows = PRUNED_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
-            rows.iter().map(|row| row.string(1)).collect()
+            let rows = TABLES_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
+            rows.iter()
+                .map(|row| Ok((row.string(1)?, row.bool(2))))
+                .collect()
         })
     }
 

@@ -73,13 +73,17 @@ fn rule_of_a_definition_is_what_a_prune_follows() {
     assert_eq!(prune(&mut client, "'clinic'").unwrap(), 3);
     assert_eq!(told(&mut client), "updated 4, updated 3");
     assert_eq!(prune(&mut client, "'clinic'").unwrap(), 0);
-    // What a caller says himself holds instead.
-    assert_eq!(
-        prune(&mut client, "'clinic', 'office', keep => 1").unwrap(),
-        1
-    );
+    // What a caller says himself holds instead, of one or of all.
+    put(&mut client, "5");
+    for (arguments, count) in [
+        ("'clinic', 'provider', keep => 1", 0),
+        ("'clinic', 'office', keep => 2", 1),
+        ("'clinic', keep => 1", 1),
+    ] {
+        assert_eq!(prune(&mut client, arguments).unwrap(), count, "{arguments}");
+    }
     for wrong in [
-        "'clinic', keep => 1",
+        "'clinic', keep => 0",
         "'clinic', 'provider'",
         "'clinic', \"limit\" => 0",
     ] {
@@ -143,6 +147,13 @@ fn table_without_history_counts_on() {
     gone(&mut client, "resource_read('clinic', 'office', 'o', 5)");
     let stale = clinic::upsert_version(&mut client, OFFICE, "o", &json!({"data": {}}), 5);
     expect_sqlstate(stale, "PT412");
+    // A retry is told what it made only while that is the current version.
+    let call = "resource_create('clinic', 'office', '{\"data\": {}}', 'r', request_key => 'k')";
+    for outcome in ["created", "replayed"] {
+        assert_eq!(written(&mut client, call).unwrap().did(), (outcome, 1));
+    }
+    clinic::upsert(&mut client, OFFICE, "r", &json!({"data": {"note": "2"}})).unwrap();
+    gone(&mut client, call);
     // A tombstone that is over is what there is to prune.
     assert_eq!(prune(&mut client, "'clinic'").unwrap(), 1);
     assert_eq!(told(&mut client), "updated 6");

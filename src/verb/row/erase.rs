@@ -145,10 +145,6 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         (None, None) => None,
         (older, keep) => Some((older.map_or(Older::Any, Older::Than), keep.unwrap_or(1))),
     };
-    if rule.is_some() && profile.is_none() {
-        return Err(Error::refuse(State::BadRequest, "profile must not be null")
-            .hint("Without it, what the definitions of the source say holds, and nothing else."));
-    }
     let least = rule.map_or(1, |(_, keep)| keep);
     if least < 1 || limit < 1 {
         let which = if least < 1 { "keep" } else { "limit" };
@@ -159,9 +155,15 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         source::lock_for_definition(session, source.as_str())?;
         let names = match profile {
             Some(profile) => vec![profile.to_owned()],
-            None => Catalog::open(session)?.pruned(session, source.as_str())?,
+            None => {
+                let tables = Catalog::open(session)?.tables(session, source.as_str())?;
+                let meant = tables
+                    .into_iter()
+                    .filter(|(_, says)| *says || rule.is_some());
+                meant.map(|(name, _)| name).collect()
+            }
         };
-        if names.is_empty() {
+        if names.is_empty() && rule.is_none() {
             return Err(no_rule(&format!("the source {source}")));
         }
         let (mut count, mut left) = (0, limit);
