@@ -101,10 +101,6 @@ impl Systems for Bound<'_> {
     fn systems(&self, of: Type, key: &str) -> Vec<String> {
         self.0.systems(of, key.as_bytes())
     }
-
-    fn codes(&self, of: Type, key: &str) -> Vec<String> {
-        self.0.codes(of, key.as_bytes())
-    }
 }
 
 /// What a type can be searched by.

@@ -744,61 +744,6 @@ fn indexes_are_known_and_put_right() {
     );
 }
 
-/// A code that no resource can have is told with those that it can have, by whatever asks for it; one
-/// that it can have is not, nor one of what can be anything.
-#[test]
-fn code_that_no_resource_can_have_is_told_with_those_that_there_are() {
-    let Some((database, _client)) = hospital::database() else {
-        return;
-    };
-    let said = |call: &str| psql::run(&database, &format!("SELECT FROM ingest.{call}")).output;
-    let genders = "HINT:  The codes are female, male, other, unknown.";
-    let patient = r#"{"resourceType": "Patient", "gender": "female"}"#;
-    for (call, hint) in [
-        ("resource_search('fhir', 'Patient', 'gender=f')", genders),
-        (
-            "resource_search('fhir', 'Patient', 'gender=female,Male')",
-            genders,
-        ),
-        (
-            "resource_search('fhir', 'Patient', 'gender:not=f')",
-            genders,
-        ),
-        (
-            "resource_search('fhir', 'Patient', 'gender=http://hl7.org/fhir/administrative-gender|f')",
-            genders,
-        ),
-        (
-            "resource_search('fhir', 'Patient', '{\"gender\": \"m\"}')",
-            genders,
-        ),
-        ("resource_delete_if('fhir', 'Patient', 'gender=f')", genders),
-        (
-            &format!("resource_create_if('fhir', 'Patient', 'gender=f', '{patient}')"),
-            genders,
-        ),
-        (
-            "resource_search('fhir', 'Observation', 'status=finished')",
-            "HINT:  The codes are amended, cancelled, corrected, entered-in-error, final,",
-        ),
-    ] {
-        let text = said(call);
-        let told = text.contains("asks for a code that no ") && text.contains(hint);
-        assert!(told, "{call}: {text}");
-    }
-    for call in [
-        "resource_search('fhir', 'Patient', 'gender=female')",
-        "resource_search('fhir', 'Patient', 'gender:missing=true')",
-        "resource_search('fhir', 'Patient', 'gender=http://hl7.org/fhir/administrative-gender|')",
-        "resource_search('fhir', 'Patient', 'identifier=f')",
-        "resource_search('fhir', 'Patient', 'active=f')",
-        "resource_search('fhir', 'Observation', 'code=f')",
-    ] {
-        let text = said(call);
-        assert!(!text.contains("asks for a code"), "{call}: {text}");
-    }
-}
-
 /// A search that no index serves says how to make one, and one that an index serves uses it.
 #[test]
 fn search_without_an_index_is_told_in_a_notice() {

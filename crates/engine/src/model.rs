@@ -6,7 +6,6 @@ use crate::lexical::Lexical;
 use crate::profile::{Element, Member as ShapeMember, Node, Profile, Shape, stored_order};
 use crate::resource::{Missing, Need, Stop};
 use crate::schema::{Known, Schema, Slot};
-use crate::vocabulary::Vocabulary;
 use fhirpath::{Form, Member, System, Type, Types};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -101,16 +100,6 @@ fn binding(element: &Element) -> Option<u32> {
     })
 }
 
-/// How many codes of a vocabulary are told.
-const MOST_CODES: usize = 64;
-
-/// Texts in their order, each once.
-fn sorted<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-    let texts: BTreeSet<&[u8]> = texts.collect();
-    let texts = texts.into_iter().map(String::from_utf8_lossy);
-    texts.map(Cow::into_owned).collect()
-}
-
 fn primitive(name: &str) -> Option<Type> {
     let place = PRIMITIVES.iter().position(|known| known.0 == name)?;
     Some(Type(PRIMITIVE | u32::try_from(place).ok()?))
@@ -136,28 +125,18 @@ impl Schema {
     /// The code systems of the vocabulary that a member of a type is bound to, in their order; none
     /// if it is bound to nothing, or the codes are not known.
     pub fn systems(&self, of: Type, key: &[u8]) -> Vec<String> {
-        let vocabulary = self.bound(of, key).into_iter();
-        sorted(vocabulary.flat_map(|it| it.concepts().filter_map(|(system, _)| system)))
-    }
-
-    /// The codes of that vocabulary, in their order; none if it has many, either.
-    pub fn codes(&self, of: Type, key: &[u8]) -> Vec<String> {
-        let few = self.bound(of, key).filter(|it| it.len() <= MOST_CODES);
-        sorted(
-            few.into_iter()
-                .flat_map(|it| it.concepts().map(|(_, code)| code)),
-        )
-    }
-
-    /// The vocabulary that a member of a type is bound to.
-    fn bound(&self, of: Type, key: &[u8]) -> Option<&Vocabulary> {
-        let (_, shape) = self.elements(of)?;
-        let order = |member: &ShapeMember| stored_order(member.name.as_bytes(), key);
-        let place = shape.members.binary_search_by(order).ok()?;
-        match self.vocabulary(binding(&shape.members.get(place)?.element)?) {
-            Known::Yes(vocabulary) => Some(vocabulary),
-            _ => None,
-        }
+        let bound = self.elements(of).and_then(|(_, shape)| {
+            let order = |member: &ShapeMember| stored_order(member.name.as_bytes(), key);
+            let place = shape.members.binary_search_by(order).ok()?;
+            binding(&shape.members.get(place)?.element)
+        });
+        let Some(Known::Yes(vocabulary)) = bound.map(|number| self.vocabulary(number)) else {
+            return Vec::new();
+        };
+        let systems = vocabulary.concepts().filter_map(|(system, _)| system);
+        let systems: BTreeSet<&[u8]> = systems.collect();
+        let systems = systems.into_iter().map(String::from_utf8_lossy);
+        systems.map(Cow::into_owned).collect()
     }
 
     /// What an object's type is made of.

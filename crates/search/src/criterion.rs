@@ -148,18 +148,6 @@ impl Criterion {
         &self.code
     }
 
-    /// Whether it asks for a code that a value of its parameter cannot be.
-    pub fn is_in_vain(&self, parameter: &Parameter) -> bool {
-        let is_there = |code: &String| parameter.codes.contains(code);
-        let in_vain = |wanted: &Wanted| match wanted {
-            Wanted::Token(token) => token.code.as_ref().is_some_and(|code| !is_there(code)),
-            _ => false,
-        };
-        !parameter.codes.is_empty()
-            && matches!(self.test, Test::Plain | Test::Not)
-            && self.wanted.iter().any(in_vain)
-    }
-
     /// The type of its parameter.
     pub fn kind(&self) -> Kind {
         self.kind

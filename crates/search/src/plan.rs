@@ -6,7 +6,6 @@ use crate::leaf::Leaf;
 use crate::paths::{Filter, Path, Paths, Step};
 use fhirpath::syntax::{Expression, Kind as Syntax, Literal, Operator};
 use fhirpath::{Member, Type, Types, parse};
-use std::collections::BTreeSet;
 
 /// What a SearchParameter says.
 #[derive(Debug, Clone)]
@@ -34,17 +33,12 @@ pub struct Parameter {
     pub targets: Vec<String>,
     /// The types of values at its paths that are not looked into: `SampledData`.
     pub left_out: usize,
-    /// The codes that its values can be, in their order; empty for any.
-    pub codes: Vec<String>,
 }
 
 /// Who knows what codes are bound to.
 pub trait Systems {
     /// The code systems of what the `code` under this key is bound to.
     fn systems(&self, of: Type, key: &str) -> Vec<String>;
-
-    /// The codes that it can be, in their order; none if that is not known, or they are many.
-    fn codes(&self, of: Type, key: &str) -> Vec<String>;
 }
 
 /// So many targets are any: the package of R4 lists the resource types one by one.
@@ -73,7 +67,6 @@ impl Parameter {
             kind,
             paths: Vec::new(),
             left_out: 0,
-            codes: Some(BTreeSet::new()),
         };
         planner.union(&expression)?;
         if planner.paths.is_empty() {
@@ -91,7 +84,6 @@ impl Parameter {
             targets: targets(definition, &paths),
             paths,
             left_out: planner.left_out,
-            codes: planner.codes.into_iter().flatten().collect(),
         })
     }
 
@@ -113,7 +105,6 @@ impl Parameter {
                 paths: Paths::read(paths)?,
                 targets: Vec::new(),
                 left_out: 0,
-                codes: Vec::new(),
             })
         })
         .collect()
@@ -146,8 +137,6 @@ struct Planner<'p> {
     kind: Kind,
     paths: Vec<Path>,
     left_out: usize,
-    /// The codes that there can be; none once a path leads to any.
-    codes: Option<BTreeSet<String>>,
 }
 
 /// Where a part of an expression leads.
@@ -166,7 +155,6 @@ impl Planner<'_> {
             return self.union(right);
         }
         if let Some(existing) = exists_and_is_not_false(expression) {
-            self.codes = None;
             for place in self.places(existing)? {
                 self.push(place.steps, Leaf::Exists, Vec::new());
             }
@@ -199,16 +187,10 @@ impl Planner<'_> {
         let leaf = Leaf::all().find(|(name, _)| self.is(name, place.kind));
         match leaf {
             Some((_, leaf)) if leaf.is_for(self.kind) => {
-                let (systems, codes) = match (leaf, &place.under) {
-                    (Leaf::Code, Some((of, key))) => {
-                        (self.systems.systems(*of, key), self.systems.codes(*of, key))
-                    }
-                    _ => (Vec::new(), Vec::new()),
+                let systems = match (leaf, &place.under) {
+                    (Leaf::Code, Some((of, key))) => self.systems.systems(*of, key),
+                    _ => Vec::new(),
                 };
-                match &mut self.codes {
-                    Some(all) if !codes.is_empty() => all.extend(codes),
-                    all => *all = None,
-                }
                 let systems = systems.into_iter().map(String::into_boxed_str).collect();
                 self.push(place.steps, leaf, systems);
             }

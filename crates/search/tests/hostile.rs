@@ -104,7 +104,6 @@ fn keys_are_bounded() {
         paths: paths("identifier:Identifier"),
         targets: Vec::new(),
         left_out: 0,
-        codes: Vec::new(),
     };
     let find = |_: &str| Some(&parameter);
     let criterion = Criterion::read(&find, &Vec::new, None, ("identifier", &long)).unwrap();
@@ -123,7 +122,6 @@ fn keys_of_what_is_above_are_as_few_as_an_index_holds() {
         paths: paths("url:uri"),
         targets: Vec::new(),
         left_out: 0,
-        codes: Vec::new(),
     };
     let find = |_: &str| Some(&parameter);
     let long = "/".repeat(60_000);

@@ -15,7 +15,6 @@ fn parameters() -> Vec<Parameter> {
         paths: Paths::read(paths).unwrap_or_else(|| panic!("{paths}")),
         targets: targets.iter().map(|it| (*it).to_owned()).collect(),
         left_out: 0,
-        codes: Vec::new(),
     };
     let mut parameters = vec![
         of("name", "string", "name:HumanName", &[]),

@@ -2,7 +2,7 @@
 //! `{"birthdate": {"ge": "1980"}}`.
 
 use super::query::{MOST_KEYS, too_long};
-use crate::pg::{Error, Result, State, notice};
+use crate::pg::{Error, Result, State};
 use crate::store::Guarded;
 use crate::store::parameters::Parameters;
 use jsonb::{Object, Value};
@@ -33,23 +33,6 @@ pub fn read(
         .map_err(refused)
     });
     read.collect()
-}
-
-/// Says of codes that no resource can have which there are.
-pub fn tell_in_vain(guarded: &Guarded, criteria: &[Criterion]) -> Result<()> {
-    let parameters = guarded.parameters()?;
-    for criterion in criteria {
-        let code = criterion.code();
-        let found = parameters.find(code);
-        let Some(parameter) = found.filter(|at| criterion.is_in_vain(at)) else {
-            continue;
-        };
-        notice(
-            &format!("{code} asks for a code that no {} can have", guarded.name()),
-            &format!("The codes are {}.", parameter.codes.join(", ")),
-        )?;
-    }
-    Ok(())
 }
 
 fn refused(mistake: Mistake) -> Error {

@@ -160,15 +160,6 @@ impl Criteria {
         })
     }
 
-    /// Says what would help: which index is missing, and which codes there are where one is asked for
-    /// that no resource can have.
-    pub fn advise(&self, guarded: &Guarded) -> Result<()> {
-        if let Read::Fhir(read) = &self.read {
-            fhir::tell_in_vain(guarded, read)?;
-        }
-        self.search.advise(guarded)
-    }
-
     /// Refuses criteria that say nothing: for who would write by them.
     pub fn not_empty(self) -> Result<Self> {
         let is_empty = match &self.read {

@@ -70,7 +70,7 @@ pub fn create_or_find(
     let parts = Parts::of(body)?;
     let mut guarded = guarded.clone();
     let mut criteria = read(&guarded, given)?;
-    criteria.advise(&guarded)?;
+    criteria.search.advise(&guarded)?;
     let mut apart = wait(&guarded, &criteria)?;
     let mut rounds = 0;
     loop {
@@ -174,7 +174,7 @@ pub fn the_one(
     expected: Option<i32>,
 ) -> Result<Stored> {
     let criteria = read(guarded, given)?;
-    criteria.advise(guarded)?;
+    criteria.search.advise(guarded)?;
     let Some(found) = find_one(session, guarded, &criteria)? else {
         return Err(none_meets(guarded));
     };

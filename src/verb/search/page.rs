@@ -108,7 +108,7 @@ pub fn page(
         .map_or(asked.count, |count| count.min(asked.count));
     let sort = order(guarded, asked.sort, &controls)?;
     let includes = Includes::of(guarded, &controls)?;
-    criteria.advise(guarded)?;
+    criteria.search.advise(guarded)?;
     let table = guarded.table()?;
     let total = match is_said || asked.total == Total::Counted {
         true => Some(criteria.search.count(session, table)?),

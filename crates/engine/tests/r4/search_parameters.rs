@@ -13,10 +13,6 @@ impl Systems for NoSystems {
     fn systems(&self, _: Type, _: &str) -> Vec<String> {
         Vec::new()
     }
-
-    fn codes(&self, _: Type, _: &str) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 fn texts(value: &Json) -> Vec<&str> {

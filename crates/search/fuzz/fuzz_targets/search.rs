@@ -22,7 +22,6 @@ fuzz_target!(|bytes: &[u8]| {
         paths,
         targets: vec!["Patient".to_owned()],
         left_out: 0,
-        codes: Vec::new(),
     };
     let Ok(Value::Object(data)) = Value::read(written.as_deref().unwrap_or(rest)) else { return };
     let _ = order(kind, data, &parameter.paths);
