@@ -161,7 +161,9 @@ unsafe fn moved(error: Error, context: MemoryContext) -> Error {
 fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
     match error {
         Error::Refused(refusal) => {
-            if refusal.state == State::SerializationFailure {
+            // A right that is lacking is so for all; see below.
+            let lacks_right = refusal.state == State::InsufficientPrivilege;
+            if refusal.state == State::SerializationFailure || lacks_right && !is_told("42501") {
                 return None;
             }
             let outcome = Some(refusal.outcome().into_owned());

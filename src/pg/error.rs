@@ -297,6 +297,20 @@ impl Error {
             && text(caught.error().message).is_some_and(|at| at.contains(&format!("\"{table}\""))))
     }
 
+    /// Whether the caller may not do to a table what this very SQL does, and not what runs within:
+    /// what PostgreSQL says of it.
+    pub(super) fn denies(&self, sql: &str) -> Option<&str> {
+        let Error::Postgres(caught) = self else {
+            return None;
+        };
+        let error = caught.error();
+        // Messages are translated; this is not.
+        let is_of_table = text(error.message_id) == Some("permission denied for table %s");
+        // The innermost context comes first, in words that are translated around the SQL.
+        let (before, _) = text(error.context)?.split_once(sql)?;
+        (is_of_table && !before.contains('\n')).then_some(text(error.message)?)
+    }
+
     /// The error of a statement, and of a violated constraint (class 23) of these tables without
     /// DETAIL, which holds values. What a trigger of the user's own does to another table is told as
     /// it is.

@@ -201,6 +201,27 @@ pub struct About {
     pub table: String,
     /// The history.
     pub history: String,
+    /// Whether SQL takes the right to write the table.
+    pub writes: fn(&str) -> bool,
+}
+
+impl About {
+    /// The refusal of SQL that the caller may not run: which access is missing.
+    fn denied(&self, sql: &str, of_history: bool) -> Error {
+        let (schema, table) = (&self.schema, &self.table);
+        let access = match !of_history && (self.writes)(sql) {
+            true => "write",
+            false => "read",
+        };
+        let message = format!(
+            "permission denied for {table} in the source {schema}: it takes the access {access}"
+        );
+        Error::refuse(State::InsufficientPrivilege, message)
+            .hint(format!(
+                "Ask its owner: ingest.source_grant('{schema}', role, '{access}')."
+            ))
+            .of_table(schema, table)
+    }
 }
 
 /// A statement that is parsed and planned at its first use, and whose plan is kept (see `plan`).
@@ -273,6 +294,9 @@ impl Statement {
             }
             Some(about) if error.mistakes_a_type(&qualify(&self.sql)) => {
                 Error::of_another_type().of_table(&about.schema, &about.table)
+            }
+            Some(about) if let Some(message) = error.denies(&qualify(&self.sql)) => {
+                about.denied(&self.sql, message.contains(&about.history))
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,
