@@ -119,7 +119,7 @@ impl Search {
             wheres: wheres.join(" AND "),
             values: writer.values,
             is_apart: false,
-            by_key: standing.iter().any(|index| leads(index)),
+            by_key: standing.iter().any(leads),
             advice: (!is_any(&served)).then(|| advice(criteria, lost)),
             identity,
         })
