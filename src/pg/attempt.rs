@@ -161,9 +161,7 @@ unsafe fn moved(error: Error, context: MemoryContext) -> Error {
 fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
     match error {
         Error::Refused(refusal) => {
-            // A right that is lacking is so for all; see below.
-            let lacks_right = refusal.state == State::InsufficientPrivilege;
-            if refusal.state == State::SerializationFailure || lacks_right && !is_told("42501") {
+            if refusal.state == State::SerializationFailure {
                 return None;
             }
             let outcome = Some(refusal.outcome().into_owned());
@@ -201,7 +199,11 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 message,
                 outcome: own.map(|(_, outcome)| outcome.to_owned()),
                 state,
-                hint: own.and_then(|_| caught.hint().map(str::to_owned)),
+                // Of a right that is lacking it is ours, too: PostgreSQL has none there.
+                hint: caught
+                    .hint()
+                    .filter(|_| own.is_some() || sqlstate == "42501" && !caught.is_of_row())
+                    .map(str::to_owned),
                 sqlstate,
                 table: caught.names(),
                 constraint: own.and_then(|_| caught.constraint().map(str::to_owned)),

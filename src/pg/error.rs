@@ -368,6 +368,18 @@ impl Error {
         self
     }
 
+    /// PostgreSQL's error, and what to do.
+    #[must_use]
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        match &mut self {
+            Error::Postgres(caught) => match caught.advise_that(hint) {
+                Ok(()) => self,
+                Err(error) => error,
+            },
+            _ => self,
+        }
+    }
+
     /// What PostgreSQL said.
     pub fn postgres_message(&self) -> Option<&str> {
         match self {
@@ -423,15 +435,27 @@ impl Caught {
     /// Puts `part: ` before the message.
     fn prefix(&mut self, part: &str) -> Result<()> {
         let message = text(self.error().message).unwrap_or_default();
-        let message = CString::new(format!("{part}: {message}"))
-            .map_err(|_| Error::Bug("NUL in a message".into()))?;
-        let (context, message) = (self.error().assoc_context, message.as_ptr());
-        // SAFETY: the closure holds only the call; the context is that of the error, and lives as
-        // long as it does.
-        let copy = unsafe { guard(|| ffi::MemoryContextStrdup(context, message)) }?;
+        let copy = self.keep(format!("{part}: {message}"))?;
         // SAFETY: the copy of the error is ours alone.
         unsafe { (*self.0.as_ptr()).message = copy };
         Ok(())
+    }
+
+    /// Says what to do.
+    fn advise_that(&mut self, hint: &str) -> Result<()> {
+        let copy = self.keep(hint.to_owned())?;
+        // SAFETY: the copy of the error is ours alone.
+        unsafe { (*self.0.as_ptr()).hint = copy };
+        Ok(())
+    }
+
+    /// A text that lives as long as the error does.
+    fn keep(&self, kept: String) -> Result<*mut c_char> {
+        let kept = CString::new(kept).map_err(|_| Error::Bug("NUL in a message".into()))?;
+        let (context, kept) = (self.error().assoc_context, kept.as_ptr());
+        // SAFETY: the closure holds only the call; the context is that of the error, and lives as
+        // long as it does.
+        unsafe { guard(|| ffi::MemoryContextStrdup(context, kept)) }
     }
 
     fn error(&self) -> &ErrorData {

@@ -206,21 +206,16 @@ pub struct About {
 }
 
 impl About {
-    /// The refusal of SQL that the caller may not run: which access is missing.
-    fn denied(&self, sql: &str, of_history: bool) -> Error {
+    /// What the caller of SQL lacks, whom PostgreSQL does not let run it, and who gives it.
+    fn lacking(&self, sql: &str, of_history: bool) -> String {
         let (schema, table) = (&self.schema, &self.table);
         let access = match !of_history && (self.writes)(sql) {
             true => "write",
             false => "read",
         };
-        let message = format!(
-            "permission denied for {table} in the source {schema}: it takes the access {access}"
-        );
-        Error::refuse(State::InsufficientPrivilege, message)
-            .hint(format!(
-                "Ask its owner: ingest.source_grant('{schema}', role, '{access}')."
-            ))
-            .of_table(schema, table)
+        format!(
+            "It takes the access {access} to {table} in the source {schema}: who defines there gives it, ingest.source_grant('{schema}', role, '{access}')."
+        )
     }
 }
 
@@ -296,7 +291,8 @@ impl Statement {
                 Error::of_another_type().of_table(&about.schema, &about.table)
             }
             Some(about) if let Some(message) = error.denies(&qualify(&self.sql)) => {
-                about.denied(&self.sql, message.contains(&about.history))
+                let hint = about.lacking(&self.sql, message.contains(&about.history));
+                error.with_hint(&hint)
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,
