@@ -557,7 +557,7 @@ fn report_full_of_warnings_still_refuses() {
         issues.iter().map(|issue| issue.severity).collect()
     };
     use Severity::{Error, Warning};
-    assert_eq!(severities(&report), [Warning, Error, Error]);
+    assert_eq!(severities(&report), [Error, Warning, Error]);
     report.push(error.clone());
     assert!(!report.is_complete());
     report.push(error);
