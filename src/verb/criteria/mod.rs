@@ -73,6 +73,8 @@ impl<'a> Given<'a> {
 pub struct Criteria {
     /// As it is searched for.
     pub search: Search,
+    /// Why nothing can meet them, if a search may ask nevertheless.
+    pub in_vain: Option<String>,
     read: Read,
 }
 
@@ -87,7 +89,10 @@ impl Criteria {
     pub fn of(guarded: &Guarded, given: &Given<'_>) -> Result<Self> {
         let (criteria, controls) = Self::with_controls(guarded, given)?;
         controls.refuse()?;
-        Ok(criteria)
+        match &criteria.in_vain {
+            None => Ok(criteria),
+            Some(message) => Err(Error::refuse(State::BadRequest, message).hint(NEVER)),
+        }
     }
 
     /// Those that a call gives, and what it says of the search and its answer: `_sort`, `_count`.
@@ -127,6 +132,7 @@ impl Criteria {
         let read = fhir::read(guarded, parameters, &rest)?;
         let criteria = Self {
             search: Search::of_fhir(guarded, &read)?,
+            in_vain: fhir::in_vain(guarded, &read)?,
             read: Read::Fhir(read),
         };
         Ok((criteria, controls))
@@ -156,6 +162,7 @@ impl Criteria {
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
+            in_vain: None,
             read: Read::Native(read),
         })
     }
@@ -259,6 +266,9 @@ fn bounded(given: Value<'_>) -> Result<Object<'_>> {
 /// What a query of FHIR says beside its criteria is said of a native profile by arguments.
 const ASIDE: &str = "Criteria name properties; sort and count are arguments of their own: \
      ingest.resource_search(source, profile, criteria, count => 10, sort => '[\"-born\"]').";
+
+/// What to do about criteria that nothing can meet.
+pub const NEVER: &str = "No resource can meet the criteria: ask for a code that there is.";
 
 const NO_OBJECT: &str = "criteria are not an object";
 
