@@ -12,7 +12,7 @@ use crate::store::row::Stored;
 use crate::store::table::Form;
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
-use ingest_engine::first_instant;
+use ingest_engine::{Code, Issue, Severity, first_instant};
 use jsonb::{Object, Value, from_text};
 pub use query::from_query;
 
@@ -180,22 +180,23 @@ impl Criteria {
     }
 
     /// Warns of what was written for them and does not meet them: nothing will find it the next time.
+    /// Says whether it meets them.
     pub fn warn_unless_met(
         &self,
         session: &Session,
         guarded: &Guarded,
         stored: &Stored,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let is_met = match (&self.read, &stored.data) {
             (Read::Fhir(_), Some(data)) => self.matches(Value::read(data)?)?,
             _ => self
                 .search
                 .is_met_by(session, guarded.table()?, &stored.id)?,
         };
-        match is_met {
-            true => Ok(()),
-            false => warn(guarded, ""),
+        if !is_met {
+            warn(guarded, "")?;
         }
+        Ok(is_met)
     }
 
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
@@ -238,13 +239,22 @@ impl Criteria {
 
 /// Warns of what does not meet the criteria that it was written for; `part` names it among others.
 pub fn warn(guarded: &Guarded, part: &str) -> Result<()> {
-    warning(
-        &format!(
-            "{part}what was written to {} does not meet the criteria: the next call will not find it, and make another",
-            guarded.name()
-        ),
-        "Let the body say what the criteria ask for.",
+    let message = format!("{part}{}", unmet(guarded.name()));
+    warning(&message, "Let the body say what the criteria ask for.")
+}
+
+fn unmet(profile: &str) -> String {
+    format!(
+        "what was written to {profile} does not meet the criteria: the next call will not find it, and make another"
     )
+}
+
+/// The same, as an issue.
+pub fn unmet_issue(profile: &str) -> Issue {
+    Issue {
+        severity: Severity::Warning,
+        ..Issue::error(Code::Duplicate, "", unmet(profile))
+    }
 }
 
 /// How large criteria may be, in bytes, as JSONB.
