@@ -44,6 +44,7 @@ CREATE TABLE ingest.profile (
     base                  text COLLATE "C",
     profiles              text[] NOT NULL DEFAULT '{}',
     additional_properties boolean NOT NULL DEFAULT false,
+    history               jsonb NOT NULL DEFAULT 'true',
     definition            jsonb NOT NULL,
     defined_at            timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (source, profile)
@@ -56,6 +57,7 @@ COMMENT ON COLUMN ingest.profile.kind IS 'ROOT: a table of its own; CONTAINED: o
 COMMENT ON COLUMN ingest.profile.base IS 'Of a type of FHIR, the type that it is derived from: DomainResource; of all else NULL';
 COMMENT ON COLUMN ingest.profile.profiles IS 'Of a type of FHIR, the canonical URLs of the profiles that all rows of its table conform to';
 COMMENT ON COLUMN ingest.profile.additional_properties IS 'Whether data may hold properties that the definition does not name';
+COMMENT ON COLUMN ingest.profile.history IS 'Which old versions its table keeps: true all, false none, {"older", "keep"} all until history_prune takes those';
 COMMENT ON COLUMN ingest.profile.definition IS 'The definition as it was given';
 COMMENT ON COLUMN ingest.profile.defined_at IS 'When this version was defined';
 

@@ -10,10 +10,10 @@ CREATE FUNCTION ingest.version_erase(source text, profile text, id text, version
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'version_erase_wrapper';
 COMMENT ON FUNCTION ingest.version_erase(text, text, text, integer, text) IS 'Erases what an old version of a resource or a link held, for ever. Its place stays, with its author, and says who erased it, when, and why. Errors: PT400, PT404 no such version, PT409 it is the current one, PT410 it is a deletion, or was erased or pruned before, PT413 the reason is too long';
 
-CREATE FUNCTION ingest.history_prune(source text, profile text, older interval DEFAULT NULL, keep integer DEFAULT NULL, "limit" integer DEFAULT 10000)
+CREATE FUNCTION ingest.history_prune(source text, profile text DEFAULT NULL, older interval DEFAULT NULL, keep integer DEFAULT NULL, "limit" integer DEFAULT 10000)
     RETURNS bigint
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'history_prune_wrapper';
-COMMENT ON FUNCTION ingest.history_prune(text, text, interval, integer, integer) IS 'Deletes old versions of a profile or relationship for ever: those that had ended before older, but none of the newest keep of a resource, and at most limit, each resource''s oldest first. The newest version stays in any case, a deletion too. Says how many; call it again until it says 0. Errors: PT400';
+COMMENT ON FUNCTION ingest.history_prune(text, text, interval, integer, integer) IS 'Deletes old versions of a profile or relationship for ever: those that had ended before older, but none of the newest keep of a resource, and at most limit, each resource''s oldest first. The newest version stays in any case, a deletion too. Without older and keep, what the definition says ("history") holds, and without profile that of each in the source. Says how many; call it again until it says 0. Errors: PT400, also where no definition says what to prune';
 
 REVOKE EXECUTE ON FUNCTION
     ingest.resource_erase(text, text, text, text, boolean),

@@ -63,6 +63,7 @@ pgrx::extension_sql_file!(
     requires = ["roles"]
 );
 pgrx::extension_sql_file!("../sql/rest.sql", name = "rest", requires = ["postgrest"]);
+pgrx::extension_sql_file!("../sql/proxy.sql", name = "proxy", requires = ["rest"]);
 
 pg::sql_function! {
     catalog_changed => gate::catalog::catalog_changed;

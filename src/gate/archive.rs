@@ -41,13 +41,14 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
     })?;
     let guarded = find_for_gate(source, profile)?;
     let (table, relation) = (guarded.table()?, trigger.relation());
+    let keeps = guarded.history.keeps();
     match trigger.event() {
         Event::Update => {
             let (old, new) = (trigger.old()?, trigger.new_row()?);
             let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
             if old.int4(layout.version) != new.int4(layout.version) {
                 let ended_at = new.instant(layout.updated_at).unwrap_or_default();
-                history::archive(table, relation, &old, &layout, ended_at, None)?;
+                history::archive(table, relation, (&old, &layout), ended_at, keeps, None)?;
                 guarded.count(Count::Updated);
             }
         }
@@ -56,7 +57,15 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             let layout = Layout::of(trigger.relation(), &old, guarded.form())?;
             let author = author::of_version(&guarded)?;
             let ended_at = after(old.instant(layout.updated_at).unwrap_or_default());
-            history::archive(table, relation, &old, &layout, ended_at, Some(&author))?;
+            let deleted_by = Some(&*author);
+            history::archive(
+                table,
+                relation,
+                (&old, &layout),
+                ended_at,
+                keeps,
+                deleted_by,
+            )?;
             guarded.count(Count::Deleted);
             if let Key::Id(column) = layout.key {
                 reference::leave(&guarded, old.text(column)?.unwrap_or_default())?;

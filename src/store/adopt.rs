@@ -21,7 +21,7 @@ const CATALOG: &str = "SELECT (pg_catalog.jsonb_build_object('source', s.source,
          pg_catalog.jsonb_agg(e.entry ORDER BY e.profile) FILTER (WHERE e.kind = 'RELATIONSHIP') \
              AS relationships \
          FROM (SELECT p.profile, p.kind, (CASE WHEN s.format = 'fhir' \
-             THEN pg_catalog.jsonb_build_object('kind', p.kind, 'profiles', p.profiles, \
+             THEN pg_catalog.jsonb_build_object('kind', p.kind, 'profiles', p.profiles, 'history', p.history, \
                  'search_indexes', COALESCE((SELECT pg_catalog.jsonb_agg(x.parameter ORDER BY x.parameter) \
                      FROM ingest.search_index AS x \
                      WHERE x.source = p.source AND x.profile = p.profile), '[]')) ELSE '{}' END \

@@ -31,7 +31,7 @@ use ingest_engine::resource::{Need, Needed};
 use ingest_engine::restrict::{Restricting, restricting};
 use ingest_engine::vocabulary::Vocabulary;
 use ingest_engine::{
-    Checked, Description, InVain, Kind, Profile, Report, Resource, Schema, Stop, check_as,
+    Checked, Description, History, InVain, Kind, Profile, Report, Resource, Schema, Stop, check_as,
 };
 use jsonb::{Object, Value};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -54,6 +54,8 @@ pub struct Guarded {
     pub indexes: Vec<Index>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
+    /// Which old versions its table keeps.
+    pub history: History,
     /// The options of its source.
     pub options: Options,
     /// Where references to other resources keep those from being deleted.
@@ -310,6 +312,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         identities,
         indexes,
         ends,
+        history,
         options,
         feed,
     } = defined;
@@ -337,6 +340,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         table,
         indexes,
         ends,
+        history,
         options,
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
@@ -850,6 +854,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         table: current.table.clone(),
         indexes: index::declared(definition.identities(), definition.indexes()),
         ends: current.ends.clone(),
+        history: definition.history().clone(),
         options: current.options.clone(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
@@ -873,6 +878,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         table: user.table.clone(),
         indexes: user.indexes.clone(),
         ends: user.ends.clone(),
+        history: user.history.clone(),
         options: user.options.clone(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),

@@ -8,7 +8,7 @@ use super::feed::Feed;
 use super::options::Options;
 use crate::pg::{Arg, Error, Reading, Result, Row, Session, kind, statements};
 use ingest_engine::description::Format;
-use ingest_engine::{Cardinality, Contained, Description, Kind, Property};
+use ingest_engine::{Cardinality, Contained, Description, History, Kind, Property};
 use jsonb::Value;
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ const DESCRIBE: &str = "SELECT s.revision::pg_catalog.text, s.format, p.version,
          c.key, pg_catalog.to_jsonb(c.types), c.cardinality) ORDER BY c.key) \
       FROM ingest.contained AS c WHERE c.source = $1 AND c.profile = n.name), \
      r.from_profile, r.from_cardinality, r.to_profile, r.to_cardinality, n.name, p.base, \
-     pg_catalog.to_jsonb(p.profiles), s.options, f.shift, f.notify, f.source IS NOT NULL \
+     pg_catalog.to_jsonb(p.profiles), s.options, p.history, f.shift, f.notify, f.source IS NOT NULL \
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.feed AS f ON f.source = $1 \
@@ -35,6 +35,9 @@ const VOCABULARIES: &str = "SELECT s.revision::pg_catalog.text, v.concepts, n.na
      FROM pg_catalog.unnest($2) AS n (name) \
      LEFT JOIN ingest.source AS s ON s.source = $1 \
      LEFT JOIN ingest.vocabulary AS v ON v.source = $1 AND v.vocabulary = n.name";
+/// What says of a table what may be pruned of its history.
+const PRUNED: &str = "SELECT profile FROM ingest.profile WHERE source = $1 \
+     AND history <> 'true' AND kind = ANY (ARRAY['ROOT', 'RELATIONSHIP']) ORDER BY kind, profile";
 const SOURCE: &str = "SELECT format, options FROM ingest.source WHERE source = $1";
 const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.source \
      WHERE source = ANY ($1)";
@@ -42,6 +45,7 @@ const REVISIONS: &str = "SELECT source, revision::pg_catalog.text FROM ingest.so
 statements! {
     DESCRIBE_SQL = DESCRIBE, [kind::TEXT, kind::TEXTS];
     VOCABULARIES_SQL = VOCABULARIES, [kind::TEXT, kind::TEXTS];
+    PRUNED_SQL = PRUNED, [kind::TEXT];
     SOURCE_SQL = SOURCE, [kind::TEXT];
     REVISIONS_SQL = REVISIONS, [kind::TEXTS];
 }
@@ -76,6 +80,8 @@ pub struct Defined {
     pub indexes: Vec<Vec<String>>,
     /// The ends, of a relationship.
     pub ends: Option<Ends>,
+    /// Which old versions its table keeps.
+    pub history: History,
     /// The options of its source.
     pub options: Options,
     /// The feed of its source, if it has one.
@@ -174,6 +180,15 @@ impl Catalog {
             let rows = SOURCE_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 1))?;
             let options = rows.first().map(|row| options_of(row.json(2)?));
             options.transpose()
+        })
+    }
+
+    /// The profiles and relationships that say what may be pruned of their histories.
+    pub fn pruned(&self, session: &Session, source: &str) -> Result<Vec<String>> {
+        as_owner(What::Catalog, || {
+            let key = [Arg::Text(source)];
+            let rows = PRUNED_SQL.with(|sql| session.run(sql, &key, Reading::Latest, 0))?;
+            rows.iter().map(|row| row.string(1)).collect()
         })
     }
 
@@ -286,12 +301,19 @@ fn defined(row: &Row<'_>, name: &str, format: &str, kind: &str) -> Result<Define
         identities: items(row.json(6)?, paths)?,
         indexes: items(row.json(7)?, paths)?,
         ends,
+        history: history_of(row.json(18)?)?,
         options,
-        feed: row.bool(20).then(|| Feed {
-            shift: row.int8(18),
-            notify: row.bool(19),
+        feed: row.bool(21).then(|| Feed {
+            shift: row.int8(19),
+            notify: row.bool(20),
         }),
     })
+}
+
+/// What a row says of the history of its table.
+fn history_of(value: Option<Value<'_>>) -> Result<History> {
+    History::read(value.unwrap_or(Value::Bool(true)))
+        .map_err(|_| Error::Bug("ingest.profile holds a history that is not known".into()))
 }
 
 /// What the arrays in an array hold; nothing for NULL.

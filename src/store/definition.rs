@@ -5,7 +5,7 @@ use super::index;
 use super::name::Name;
 use super::source::newer_than_snapshot;
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind, statements};
-use ingest_engine::{Definition, Description, Kind, Relationship, Said};
+use ingest_engine::{Definition, Description, History, Kind, Relationship, Said};
 use jsonb::{Item, Value, write};
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -103,6 +103,25 @@ pub fn keep_profiles(session: &Session, source: &str, name: &str, urls: &[&str])
     })
 }
 
+/// Says which old versions the tables of these keep; tells whether any keeps others than before.
+pub fn set_history<'a>(
+    session: &Session,
+    source: &str,
+    histories: impl Iterator<Item = (&'a str, &'a History)>,
+) -> Result<bool> {
+    let rows = recordset(histories.map(|(name, history)| {
+        Ok(Item::Members(vec![
+            (b"profile", Item::Text(name)),
+            (b"history", history.item()),
+        ]))
+    }))?;
+    as_owner(What::Catalog, || {
+        let args = [Arg::Text(source), Arg::Jsonb(&rows)];
+        let rows = SET_HISTORY_SQL.with(|sql| session.run(sql, &args, Reading::Fresh, 0))?;
+        Ok(rows.count() > 0)
+    })
+}
+
 /// Gives another version to all that is made of these, and to themselves, but for some.
 const RENEW: &str = touched!(
     ", \
@@ -127,10 +146,14 @@ const PUT_VOCABULARY: &str = "INSERT INTO ingest.vocabulary (source, vocabulary,
      VALUES ($1, $2, $3) ON CONFLICT (source, vocabulary) DO UPDATE SET \
      concepts=excluded.concepts, defined_at=excluded.defined_at";
 
+const SET_HISTORY: &str = "UPDATE ingest.profile AS p SET history=r.history \
+     FROM pg_catalog.jsonb_to_recordset($2) AS r (profile pg_catalog.text, history pg_catalog.jsonb) \
+     WHERE p.source = $1 AND p.profile = r.profile AND p.history <> r.history";
 const SET_PROFILES: &str = "UPDATE ingest.profile SET profiles=$3 \
      WHERE source = $1 AND profile = $2 AND profiles <> $3";
 
 statements! {
+    SET_HISTORY_SQL = SET_HISTORY, [kind::TEXT, kind::JSONB];
     SET_PROFILES_SQL = SET_PROFILES, [kind::TEXT, kind::TEXT, kind::TEXTS];
     CURRENT_SQL = CURRENT, [kind::TEXT, kind::TEXT];
     SAID_SQL = SAID, [kind::TEXT, kind::TEXTS];
@@ -224,7 +247,9 @@ pub fn put(session: &Session, source: &str, rows: &[Row<'_>]) -> Result<()> {
         .zip(rows)
         .map(|(at, row)| (at, row.given))
         .collect();
-    put_described(session, source, &given, &indexes(rows)?)
+    put_described(session, source, &given, &indexes(rows)?)?;
+    let histories = rows.iter().map(|row| (row.read.name(), row.read.history()));
+    set_history(session, source, histories).map(drop)
 }
 
 /// The same of types of FHIR, which declare no keys.

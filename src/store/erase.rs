@@ -248,13 +248,23 @@ pub fn version(
     Ok(rows.first().map(|row| Last::at(&row, 1)))
 }
 
+/// How long ago a version must have ended to be pruned.
+#[derive(Debug, Clone, Copy)]
+pub enum Older<'a> {
+    /// It does not matter.
+    Any,
+    /// A caller's interval.
+    Than(Arg<'a>),
+    /// The interval of a definition.
+    Said(&'a str),
+}
+
 /// Deletes versions that ended before so long ago, each row's oldest first: at most `limit` of them,
 /// and none of the newest `keep` of a row. Says how many.
 pub fn prune(
     session: &Session,
     table: &Table,
-    older: Arg<'_>,
-    keep: i32,
+    (older, keep): (Older<'_>, i32),
     limit: i32,
 ) -> Result<u64> {
     let found = acting::found_for_purge(table)?;
@@ -265,10 +275,18 @@ pub fn prune(
         let all: Vec<String> = key.iter().map(|column| format!("{of}.{column}")).collect();
         all.join(", ")
     };
+    let (older, cut, types): (_, _, &'static [Oid]) = match older {
+        Older::Any => (Arg::Null, "$1", &[kind::INTERVAL, INT4, INT4]),
+        Older::Than(interval) => (interval, "$1", &[kind::INTERVAL, INT4, INT4]),
+        Older::Said(interval) => {
+            let cast = "$1::pg_catalog.interval";
+            (Arg::Text(interval), cast, &[TEXT, INT4, INT4])
+        }
+    };
     let sql = format!(
         "WITH old AS (SELECT {keys}, o.version FROM {history} AS o \
              WHERE EXISTS (SELECT FROM ({newer}) AS n WHERE n.version > o.version \
-                 AND ($1 IS NULL OR n.updated_at <= (pg_catalog.now() - $1))) \
+                 AND ($1 IS NULL OR n.updated_at <= (pg_catalog.now() - {cut}))) \
              AND EXISTS (SELECT FROM ({newer}) AS n WHERE n.version >= (o.version + $2)) \
              ORDER BY {keys}, o.version LIMIT $3) \
          DELETE FROM {history} AS h USING old WHERE {same} AND h.version = old.version",
@@ -276,7 +294,6 @@ pub fn prune(
         keys = keys("o"),
         same = same(key, "h", "old")
     );
-    let types = &[kind::INTERVAL, INT4, INT4];
     let args = [older, Arg::Int4(keep), Arg::Int4(limit)];
     let delete = |sql: String| {
         through_seal((found.history, Event::Delete), || {

@@ -172,23 +172,33 @@ pub fn tombstone(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Op
     })
 }
 
-/// The oldest version that history has of a row. It is read as the table's owner, so that what
-/// policies hide is not taken for what is not kept any more.
-pub fn oldest(
+/// What a reader has not found.
+#[derive(Debug, Clone, Copy)]
+pub enum Sought {
+    /// A version.
+    Version(i32),
+    /// What was in force then.
+    At(Instant),
+}
+
+/// The version that comes next after one that was there and is not kept; none where there was none,
+/// or where it is kept. It is read as the table's owner, so that what policies hide is not taken for
+/// what is not kept.
+pub fn after_lost(
     session: &Session,
     table: &Table,
     key: RowKey<'_>,
+    sought: Sought,
     reading: Reading,
-) -> Result<Option<Last>> {
+) -> Result<Option<i32>> {
+    let (action, arg) = match sought {
+        Sought::Version(version) if version < 1 => return Ok(None),
+        Sought::Version(version) => (Action::AfterLost, Arg::Int4(version)),
+        Sought::At(instant) => (Action::AfterLostAt, Arg::Instant(instant)),
+    };
     on_history(table, None, Use::Read, |_| {
-        let oldest = table.statement(Action::OldestArchived);
-        let rows = session.run(oldest, &key.args(), reading, 1)?;
-        rows.first()
-            .map(|row| {
-                row.expect(&[kind::INT4, kind::INSTANT])?;
-                Ok(Last::at(&row, 1))
-            })
-            .transpose()
+        let rows = session.run(table.statement(action), &key.with(&[arg]), reading, 1)?;
+        Ok(rows.first().map(|row| row.int4(1)))
     })
 }
 
@@ -294,16 +304,19 @@ fn may_be_back<'a>(table: &Table, old: &Tuple<'a>, layout: &Layout) -> Result<Op
     Ok(may.then_some(key))
 }
 
-/// Writes the version that has just ended, and after a delete by somebody the tombstone, which is
-/// his.
+/// Writes the version that has just ended, if the table keeps any, and after a delete by somebody
+/// the tombstone, which is his: who makes the id again goes on from it.
 pub fn archive(
     table: &Table,
     relation: Oid,
-    old: &Tuple<'_>,
-    layout: &Layout,
+    (old, layout): (&Tuple<'_>, &Layout),
     ended_at: Instant,
+    keeps: bool,
     deleted_by: Option<&Author>,
 ) -> Result<()> {
+    if !keeps && deleted_by.is_none() {
+        return Ok(());
+    }
     let version = old.int4(layout.version).unwrap_or_default();
     // Of the version that has ended, and of the tombstone.
     let places = match &table.feed {
@@ -380,7 +393,9 @@ pub fn archive(
                     }
                 })
             };
-            put(&row(version, old.arg(layout.updated_at), false, end))?;
+            if keeps {
+                put(&row(version, old.arg(layout.updated_at), false, end))?;
+            }
             match deleted_by {
                 Some(_) => put(&row(version + 1, end, true, Arg::Null)),
                 None => Ok(()),

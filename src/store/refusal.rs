@@ -159,17 +159,18 @@ pub fn erased(guarded: &Guarded) -> Error {
     about(guarded, State::Gone, message).hint("Nothing is left of it but who erased it, and why.")
 }
 
-/// The version, or that of the instant, was pruned, or erased with the resource.
-pub fn not_kept(guarded: &Guarded, oldest: i32) -> Error {
+/// The version, or that of the instant, was pruned, or erased with the resource, or never kept; which
+/// comes next is told.
+pub fn not_kept(guarded: &Guarded, next: i32) -> Error {
     about(
         guarded,
         State::Gone,
         format!(
-            "history keeps nothing of it in {} before version {oldest}",
+            "history does not keep what it was in {} before version {next}",
             guarded.name()
         ),
     )
-    .hint("What was before was pruned or erased.")
+    .hint("It was pruned or erased, or ended while the definition kept no history.")
 }
 
 /// There is no such row now: stale for who expects a version, gone for what has a tombstone.

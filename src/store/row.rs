@@ -346,14 +346,15 @@ pub struct Place {
     pub version: i32,
 }
 
-/// Versions of all resources made since an instant, newest first, so many, those before a place.
+/// Versions of all resources made since an instant, newest first, so many, those before a place,
+/// each with what is said of its erasure, a root container.
 pub fn changes(
     session: &Session,
     table: &Table,
     since: Option<Instant>,
     before: Option<&Place>,
     most: i32,
-    mut each: impl FnMut(Stored) -> Result<()>,
+    mut each: impl FnMut(Stored, Option<Vec<u8>>) -> Result<()>,
 ) -> Result<()> {
     // PostgreSQL's own ends of time.
     let since = since.unwrap_or(Instant::MIN);
@@ -369,7 +370,10 @@ pub fn changes(
         Arg::Int4(most),
     ];
     let changes = table.statement(Action::Changes);
-    session.each(changes, &args, |row| each(Stored::of(table, &row)?))
+    let erased = table.columns.types.len() as i32 + 1;
+    session.each(changes, &args, |row| {
+        each(Stored::of(table, &row)?, row.jsonb_copy(erased)?)
+    })
 }
 
 /// All rows, in the order of ids.

@@ -53,8 +53,10 @@ pub enum Action {
     Revive,
     /// Archives the row before.
     Archive,
-    /// The oldest version in history, by key.
-    OldestArchived,
+    /// The version after one that was there and is not kept, by key and version.
+    AfterLost,
+    /// The same, of what was in force at an instant.
+    AfterLostAt,
     /// One version from history.
     ReadArchived,
     /// The version in force at an instant.
@@ -266,6 +268,9 @@ impl Table {
         let by_key = self.by_key();
         let living = format!("FROM {only} WHERE {by_key}");
         let archived = format!("FROM {history} WHERE {by_key}");
+        let all = format!(
+            "SELECT version, updated_at {living} UNION ALL SELECT version, updated_at {archived}"
+        );
         let insert = format!("INSERT INTO {table} AS t ({own})");
         let values = parameters(key.len() + content.len());
         // In the list of SELECT, because in FROM each array would be put into a store of its own first.
@@ -431,9 +436,22 @@ impl Table {
                     vec![INT8],
                 )
             }
-            Action::OldestArchived => (
-                format!("SELECT version, updated_at {archived} ORDER BY version LIMIT 1"),
-                with(&[]),
+            Action::AfterLost => (
+                format!(
+                    "SELECT n.version FROM ({all}) AS n WHERE n.version > ${next} \
+                     AND NOT EXISTS (SELECT FROM ({all}) AS v WHERE v.version = ${next}) \
+                     ORDER BY n.version LIMIT 1"
+                ),
+                with(&[INT4]),
+            ),
+            Action::AfterLostAt => (
+                format!(
+                    "SELECT n.version FROM (SELECT n.version FROM ({all}) AS n \
+                         WHERE n.updated_at > ${next} ORDER BY n.version LIMIT 1) AS n \
+                     WHERE n.version > 1 AND NOT EXISTS \
+                         (SELECT FROM ({all}) AS v WHERE v.version = (n.version - 1))"
+                ),
+                with(&[INSTANT]),
             ),
             Action::ReadArchived => (
                 format!("SELECT {row} {archived} AND version = ${next}"),
@@ -441,9 +459,11 @@ impl Table {
             ),
             Action::ReadAt => (
                 format!(
-                    "SELECT {row} {living} AND updated_at <= ${next} \
-                     UNION ALL SELECT {row} {archived} AND updated_at <= ${next} \
-                     ORDER BY version DESC LIMIT 1"
+                    "SELECT {row} FROM (SELECT {row}, NULL::pg_catalog.timestamptz AS ended_at \
+                         {living} AND updated_at <= ${next} \
+                         UNION ALL SELECT {row}, ended_at {archived} AND updated_at <= ${next} \
+                         ORDER BY version DESC LIMIT 1) AS v \
+                     WHERE ended_at IS NULL OR ended_at > ${next}"
                 ),
                 with(&[INSTANT]),
             ),
@@ -456,9 +476,9 @@ impl Table {
             ),
             Action::Changes => {
                 // Each part is cut before the two are put together.
-                let part = |table: &str| {
+                let part = |table: &str, erased: &str| {
                     format!(
-                        "(SELECT {row} FROM {table} \
+                        "(SELECT {row}, {erased} AS erased FROM {table} \
                          WHERE updated_at >= $1 AND (updated_at, id, version) < ($2, $3, $4) \
                          ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5)"
                     )
@@ -466,8 +486,8 @@ impl Table {
                 (
                     format!(
                         "{} UNION ALL {} ORDER BY updated_at DESC, id DESC, version DESC LIMIT $5",
-                        part(only),
-                        part(history)
+                        part(only, "NULL::pg_catalog.jsonb"),
+                        part(history, "erased")
                     ),
                     vec![INSTANT, INSTANT, TEXT, INT4, INT4],
                 )

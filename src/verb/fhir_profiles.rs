@@ -1,17 +1,21 @@
-//! Profiles of FHIR, in FHIR's sense: what the rows of a table conform to, beyond their type.
+//! What is said of a table of FHIR beside its type: the profiles, in FHIR's sense, that its rows
+//! conform to, and which old versions it keeps.
 
 use super::body::shown_key;
 use super::definition::Defined;
 use crate::pg::{Error, Result, Session, State};
 use crate::store::table::Form;
-use crate::store::{Guarded, Name, definition, find, terminology};
+use crate::store::{Guarded, Name, definition, find, refusal, terminology};
+use ingest_engine::History;
 use ingest_engine::definition::fhir::without_version;
 use jsonb::{Malformed, Value};
+use std::iter;
 
 /// How many profiles a table can have.
 const MOST: usize = 32;
 
-/// Binds a table to profiles: `{"profiles": ["http://hl7.org/fhir/us/core/…"]}`.
+/// Binds a table to profiles, `{"profiles": ["http://hl7.org/fhir/us/core/…"]}`, and says which old
+/// versions it keeps, `{"history": false}`. What is not named stays as it is.
 pub fn bind(
     session: &Session,
     source: &Name,
@@ -20,14 +24,25 @@ pub fn bind(
 ) -> Result<(Defined, i32)> {
     let guarded = find(source.as_str(), profile.as_str())?;
     guarded.table()?;
-    let urls = urls(given)?;
-    for url in &urls {
-        check(session, &guarded, url)?;
+    let (urls, history) = read(profile, given)?;
+    let mut is_bound_anew = false;
+    if let Some(urls) = urls {
+        for url in &urls {
+            check(session, &guarded, url)?;
+        }
+        let (source, profile) = (source.as_str(), profile.as_str());
+        is_bound_anew = definition::set_profiles(session, source, profile, &urls)?;
     }
-    let changed = definition::set_profiles(session, source.as_str(), profile.as_str(), &urls)?;
-    match changed {
-        true => Ok((Defined::Updated, guarded.version() + 1)),
-        false => Ok((Defined::Unchanged, guarded.version())),
+    let mut keeps_others = false;
+    if let Some(history) = &history {
+        let history = iter::once((profile.as_str(), history));
+        keeps_others = definition::set_history(session, source.as_str(), history)?;
+    }
+    // What is kept of a row says nothing of what it must be.
+    let version = guarded.version() + i32::from(is_bound_anew);
+    match is_bound_anew || keeps_others {
+        true => Ok((Defined::Updated, version)),
+        false => Ok((Defined::Unchanged, version)),
     }
 }
 
@@ -68,17 +83,18 @@ fn check(session: &Session, guarded: &Guarded, url: &str) -> Result<()> {
     }
 }
 
-fn urls(given: Value<'_>) -> Result<Vec<&str>> {
+/// The profiles and the history that are named.
+fn read<'a>(profile: &Name, given: Value<'a>) -> Result<(Option<Vec<&'a str>>, Option<History>)> {
     let bad = |message: String| {
         Error::refuse(State::BadRequest, message).hint(
             "A type of FHIR is defined by ingest.fhir_import(source, definitions); what its table is \
-             bound to is {\"profiles\": [\"<url>\", ...]}.",
+             bound to is {\"profiles\": [\"<url>\", ...]}, what it keeps {\"history\": true, false or {...}}.",
         )
     };
     let Value::Object(object) = given else {
         return Err(bad("the definition is not an object".to_owned()));
     };
-    let mut urls = None;
+    let (mut urls, mut history) = (None, None);
     for member in object.iter() {
         match member? {
             (b"profiles", Value::Array(all)) if all.len() <= MOST => {
@@ -95,6 +111,11 @@ fn urls(given: Value<'_>) -> Result<Vec<&str>> {
                 }
                 urls = Some(found);
             }
+            (b"history", value) => {
+                let read = History::read(value)
+                    .map_err(|issues| refusal::of_definition(profile.as_str(), &issues))?;
+                history = Some(read);
+            }
             (b"profiles", _) => {
                 return Err(bad(format!(
                     "profiles is not an array of at most {MOST} URLs"
@@ -106,5 +127,8 @@ fn urls(given: Value<'_>) -> Result<Vec<&str>> {
             }
         }
     }
-    urls.ok_or_else(|| bad("profiles is missing".to_owned()))
+    match (&urls, &history) {
+        (None, None) => Err(bad("profiles is missing".to_owned())),
+        _ => Ok((urls, history)),
+    }
 }

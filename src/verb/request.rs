@@ -285,7 +285,7 @@ fn gone(guarded: &Guarded) -> Error {
     let message = format!("what the request made in {} is gone", guarded.name());
     Error::refuse(State::Gone, message)
         .of_table(guarded.source_name(), guarded.name())
-        .hint("It was erased, purged or hidden since; the request is not made again.")
+        .hint("It was erased, pruned, purged or hidden since, or never kept; the request is not made again.")
 }
 
 fn too_large() -> Error {

@@ -17,20 +17,41 @@ pub struct Cluster {
     name: String,
     home: PathBuf,
     settings: Vec<String>,
+    /// The version of PostgreSQL, where it is not that of the scratch server.
+    version: Option<String>,
 }
 
 impl Cluster {
     /// Makes and starts it. There is one of each name at a time.
     pub fn start(name: &str, settings: &[&str]) -> Self {
-        Self::make(name, settings, "share")
+        Self::make(name, settings, "share", None)
+    }
+
+    /// Makes and starts one of another version of PostgreSQL, which the installation has beside its own.
+    pub fn start_version(name: &str, settings: &[&str], version: &str) -> Self {
+        Self::make(name, settings, "share", Some(version.to_owned()))
+    }
+
+    /// Makes and starts a standby of another, which streams from it.
+    pub fn follow(primary: &Self, name: &str, settings: &[&str]) -> Self {
+        let standby = Self::unmade(name, settings, "share", None);
+        standby.script(&["follow", &standby.name, &primary.name]);
+        standby.restart();
+        standby
     }
 
     /// Makes and starts one with an installation of its own, which the test may change.
     pub fn start_apart(name: &str, settings: &[&str]) -> Self {
-        Self::make(name, settings, "copy")
+        Self::make(name, settings, "copy", None)
     }
 
-    fn make(name: &str, settings: &[&str], installation: &str) -> Self {
+    fn make(name: &str, settings: &[&str], installation: &str, version: Option<String>) -> Self {
+        let cluster = Self::unmade(name, settings, installation, version);
+        cluster.restart();
+        cluster
+    }
+
+    fn unmade(name: &str, settings: &[&str], installation: &str, version: Option<String>) -> Self {
         // <scratch>/<server>/root/usr/lib/postgresql/15/bin
         let scratch = PathBuf::from(setting("INGEST_SCRATCH"));
         let bindir = PathBuf::from(setting("INGEST_TEST_BINDIR"));
@@ -47,10 +68,10 @@ impl Cluster {
             home: scratch.join(&name),
             name,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            version,
         };
         cluster.script(&["remove", &cluster.name]);
         cluster.script(&[installation, &cluster.name, server]);
-        cluster.restart();
         cluster
     }
 
@@ -62,10 +83,31 @@ impl Cluster {
         self.script(&arguments);
     }
 
+    /// The directory of its socket.
+    pub fn host(&self) -> PathBuf {
+        self.home.join("run")
+    }
+
+    /// Stops it, and lets pg_upgrade bring its data to the version of the scratch server; starts it.
+    pub fn upgrade(&mut self) {
+        self.script(&["stop", &self.name]);
+        if let Some(version) = self.version.take() {
+            self.script(&["upgrade", &self.name, &version]);
+        }
+        self.restart();
+    }
+
+    /// A URL that names a database of it, as superuser.
+    pub fn url(&self, database: &str) -> String {
+        let host = self.host().display().to_string().replace('/', "%2F");
+        let (user, port) = (server::user(), server::port());
+        format!("postgresql://{user}@/{database}?host={host}&port={port}")
+    }
+
     /// A new connection, as superuser.
     pub fn try_connect(&self, database: &str) -> Result<Client, postgres::Error> {
         Config::new()
-            .host_path(self.home.join("run"))
+            .host_path(self.host())
             .port(server::port().parse().unwrap())
             .user(&server::user())
             .dbname(database)
@@ -89,11 +131,6 @@ impl Cluster {
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }
         }
-    }
-
-    /// Where its socket is.
-    pub fn host(&self) -> PathBuf {
-        self.home.join("run")
     }
 
     /// The process of the postmaster.
@@ -129,7 +166,7 @@ impl Cluster {
     }
 
     fn script(&self, arguments: &[&str]) {
-        server::script("cluster", arguments);
+        server::script_for(self.version.as_deref(), "cluster", arguments);
     }
 }
 

@@ -21,15 +21,14 @@ pub fn run(database: &Database, script: &str) -> Session {
 
 /// Runs a script as another role.
 pub fn run_as(database: &Database, role: &str, script: &str) -> Session {
+    run_at(&server::url(database.name(), role), script)
+}
+
+/// Runs a script in the database of a URL.
+pub fn run_at(url: &str, script: &str) -> Session {
     let (mut reader, writer) = pipe().unwrap();
     let mut child = Command::new(server::program("psql"))
-        .args([
-            "-X",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &server::url(database.name(), role),
-        ])
+        .args(["-X", "-v", "ON_ERROR_STOP=1", "-d", url])
         .env("PGOPTIONS", "-c timezone=UTC")
         .stdin(Stdio::piped())
         .stdout(writer.try_clone().unwrap())

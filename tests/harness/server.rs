@@ -35,16 +35,24 @@ pub fn program(name: &str) -> PathBuf {
 
 /// Runs one of the project's scripts, which must succeed.
 pub fn script(name: &str, arguments: &[&str]) {
+    script_for(None, name, arguments);
+}
+
+/// The same, for another version of PostgreSQL.
+pub fn script_for(version: Option<&str>, name: &str, arguments: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../scripts")
         .join(name);
     // Whoever runs the tests may hold a lock open, which no server must inherit.
-    let output = Command::new("bash")
+    let mut command = Command::new("bash");
+    command
         .args(["-c", "exec 9>&-; exec \"$@\"", name])
         .arg(script)
-        .args(arguments)
-        .output()
-        .unwrap();
+        .args(arguments);
+    if let Some(version) = version {
+        command.env("INGEST_PG", version).env_remove("PG_CONFIG");
+    }
+    let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} {arguments:?}: {error}");
 }

@@ -4,6 +4,7 @@ use ingest_tests::expect_sqlstate;
 use postgres::Client;
 
 use crate::clinic::{self, value};
+use crate::front;
 
 /// What the functions in SQL are made of, which change nothing that is not the caller's; and what
 /// needs a newer server ([`crate::stat`]).
@@ -13,6 +14,7 @@ const PARTS: &[&str] = &[
     "define_refusal",
     "end_then",
     "no_such",
+    "proxy_made",
     "refuse",
     "source_hold",
     "source_owner",
@@ -264,6 +266,8 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "api_proxy",
         &["ARRAY['door']::pg_catalog.text[]", "'{\"listen\": \"80\"}'"],
     ),
+    ("proxy_create", &["'proxy'", "'{}'"]),
+    ("proxy_functions", &[]),
     ("proxy_outcome", &["'invalid'", "'malformed'"]),
     ("proxy_template", &[]),
     ("rest_read", &[DOOR]),
@@ -317,6 +321,7 @@ const LINK: &str = "'{\"from\": {\"id\": \"q\", \"type\": \"provider\"}, \"to\":
 const LINK_ID: &str = "'provider.p,office.o'";
 
 pub fn prepare(client: &mut Client) {
+    front::with_plproxy(client);
     client
         .batch_execute(
             "SELECT ingest.api_create();
@@ -347,7 +352,11 @@ pub fn prepare(client: &mut Client) {
 }
 
 /// Runs a call in a transaction that is taken back.
-fn call(client: &mut Client, function: &str, arguments: &[&str]) -> Result<u64, postgres::Error> {
+pub fn call(
+    client: &mut Client,
+    function: &str,
+    arguments: &[&str],
+) -> Result<u64, postgres::Error> {
     let sql = format!("SELECT * FROM ingest.{function}({})", arguments.join(", "));
     client.transaction().unwrap().execute(&sql, &[])
 }
@@ -545,7 +554,7 @@ fn may_succeed(function: &str, place: usize, name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let is_options = function.starts_with("source_") && place == 1;
     let names_new = (function.ends_with("_define") || function == "consumer_create") && place == 1
-        || ["source_create", "api_create"].contains(&function);
+        || ["source_create", "api_create", "proxy_create"].contains(&function);
     if ["criteria", "moment", "reply_written", "proxy_outcome"].contains(&function)
         || function.starts_with("rest_")
     {

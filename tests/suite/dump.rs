@@ -15,24 +15,29 @@ use crate::clinic::{self, OFFICE, PROVIDER, value};
 /// again, contained resources, links, and what users add.
 fn clinic_with_a_past() -> Database {
     let database = clinic::database("dump");
-    let mut client = database.connect();
+    live_on(&mut database.connect());
+    database
+}
+
+/// Gives a clinic its past.
+pub fn live_on(client: &mut Client) {
     let contained = json!({"primaryPaymentMethod": [{"data": {"value": "Visa"}}]});
     for number in 0..20 {
         let name = format!("Ünï \"c\" \\ {number}\t$$");
         let (provider, office) = (format!("p{number}"), format!("o{number}"));
         clinic::upsert(
-            &mut client,
+            client,
             PROVIDER,
             &provider,
             &json!({"data": {"name": name}}),
         )
         .unwrap();
         let body = json!({"data": {"name": name}, "contained": contained});
-        clinic::upsert(&mut client, OFFICE, &office, &body).unwrap();
-        clinic::link(&mut client, &provider, &office).unwrap();
+        clinic::upsert(client, OFFICE, &office, &body).unwrap();
+        clinic::link(client, &provider, &office).unwrap();
     }
     clinic::create(
-        &mut client,
+        client,
         "Patient",
         &json!({"data": {"name": [{"given": ["Bob"]}]}}),
     )
@@ -46,23 +51,24 @@ fn clinic_with_a_past() -> Database {
              INSERT INTO clinic.office (id, data) VALUES ('o0', '{}');
              ALTER TABLE clinic.office ADD COLUMN tenant text DEFAULT 'none';
              CREATE INDEX ON clinic.office ((data ->> 'name'));
+             SELECT ingest.resource_erase('clinic', 'office', 'o17', 'asked for', true);
+             SELECT ingest.version_erase('clinic', 'office', 'o18', 1, 'asked for');
              CREATE TABLE public.mine (doc jsonb);
              CREATE TRIGGER checked BEFORE INSERT ON public.mine FOR EACH ROW
                  EXECUTE FUNCTION ingest.validate('clinic', 'Patient', 'doc')",
         )
         .unwrap();
-    assert_eq!(retried(&mut client), "created");
-    let definition = json!({"type": "ROOT", "properties": {
+    assert_eq!(retried(client), "created");
+    let definition = json!({"type": "ROOT", "history": {"older": "7 years"}, "properties": {
         "name": {"type": "symbol", "rules": [{"required": true}]}, "age": {"type": "integer"}}});
-    clinic::define(&mut client, "clinic", PROVIDER, &definition).unwrap();
+    clinic::define(client, "clinic", PROVIDER, &definition).unwrap();
     clinic::upsert(
-        &mut client,
+        client,
         PROVIDER,
         "p3",
         &json!({"data": {"name": "x", "age": 7}}),
     )
     .unwrap();
-    database
 }
 
 /// What comes of a call under a key.
@@ -74,7 +80,7 @@ fn retried(client: &mut Client) -> String {
 }
 
 /// Every row of the clinic and of the catalog, as text.
-fn content(client: &mut Client) -> Vec<(String, String)> {
+pub fn content(client: &mut Client) -> Vec<(String, String)> {
     let tables: Vec<String> = client
         .query(
             "SELECT c.oid::regclass::text FROM pg_class AS c WHERE relkind = 'r' \
@@ -99,12 +105,28 @@ fn content(client: &mut Client) -> Vec<(String, String)> {
 /// The gate as it should be after a restore: open for what conforms, closed for what does not, and
 /// with the versions that were.
 #[track_caller]
-fn assert_gate_works(client: &mut Client) {
+pub fn assert_gate_works(client: &mut Client) {
     assert_eq!(retried(client), "replayed");
     assert_eq!(
         clinic::story(client, OFFICE, "o0"),
         "created 1, updated 2, deleted 3, created 4"
     );
+    assert_eq!(
+        clinic::history(client, OFFICE, "o17").unwrap()[0].outcome,
+        "erased"
+    );
+    let reasons: Vec<Option<String>> = client
+        .query(
+            "SELECT erased ->> 'reason' FROM ingest.resource_history('clinic', 'office', 'o18')",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(reasons, [None, Some("asked for".to_owned())]);
+    let again = clinic::create_as(client, OFFICE, "o17", &json!({"data": {}})).unwrap();
+    assert_eq!(again.did(), ("created", 4), "a marker is remembered");
     let authors: Vec<Option<String>> = client
         .query(
             "SELECT context ->> 'actor' FROM ingest.resource_history('clinic', 'office', 'o0')",
@@ -170,15 +192,15 @@ pub fn run(program: &str, arguments: &[&str]) -> Output {
 }
 
 /// A file in the scratch directory, gone at the end.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let directory = env::var("INGEST_SCRATCH").unwrap();
         Self(PathBuf::from(directory).join(name))
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }
@@ -331,7 +353,7 @@ fn extension_dropped_leaves_every_row() {
     }
     run("pg_dump", &["-f", "/dev/null", "-d", &database.url()]);
     let left: Value = value(&mut client, "SELECT to_jsonb(count(*)) FROM clinic.office");
-    assert_eq!(left, json!(19));
+    assert_eq!(left, json!(18));
 }
 
 /// A plain dump, run where the extension is already, as in a database that was copied from a

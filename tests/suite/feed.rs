@@ -1438,3 +1438,28 @@ fn feed_of_a_partitioned_history_is_whole() {
     assert_whole(&mut client, &read);
     assert_eq!(create(&mut client)["outcome"], "unchanged");
 }
+
+/// Of a profile that keeps no history the newest versions come, whenever they are others, and deletions.
+#[test]
+fn feed_of_a_profile_without_history_gives_what_stands() {
+    let (_database, mut client) = clinic_with_feed();
+    let definition =
+        json!({"type": "ROOT", "properties": {"name": {"type": "symbol"}}, "history": false});
+    clinic::define(&mut client, "clinic", "bed", &definition).unwrap();
+    run(
+        &mut client,
+        "INSERT INTO clinic.bed (id, data) VALUES ('a', '{}'), ('b', '{}');
+         UPDATE clinic.bed SET data = '{\"name\": \"x\"}'; DELETE FROM clinic.bed WHERE id = 'b'",
+    );
+    settle(&mut client);
+    let read = all(&mut client, 1);
+    assert_eq!(told(&read), ["bed/a 2 updated", "bed/b 3 deleted"]);
+    let last = read.last().unwrap().cursor.clone();
+    for name in ["y", "z"] {
+        let update = format!("UPDATE clinic.bed SET data = '{{\"name\": \"{name}\"}}'");
+        run(&mut client, &update);
+    }
+    settle(&mut client);
+    let next = page(&mut client, Some(&last), 9).unwrap();
+    assert_eq!(told(&next), ["bed/a 4 updated"]);
+}

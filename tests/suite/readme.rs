@@ -7,8 +7,11 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ingest_tests::cluster::Cluster;
 use ingest_tests::markdown::{Block, sql_blocks, stable};
 use ingest_tests::{Database, psql};
+
+use crate::front;
 
 /// Each page is a session that a reader could type.
 #[test]
@@ -57,11 +60,32 @@ fn pages() -> Vec<PathBuf> {
         pages.extend(directory.map(|entry| entry.unwrap().path()));
     }
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
-    // Its session is one of a shell: `rest_page` runs it; and `feed_page` this one, in a server of its own.
-    pages.retain(|page| !page.ends_with("rest.md") && !page.ends_with("feed.md"));
+    // Its session is one of a shell: `rest_page` runs it.
+    pages.retain(|page| !page.ends_with("rest.md"));
+    // They need servers of their own: `feed_page` and a test below run them.
+    pages.retain(|page| !page.ends_with("feed.md") && !page.ends_with("scale.md"));
     pages.sort();
     pages
 }
+
+/// The page on scale is a session over three servers, which has names of its own for them.
+#[test]
+fn page_on_scale_typed_into_psql_prints_what_it_says() {
+    let servers = ["front", "north", "south"].map(|name| (name, Cluster::start(name, QUICK)));
+    if !front::has_plproxy(&mut servers[0].1.connect("postgres")) {
+        return;
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scale.md");
+    let mut text = fs::read_to_string(&page).unwrap();
+    for (name, server) in &servers {
+        let host = format!("host={}", server.host().display());
+        text = text.replace(&format!("host={name}.example.org"), &host);
+    }
+    let session = |script: &str| psql::run_at(&servers[0].1.url("postgres"), script);
+    prints("scale.md", &sql_blocks(&text), session).unwrap();
+}
+
+const QUICK: &[&str] = &["fsync=off", "synchronous_commit=off", "shared_buffers=16MB"];
 
 fn check(page: &Path) -> Result<(), String> {
     let name = page.file_name().unwrap().to_string_lossy().into_owned();
@@ -74,12 +98,20 @@ fn check(page: &Path) -> Result<(), String> {
     } else {
         Database::new("page")
     };
-    let session = psql::run(&database, &script(&blocks));
+    prints(&name, &blocks, |script| psql::run(&database, script))
+}
 
+/// Whether a session prints what the blocks of a page say.
+fn prints(
+    name: &str,
+    blocks: &[Block],
+    session: impl FnOnce(&str) -> psql::Session,
+) -> Result<(), String> {
+    let session = session(&script(blocks));
     let mut said = String::new();
     let mut printed = String::new();
     let mut rest = session.output.as_str();
-    for block in &blocks {
+    for block in blocks {
         let at = format!("{name}:{}", block.line);
         let (output, sqlstate, after) =
             split_at_mark(rest).ok_or_else(|| format!("{at}: stops the session:\n{rest}"))?;

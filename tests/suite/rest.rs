@@ -582,6 +582,44 @@ fn history_is_answered_newest_first() {
     );
 }
 
+/// What was erased, a version or a resource, is told as a deletion with a status and an outcome of its
+/// own; why is for who may ask the database.
+#[test]
+fn erased_version_is_told_from_a_deleted_one() {
+    let Some(door) = door::hospital() else { return };
+    for (id, active) in [("a", true), ("a", false), ("b", true)] {
+        let body = json!({"resourceType": "Patient", "id": id, "active": active});
+        door.put(&format!("/fhir/Patient/{id}"), &body);
+    }
+    door.delete("/fhir/Patient/a");
+    door.database.run(
+        "SELECT ingest.version_erase('fhir', 'Patient', 'a', 1, 'Bob asked for it');
+         SELECT ingest.resource_erase('fhir', 'Patient', 'b', 'Bob asked for it')",
+    );
+    for (path, statuses) in [
+        ("/fhir/Patient/a/_history", &["204", "200", "410"][..]),
+        ("/fhir/Patient/b/_history", &["410"]),
+        ("/fhir/Patient/_history", &["410", "204", "200", "410"]),
+    ] {
+        let bundle = door.get(path).body;
+        assert!(!bundle.to_string().contains("Bob"), "{bundle}");
+        let entries = bundle["entry"].as_array().unwrap();
+        let told: Vec<&Value> = entries.iter().map(|at| &at["response"]["status"]).collect();
+        assert_eq!(told, statuses, "{path}");
+        for entry in entries {
+            let (request, response) = (&entry["request"], &entry["response"]);
+            let is_erased = response["status"] == json!("410");
+            let outcome = &response["outcome"]["issue"][0]["diagnostics"];
+            assert_eq!(outcome.is_string(), is_erased, "{entry}");
+            let is_gone = entry.get("resource").is_none();
+            assert_eq!(is_gone, request["method"] == json!("DELETE"), "{entry}");
+            assert!(is_gone || !is_erased, "{entry}");
+        }
+    }
+    refused(&door.get("/fhir/Patient/a/_history/1"), 410, "deleted");
+    refused(&door.get("/fhir/Patient/b"), 410, "deleted");
+}
+
 /// A body is validated without being written, alone or in Parameters, against profiles that are named.
 #[test]
 fn validate_answers_with_the_issues_of_a_write() {

@@ -20,6 +20,23 @@ fn west(door: &Door) {
     assert_eq!(visa["id"], json!("office/o/primaryPaymentMethod/v"));
 }
 
+/// The versions of a native resource say which of them was erased.
+#[test]
+fn erased_version_of_a_native_resource_is_told() {
+    let door = door::clinic();
+    west(&door);
+    door.put("/clinic/office/o", &json!({"data": {"name": "East"}}));
+    door.database
+        .run("SELECT ingest.version_erase('clinic', 'office', 'o', 1, 'asked for')");
+    for path in ["/clinic/office/o/_history", "/clinic/office/_history"] {
+        let body = door.get(path).body;
+        let versions = body["versions"].as_array().unwrap();
+        let told: Vec<&Value> = versions.iter().map(|at| &at["outcome"]).collect();
+        assert_eq!(told, ["updated", "erased"], "{path}");
+        assert_eq!(versions[1]["resource"], Value::Null);
+    }
+}
+
 /// A native resource is created, read, replaced, patched and deleted by its address.
 #[test]
 fn native_resource_is_written_by_its_address() {

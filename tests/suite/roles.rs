@@ -931,6 +931,8 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "request_key",
         "request_unconditional",
         "request_version",
+        "proxy_functions",
+        "proxy_made",
         "proxy_outcome",
         "proxy_template",
         // They call a verb, which asks.
@@ -961,6 +963,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "profile_define",
         "profile_drop",
         "profile_purge",
+        "proxy_create",
         "relationship_define",
         "relationship_drop",
         "request_prune",

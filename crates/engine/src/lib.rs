@@ -46,7 +46,7 @@ pub mod vocabulary;
 mod walk;
 
 pub use constraint::InVain;
-pub use definition::{Definition, End, Relationship, Said};
+pub use definition::{Definition, End, History, Relationship, Said};
 pub use description::{Cardinality, Contained, Description, Format, Kind, Property};
 pub use issue::{Code, Issue, Report, Severity, operation_outcome};
 pub use json_schema::{Style, json_schema};

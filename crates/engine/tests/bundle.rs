@@ -207,8 +207,10 @@ fn resource_is_written_with_other_texts_in_their_places() {
         to_text(Value::read(&written).unwrap()).unwrap(),
         to_text(Value::read(&expected).unwrap()).unwrap()
     );
-    let same = write(object(&bytes), None, &mut Places::default()).unwrap();
+    let same = write(object(&bytes), Some("a"), &mut Places::default()).unwrap();
     assert_eq!(same, bytes);
+    let without = write(object(&bytes), None, &mut Places::default()).unwrap();
+    assert!(object(&without).get(b"id").unwrap().is_none());
 }
 
 /// An empty text stands where the next begins, and stays.

@@ -4,8 +4,8 @@
 
 use jsonb::{Object, Value, from_text};
 use search::{
-    Candidates, Compiled, Criterion, Kind, Mistake, Parameter, Paths, canonical, keys, literal,
-    matches, ranges,
+    Candidates, Compiled, Criterion, Kind, Many, Mistake, Parameter, Paths, canonical, keys,
+    literal, matches, ranges,
 };
 
 fn parameters() -> Vec<Parameter> {
@@ -110,6 +110,10 @@ fn meets(resource: &str, query: &str) -> bool {
 }
 
 fn finds(criterion: &Criterion, data: Object<'_>, query: &str) {
+    // Among others, which want other things.
+    let other = [read("identifier=nowhere|nothing").unwrap()];
+    let many = Many::of([&other[..], std::slice::from_ref(criterion)]);
+    assert_eq!(many.may_meet(data).unwrap(), [1], "{query}, of many");
     let paths = criterion.paths();
     match criterion.candidates() {
         None => {}

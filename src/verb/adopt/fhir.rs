@@ -9,7 +9,7 @@ use crate::store::{Name, definition, find, import as store};
 use crate::verb::body::root;
 use crate::verb::search::index::index_over;
 use ingest_engine::definition::fhir::{self, Described, NotDescribed, Reduced};
-use ingest_engine::{Description, Kind};
+use ingest_engine::{Description, History, Kind};
 use jsonb::{Array, Malformed, Object, Value};
 
 /// Writes what a catalog has of a source of FHIR, and makes again what its tables have lost.
@@ -36,6 +36,7 @@ pub fn adopt(session: &Session, source: &Name, catalog: &Object<'_>) -> Result<(
     definition::put_types(session, source.as_str(), &described)?;
     put_versions(session, source, profiles, "profiles")?;
     bind(session, source, &types, profiles)?;
+    keep_histories(session, source, &types, profiles)?;
     for (place, (description, entry)) in types.iter().zip(profiles.iter()).enumerate() {
         check_for_interrupts()?;
         if description.kind != Kind::Root {
@@ -94,6 +95,26 @@ fn bind(
         definition::keep_profiles(session, source.as_str(), &description.name, &urls)?;
     }
     Ok(())
+}
+
+/// Lets the tables keep the old versions that they kept.
+fn keep_histories(
+    session: &Session,
+    source: &Name,
+    types: &[Description],
+    profiles: Array<'_>,
+) -> Result<()> {
+    let mut histories = Vec::new();
+    for (place, (description, entry)) in types.iter().zip(profiles.iter()).enumerate() {
+        let entry = object(entry?, &format!("profiles[{place}]"))?;
+        if let Some(history) = entry.get(b"history")? {
+            let read = History::read(history)
+                .map_err(|issues| refusal::of_definition(&description.name, &issues))?;
+            histories.push((description.name.as_str(), read));
+        }
+    }
+    let histories = histories.iter().map(|(name, history)| (*name, history));
+    definition::set_history(session, source.as_str(), histories).map(drop)
 }
 
 /// Keeps the definitions that are no types.

@@ -4,13 +4,15 @@
 
 use super::delete::still_linked;
 use super::key_of;
-use crate::pg::{self, Answer, Arg, Call, Error, Reading, Result, Session, State};
+use crate::pg::{self, Answer, Call, Error, Reading, Result, Session, State};
+use crate::store::catalog::Catalog;
 use crate::store::ddl::Named;
-use crate::store::erase::{self, Erased, Erasure};
+use crate::store::erase::{self, Erased, Erasure, Older};
 use crate::store::history::Last;
 use crate::store::row::{self, RowKey};
 use crate::store::{Guarded, Name, Outcome, author, find, links, reference, refusal, source};
 use crate::verb::render::Written;
+use ingest_engine::History;
 
 /// How many bytes a reason may have.
 const LONGEST_REASON: usize = 1000;
@@ -136,31 +138,76 @@ fn not_erased(
 /// Deletes the oldest versions of each row.
 pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
-    let profile = call.need_text(1, "profile")?;
+    let profile = call.text(1)?;
     let (older, keep) = (call.interval(2)?, call.int4(3)?);
     let limit = call.int4(4)?.unwrap_or(BATCH);
-    if older.is_none() && keep.is_none() {
-        return Err(
-            Error::refuse(State::BadRequest, "older and keep are both null")
-                .hint("history_prune(source, profile, older => '7 years') or (..., keep => 10)."),
-        );
+    let rule = match (older, keep) {
+        (None, None) => None,
+        (older, keep) => Some((older.map_or(Older::Any, Older::Than), keep.unwrap_or(1))),
+    };
+    if rule.is_some() && profile.is_none() {
+        return Err(Error::refuse(State::BadRequest, "profile must not be null")
+            .hint("Without it, what the definitions of the source say holds, and nothing else."));
     }
-    let keep = keep.unwrap_or(1);
-    if keep < 1 || limit < 1 {
-        let which = if keep < 1 { "keep" } else { "limit" };
+    let least = rule.map_or(1, |(_, keep)| keep);
+    if least < 1 || limit < 1 {
+        let which = if least < 1 { "keep" } else { "limit" };
         let message = format!("{which} is less than 1");
         return Err(Error::refuse(State::BadRequest, message));
     }
     let count = Session::open(|session| {
         source::lock_for_definition(session, source.as_str())?;
-        let guarded = find(source.as_str(), profile)?;
-        let table = guarded.table()?;
-        let older = older.unwrap_or(Arg::Null);
-        source::as_schema_owner(session, source.as_str(), || {
-            erase::prune(session, table, older, keep, limit)
-        })
+        let names = match profile {
+            Some(profile) => vec![profile.to_owned()],
+            None => Catalog::open(session)?.pruned(session, source.as_str())?,
+        };
+        if names.is_empty() {
+            return Err(no_rule(&format!("the source {source}")));
+        }
+        let (mut count, mut left) = (0, limit);
+        for name in &names {
+            pg::check_for_interrupts()?;
+            let guarded = find(source.as_str(), name)?;
+            let table = guarded.table()?;
+            let rule = match rule {
+                Some(rule) => rule,
+                None => said(&guarded).ok_or_else(|| no_rule(name))?,
+            };
+            let pruned = source::as_schema_owner(session, source.as_str(), || {
+                erase::prune(session, table, rule, left)
+            })?;
+            count += pruned;
+            left = left.saturating_sub(i32::try_from(pruned).unwrap_or(i32::MAX));
+            if left < 1 {
+                break;
+            }
+        }
+        Ok(count)
     })?;
     Ok(Answer::int8(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// What the definition says may be pruned: where no history is kept, all that was kept before.
+fn said(guarded: &Guarded) -> Option<(Older<'_>, i32)> {
+    match &guarded.history {
+        History::Kept => None,
+        History::NotKept => Some((Older::Any, 1)),
+        History::Pruned { older, keep } => {
+            let older = older.as_deref().map_or(Older::Any, Older::Said);
+            Some((older, keep.unwrap_or(1)))
+        }
+    }
+}
+
+fn no_rule(of: &str) -> Error {
+    Error::refuse(
+        State::BadRequest,
+        format!("older and keep are both null, and no definition of {of} says what to prune"),
+    )
+    .hint(
+        "history_prune(source, profile, older => '7 years') or (..., keep => 10); or \
+         {\"history\": {\"older\": \"7 years\"}} in the definition.",
+    )
 }
 
 fn reason<'a>(call: &Call<'a>, place: usize) -> Result<&'a str> {

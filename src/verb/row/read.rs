@@ -3,7 +3,7 @@
 
 use super::{Noun, key_of, named};
 use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb};
-use crate::store::history::Last;
+use crate::store::history::Sought;
 use crate::store::row::{RowKey, Stored};
 use crate::store::{Guarded, Outcome, history, refusal, row};
 use crate::verb::render;
@@ -36,20 +36,19 @@ pub fn stored(
             None => Err(refusal::not_found(guarded)),
         };
     };
-    let newest = current.as_ref().map(Last::of);
     if let Some(current) = current
         && current.version == version
     {
         return Ok(current);
     }
     let Some(archived) = row::read_archived(session, table, key, version, reading)? else {
-        let oldest = history::oldest(session, table, key, reading)?.or(newest);
-        return Err(match oldest {
-            Some(oldest) if (1..oldest.version).contains(&version) => {
-                refusal::not_kept(guarded, oldest.version)
-            }
-            _ => refusal::no_version(guarded),
-        });
+        let sought = Sought::Version(version);
+        return Err(
+            match history::after_lost(session, table, key, sought, reading)? {
+                Some(next) => refusal::not_kept(guarded, next),
+                None => refusal::no_version(guarded),
+            },
+        );
     };
     if archived.is_tombstone() {
         return Err(refusal::gone(guarded));
@@ -71,13 +70,10 @@ pub fn read_at(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
             return Ok(stored);
         }
         // Nothing was there yet, or is kept any more.
-        let current = row::read(session, table, key, Reading::Caller)?;
-        let oldest = history::oldest(session, table, key, Reading::Caller)?;
-        match oldest.or(current.as_ref().map(Last::of)) {
-            Some(oldest) if oldest.version > 1 && oldest.updated_at > instant => {
-                Err(refusal::not_kept(&guarded, oldest.version))
-            }
-            _ => Ok(None),
+        let sought = Sought::At(instant);
+        match history::after_lost(session, table, key, sought, Reading::Caller)? {
+            Some(next) => Err(refusal::not_kept(&guarded, next)),
+            None => Ok(None),
         }
     })?;
     match stored {

@@ -6,6 +6,7 @@
 
 pub(crate) mod expect;
 pub mod fhir;
+mod history;
 mod inside;
 mod name;
 mod path;
@@ -14,6 +15,7 @@ mod read;
 mod relationship;
 mod said;
 
+pub use history::History;
 pub(crate) use read::finish;
 pub use relationship::{End, Relationship};
 pub use said::Said;
@@ -42,6 +44,7 @@ pub struct Definition {
     identities: Vec<Vec<Found>>,
     indexes: Vec<Vec<Found>>,
     uses: Vec<Use>,
+    history: History,
 }
 
 /// Reads a built-in type.
@@ -92,6 +95,11 @@ impl Definition {
     /// The indexes, each a list of properties; their paths may lead through arrays.
     pub fn indexes(&self) -> &[Vec<Found>] {
         &self.indexes
+    }
+
+    /// Which old versions its table keeps.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// The names that must be known for it to compile, in the order of the definition.

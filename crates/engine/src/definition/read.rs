@@ -4,7 +4,7 @@ use super::expect::{self, mistake};
 use super::name::check_name;
 use super::path::read_paths;
 use super::property::read_properties;
-use super::{Definition, Use};
+use super::{Definition, History, Use, history};
 use crate::compile;
 use crate::description::{Contained, Description, Format, Kind, Property};
 use crate::issue::{Code, Issue, Report};
@@ -18,13 +18,14 @@ use jsonb::steps;
 use jsonb::{Item, Malformed, Object, Value, write};
 
 /// The members of a definition.
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 8] = [
     "type",
     "properties",
     "contained",
     "identities",
     "indexes",
     "additionalProperties",
+    "history",
     "description",
 ];
 
@@ -156,6 +157,7 @@ pub(super) fn empty(name: &str, kind: Kind) -> Definition {
         identities: Vec::new(),
         indexes: Vec::new(),
         uses: Vec::new(),
+        history: History::default(),
     }
 }
 
@@ -192,9 +194,15 @@ fn read_profile(
                 definition.description.additional_properties =
                     expect::boolean(value, &at, report).unwrap_or_default();
             }
+            (b"history", _) => definition.history = history::read(value, &at, report)?,
             (b"description", _) => drop(expect::string(value, &at, report)?),
             _ => expect::unknown(report, &at, key, &MEMBERS),
         }
+    }
+    if kind == Some(Kind::Contained) && definition.history != History::Kept {
+        let expected =
+            "expected a profile of type ROOT: what is contained has no history of its own";
+        mistake(report, Code::Invalid, &root.name(b"history"), expected);
     }
     match kind {
         Some(kind) => definition.description.kind = kind,

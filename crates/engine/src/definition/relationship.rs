@@ -1,8 +1,8 @@
 //! The definition of a relationship: its two ends, and the properties of its links.
 
-use super::Definition;
 use super::expect::{self, mistake};
 use super::read::{empty, finish, is_bounded, properties};
+use super::{Definition, History, history};
 use crate::description::{Cardinality, Kind};
 use crate::issue::{Code, Issue, Report};
 use crate::rule::cardinality;
@@ -10,7 +10,7 @@ use crate::trail::Trail;
 use jsonb::{Malformed, Object, Value};
 
 /// The members of a relationship's definition.
-const MEMBERS: [&str; 4] = ["from", "to", "properties", "description"];
+const MEMBERS: [&str; 5] = ["from", "to", "properties", "history", "description"];
 
 /// The members of an end; the last is another name for the one before.
 const END: [&str; 4] = [
@@ -68,7 +68,7 @@ fn read(
     report: &mut Report,
 ) -> Result<Relationship, Malformed> {
     let mut relationship = nothing(name);
-    let (mut from, mut to) = (None, None);
+    let (mut from, mut to, mut kept) = (None, None, History::default());
     for member in object.iter() {
         let (key, value) = member?;
         let at = root.name(key);
@@ -77,6 +77,7 @@ fn read(
             (b"from", _) => from = Some(read_end(value, &at, report)?),
             (b"to", _) => to = Some(read_end(value, &at, report)?),
             (b"properties", _) => relationship.definition = properties(name, value, &at, report)?,
+            (b"history", _) => kept = history::read(value, &at, report)?,
             (b"description", _) => {
                 let text = expect::string(value, &at, report)?;
                 relationship.description = text.map(str::to_owned);
@@ -90,6 +91,7 @@ fn read(
             mistake(report, Code::Required, &at, "expected an end");
         }
     }
+    relationship.definition.history = kept;
     relationship.from = from.unwrap_or(relationship.from);
     relationship.to = to.unwrap_or(relationship.to);
     Ok(relationship)

@@ -4,7 +4,7 @@
 
 use jsonb::Value;
 use libfuzzer_sys::fuzz_target;
-use search::{Candidates, Compiled, Criterion, Kind, Parameter, Paths, keys, literal, matches, order, ranges};
+use search::{Candidates, Compiled, Criterion, Kind, Many, Parameter, Paths, keys, literal, matches, order, ranges};
 use std::str::from_utf8;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -36,6 +36,9 @@ fuzz_target!(|bytes: &[u8]| {
     let compiled = Compiled::read(Value::read(&literal).unwrap()).unwrap();
     let Ok(met) = matches(&criteria, data) else { return };
     assert_eq!(compiled.matches(data), Ok(met));
+    if let Ok(places) = Many::of([&criteria[..]]).may_meet(data) {
+        assert!(!met || places == [0], "{criteria:?}");
+    }
     let [criterion] = &criteria;
     if let (true, Some(Candidates::Keys(wanted)), Ok(there)) = (met, criterion.candidates(), there) {
         assert!(wanted.iter().any(|key| there.contains(key)), "{wanted:?} {there:?}");

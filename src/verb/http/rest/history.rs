@@ -1,6 +1,8 @@
 //! `GET [type]/[id]/_history`, `GET [type]/_history`: versions, newest first, as a Bundle of type
-//! history, or of a native source `{"versions": [...], "next"?}`.
+//! history, or of a native source `{"versions": [...], "next"?}`. What was erased is told as a deletion
+//! is, with its own status, and without the reason, which may be for others.
 
+use super::outcome;
 use super::request::Request;
 use super::response::Response;
 use super::view::shown;
@@ -31,11 +33,11 @@ pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) ->
     let most = size(query);
     let (mut found, mut total) = (Vec::new(), 0);
     Session::open(|session| {
-        row::versions(session, guarded.table()?, key, |stored, _, _| {
+        row::versions(session, guarded.table()?, key, |stored, _, erasure| {
             total += 1;
             let wanted = stored.version < before && since.is_none_or(|it| stored.updated_at >= it);
             if wanted && found.len() <= most {
-                found.push(stored);
+                found.push((stored, erasure.is_some()));
             }
             Ok(())
         })
@@ -47,7 +49,7 @@ pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) ->
     found.truncate(most);
     let address = format!("{}/_history", request.address(&guarded, id));
     let last = found.last().filter(|_| is_more);
-    let next = last.map(|last| page(&address, query, &last.version.to_string()));
+    let next = last.map(|(last, _)| page(&address, query, &last.version.to_string()));
     let total = since.is_none().then_some(total);
     answer(request, &guarded, &found, (address, next, total), query)
 }
@@ -64,8 +66,9 @@ pub fn of_all(request: &Request<'_>, name: &str, query: &Query) -> Result<Respon
     let mut found = Vec::new();
     Session::open(|session| {
         let table = guarded.table()?;
-        row::changes(session, table, since, before.as_ref(), count, |stored| {
-            found.push(stored);
+        let before = before.as_ref();
+        row::changes(session, table, since, before, count, |stored, erasure| {
+            found.push((stored, erasure.is_some()));
             Ok(())
         })
     })?;
@@ -73,7 +76,7 @@ pub fn of_all(request: &Request<'_>, name: &str, query: &Query) -> Result<Respon
     found.truncate(most);
     let address = format!("{}/_history", request.collection(&guarded));
     let last = found.last().filter(|_| is_more);
-    let next = last.map(|last| {
+    let next = last.map(|(last, _)| {
         let after = format!("{},{},{}", last.updated_at, last.version, last.id);
         page(&address, query, &after)
     });
@@ -130,21 +133,24 @@ fn page(address: &str, query: &Query, after: &str) -> String {
     next
 }
 
-/// Versions, with the address of the page, that of the next, and how many there are.
+/// Versions, and of each whether it was erased, with the address of the page, that of the next, and how many there are.
 fn answer(
     request: &Request<'_>,
     guarded: &Guarded,
-    found: &[Stored],
+    found: &[(Stored, bool)],
     (own, next, total): (String, Option<String>, Option<i64>),
     query: &Query,
 ) -> Result<Response> {
     let mut versions = Vec::new();
-    for stored in found {
+    for (stored, is_erased) in found {
         let resource = match stored.is_tombstone() {
             true => None,
             false => Some(shown(request, guarded, stored, &query.answer)?),
         };
-        versions.push(Version::of(request, guarded, stored, resource)?);
+        versions.push(Version {
+            is_erased: *is_erased,
+            ..Version::of(request, guarded, stored, resource)?
+        });
     }
     let page = Paged {
         own: &own,
@@ -165,6 +171,7 @@ struct Version {
     etag: String,
     updated_at: String,
     version: i32,
+    is_erased: bool,
     resource: Option<Vec<u8>>,
 }
 
@@ -181,6 +188,7 @@ impl Version {
             etag: format!("W/\"{}\"", stored.version),
             updated_at: iso(stored.updated_at)?,
             version: stored.version,
+            is_erased: false,
             resource,
         })
     }
@@ -192,12 +200,15 @@ impl Version {
 }
 
 /// <https://hl7.org/fhir/R4/bundle.html#history>. The first version was created by whichever method;
-/// that it was a POST is told of it.
+/// that it was a POST is told of it. An entry of a PUT or a POST has its resource, so that one which
+/// was erased is a DELETE.
 fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
+    let erased = outcome::of_success("What this version held was erased.", None);
     let mut entries = Vec::new();
     for version in versions {
         let resource = version.resource()?;
         let (method, status, url) = match (resource, version.version) {
+            (None, _) if version.is_erased => ("DELETE", "410", version.url.as_str()),
             (None, _) => ("DELETE", "204", version.url.as_str()),
             (Some(_), 1) => {
                 let name = version.url.split('/').next().unwrap_or_default();
@@ -205,6 +216,14 @@ fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
             }
             (Some(_), _) => ("PUT", "200", version.url.as_str()),
         };
+        let mut response = vec![
+            (&b"status"[..], Item::Text(status)),
+            (b"etag", Item::Text(&version.etag)),
+            (b"lastModified", Item::Text(&version.updated_at)),
+        ];
+        if version.is_erased {
+            response.push((b"outcome", Item::Copy(Value::read(&erased)?)));
+        }
         let mut entry = vec![
             (&b"fullUrl"[..], Item::Text(&version.address)),
             (
@@ -214,14 +233,7 @@ fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
                     (b"url", Item::Text(url)),
                 ]),
             ),
-            (
-                b"response",
-                Item::Members(vec![
-                    (b"status", Item::Text(status)),
-                    (b"etag", Item::Text(&version.etag)),
-                    (b"lastModified", Item::Text(&version.updated_at)),
-                ]),
-            ),
+            (b"response", Item::Members(response)),
         ];
         entry.extend(resource.map(|resource| (&b"resource"[..], Item::Copy(resource))));
         entries.push(Item::Members(entry));
@@ -234,6 +246,7 @@ fn list(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     for version in versions {
         let resource = version.resource()?;
         let outcome = match (resource, version.version) {
+            (None, _) if version.is_erased => "erased",
             (None, _) => "deleted",
             (Some(_), 1) => "created",
             (Some(_), _) => "updated",
