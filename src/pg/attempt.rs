@@ -199,7 +199,11 @@ fn failure(error: &Error, is_told: fn(&str) -> bool) -> Option<Failure> {
                 message,
                 outcome: own.map(|(_, outcome)| outcome.to_owned()),
                 state,
-                hint: own.and_then(|_| caught.hint().map(str::to_owned)),
+                // Of a right that is lacking it is ours, too: PostgreSQL has none there.
+                hint: caught
+                    .hint()
+                    .filter(|_| own.is_some() || sqlstate == "42501" && !caught.is_of_row())
+                    .map(str::to_owned),
                 sqlstate,
                 table: caught.names(),
                 constraint: own.and_then(|_| caught.constraint().map(str::to_owned)),

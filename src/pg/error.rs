@@ -306,6 +306,20 @@ impl Error {
             && text(caught.error().message).is_some_and(|at| at.contains(&format!("\"{table}\""))))
     }
 
+    /// Whether the caller may not do to a table what this very SQL does, and not what runs within:
+    /// what PostgreSQL says of it.
+    pub(super) fn denies(&self, sql: &str) -> Option<&str> {
+        let Error::Postgres(caught) = self else {
+            return None;
+        };
+        let error = caught.error();
+        // Messages are translated; this is not.
+        let is_of_table = text(error.message_id) == Some("permission denied for table %s");
+        // The innermost context comes first, in words that are translated around the SQL.
+        let (before, _) = text(error.context)?.split_once(sql)?;
+        (is_of_table && !before.contains('\n')).then_some(text(error.message)?)
+    }
+
     /// The error of a statement, and of a violated constraint (class 23) of these tables without
     /// DETAIL, which holds values. What a trigger of the user's own does to another table is told as
     /// it is.
@@ -363,6 +377,18 @@ impl Error {
         self
     }
 
+    /// PostgreSQL's error, and what to do.
+    #[must_use]
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        match &mut self {
+            Error::Postgres(caught) => match caught.advise_that(hint) {
+                Ok(()) => self,
+                Err(error) => error,
+            },
+            _ => self,
+        }
+    }
+
     /// What PostgreSQL said.
     pub fn postgres_message(&self) -> Option<&str> {
         match self {
@@ -418,15 +444,27 @@ impl Caught {
     /// Puts `part: ` before the message.
     fn prefix(&mut self, part: &str) -> Result<()> {
         let message = text(self.error().message).unwrap_or_default();
-        let message = CString::new(format!("{part}: {message}"))
-            .map_err(|_| Error::Bug("NUL in a message".into()))?;
-        let (context, message) = (self.error().assoc_context, message.as_ptr());
-        // SAFETY: the closure holds only the call; the context is that of the error, and lives as
-        // long as it does.
-        let copy = unsafe { guard(|| ffi::MemoryContextStrdup(context, message)) }?;
+        let copy = self.keep(format!("{part}: {message}"))?;
         // SAFETY: the copy of the error is ours alone.
         unsafe { (*self.0.as_ptr()).message = copy };
         Ok(())
+    }
+
+    /// Says what to do.
+    fn advise_that(&mut self, hint: &str) -> Result<()> {
+        let copy = self.keep(hint.to_owned())?;
+        // SAFETY: the copy of the error is ours alone.
+        unsafe { (*self.0.as_ptr()).hint = copy };
+        Ok(())
+    }
+
+    /// A text that lives as long as the error does.
+    fn keep(&self, kept: String) -> Result<*mut c_char> {
+        let kept = CString::new(kept).map_err(|_| Error::Bug("NUL in a message".into()))?;
+        let (context, kept) = (self.error().assoc_context, kept.as_ptr());
+        // SAFETY: the closure holds only the call; the context is that of the error, and lives as
+        // long as it does.
+        unsafe { guard(|| ffi::MemoryContextStrdup(context, kept)) }
     }
 
     fn error(&self) -> &ErrorData {

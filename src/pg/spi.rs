@@ -201,6 +201,22 @@ pub struct About {
     pub table: String,
     /// The history.
     pub history: String,
+    /// Whether SQL takes the right to write the table.
+    pub writes: fn(&str) -> bool,
+}
+
+impl About {
+    /// What the caller of SQL lacks, whom PostgreSQL does not let run it, and who gives it.
+    fn lacking(&self, sql: &str, of_history: bool) -> String {
+        let (schema, table) = (&self.schema, &self.table);
+        let access = match !of_history && (self.writes)(sql) {
+            true => "write",
+            false => "read",
+        };
+        format!(
+            "It takes the access {access} to {table} in the source {schema}: who defines there gives it, ingest.source_grant('{schema}', role, '{access}')."
+        )
+    }
 }
 
 /// A statement that is parsed and planned at its first use, and whose plan is kept (see `plan`).
@@ -273,6 +289,10 @@ impl Statement {
             }
             Some(about) if error.mistakes_a_type(&qualify(&self.sql)) => {
                 Error::of_another_type().of_table(&about.schema, &about.table)
+            }
+            Some(about) if let Some(message) = error.denies(&qualify(&self.sql)) => {
+                let hint = about.lacking(&self.sql, message.contains(&about.history));
+                error.with_hint(&hint)
             }
             Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
             None => error,

@@ -571,6 +571,21 @@ impl Guarded {
         })
     }
 
+    /// What is expected at each of these paths instead of a code, if nothing there can be this one.
+    pub fn not_a_code(&self, paths: &[String], code: &str) -> Result<Option<String>> {
+        let mut expected = None;
+        for path in paths {
+            expected = self.with_loading(|guarded| {
+                let (schema, profile) = (&guarded.source.schema, &guarded.profile);
+                ingest_engine::criteria::not_a_code(schema, profile, path, code)
+            })?;
+            if expected.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(expected)
+    }
+
     /// Where its references keep their targets from being deleted.
     pub fn restricting(&self) -> Result<&Restricting> {
         if let Some(known) = self.restricting.get() {

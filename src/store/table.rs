@@ -205,6 +205,12 @@ pub struct Table {
     statements: [OnceCell<Statement>; ACTIONS],
 }
 
+/// Whether SQL takes the right to write: who locks a row must have it.
+fn writes(sql: &str) -> bool {
+    let writes = ["INSERT INTO ", "UPDATE", "DELETE FROM ", " SHARE"];
+    writes.iter().any(|words| sql.contains(words))
+}
+
 impl Table {
     /// The statements of `"source"."name"`, in a source with this feed.
     pub fn new(source: &str, name: &str, form: Form, feed: Option<Feed>) -> Result<Self> {
@@ -225,6 +231,7 @@ impl Table {
                 schema: source.to_string(),
                 table: name.to_string(),
                 history: format!("{name}_history"),
+                writes,
             }),
             found: PerTable::new(),
             identity: PerTable::new(),

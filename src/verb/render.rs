@@ -23,6 +23,8 @@ pub struct Written {
     pub created_at: Option<Instant>,
     /// As it is stored now; none after a delete.
     pub resource: Option<Vec<u8>>,
+    /// Whether it meets the criteria that it was written for, if it was for some.
+    pub is_met: bool,
 }
 
 impl Written {
@@ -43,7 +45,13 @@ impl Written {
             updated_at,
             created_at: Some(created_at),
             resource,
+            is_met: true,
         })
+    }
+
+    /// The same, of what was written for criteria that it meets or does not.
+    pub fn by_criteria(self, is_met: bool) -> Self {
+        Self { is_met, ..self }
     }
 
     /// What is deleted now: the version and the instant are its tombstone's.
@@ -59,6 +67,7 @@ impl Written {
             updated_at,
             created_at: None,
             resource: None,
+            is_met: true,
         }
     }
 

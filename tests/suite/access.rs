@@ -340,3 +340,72 @@ fn right_that_is_lacking_is_said_to_be_given_by_whom() {
     let refused = expect_sqlstate(database.connect().batch_execute(own), "42501");
     assert_eq!((refused.message(), refused.hint()), ("not today", None));
 }
+
+/// It is said of which source and table, and which access is missing: of all bodies of a load, of an entry
+/// of a batch, and of who may use the schema and nothing in it.
+#[test]
+fn right_that_is_lacking_is_named() {
+    let mut database = clinic::database("access");
+    let (reader, user) = (
+        database.create_role("reader", ""),
+        database.create_role("user", ""),
+    );
+    database.run(&format!(
+        "SELECT ingest.resource_create('clinic', 'office', '{{\"data\": {{}}}}', 'o');
+         SELECT ingest.source_grant('clinic', '{reader}', 'read');
+         GRANT USAGE ON SCHEMA clinic TO \"{user}\""
+    ));
+    for (role, call, access) in [
+        (
+            &reader,
+            "resource_create('clinic', 'office', '{\"data\": {}}')",
+            "write",
+        ),
+        (&reader, "resource_delete('clinic', 'office', 'o')", "write"),
+        (
+            &reader,
+            "resource_load('clinic', 'office', '[{\"data\": {}}]', on_error => 'report')",
+            "write",
+        ),
+        (
+            &reader,
+            "bundle_apply('clinic', '{\"operations\": [{\"operation\": \"create\", \"profile\": \"office\", \"body\": {\"data\": {}}}]}')",
+            "write",
+        ),
+        (&user, "resource_read('clinic', 'office', 'o')", "read"),
+        (
+            &user,
+            "resource_search('clinic', 'office', '{\"name\": \"x\"}')",
+            "read",
+        ),
+        (&user, "resource_history('clinic', 'office', 'o')", "read"),
+    ] {
+        let refused = database
+            .connect_as(role)
+            .batch_execute(&format!("SELECT ingest.{call}"));
+        let refused = expect_sqlstate(refused, "42501");
+        let hint = refused.hint().unwrap_or_default();
+        let told = format!("It takes the access {access} to office in the source clinic: ");
+        assert!(hint.starts_with(&told), "{call}: {refused:?}");
+        let grant = format!("ingest.source_grant('clinic', role, '{access}')");
+        assert!(hint.contains(&grant), "{call}: {refused:?}");
+    }
+    // What a trigger of the user's own may not is none of it.
+    database.run(
+        "CREATE TABLE public.office (); CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO public.office DEFAULT VALUES; RETURN new; END';
+         CREATE TRIGGER a BEFORE INSERT ON clinic.office FOR EACH ROW EXECUTE FUNCTION public.no()",
+    );
+    database.run(&format!(
+        "SELECT ingest.source_grant('clinic', '{reader}', 'write')"
+    ));
+    let refused = database
+        .connect_as(&reader)
+        .batch_execute("SELECT ingest.resource_create('clinic', 'office', '{\"data\": {}}')");
+    let refused = expect_sqlstate(refused, "42501");
+    assert_eq!(refused.message(), "permission denied for table office");
+    assert!(
+        !refused.hint().unwrap_or_default().contains("clinic"),
+        "{refused:?}"
+    );
+}

@@ -468,6 +468,66 @@ fn parameters_that_are_not_taken_are_refused() {
     assert!(composite.issue.as_ref().unwrap().contains("composite"));
 }
 
+/// A code that its element cannot have finds nothing: a search says so, and what would write by it
+/// is refused with the codes that there are. Of what may hold other codes nothing is known.
+#[test]
+fn code_that_nothing_can_have_is_told() {
+    let Some((database, mut client)) = hospital::database() else {
+        return;
+    };
+    ward_of(&mut client);
+    let codes = "expected a code of the vocabulary http://hl7.org/fhir/ValueSet/administrative-gender: \
+         \"female\", \"male\", \"other\", \"unknown\"";
+    let body = "{\"resourceType\": \"Patient\"}";
+    for criteria in [
+        "gender=f",
+        "gender=male,f",
+        "gender=http://hl7.org/fhir/administrative-gender|f",
+        "name=x&gender=Female",
+    ] {
+        let call = format!(
+            "SELECT count(*) FROM ingest.resource_search('fhir', 'Patient', '{criteria}');"
+        );
+        let output = psql::run(&database, &call).output;
+        let told = format!("NOTICE:  gender is a parameter of type token; {codes}");
+        assert!(output.contains(&told), "{criteria}: {output}");
+        for call in [
+            format!("resource_create_if('fhir', 'Patient', '{criteria}', '{body}')"),
+            format!("resource_upsert_if('fhir', 'Patient', '{criteria}', '{body}')"),
+            format!("resource_patch_if('fhir', 'Patient', '{criteria}', '{{}}')"),
+            format!("resource_delete_if('fhir', 'Patient', '{criteria}')"),
+        ] {
+            let refused = client.batch_execute(&format!("SELECT ingest.{call}"));
+            let refused = expect_sqlstate(refused, "PT400");
+            assert!(refused.message().contains(codes), "{call}: {refused:?}");
+        }
+    }
+    let misspelt = client
+        .batch_execute("SELECT ingest.resource_delete_if('fhir', 'Observation', 'status=finale')");
+    let misspelt = expect_sqlstate(misspelt, "PT400");
+    assert!(
+        misspelt.message().ends_with("; did you mean final?"),
+        "{misspelt:?}"
+    );
+    for (of, criteria) in [
+        ("Patient", "gender=female"),
+        ("Patient", "gender:not=f"),
+        (
+            "Patient",
+            "gender=http://hl7.org/fhir/administrative-gender|",
+        ),
+        ("Patient", "language=xx"),
+        ("Observation", "code=f"),
+        ("Patient", "identifier=f"),
+        ("Patient", "active=f"),
+    ] {
+        let call =
+            format!("SELECT count(*) FROM ingest.resource_search('fhir', '{of}', '{criteria}');");
+        let output = psql::run(&database, &call).output;
+        assert!(!output.contains("expected a code"), "{criteria}: {output}");
+    }
+}
+
 /// An index that somebody dropped, or whose build failed, serves nothing: it is told as one that
 /// never was, and made again by what made it.
 #[test]

@@ -146,6 +146,29 @@ fn misspelt_names_are_told_what_can_be_meant() {
     assert!(!format!("{refused:?}").contains("Patient"), "{refused:?}");
 }
 
+/// A refusal tells what refuses first, and what is only not as it should be behind it; each in the order
+/// of the document.
+#[test]
+fn issues_that_refuse_come_first() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    let body = json!({"resourceType": "Patient", "birthDate": "soon", "gender": "f",
+        "link": [{"type": "seealso", "other": {"reference": "somewhere/else/1"}}]});
+    let refused = client.execute(
+        "SELECT ingest.resource_create('fhir', 'Patient', $1)",
+        &[&body],
+    );
+    let told = issues(&expect_sqlstate(refused, "PT422"));
+    let severities: Vec<&str> = told.iter().map(|issue| issue.severity.as_str()).collect();
+    let refuse = severities.iter().take_while(|it| **it == "error").count();
+    assert!(refuse >= 2 && refuse < severities.len(), "{severities:?}");
+    assert!(
+        severities[refuse..].iter().all(|it| *it == "warning"),
+        "{severities:?}"
+    );
+}
+
 /// What takes a document by mistake does not repeat it.
 #[test]
 fn documents_in_the_place_of_names_are_not_repeated() {

@@ -5,7 +5,7 @@ use postgres::Client;
 use serde_json::{Value, json};
 
 use crate::clinic::{self, Notices};
-use crate::fhir_bundle;
+use crate::{door, fhir_bundle};
 
 const UNMET: &str = "does not meet the criteria: the next call will not find it, and make another";
 
@@ -131,5 +131,64 @@ fn resource_of_fhir_that_does_not_meet_the_criteria_is_warned_of() {
                 );
             }
         }
+    }
+}
+
+/// Where issues are answered it is one of them: in the response of each entry that it is true of, whose
+/// twin has it too, and of a door in the outcome that a client prefers.
+#[test]
+fn resource_that_does_not_meet_the_criteria_has_an_issue_in_the_answer() {
+    let warned = |outcome: &Value| {
+        let issues = outcome["issue"].as_array().into_iter().flatten();
+        issues
+            .filter(|issue| issue["severity"] == "warning" && issue["code"] == "duplicate")
+            .filter(|issue| issue["diagnostics"].as_str().unwrap().ends_with(UNMET))
+            .count()
+    };
+    let patient = |value: &str| json!({"resourceType": "Patient", "identifier": [{"system": "urn:ward", "value": value}]});
+    let (_database, mut client) = fhir_bundle::database("met");
+    client
+        .batch_execute("SET client_min_messages = error")
+        .unwrap();
+    let post = |value: &str, criteria: &str| json!({"resource": patient(value), "request": {"method": "POST", "url": "Patient", "ifNoneExist": criteria}});
+    let put = json!({"resource": patient("z"), "request": {"method": "PUT", "url": "Patient?identifier=urn:ward%7C1"}});
+    let entries = [
+        post("1", "identifier=urn:ward|1"),
+        post("a", "identifier=urn:ward|2"),
+        post("a", "identifier=urn:ward%7C2"),
+        post("b", "identifier=urn:ward|3"),
+    ];
+    for kind in ["transaction", "batch"] {
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
+        let answers = fhir_bundle::apply(&mut client, &bundle).unwrap();
+        let told: Vec<usize> = answers
+            .iter()
+            .map(|it| warned(&it["response"]["outcome"]))
+            .collect();
+        // In a batch the third is another one; the first is found the second time.
+        assert_eq!(told, [0, 1, 1, 1], "{kind}: {answers:?}");
+    }
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [put]});
+    let answers = fhir_bundle::apply(&mut client, &bundle).unwrap();
+    assert_eq!(warned(&answers[0]["response"]["outcome"]), 1, "{answers:?}");
+
+    let Some(door) = door::hospital() else { return };
+    let prefer = ("Prefer", "return=OperationOutcome");
+    for (method, path, header, unmet) in [
+        ("POST", "/fhir/Patient?identifier=urn:ward:7", None, 1),
+        ("POST", "/fhir/Patient", Some("identifier=urn:ward:7"), 1),
+        ("PUT", "/fhir/Patient?identifier=urn:ward:7", None, 1),
+        ("POST", "/fhir/Patient?identifier=urn:ward%7C8", None, 1),
+        ("POST", "/fhir/Patient?identifier=urn:other%7C7", None, 1),
+        ("POST", "/fhir/Patient", None, 0),
+    ] {
+        let header = header.map(|criteria| ("If-None-Exist", criteria));
+        let headers: Vec<_> = [prefer].into_iter().chain(header).collect();
+        let made = door.http.send(method, path, &headers, Some(&patient("7")));
+        assert_eq!(
+            (made.status, warned(&made.body)),
+            (201, unmet),
+            "{path}: {made:?}"
+        );
     }
 }

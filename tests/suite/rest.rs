@@ -924,3 +924,41 @@ fn create_under_a_key_is_made_once() {
     );
     refused(&put, 400, "invalid");
 }
+
+/// A search for a code that nothing can have finds nothing, and says why among what it finds.
+#[test]
+fn search_in_vain_has_an_outcome_that_warns() {
+    let Some(door) = door::hospital() else { return };
+    assert_eq!(
+        door.post("/fhir/Patient", &json!({"gender": "female"}))
+            .status,
+        201
+    );
+    for path in [
+        "/fhir/Patient?gender=f",
+        "/fhir/Patient?gender=f&_summary=count",
+    ] {
+        let found = door.get(path);
+        assert_eq!(
+            (found.status, &found.body["total"]),
+            (200, &json!(0)),
+            "{}",
+            found.body
+        );
+        let entries = found.body["entry"].as_array().unwrap();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0]["search"]["mode"], json!("outcome"));
+        let issue = &entries[0]["resource"]["issue"][0];
+        assert_eq!(
+            (&issue["severity"], &issue["code"]),
+            (&json!("warning"), &json!("code-invalid"))
+        );
+    }
+    assert!(
+        door.get("/fhir/Patient?gender=male")
+            .body
+            .get("entry")
+            .is_none()
+    );
+    refused(&door.delete("/fhir/Patient?gender=f"), 400, "invalid");
+}

@@ -379,9 +379,10 @@ impl Report {
         self.complete
     }
 
-    /// The issues, the one that tells of the others left out included.
+    /// The issues, those that refuse before the others, and last the one that tells of what is left out.
     pub fn into_issues(self) -> Vec<Issue> {
         let mut issues = self.issues;
+        issues.sort_by_key(|issue| !issue.severity.refuses());
         if self.truncated {
             let count = issues.len();
             issues.push(Issue {

@@ -557,7 +557,7 @@ fn report_full_of_warnings_still_refuses() {
         issues.iter().map(|issue| issue.severity).collect()
     };
     use Severity::{Error, Warning};
-    assert_eq!(severities(&report), [Warning, Error, Error]);
+    assert_eq!(severities(&report), [Error, Warning, Error]);
     report.push(error.clone());
     assert!(!report.is_complete());
     report.push(error);
@@ -656,10 +656,10 @@ fn values_too_long_for_an_index_stand_in_document_order() {
             "pt.c expected at most 2672 bytes together",
             "pt.c expected at most 2680 bytes",
             "pt.d expected integer",
-            "pt.z unknown property; did you mean a",
+            "pt.z unknown property",
             "pt.in.b expected at most 2680 bytes",
             "pt.in.c expected at most 2680 bytes",
-            "pt.in.x unknown property; did you mean b",
+            "pt.in.x unknown property",
             "pt.in.later expected integer",
             "pt.ref.display expected at most 2680 bytes",
             "pt.ref.nothing unknown property",

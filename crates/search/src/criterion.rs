@@ -170,6 +170,28 @@ impl Criterion {
         ids.collect()
     }
 
+    /// The codes that it asks for, and the paths to where they stand: none if what is no code, or a code
+    /// among others, can meet it.
+    pub fn codes(&self) -> Option<(Vec<String>, Vec<&str>)> {
+        if self.kind != Kind::Token || self.test != Test::Plain {
+            return None;
+        }
+        let paths = self.paths.0.iter().map(|path| {
+            let mut keys: Vec<&str> = path.steps.iter().map(|step| &*step.key).collect();
+            match path.leaf {
+                Leaf::Code => {}
+                Leaf::Coding => keys.push("code"),
+                _ => return None,
+            }
+            Some(keys.join("."))
+        });
+        let codes = self.wanted.iter().filter_map(|wanted| match wanted {
+            Wanted::Token(wanted) => wanted.code.as_deref(),
+            _ => None,
+        });
+        Some((paths.collect::<Option<_>>()?, codes.collect()))
+    }
+
     /// A text that is the same for all spellings.
     fn canonical(&self) -> String {
         let mut text = format!("{}{}", self.code, self.test.spelled());

@@ -10,7 +10,12 @@ pub fn is_like(known: &str, name: &str) -> bool {
         return false;
     }
     let (known, name) = (known.to_lowercase(), name.to_lowercase());
-    let most = if known.len() > 4 { 2 } else { 1 };
+    // Of one letter nothing would be left.
+    let most = match known.len() {
+        0 | 1 => 0,
+        2..=4 => 1,
+        _ => 2,
+    };
     // Levenshtein, one row at a time.
     let mut row: Vec<usize> = (0..=name.len()).collect();
     for (place, left) in known.bytes().enumerate() {

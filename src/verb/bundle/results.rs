@@ -18,7 +18,7 @@ use crate::verb::part::Part;
 use crate::verb::request::Effect;
 use crate::verb::resource::{create_if, patch};
 use crate::verb::row::{delete_row, put};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What an operation did, to which id, and the version of that now.
 type Did = (Outcome, String, Option<Last>);
@@ -59,13 +59,28 @@ impl Done {
 pub struct Results {
     part: Part,
     done: HashMap<usize, Done>,
+    /// Who wrote for criteria what does not meet them.
+    unmet: HashSet<usize>,
 }
 
 impl Results {
     /// Of nothing yet.
     pub fn new(part: Part) -> Self {
-        let done = HashMap::new();
-        Self { part, done }
+        Self {
+            part,
+            done: HashMap::new(),
+            unmet: HashSet::new(),
+        }
+    }
+
+    /// Notes that an operation writes for criteria what does not meet them.
+    pub fn note_unmet(&mut self, index: usize) {
+        self.unmet.insert(index);
+    }
+
+    /// Whether it does.
+    pub fn is_unmet(&self, index: usize) -> bool {
+        self.unmet.contains(&index)
     }
 
     /// What an operation did.
@@ -182,7 +197,12 @@ impl Results {
         let guarded = &operation.guarded;
         let overlaps = |id: &str| self.place(guarded.name(), id);
         match conditional(operation, criteria, matches, overlaps) {
-            Ok(Ok(done)) => self.set(operation, Ok(done)),
+            Ok(Ok((done, is_met))) => {
+                if !is_met {
+                    self.note_unmet(operation.index);
+                }
+                self.set(operation, Ok(done))
+            }
             Ok(Err(other)) => Err(same(other, operation.index, self.part)),
             Err(error) => self.set(operation, Err(error)),
         }
@@ -255,13 +275,14 @@ fn mode(operation: &Operation<'_>) -> Option<Mode> {
     }
 }
 
-/// Does what criteria have decided, unless another operation has made a match of what is to be new.
+/// Does what criteria have decided, unless another operation has made a match of what is to be new;
+/// says whether what was written meets them.
 fn conditional(
     operation: &Operation<'_>,
     criteria: &Criteria,
     matches: &Matches,
     overlaps: impl Fn(&str) -> Option<usize>,
-) -> Result<std::result::Result<Did, usize>> {
+) -> Result<std::result::Result<(Did, bool), usize>> {
     let guarded = &*operation.guarded;
     Session::open(|session| {
         let Some(Some(stored)) = matches.get(&operation.index) else {
@@ -273,23 +294,26 @@ fn conditional(
             };
             let id = operation.id.as_deref();
             let made = create_if::make(session, guarded, criteria, body, id, overlaps)?;
-            return Ok(made.map(|made| did(Outcome::Created, made)));
+            return Ok(made.map(|(made, is_met)| (did(Outcome::Created, made), is_met)));
         };
         if operation.verb == Verb::CreateIf {
-            return Ok(Ok(did(Outcome::Matched, stored.clone())));
+            return Ok(Ok((did(Outcome::Matched, stored.clone()), true)));
         }
         let expected = Some(operation.expected.unwrap_or(stored.version));
-        let (outcome, stored) = match &operation.content {
-            Content::Patch(given) => patch::write(session, guarded, &stored.id, *given, expected)?,
+        let ((outcome, stored), is_met) = match &operation.content {
+            Content::Patch(given) => {
+                let written = patch::write(session, guarded, &stored.id, *given, expected)?;
+                (written, true)
+            }
             Content::Body(body) => {
                 let (key, parts) = (RowKey::Id(&stored.id), Parts::of(body)?);
                 let written = put(session, guarded, key, parts.content(), expected)?;
-                criteria.warn_unless_met(session, guarded, &written.1)?;
-                written
+                let is_met = criteria.warn_unless_met(session, guarded, &written.1)?;
+                (written, is_met)
             }
             _ => return Err(Error::Bug("criteria without what to write".into())),
         };
-        Ok(Ok(did(outcome, stored)))
+        Ok(Ok((did(outcome, stored), is_met)))
     })
 }
 

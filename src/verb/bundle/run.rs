@@ -262,7 +262,7 @@ fn write(
     }
     let writes = operations.iter().filter(|one| !one.verb.takes_away());
     let (late, now): (Vec<_>, Vec<_>) = writes.partition(|one| script.is_late(one.index));
-    warn_of_strangers(&now, part)?;
+    warn_of_strangers(&now, part, results)?;
     put(now, matches, held, results)?;
     if !late.is_empty() {
         script.refer(&late, results)?;
@@ -271,7 +271,7 @@ fn write(
         settle(&mut operations, matches, part)?;
         let writes = operations.iter().filter(|one| !one.verb.takes_away());
         let late: Vec<_> = writes.filter(|one| script.is_late(one.index)).collect();
-        warn_of_strangers(&late, part)?;
+        warn_of_strangers(&late, part, results)?;
         put(late, matches, held, results)?;
     }
     match part {
@@ -307,15 +307,23 @@ fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Re
 
 /// Warns, by the first, of what is made for criteria and does not meet them: those that are written
 /// together are not looked at one by one.
-fn warn_of_strangers(operations: &[&Operation<'_>], part: Part) -> Result<()> {
+fn warn_of_strangers(
+    operations: &[&Operation<'_>],
+    part: Part,
+    results: &mut Results,
+) -> Result<()> {
+    let mut is_warned = false;
     for operation in operations {
         check_for_interrupts()?;
         if let (Verb::Create, Some(criteria), Content::Body(body)) =
             (operation.verb, &operation.criteria, &operation.content)
             && !criteria.matches(body.data)?
         {
-            let name = format!("{} {}: ", part.word(), operation.index);
-            return criteria::warn(&operation.guarded, &name);
+            results.note_unmet(operation.index);
+            if !std::mem::replace(&mut is_warned, true) {
+                let name = format!("{} {}: ", part.word(), operation.index);
+                criteria::warn(&operation.guarded, &name)?;
+            }
         }
     }
     Ok(())

@@ -35,6 +35,24 @@ pub fn read(
     read.collect()
 }
 
+/// What is wrong with criteria that nothing can meet: a code that its element cannot have.
+pub fn in_vain(guarded: &Guarded, criteria: &[Criterion]) -> Result<Option<String>> {
+    for criterion in criteria {
+        let Some((paths, codes)) = criterion.codes() else {
+            continue;
+        };
+        for code in codes {
+            if let Some(expected) = guarded.not_a_code(&paths, code)? {
+                let (code, kind) = (criterion.code(), criterion.kind().as_str());
+                return Ok(Some(format!(
+                    "{code} is a parameter of type {kind}; {expected}"
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
 fn refused(mistake: Mistake) -> Error {
     Error::refuse(State::BadRequest, mistake.message).hint(mistake.hint)
 }

@@ -12,7 +12,7 @@ use crate::store::row::Stored;
 use crate::store::table::Form;
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
-use ingest_engine::first_instant;
+use ingest_engine::{Code, Issue, Severity, first_instant};
 use jsonb::{Object, Value, from_text};
 pub use query::from_query;
 
@@ -73,6 +73,8 @@ impl<'a> Given<'a> {
 pub struct Criteria {
     /// As it is searched for.
     pub search: Search,
+    /// Why nothing can meet them, if a search may ask nevertheless.
+    pub in_vain: Option<String>,
     read: Read,
 }
 
@@ -87,7 +89,10 @@ impl Criteria {
     pub fn of(guarded: &Guarded, given: &Given<'_>) -> Result<Self> {
         let (criteria, controls) = Self::with_controls(guarded, given)?;
         controls.refuse()?;
-        Ok(criteria)
+        match &criteria.in_vain {
+            None => Ok(criteria),
+            Some(message) => Err(Error::refuse(State::BadRequest, message).hint(NEVER)),
+        }
     }
 
     /// Those that a call gives, and what it says of the search and its answer: `_sort`, `_count`.
@@ -127,6 +132,7 @@ impl Criteria {
         let read = fhir::read(guarded, parameters, &rest)?;
         let criteria = Self {
             search: Search::of_fhir(guarded, &read)?,
+            in_vain: fhir::in_vain(guarded, &read)?,
             read: Read::Fhir(read),
         };
         Ok((criteria, controls))
@@ -156,6 +162,7 @@ impl Criteria {
         })?;
         Ok(Self {
             search: Search::of(guarded, &read)?,
+            in_vain: None,
             read: Read::Native(read),
         })
     }
@@ -173,22 +180,23 @@ impl Criteria {
     }
 
     /// Warns of what was written for them and does not meet them: nothing will find it the next time.
+    /// Says whether it meets them.
     pub fn warn_unless_met(
         &self,
         session: &Session,
         guarded: &Guarded,
         stored: &Stored,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let is_met = match (&self.read, &stored.data) {
             (Read::Fhir(_), Some(data)) => self.matches(Value::read(data)?)?,
             _ => self
                 .search
                 .is_met_by(session, guarded.table()?, &stored.id)?,
         };
-        match is_met {
-            true => Ok(()),
-            false => warn(guarded, ""),
+        if !is_met {
+            warn(guarded, "")?;
         }
+        Ok(is_met)
     }
 
     /// Whether a resource of FHIR that is not stored meets them; of a native one that is not known.
@@ -231,13 +239,22 @@ impl Criteria {
 
 /// Warns of what does not meet the criteria that it was written for; `part` names it among others.
 pub fn warn(guarded: &Guarded, part: &str) -> Result<()> {
-    warning(
-        &format!(
-            "{part}what was written to {} does not meet the criteria: the next call will not find it, and make another",
-            guarded.name()
-        ),
-        "Let the body say what the criteria ask for.",
+    let message = format!("{part}{}", unmet(guarded.name()));
+    warning(&message, "Let the body say what the criteria ask for.")
+}
+
+fn unmet(profile: &str) -> String {
+    format!(
+        "what was written to {profile} does not meet the criteria: the next call will not find it, and make another"
     )
+}
+
+/// The same, as an issue.
+pub fn unmet_issue(profile: &str) -> Issue {
+    Issue {
+        severity: Severity::Warning,
+        ..Issue::error(Code::Duplicate, "", unmet(profile))
+    }
 }
 
 /// How large criteria may be, in bytes, as JSONB.
@@ -259,6 +276,9 @@ fn bounded(given: Value<'_>) -> Result<Object<'_>> {
 /// What a query of FHIR says beside its criteria is said of a native profile by arguments.
 const ASIDE: &str = "Criteria name properties; sort and count are arguments of their own: \
      ingest.resource_search(source, profile, criteria, count => 10, sort => '[\"-born\"]').";
+
+/// What to do about criteria that nothing can meet.
+pub const NEVER: &str = "No resource can meet the criteria: ask for a code that there is.";
 
 const NO_OBJECT: &str = "criteria are not an object";
 

@@ -35,17 +35,17 @@ pub fn run(
     let id = body.id(id)?;
     let found =
         Session::open(|session| create_or_find(session, guarded, criteria, &body, id, None))?;
-    let (outcome, stored) = match found {
-        Found::Created(stored) => (Outcome::Created, stored),
-        Found::Matched(stored, _) => (Outcome::Matched, stored),
+    let (outcome, stored, is_met) = match found {
+        Found::Created(stored, is_met) => (Outcome::Created, stored, is_met),
+        Found::Matched(stored, _) => (Outcome::Matched, stored, true),
     };
-    Written::stored(outcome, guarded, stored)
+    Ok(Written::stored(outcome, guarded, stored)?.by_criteria(is_met))
 }
 
 /// What criteria led to.
 pub enum Found {
-    /// Nothing matched; this was made.
-    Created(Stored),
+    /// Nothing matched; this was made, and meets them or does not.
+    Created(Stored, bool),
     /// One matched these.
     Matched(Stored, Box<Criteria>),
 }
@@ -115,8 +115,8 @@ pub fn create_or_find(
         if let Some(made) =
             row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())?
         {
-            criteria.warn_unless_met(session, &guarded, &made)?;
-            return Ok(Found::Created(made));
+            let is_met = criteria.warn_unless_met(session, &guarded, &made)?;
+            return Ok(Found::Created(made, is_met));
         }
         if rounds >= ROUNDS
             && criteria
@@ -127,8 +127,8 @@ pub fn create_or_find(
             // Taken by something that does not match: the plain insert says by what.
             let made = insert(session, &guarded, &new_id, &parts)?;
             let made = made.ok_or_else(|| refusal::swallowed(&guarded))?;
-            criteria.warn_unless_met(session, &guarded, &made)?;
-            return Ok(Found::Created(made));
+            let is_met = criteria.warn_unless_met(session, &guarded, &made)?;
+            return Ok(Found::Created(made, is_met));
         }
     }
 }
@@ -195,7 +195,7 @@ pub fn none_meets(guarded: &Guarded) -> Error {
 
 /// Creates a resource for criteria that match nothing, while the caller holds their lock. What the
 /// transaction itself has made to match them meanwhile, and `overlaps` knows, is the caller's to
-/// refuse.
+/// refuse. Says whether what was made meets them.
 pub fn make(
     session: &Session,
     guarded: &Guarded,
@@ -203,12 +203,12 @@ pub fn make(
     body: &Body<'_>,
     id: Option<&str>,
     overlaps: impl Fn(&str) -> Option<usize>,
-) -> Result<std::result::Result<Stored, usize>> {
+) -> Result<std::result::Result<(Stored, bool), usize>> {
     let (parts, table) = (Parts::of(body)?, guarded.table()?);
     let new_id = id.map_or_else(id::generate, str::to_owned);
     if let Some(made) = row::insert_unless(session, table, RowKey::Id(&new_id), parts.content())? {
-        criteria.warn_unless_met(session, guarded, &made)?;
-        return Ok(Ok(made));
+        let is_met = criteria.warn_unless_met(session, guarded, &made)?;
+        return Ok(Ok((made, is_met)));
     }
     match criteria.search.come(session, table)? {
         Come::Nothing => {}
@@ -223,8 +223,8 @@ pub fn make(
     }
     let made = insert(session, guarded, &new_id, &parts)?;
     let made = made.ok_or_else(|| refusal::swallowed(guarded))?;
-    criteria.warn_unless_met(session, guarded, &made)?;
-    Ok(Ok(made))
+    let is_met = criteria.warn_unless_met(session, guarded, &made)?;
+    Ok(Ok((made, is_met)))
 }
 
 /// The insert of what clashes with something: its error says with what.

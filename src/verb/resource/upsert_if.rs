@@ -31,19 +31,19 @@ pub fn run(
 ) -> Result<Written> {
     let body = Body::read(guarded, body)?;
     let id = body.id(id)?;
-    let (outcome, stored) = Session::open(|session| {
+    let (outcome, stored, is_met) = Session::open(|session| {
         let found = create_or_find(session, guarded, criteria, &body, id, expected)?;
         let (stored, criteria) = match found {
-            Found::Created(made) => return Ok((Outcome::Created, made)),
+            Found::Created(made, is_met) => return Ok((Outcome::Created, made, is_met)),
             Found::Matched(stored, criteria) => (stored, criteria),
         };
         check_id(guarded, id, &stored)?;
         let (key, parts) = (RowKey::Id(&stored.id), Parts::of(&body)?);
         let (outcome, stored) = put(session, guarded, key, parts.content(), Some(stored.version))?;
-        criteria.warn_unless_met(session, guarded, &stored)?;
-        Ok((outcome, stored))
+        let is_met = criteria.warn_unless_met(session, guarded, &stored)?;
+        Ok((outcome, stored, is_met))
     })?;
-    Written::stored(outcome, guarded, stored)
+    Ok(Written::stored(outcome, guarded, stored)?.by_criteria(is_met))
 }
 
 /// An id that was given must be that of the match.

@@ -1,12 +1,12 @@
 //! A page of a search: what matches, and what is included with it (FHIR R4, section 3.1.1.5.5).
 
 use super::include::{Included, Includes};
-use crate::pg::{Error, Result, Session, State};
+use crate::pg::{Error, Result, Session, State, notice};
 use crate::store::Guarded;
 use crate::store::row::Stored;
 use crate::store::sort::{self, Sort};
 use crate::verb::criteria::controls::Controls;
-use crate::verb::criteria::{Criteria, Given};
+use crate::verb::criteria::{Criteria, Given, NEVER};
 use jsonb::Value;
 
 /// What is asked for, as a call gives it.
@@ -41,6 +41,8 @@ pub enum Mode {
     Match,
     /// What meets them refers to it, or it to that.
     Include,
+    /// It is none: it says something of the search.
+    Outcome,
 }
 
 impl Mode {
@@ -49,6 +51,7 @@ impl Mode {
         match self {
             Self::Match => "match",
             Self::Include => "include",
+            Self::Outcome => "outcome",
         }
     }
 }
@@ -60,6 +63,8 @@ pub struct Page {
     pub total: Option<i64>,
     /// The id after which the next page begins; none if this was the last one.
     pub next: Option<String>,
+    /// Why nothing can meet the criteria.
+    pub in_vain: Option<String>,
 }
 
 /// The most that one page can have.
@@ -108,14 +113,23 @@ pub fn page(
         .map_or(asked.count, |count| count.min(asked.count));
     let sort = order(guarded, asked.sort, &controls)?;
     let includes = Includes::of(guarded, &controls)?;
-    criteria.search.advise(guarded)?;
+    match &criteria.in_vain {
+        Some(message) => notice(message, NEVER)?,
+        None => criteria.search.advise(guarded)?,
+    }
+    let in_vain = criteria.in_vain.clone();
     let table = guarded.table()?;
     let total = match is_said || asked.total == Total::Counted {
         true => Some(criteria.search.count(session, table)?),
         false => None,
     };
     if controls.only_total || count == 0 {
-        return Ok(Page { total, next: None });
+        let next = None;
+        return Ok(Page {
+            total,
+            next,
+            in_vain,
+        });
     }
     let mut included = Included::new(&includes);
     // One more says whether there are more.
@@ -139,7 +153,11 @@ pub fn page(
     included.each(session, guarded, &mut |of, stored| {
         each(of, stored, Mode::Include)
     })?;
-    Ok(Page { total, next })
+    Ok(Page {
+        total,
+        next,
+        in_vain,
+    })
 }
 
 /// Reads `["-born", "name"]`, or what the query says; an empty array is no order of one's own.

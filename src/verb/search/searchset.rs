@@ -10,7 +10,8 @@ use crate::verb::criteria::Given;
 use crate::verb::elements::written;
 use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged, address_of};
 use ::rest::query::Query;
-use jsonb::{Item, Value, write};
+use ingest_engine::{Code, Issue, Severity, operation_outcome};
+use jsonb::{Item, Value, from_text, write};
 use text::percent;
 
 /// Where the answer is read: what its addresses are.
@@ -65,6 +66,14 @@ pub fn answer(
         });
         Ok(())
     })?;
+    // FHIR R4, section 3.1.1.3.1: what there is to say of a search stands among what it finds.
+    if let (true, Some(message)) = (fhir, &told.in_vain) {
+        entries.push(Entry {
+            address: None,
+            resource: warning(message)?,
+            mode: Mode::Outcome,
+        });
+    }
     let page_of = |after: Option<&str>| address_of(&addresses.search, query, after);
     let next = told.next.map(|last| page_of(Some(&last)));
     let page = Paged {
@@ -76,6 +85,16 @@ pub fn answer(
         true => bundle(&page, &entries),
         false => list(&page, &entries),
     }
+}
+
+/// An OperationOutcome that warns: a root container.
+fn warning(message: &str) -> Result<Vec<u8>> {
+    let issue = Issue {
+        severity: Severity::Warning,
+        ..Issue::error(Code::CodeInvalid, "", message)
+    };
+    from_text(&operation_outcome(&[issue]))
+        .map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))
 }
 
 /// The query as a search of FHIR takes it.

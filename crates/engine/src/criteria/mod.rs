@@ -105,6 +105,25 @@ pub fn read(
     }
 }
 
+/// What is expected at a path instead of a code; `None` if something there can be this code, or nothing is
+/// there.
+pub fn not_a_code(
+    schema: &Schema,
+    profile: &Profile,
+    path: &str,
+    code: &str,
+) -> Result<Option<String>, Stop> {
+    let found = path::find_kept(schema, profile, path).map_err(|stop| *stop)?;
+    let Ok((found, kept)) = found else {
+        return Ok(None);
+    };
+    match kept::wrong(schema, &found, kept, Value::String(code.as_bytes())) {
+        Ok(expected) => Ok(expected),
+        Err(Fault::Mistake(_)) => Ok(None),
+        Err(Fault::Stop(stop)) => Err(*stop),
+    }
+}
+
 /// How many values criteria hold, however they are nested.
 pub fn count(criteria: Object<'_>) -> Result<usize, Malformed> {
     let mut count = 0;

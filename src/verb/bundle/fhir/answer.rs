@@ -5,6 +5,7 @@ use crate::store::Outcome;
 use crate::store::history::Last;
 use crate::verb::request::Effect;
 use ingest_engine::bundle::Kind;
+use ingest_engine::{Issue, operation_outcome};
 use jsonb::{Item, Value, from_text, write};
 
 /// What is answered of one entry.
@@ -58,6 +59,12 @@ impl Response {
         Ok(response)
     }
 
+    /// The same, with what is to be said of it.
+    pub fn warning(mut self, issue: Issue) -> Result<Self> {
+        self.outcome = Some(outcome(&operation_outcome(&[issue]))?);
+        Ok(self)
+    }
+
     /// Why an entry of a batch has failed: an OperationOutcome as JSON.
     fn failed(state: State, outcome: &str) -> Result<Self> {
         let mut response = Self::new(match state {
@@ -70,9 +77,7 @@ impl Response {
             State::TooLarge => "413 Content Too Large",
             State::Unprocessable => "422 Unprocessable Content",
         });
-        let outcome =
-            from_text(outcome).map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))?;
-        response.outcome = Some(outcome);
+        response.outcome = Some(self::outcome(outcome)?);
         Ok(response)
     }
 
@@ -94,6 +99,11 @@ impl Response {
         }
         Ok(Item::Members(entry))
     }
+}
+
+/// An OperationOutcome in JSON, as a root container.
+fn outcome(text: &str) -> Result<Vec<u8>> {
+    from_text(text).map_err(|_| Error::Bug("an OperationOutcome is not JSON".into()))
 }
 
 /// Says the version, and when it was made.

@@ -17,6 +17,7 @@ use crate::store::Outcome;
 use crate::store::constraint::Deferred;
 use crate::store::source::{format, none_there};
 use crate::verb::bundle::results::Done;
+use crate::verb::criteria::unmet_issue;
 use crate::verb::part::Part;
 use crate::verb::request::{Effect, Request};
 pub use again::again;
@@ -42,6 +43,8 @@ pub fn apply(source: &str, bundle: Value<'_>, request: Request<'_>) -> Result<Ve
 
 /// What came of an entry.
 enum Came {
+    /// It has done this, and what it wrote for criteria does not meet them.
+    Unmet(Done),
     /// It has done this.
     Done(Done),
     /// It was refused: the issues are an OperationOutcome as JSON.
@@ -54,7 +57,7 @@ impl Came {
     /// What is kept of it under the key of a request.
     fn effect(&self) -> Effect<'_> {
         match self {
-            Self::Done(done) => done.effect(),
+            Self::Done(done) | Self::Unmet(done) => done.effect(),
             Self::Failed(state, outcome) => Effect::Refused {
                 state: *state,
                 id: None,
@@ -67,6 +70,10 @@ impl Came {
     fn response(self) -> Result<Response> {
         match self {
             Self::Read(response) => Ok(response),
+            Self::Unmet(done) => {
+                let issue = unmet_issue(&done.profile);
+                Response::of(done.effect())?.warning(issue)
+            }
             came => Response::of(came.effect()),
         }
     }
@@ -147,7 +154,10 @@ fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Cam
                 if planned.twin.is_some() && done.outcome == Outcome::Created {
                     done.outcome = Outcome::Matched;
                 }
-                Came::Done(done)
+                match results.is_unmet(first + planned.twin.unwrap_or(place)) {
+                    true => Came::Unmet(done),
+                    false => Came::Done(done),
+                }
             }
         });
     }

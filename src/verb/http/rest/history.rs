@@ -193,7 +193,7 @@ impl Version {
 /// that it was a POST is told of it. An entry of a PUT or a POST has its resource, so that one which
 /// was erased is a DELETE.
 fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
-    let erased = outcome::of_success("What this version held was erased.");
+    let erased = outcome::of_success("What this version held was erased.", None);
     let mut entries = Vec::new();
     for version in versions {
         let resource = version.resource()?;

@@ -4,6 +4,7 @@ use super::request::Request;
 use super::response::Response;
 use crate::pg::{Error, Failure, Result, State};
 use ::rest::narrative::div;
+use ingest_engine::Issue;
 use serde_json::{Value as Json, json};
 
 /// A refusal that no verb has made.
@@ -81,10 +82,13 @@ fn code(status: u16) -> &'static str {
     }
 }
 
-/// What was done, for who prefers an outcome.
-pub fn of_success(message: &str) -> Vec<u8> {
-    let mut outcome = json!({"resourceType": "OperationOutcome", "issue": [
-        {"severity": "information", "code": "informational", "diagnostics": message}]});
+/// What was done, for who prefers an outcome, and what else there is to say of it.
+pub fn of_success(message: &str, warning: Option<Issue>) -> Vec<u8> {
+    let issue = |severity: &str, code: &str, diagnostics: &str| json!({"severity": severity, "code": code, "diagnostics": diagnostics});
+    let mut issues = vec![issue("information", "informational", message)];
+    let warning = warning.iter();
+    issues.extend(warning.map(|it| issue(it.severity.as_str(), it.code.as_str(), &it.diagnostics)));
+    let mut outcome = json!({"resourceType": "OperationOutcome", "issue": issues});
     with_text(&mut outcome, message);
     container(&outcome)
 }

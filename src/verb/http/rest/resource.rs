@@ -8,7 +8,7 @@ use super::view::{shown, view};
 use crate::pg::{Error, Reading, Result, Session, State, unix_time};
 use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
-use crate::verb::criteria::Given;
+use crate::verb::criteria::{Given, unmet_issue};
 use crate::verb::http::request::Expected;
 use crate::verb::render::Written;
 use crate::verb::resource as verb;
@@ -284,7 +284,8 @@ pub fn answer(
         (Return::Outcome, _) => {
             let (done, name) = (written.outcome.as_str(), guarded.name());
             let message = format!("{done}: {name}/{}, version {}", written.id, written.version);
-            Ok(response.body(outcome::of_success(&message)))
+            let warning = (!written.is_met).then(|| unmet_issue(name));
+            Ok(response.body(outcome::of_success(&message, warning)))
         }
         (Return::Representation, Some(resource)) => {
             let resource = (resource.as_slice(), written.created_at);
