@@ -202,7 +202,8 @@ pub struct Table {
     pub archived_keys: KeyIndex,
     /// What it is made of.
     pub columns: &'static Columns,
-    statements: [OnceCell<Statement>; ACTIONS],
+    /// A session uses few of them, and may know thousands of tables.
+    statements: [OnceCell<Box<Statement>>; ACTIONS],
 }
 
 /// Whether SQL takes the right to write: who locks a row must have it.
@@ -253,7 +254,7 @@ impl Table {
     /// The statement that does this.
     #[inline]
     pub fn statement(&self, action: Action) -> &Statement {
-        self.statements[action as usize].get_or_init(|| self.write(action))
+        self.statements[action as usize].get_or_init(|| Box::new(self.write(action)))
     }
 
     /// Writes a statement. Its parameters are those of the key, and then what it says.
