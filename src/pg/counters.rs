@@ -8,6 +8,7 @@
 
 use super::attempt::attempt;
 use super::error::{Error, Result, State};
+use super::transaction::database;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -350,11 +351,6 @@ pub(super) fn refused(error: &Error) {
     {
         counters.add(Count::Refused(state));
     }
-}
-
-fn database() -> u32 {
-    // SAFETY: a backend variable that is set when a session begins.
-    unsafe { pgrx::pg_sys::MyDatabaseId }.into()
 }
 
 fn words(name: &str) -> Option<Words> {

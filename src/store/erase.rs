@@ -283,16 +283,19 @@ pub fn prune(
             (Arg::Text(interval), cast, &[TEXT, INT4, INT4])
         }
     };
-    let sql = format!(
+    let old = format!(
         "WITH old AS (SELECT {keys}, o.version FROM {history} AS o \
              WHERE EXISTS (SELECT FROM ({newer}) AS n WHERE n.version > o.version \
                  AND ($1 IS NULL OR n.updated_at <= (pg_catalog.now() - {cut}))) \
              AND EXISTS (SELECT FROM ({newer}) AS n WHERE n.version >= (o.version + $2)) \
-             ORDER BY {keys}, o.version LIMIT $3) \
-         DELETE FROM {history} AS h USING old WHERE {same} AND h.version = old.version",
+             ORDER BY {keys}, o.version LIMIT $3)",
         history = table.history,
-        keys = keys("o"),
-        same = same(key, "h", "old")
+        keys = keys("o")
+    );
+    let gone = format!(
+        "DELETE FROM {} AS h USING old WHERE {} AND h.version = old.version",
+        table.history,
+        same(key, "h", "old")
     );
     let args = [older, Arg::Int4(keep), Arg::Int4(limit)];
     let delete = |sql: String| {
@@ -302,12 +305,11 @@ pub fn prune(
         })
     };
     if table.feed.is_none() {
-        return Ok(delete(sql)?.count());
+        return Ok(delete(format!("{old} {gone}"))?.count());
     }
     // Who reads the feed and had not come so far is told.
-    let sql = sql.replacen(" DELETE FROM", ", gone AS (DELETE FROM", 1);
     let rows = delete(format!(
-        "{sql} RETURNING {}) SELECT {PLACE}, (SELECT pg_catalog.count(*) FROM gone) FROM gone \
+        "{old}, gone AS ({gone} RETURNING {}) SELECT {PLACE}, (SELECT pg_catalog.count(*) FROM gone) FROM gone \
          ORDER BY feed_place DESC, updated_at DESC, id DESC, version DESC LIMIT 1",
         PLACE
             .split(", ")

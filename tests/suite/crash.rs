@@ -12,7 +12,7 @@ use postgres::{Client, Error};
 use serde_json::{Value, json};
 
 use crate::clinic;
-use crate::invariant::{assert_sound, effort, numbered};
+use crate::invariant::{Dice, assert_sound, effort, numbered};
 
 const WRITERS: usize = 6;
 const ROUNDS: usize = 20;
@@ -28,18 +28,6 @@ struct Told {
     tokens: HashMap<String, usize>,
     /// The token of the write that had no answer.
     open: Option<String>,
-}
-
-/// A generator of numbers that differ from run to run; the seed stands in every failure.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
 }
 
 /// The whole promise, over many rounds: kill, recover, compare; by turns the postmaster, a single

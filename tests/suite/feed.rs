@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::clinic::{self, value};
 use crate::fhir_bundle;
-use crate::invariant::{assert_sound, effort, sqlstate, wait_until_blocked};
+use crate::invariant::{Dice, assert_sound, effort, sqlstate, wait_until_blocked};
 
 /// One version, as a feed gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -407,17 +407,6 @@ fn transact(client: &mut Client, dice: &mut Dice, name: usize) -> Result<(), Err
 /// Whether the session is over.
 fn is_killed(error: &Error) -> bool {
     error.is_closed() || sqlstate(error) == "57P01"
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
 }
 
 /// Nobody else can say where a version is in the feed: what a statement writes there is nothing.

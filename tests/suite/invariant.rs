@@ -12,6 +12,19 @@ pub fn effort() -> usize {
     std::env::var("INGEST_TEST_EFFORT").map_or(1, |effort| effort.parse().unwrap())
 }
 
+/// A generator of numbers that its seed decides.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below this one.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+}
+
 /// A call of a verb that returns `ingest.written`, written out: `resource_create('clinic', …)`.
 pub fn written(client: &mut impl GenericClient, call: &str) -> Result<Written, Error> {
     let sql = format!("SELECT outcome::text, id, version, updated_at, resource FROM ingest.{call}");

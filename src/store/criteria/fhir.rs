@@ -104,7 +104,7 @@ fn array(items: &[&str]) -> String {
 /// What makes the index that is missing.
 pub(super) fn hint(source: &str, profile: &str, advice: &Advice) -> String {
     let makes = |parameter: &str| {
-        let parameter = parameter.replace('\'', "\'\'");
+        let parameter = parameter.replace('\'', "''");
         format!("SELECT ingest.search_index('{source}', '{profile}', '{parameter}') makes")
     };
     match (advice.paths.first(), &advice.lost) {

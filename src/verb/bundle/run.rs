@@ -282,7 +282,7 @@ fn write(
 
 /// Gives operations the ids that their criteria have found.
 fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Result<()> {
-    for operation in operations.iter_mut() {
+    for operation in operations {
         check_for_interrupts()?;
         match matches.get(&operation.index) {
             Some(Some(stored)) => {
