@@ -273,6 +273,7 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("rest_read", &[DOOR]),
     ("rest_ask", &[DOOR, "'\\x7b7d'"]),
     ("rest_write", &[DOOR, "'\\x7b7d'"]),
+    ("schema_cache_reload", &[]),
     ("request_version", &["1"]),
     ("request_unconditional", &[]),
     ("request_key", &["'key'"]),
@@ -334,7 +335,11 @@ pub fn prepare(client: &mut Client) {
 }
 
 /// Runs a call in a transaction that is taken back.
-pub fn call(client: &mut Client, function: &str, arguments: &[&str]) -> Result<u64, postgres::Error> {
+pub fn call(
+    client: &mut Client,
+    function: &str,
+    arguments: &[&str],
+) -> Result<u64, postgres::Error> {
     let sql = format!("SELECT * FROM ingest.{function}({})", arguments.join(", "));
     client.transaction().unwrap().execute(&sql, &[])
 }

@@ -86,6 +86,7 @@ mod patch;
 mod path;
 mod postgrest;
 mod precondition;
+mod prepared;
 mod qualified;
 mod read_at;
 mod readme;
