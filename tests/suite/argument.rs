@@ -17,6 +17,7 @@ const PARTS: &[&str] = &[
     "proxy_made",
     "refuse",
     "source_hold",
+    "source_in_one_place",
     "source_owner",
     "stat_profile_reset",
     "stat_profiles",

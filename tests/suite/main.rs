@@ -21,6 +21,7 @@ mod cancel;
 mod cardinality;
 mod cases;
 mod catalog;
+mod citus;
 mod clinic;
 mod concurrency;
 mod condition;

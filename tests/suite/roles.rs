@@ -912,8 +912,12 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "request_key",
         "request_unconditional",
         "request_version",
+        "proxy_functions",
+        "proxy_made",
         "proxy_outcome",
         "proxy_template",
+        // It sends the NOTIFY that everybody may send.
+        "schema_cache_reload",
         // They call a verb, which asks.
         "rest_read",
         "rest_ask",
@@ -924,6 +928,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_made",
         "define_refusal",
         "source_hold",
+        "source_in_one_place",
         "source_owner",
     ];
     const TOLD: &[&str] = &[
@@ -939,6 +944,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "profile_define",
         "profile_drop",
         "profile_purge",
+        "proxy_create",
         "relationship_define",
         "relationship_drop",
         "request_prune",
