@@ -89,6 +89,7 @@ mod postgrest;
 mod precondition;
 mod prepared;
 mod qualified;
+mod ranges;
 mod read_at;
 mod readme;
 mod renamed;
