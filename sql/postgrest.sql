@@ -218,6 +218,23 @@ AS $$ VALUES
 $$;
 COMMENT ON FUNCTION ingest.api_functions() IS 'Internal. The functions that api_create makes';
 
+-- PostgREST knows the tables and functions that it read when it started. It reads them again when
+-- it is told to, at the commit. PostgreSQL prepares no transaction that tells anybody anything:
+-- whoever is going to prepare his says so by ingest.notify. Citus prepares those of its own sessions on
+-- other nodes; the session that they work for tells.
+CREATE FUNCTION ingest.schema_cache_reload() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF COALESCE(current_setting('ingest.notify', true), 'on')::boolean
+       AND NOT starts_with(current_setting('application_name'), 'citus_internal') THEN
+        PERFORM pg_notify('pgrst', 'reload schema');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION ingest.schema_cache_reload() IS 'Internal. Tells PostgREST, on the channel pgrst, to read the schema again, unless ingest.notify is off';
+
 -- What api_create has made depends on the extension, and goes with it: a function that somebody puts
 -- in its place does not, and is theirs.
 CREATE FUNCTION ingest.api_made(schema text)
@@ -326,7 +343,7 @@ BEGIN
         EXECUTE format('COMMENT ON FUNCTION %I.%I(%s) IS %L', chosen, made.name, made.types,
                        made.title || E'\n\n' || made.description);
     END LOOP;
-    PERFORM pg_notify('pgrst', 'reload schema');
+    PERFORM ingest.schema_cache_reload();
 END
 $$;
 COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile}, {id} and {version}}. With {"style": "rest", "source": "fhir", "path"?: "/fhir", "base"?, "format"?: "fhir" or "aidbox"} it creates a door for plain REST paths instead, which ingest.api_proxy writes the proxy for. Errors: PT400, PT404 no such source, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
@@ -361,25 +378,23 @@ BEGIN
     EXCEPTION WHEN dependent_objects_still_exist THEN
         NULL;
     END;
-    PERFORM pg_notify('pgrst', 'reload schema');
+    PERFORM ingest.schema_cache_reload();
 END
 $$;
 COMMENT ON FUNCTION ingest.api_drop(text) IS 'Drops the functions that api_create made, and their schema if nothing else is in it. Errors: PT404 no such api, 42501 not the caller''s';
 
 REVOKE EXECUTE ON FUNCTION ingest.api_create(text, jsonb), ingest.api_drop(text) FROM PUBLIC;
 
--- PostgREST knows the tables and functions that it read when it started. It reads them again when
--- it is told to, and it is told at the commit of a changed definition.
 CREATE FUNCTION ingest.schema_cache_changed() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_notify('pgrst', 'reload schema');
+    PERFORM ingest.schema_cache_reload();
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION ingest.schema_cache_changed() IS 'Internal. Trigger function of the catalog tables: tells PostgREST, on the channel pgrst, to read the schema again';
+COMMENT ON FUNCTION ingest.schema_cache_changed() IS 'Internal. Trigger function of the catalog tables: tells PostgREST to read the schema again';
 
 DO $$
 DECLARE

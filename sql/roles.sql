@@ -7,6 +7,10 @@ CREATE FUNCTION ingest.source_hold(source text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'source_hold_wrapper';
 COMMENT ON FUNCTION ingest.source_hold(text) IS 'Internal. Holds a source until the transaction ends, as a definition in it does; without one, what belongs to no source: what roles may call, and the schemas of the api. Does nothing for what is not the caller''s to change. Errors: 40001 the source has changed since a REPEATABLE READ transaction began';
 
+CREATE FUNCTION ingest.source_in_one_place(source text) RETURNS void
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'source_in_one_place_wrapper';
+COMMENT ON FUNCTION ingest.source_in_one_place(text) IS 'Internal. Refuses a source whose schema Citus distributes, and a node that is not the coordinator. Errors: PT409';
+
 CREATE FUNCTION ingest.source_owner(source text) RETURNS oid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -288,6 +292,7 @@ DECLARE
 BEGIN
     -- First, so that it waits for definitions, and sees what they made.
     PERFORM ingest.source_owner(source);
+    PERFORM ingest.source_in_one_place(source);
 
     -- A link is for those who may see both of its ends. PostgreSQL asks the policies of the ends
     -- as it runs this one, so that it never has to be made again.

@@ -375,6 +375,18 @@ unsafe extern "C-unwind" {
         skip_errors: bool,
         level: c_int,
     ) -> *mut pgrx::pg_sys::config_generic;
+    pub fn DefineCustomBoolVariable(
+        name: *const c_char,
+        short: *const c_char,
+        long: *const c_char,
+        value: *mut bool,
+        boot: bool,
+        context: u32,
+        flags: c_int,
+        check: *const c_void,
+        assign: *const c_void,
+        show: *const c_void,
+    );
     pub fn DefineCustomIntVariable(
         name: *const c_char,
         short: *const c_char,

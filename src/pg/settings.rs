@@ -1,4 +1,5 @@
-//! Settings: our own, `ingest.max_depth`, `ingest.max_issues` and `ingest.max_statements`, and those of others by name.
+//! Settings: our own, `ingest.max_depth`, `ingest.max_issues`, `ingest.max_statements` and
+//! `ingest.notify`, and those of others by name.
 
 use super::catch::guard;
 use super::error::{Error, Result, State};
@@ -6,11 +7,13 @@ use super::{ffi, varlena};
 use core::ffi::{CStr, c_char, c_int};
 use ingest_engine::limits::Limits;
 use pgrx::pg_sys;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 static MAX_DEPTH: AtomicI32 = AtomicI32::new(64);
 static MAX_ISSUES: AtomicI32 = AtomicI32::new(100);
 static MAX_STATEMENTS: AtomicI32 = AtomicI32::new(120);
+/// Read in `sql/postgrest.sql`.
+static NOTIFY: AtomicBool = AtomicBool::new(true);
 
 /// How long a setting of others may be, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -53,6 +56,23 @@ pub unsafe fn register() {
         &MAX_STATEMENTS,
         (120, 1, 1_000_000),
     );
+    // SAFETY: an AtomicBool is laid out as a bool, is never moved, and is written by this backend's
+    // one thread; the strings are static.
+    unsafe {
+        ffi::DefineCustomBoolVariable(
+            c"ingest.notify".as_ptr(),
+            c"Whether a definition tells PostgREST, by NOTIFY, to read the schema again; off in a transaction that is to be prepared."
+                .as_ptr(),
+            core::ptr::null(),
+            NOTIFY.as_ptr(),
+            true,
+            pg_sys::GucContext::PGC_USERSET,
+            0,
+            core::ptr::null(),
+            core::ptr::null(),
+            core::ptr::null(),
+        );
+    }
     // SAFETY: as here.
     unsafe { super::claimed::register() };
     // SAFETY: a static C string.

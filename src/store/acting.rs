@@ -273,10 +273,12 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
              WHERE c.relowner <> g.relowner) THEN 'history owner' \
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = p.oid) \
              THEN 'history rule' \
-         WHEN EXISTS (SELECT FROM parts AS p WHERE p.oid <> g.history AND NOT EXISTS (\
-             SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = p.oid \
+         WHEN EXISTS (SELECT FROM parts AS p WHERE p.oid <> g.history AND (\
+             SELECT COALESCE(pg_catalog.bit_or(t.tgtype), 0::pg_catalog.int2) \
+             FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = p.oid \
              AND t.tgfoid = 'ingest.seal()'::pg_catalog.regprocedure \
-             AND t.tgtype = 62::pg_catalog.int2 AND t.tgenabled = ANY (ARRAY['O', 'A']::pg_catalog.\"char\"[]))) \
+             AND pg_catalog.int2and(t.tgtype, 67::pg_catalog.int2) = 2::pg_catalog.int2 \
+             AND t.tgenabled = ANY (ARRAY['O', 'A']::pg_catalog.\"char\"[])) <> 62::pg_catalog.int2) \
              THEN 'history seal' \
          WHEN EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = p.oid \
              JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \

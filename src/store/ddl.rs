@@ -212,7 +212,7 @@ pub struct Trigger {
 }
 
 /// The triggers of a guarded table and its history.
-pub fn triggers(source: &Name, name: &Name) -> [Trigger; 5] {
+pub fn triggers(source: &Name, name: &Name) -> [Trigger; 6] {
     let table = format!("{}.{}", source.quoted(), name.quoted());
     let history = format!("{}.\"{name}_history\"", source.quoted());
     // PostgreSQL fires the triggers of one event by name. The tilde comes after every letter, so the
@@ -228,6 +228,7 @@ pub fn triggers(source: &Name, name: &Name) -> [Trigger; 5] {
              EXECUTE FUNCTION ingest.{function}('{source}', '{name}')"
         ),
     };
+    let [seal, seal_truncate] = seals(&history, source, name);
     [
         on_table(
             "~ingest_guard",
@@ -251,22 +252,28 @@ pub fn triggers(source: &Name, name: &Name) -> [Trigger; 5] {
             "archive",
         ),
         on_table("~ingest_confirm", 4, "AFTER INSERT", "STATEMENT", "archive"),
-        Trigger {
-            name: "~ingest_seal",
-            history: true,
-            kind: 62,
-            function: "seal",
-            sql: seal(&history, source, name),
-        },
+        seal,
+        seal_truncate,
     ]
 }
 
-/// What makes the seal of a history, or of a partition of one.
-pub fn seal(history: &str, source: &Name, name: &Name) -> String {
-    format!(
-        "CREATE TRIGGER \"~ingest_seal\" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
-         ON {history} FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
-    )
+/// The seal of a history, or of a partition of one. Those of TRUNCATE are triggers of their own, for
+/// tables and histories alike: Citus gives a shard no trigger that has TRUNCATE among its events.
+pub fn seals(history: &str, source: &Name, name: &Name) -> [Trigger; 2] {
+    [
+        ("~ingest_seal", 30, "INSERT OR UPDATE OR DELETE"),
+        ("~ingest_truncate", 34, "TRUNCATE"),
+    ]
+    .map(|(name_of, kind, events)| Trigger {
+        name: name_of,
+        history: true,
+        kind,
+        function: "seal",
+        sql: format!(
+            "CREATE TRIGGER \"{name_of}\" BEFORE {events} ON {history} \
+             FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('{source}', '{name}')"
+        ),
+    })
 }
 
 /// Whom a lock keeps out.

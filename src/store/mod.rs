@@ -7,6 +7,7 @@ pub mod author;
 pub mod batch;
 pub mod cache;
 pub mod catalog;
+pub mod cluster;
 pub mod comment;
 pub mod constraint;
 mod counted;

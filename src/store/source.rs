@@ -3,7 +3,7 @@
 use super::acting::{What, as_owner};
 use super::catalog::Catalog;
 use super::name::Name;
-use super::{ddl, health};
+use super::{cluster, ddl, health};
 use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, current_role, kind,
     lock_name, lock_number, may_create_schemas, may_use_schema,
@@ -67,6 +67,7 @@ thread_local! {
 /// Creates the schema as the caller, and the catalog's row.
 pub fn create(session: &Session, source: &Name, format: Format, options: &[u8]) -> Result<()> {
     let catalog = Catalog::open(session)?;
+    cluster::check_new_source(session)?;
     let name = [Arg::Text(source.as_str())];
     let exists = SCHEMA_SQL
         .with(|sql| session.run(sql, &name, Reading::Fresh, 1))?
@@ -165,7 +166,7 @@ pub enum Standing {
 /// that its definitions change one after the other.
 pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
     match standing(session, source)? {
-        Standing::Owned => Ok(()),
+        Standing::Owned => cluster::check_source(session, source),
         Standing::SchemaGone => Err(gone(session, source)?),
     }
 }

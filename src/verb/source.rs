@@ -1,5 +1,6 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
-//! `ingest.source_hold(source)`
+//! `ingest.source_hold(source)`,
+//! `ingest.source_in_one_place(source)`
 
 use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
@@ -7,7 +8,7 @@ use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::ddl::Named;
 use crate::store::options::Mistake;
 use crate::store::source::Standing;
-use crate::store::{Name, Options, health, source};
+use crate::store::{Name, Options, cluster, health, source};
 use jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
@@ -72,6 +73,13 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
         }
         source::drop(session, &name).map_err(too_many_tables)
     })?;
+    Ok(Answer::Null)
+}
+
+/// Refuses a source that is distributed, for what cannot be done in one.
+pub fn in_one_place(call: &mut Call<'_>) -> Result<Answer> {
+    let source = call.need_text(0, "source")?;
+    Session::open(|session| cluster::check_source(session, source))?;
     Ok(Answer::Null)
 }
 

@@ -324,7 +324,7 @@ fn renamed_triggers_get_their_names_back() {
             &mut client,
             "SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text ~ '^clinic.office' AND tgname ~ 'ingest'",
         );
-        assert_eq!(ours, 5);
+        assert_eq!(ours, 6);
         assert_eq!(
             clinic::upsert(&mut client, OFFICE, "o", &json!({"data": {}}))
                 .unwrap()

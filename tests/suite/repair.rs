@@ -77,6 +77,7 @@ fn what_is_missing_is_found_and_repaired() {
         ("DROP TRIGGER \"!ingest_archive\" ON clinic.office", "clinic.office", "!ingest_archive is missing"),
         ("DROP TRIGGER \"~ingest_confirm\" ON clinic.\"worksAt\"", "clinic.\"worksAt\"", "~ingest_confirm is missing"),
         ("DROP TRIGGER \"~ingest_seal\" ON clinic.office_history", "clinic.office_history", "~ingest_seal is missing"),
+        ("DROP TRIGGER \"~ingest_truncate\" ON clinic.office_history", "clinic.office_history", "~ingest_truncate is missing"),
         ("ALTER TABLE clinic.office DISABLE TRIGGER \"~ingest_truncate\"", "clinic.office", "disabled"),
         ("ALTER TABLE clinic.office ENABLE REPLICA TRIGGER \"~ingest_guard\"", "clinic.office", "replica"),
         ("ALTER TABLE clinic.office ENABLE ALWAYS TRIGGER \"~ingest_guard\"", "clinic.office", "replica"),

@@ -935,6 +935,8 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "proxy_made",
         "proxy_outcome",
         "proxy_template",
+        // It sends the NOTIFY that everybody may send.
+        "schema_cache_reload",
         // They call a verb, which asks.
         "rest_read",
         "rest_ask",
@@ -945,6 +947,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_made",
         "define_refusal",
         "source_hold",
+        "source_in_one_place",
         "source_owner",
     ];
     const TOLD: &[&str] = &[

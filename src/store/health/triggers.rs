@@ -19,8 +19,9 @@ const TRIGGERS: &str = "SELECT t.tgname::pg_catalog.text, t.tgtype::pg_catalog.i
      WHERE n.nspname = $1 AND c.relname = $2";
 const PARTITIONS: &str = "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text), \
          pg_catalog.quote_ident(c.relname::pg_catalog.text), \
-         EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid \
-             AND g.tgname = '~ingest_seal' AND g.tgenabled = 'O') \
+         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid \
+             AND g.tgname = ANY (ARRAY['~ingest_seal', '~ingest_truncate']::pg_catalog.name[]) \
+             AND g.tgenabled = 'O') = 2 \
      FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) AS t \
      JOIN pg_catalog.pg_class AS c ON c.oid = t.relid \
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE t.level > 0";
@@ -204,15 +205,18 @@ pub(super) fn of_partitions(
         PARTITIONS_SQL.with(|sql| session.run(sql, &[Arg::Text(&quoted)], Reading::Latest, 0))?;
     for row in rows.iter().filter(|row| !row.bool(3)) {
         let partition = format!("{}.{}", row.string(1)?, row.string(2)?);
-        let seal = ddl::seal(&partition, shape.source, shape.name);
+        let cure = ddl::seals(&partition, shape.source, shape.name)
+            .into_iter()
+            .flat_map(|seal| {
+                let before = format!("DROP TRIGGER IF EXISTS \"{}\" ON {partition}", seal.name);
+                [before, seal.sql]
+            })
+            .collect();
         findings.push(Finding::curable(
             &partition,
             "the partition of a history has no seal",
             Lock::Changes,
-            Cure::Run(vec![
-                format!("DROP TRIGGER IF EXISTS \"~ingest_seal\" ON {partition}"),
-                seal,
-            ]),
+            Cure::Run(cure),
         ));
     }
     Ok(())

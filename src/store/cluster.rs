@@ -1,0 +1,94 @@
+//! Citus: whether it is here, and what is refused where it would do something else in silence.
+//!
+//! A definition makes its tables from within a function, and Citus distributes no table that is made
+//! so: all rows would stay on the coordinator, though the schema counts as distributed. What is made on
+//! another node is a table of that node alone. `docs/scale.md` says what works.
+
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
+use std::mem::ManuallyDrop;
+
+/// One look at an index of `pg_extension`, where Citus is not.
+const HERE: &str = "SELECT COALESCE(pg_catalog.current_setting('citus.enable_schema_based_sharding', true), 'off') \
+     = ANY (ARRAY['on', 'true', 'yes', '1']), \
+     pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL, \
+     pg_catalog.to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL \
+     FROM pg_catalog.pg_extension AS e WHERE e.extname = 'citus'";
+const ON_A_WORKER: &str =
+    "SELECT FROM pg_catalog.pg_dist_local_group AS g WHERE g.groupid <> 0 LIMIT 1";
+const DISTRIBUTED: &str = "SELECT FROM pg_catalog.pg_dist_schema AS s \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = s.schemaid WHERE n.nspname = $1";
+
+thread_local! {
+    static HERE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
+}
+
+/// What Citus is here.
+struct Citus {
+    /// Whether it distributes each schema that is made.
+    distributes_schemas: bool,
+    has_groups: bool,
+    has_schemas: bool,
+}
+
+fn here(session: &Session) -> Result<Option<Citus>> {
+    let rows = HERE_SQL.with(|sql| session.run(sql, &[], Reading::Latest, 1))?;
+    Ok(rows.first().map(|row| Citus {
+        distributes_schemas: row.bool(1),
+        has_groups: row.bool(2),
+        has_schemas: row.bool(3),
+    }))
+}
+
+/// Refuses a source that is to be made where Citus would distribute its schema, and not its tables.
+pub fn check_new_source(session: &Session) -> Result<()> {
+    let Some(citus) = here(session)? else {
+        return Ok(());
+    };
+    check_coordinator(session, &citus)?;
+    match citus.distributes_schemas {
+        false => Ok(()),
+        true => Err(Error::refuse(
+            State::Conflict,
+            "Citus would distribute the schema of the source, and none of its tables",
+        )
+        .hint("Citus does not distribute a table that a function makes: SET citus.enable_schema_based_sharding = off, and call again.")),
+    }
+}
+
+/// Refuses what changes a source on a node that is not the coordinator, and in a source whose schema
+/// Citus distributes.
+pub fn check_source(session: &Session, source: &str) -> Result<()> {
+    let Some(citus) = here(session)? else {
+        return Ok(());
+    };
+    check_coordinator(session, &citus)?;
+    if !citus.has_schemas {
+        return Ok(());
+    }
+    let distributed = Statement::by_key(DISTRIBUTED, &[kind::TEXT]);
+    let rows = session.run(&distributed, &[Arg::Text(source)], Reading::Latest, 1)?;
+    match rows.count() {
+        0 => Ok(()),
+        _ => Err(Error::refuse(
+            State::Conflict,
+            format!("Citus distributes the schema of the source {source}"),
+        )
+        .hint("A source cannot be distributed yet: SELECT citus_schema_undistribute of its schema, on the coordinator.")),
+    }
+}
+
+fn check_coordinator(session: &Session, citus: &Citus) -> Result<()> {
+    if !citus.has_groups {
+        return Ok(());
+    }
+    let worker = Statement::by_key(ON_A_WORKER, &[]);
+    match session.run(&worker, &[], Reading::Latest, 1)?.count() {
+        0 => Ok(()),
+        _ => Err(Error::refuse(
+            State::Conflict,
+            "this is not the coordinator of Citus, and a table that is made here is on this node alone",
+        )
+        .hint("Connect to the coordinator, and call it there.")),
+    }
+}
