@@ -94,12 +94,10 @@ $$;
 ALTER TABLE ingest.feed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ingest.feed_loss ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ingest.feed_consumer ENABLE ROW LEVEL SECURITY;
-CREATE POLICY usable ON ingest.feed FOR SELECT USING (EXISTS (
-    SELECT FROM pg_catalog.pg_namespace AS n
-    WHERE n.nspname = source AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')));
-CREATE POLICY usable ON ingest.feed_consumer FOR SELECT USING (EXISTS (
-    SELECT FROM pg_catalog.pg_namespace AS n
-    WHERE n.nspname = source AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')));
+CREATE POLICY usable ON ingest.feed FOR SELECT USING (pg_catalog.has_schema_privilege(
+    pg_catalog.to_regnamespace(pg_catalog.quote_ident(source))::pg_catalog.oid, 'USAGE'));
+CREATE POLICY usable ON ingest.feed_consumer FOR SELECT USING (pg_catalog.has_schema_privilege(
+    pg_catalog.to_regnamespace(pg_catalog.quote_ident(source))::pg_catalog.oid, 'USAGE'));
 GRANT SELECT ON ingest.feed, ingest.feed_consumer TO PUBLIC;
 
 CREATE TYPE ingest.change AS (

@@ -183,7 +183,7 @@ fn policies_and_triggers_are_such_as_can_be_distributed() {
         FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
         WHERE c.relnamespace = 'ingest'::regnamespace";
     let row = client.query_one(policies, &[]).unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (10, 0));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (12, 0));
     let triggers = "SELECT count(*), count(*) FILTER (WHERE tgtype & 32 <> 0 AND tgtype & 28 <> 0)
         FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
         WHERE NOT tgisinternal AND c.relnamespace IN ('ingest'::regnamespace, 'clinic'::regnamespace)";
