@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::trail::Trail;
 use jsonb::steps;
 use jsonb::{Item, Malformed, Object, Value, write};
-use text::near::meant;
+use text::near::{is_like, meant};
 
 /// What a property's definition may hold that is not a setting.
 const SHAPE: [&str; 4] = ["type", "items", "properties", "description"];
@@ -56,6 +56,18 @@ impl Pending {
             asked.resolve(&self.path, schema, profile, report);
         }
     }
+}
+
+/// A member that can be `name` misspelt.
+fn member_like<'a>(object: Object<'a>, name: &str) -> Result<Option<&'a str>, Malformed> {
+    for member in object.iter() {
+        let (key, _) = member?;
+        match std::str::from_utf8(key) {
+            Ok(key) if key != name && is_like(name, key) => return Ok(Some(key)),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 struct Reader<'r> {
@@ -214,12 +226,11 @@ impl Reader<'_> {
             return Ok(Some((kind.to_owned(), Base::parse(Format::Native, kind))));
         }
         let Some(name) = given else {
-            mistake(
-                self.report,
-                Code::Required,
-                &here,
-                "expected the name of a type",
-            );
+            let expected = match member_like(object, "type")? {
+                Some(key) => format!("expected the name of a type; did you mean {key} as type?"),
+                None => "expected the name of a type".to_owned(),
+            };
+            mistake(self.report, Code::Required, &here, expected);
             return Ok(None);
         };
         let base = Base::parse(Format::Native, name);
