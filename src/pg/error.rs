@@ -290,6 +290,18 @@ impl Error {
         matches!(self, Error::Postgres(caught) if mistaken && caught.is_of_sql(sql))
     }
 
+    /// The constraint that an insert of what is not there yet cannot look at, because it is looked at
+    /// later (55000).
+    pub(super) fn defers(&self) -> Option<&str> {
+        match self {
+            Error::Postgres(caught) if self.is_postgres(b"55000") => {
+                let of_conflict = text(caught.error().funcname) == Some("ExecCheckIndexConstraints");
+                caught.constraint().filter(|_| of_conflict)
+            }
+            _ => None,
+        }
+    }
+
     /// A table of ours is not what it was made.
     pub(super) fn of_another_type() -> Self {
         Error::refuse(
@@ -426,7 +438,7 @@ impl From<jsonb::Malformed> for Error {
 pub(super) const THROWN_IN: &CStr = c"ingest_ext";
 
 /// How a right on a source is given.
-const GRANTS: &CStr = c"Who defines in a source gives the rights on it: ingest.source_grant(source, role, 'read'), 'write' or 'define'.";
+const GRANTS: &CStr = c"If it is of a source: who defines there gives the rights, ingest.source_grant(source, role, 'read'), 'write' or 'define'. What triggers and functions of your own use, its owner grants.";
 
 /// A PostgreSQL error that was caught: `CopyErrorData`'s copy, in the catcher's memory context.
 #[derive(Debug)]

@@ -290,6 +290,18 @@ impl Statement {
             Some(about) if error.mistakes_a_type(&qualify(&self.sql)) => {
                 Error::of_another_type().of_table(&about.schema, &about.table)
             }
+            Some(about) if let Some(constraint) = error.defers() => {
+                Error::refuse(
+                    State::Conflict,
+                    format!(
+                        "{}: what may be there already is not written beside the deferrable constraint {constraint}",
+                        about.table
+                    ),
+                )
+                .hint("Make the constraint NOT DEFERRABLE; a plain INSERT and resource_create without an id work as they are.")
+                .of_table(&about.schema, &about.table)
+                .of_constraint(constraint)
+            }
             Some(about) if let Some(message) = error.denies(&qualify(&self.sql)) => {
                 let hint = about.lacking(&self.sql, message.contains(&about.history));
                 error.with_hint(&hint)

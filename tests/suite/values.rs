@@ -171,3 +171,33 @@ fn version_that_a_constraint_of_a_history_refuses_is_not_told() {
         assert!(!format!("{refusal:?}").contains(SECRET), "{refusal:?}");
     }
 }
+
+/// Beside a constraint that is looked at later nothing can be written that may be there already:
+/// the refusal names the constraint, and what needs no such look goes on.
+#[test]
+fn deferrable_constraint_is_named_where_it_is_in_the_way() {
+    for (table, calls) in [("clinic.office", WRITES), ("clinic.knows", LINKS)] {
+        let (_database, mut client) = database();
+        let constraint = format!(
+            "ALTER TABLE {table} ADD CONSTRAINT mine UNIQUE (created_at) DEFERRABLE INITIALLY DEFERRED;
+             SET CONSTRAINTS ALL IMMEDIATE"
+        );
+        client.batch_execute(&constraint).unwrap();
+        let mut refusals = 0;
+        for call in calls {
+            client.batch_execute("BEGIN").unwrap();
+            let called = client.batch_execute(&format!("SELECT ingest.{call}"));
+            client.batch_execute("ROLLBACK").unwrap();
+            let Err(error) = called else {
+                continue;
+            };
+            let refusal = error.as_db_error().unwrap();
+            let of = (refusal.code().code(), refusal.constraint());
+            assert_eq!(of, ("PT409", Some("mine")), "{call}: {refusal:?}");
+            assert_eq!(refusal.table(), table.strip_prefix("clinic."), "{call}");
+            assert!(refusal.hint().unwrap().contains("NOT DEFERRABLE"), "{call}");
+            refusals += 1;
+        }
+        assert!(refusals > 0 && refusals < calls.len(), "{refusals}");
+    }
+}
