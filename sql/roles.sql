@@ -134,6 +134,7 @@ DECLARE
         'ingest.resource_erase(text, text, text, text, boolean)',
         'ingest.version_erase(text, text, text, integer, text)',
         'ingest.history_prune(text, text, interval, integer, integer)',
+        'ingest.history_partition(text, text, interval, integer)',
         'ingest.feed_create(text, boolean)', 'ingest.feed_drop(text)'];
     grantee CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
     owner   oid;

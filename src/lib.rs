@@ -56,7 +56,8 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!("../sql/feed.sql", name = "feed", requires = ["erasure"]);
 pgrx::extension_sql_file!("../sql/stat.sql", name = "stat", requires = ["feed"]);
 pgrx::extension_sql_file!("../sql/refuse.sql", name = "refuse", requires = ["stat"]);
-pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["refuse"]);
+pgrx::extension_sql_file!("../sql/ranges.sql", name = "ranges", requires = ["refuse"]);
+pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", requires = ["ranges"]);
 pgrx::extension_sql_file!(
     "../sql/postgrest.sql",
     name = "postgrest",
@@ -109,6 +110,7 @@ pg::sql_function! {
     resource_erase => verb::row::erase;
     version_erase => verb::row::erase_version;
     history_prune => verb::row::prune;
+    history_partition => verb::row::partition::partition;
     contained_put => verb::resource::contained_put;
     contained_delete => verb::resource::contained_delete;
     resource_read => |call| verb::row::read(call, Noun::Resource);

@@ -171,6 +171,11 @@ impl<'a> Call<'a> {
         Ok(given.map(|datum| Arg::Datum(datum, kind::INTERVAL)))
     }
 
+    /// An interval that must be there; `name` is the parameter's name.
+    pub fn need_interval(&self, place: usize, name: &str) -> Result<Arg<'a>> {
+        self.interval(place)?.ok_or_else(|| missing(name))
+    }
+
     /// A row argument of at least so many columns.
     pub fn record(&self, place: usize, width: usize) -> Result<Record<'a>> {
         let given = match self.signature.check_row(place)? {

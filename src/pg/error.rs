@@ -295,7 +295,8 @@ impl Error {
     pub(super) fn defers(&self) -> Option<&str> {
         match self {
             Error::Postgres(caught) if self.is_postgres(b"55000") => {
-                let of_conflict = text(caught.error().funcname) == Some("ExecCheckIndexConstraints");
+                let of_conflict =
+                    text(caught.error().funcname) == Some("ExecCheckIndexConstraints");
                 caught.constraint().filter(|_| of_conflict)
             }
             _ => None,

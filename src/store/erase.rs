@@ -367,7 +367,7 @@ fn newest(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Ne
 
 /// Refuses where policies bind the owner of the schema, whose the table is not then: what they hide
 /// would stay, or not be seen.
-pub(super) fn shows_all(session: &Session, table: &Table) -> Result<()> {
+pub fn shows_all(session: &Session, table: &Table) -> Result<()> {
     let active =
         |name: &str| format!("pg_catalog.row_security_active('{name}'::pg_catalog.regclass)");
     let sql = format!(

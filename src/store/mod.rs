@@ -28,6 +28,7 @@ pub mod name;
 pub mod options;
 pub mod outcome;
 pub mod parameters;
+pub mod ranges;
 pub mod reference;
 pub mod refusal;
 pub mod request;

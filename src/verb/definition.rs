@@ -6,7 +6,7 @@ use crate::store::definition::Current;
 use crate::store::health::{self, Finding, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
-use crate::store::{Guarded, Name, comment, feed, source};
+use crate::store::{Guarded, Name, comment, feed, find, source};
 use ingest_engine::Said;
 use jsonb::{Item, Value, write};
 use std::rc::Rc;
@@ -183,5 +183,23 @@ pub fn make_tables(
     let table = Table::new(source.as_str(), name.as_str(), shape.form, None)?;
     source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, shape, &table, dropped)
+    })
+}
+
+/// Makes what is missing of a table and its history, as their definition has them.
+pub(super) fn repair(session: &Session, source: &Name, name: &str) -> Result<bool> {
+    let known = find(source.as_str(), name)?;
+    let name = Name::new(name, "profile")?;
+    let searches = known.search_indexes()?;
+    let shape = Shape {
+        source,
+        name: &name,
+        form: known.form(),
+        ends: known.ends.as_ref(),
+        indexes: &known.indexes,
+        searches: &searches,
+    };
+    source::as_schema_owner(session, source.as_str(), || {
+        health::repair(session, &shape, known.table()?, &[])
     })
 }

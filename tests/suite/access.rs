@@ -73,6 +73,7 @@ const DEFINITIONS: &[&str] = &[
     "ingest.resource_erase(SOURCE, 'office', 'o', 'asked for')",
     "ingest.version_erase(SOURCE, 'office', 'o', 1, 'asked for')",
     "ingest.history_prune(SOURCE, 'office', keep => 1)",
+    "ingest.history_partition(SOURCE, 'office', '1 year')",
     "ingest.feed_create(SOURCE)",
     "ingest.feed_drop(SOURCE)",
     "ingest.relationship_define(SOURCE, 'worksAt', '{}')",

@@ -13,6 +13,11 @@ const PARTS: &[&str] = &[
     "api_made",
     "define_refusal",
     "end_then",
+    "grants_taken",
+    "history_cut",
+    "history_holders",
+    "history_keeps",
+    "history_range",
     "no_such",
     "proxy_made",
     "refuse",
@@ -222,6 +227,10 @@ pub const CALLS: &[(&str, &[&str])] = &[
     (
         "history_prune",
         &["'clinic'", "'office'", "'7 years'", "100", "10"],
+    ),
+    (
+        "history_partition",
+        &["'clinic'", "'office'", "'1 year'", "1"],
     ),
     (
         "vocabulary_define",

@@ -88,6 +88,7 @@ mod outdated;
 mod own_id;
 mod own_names;
 mod parallel;
+mod partition;
 mod patch;
 mod path;
 mod postgrest;

@@ -72,7 +72,7 @@ fn function_without_a_path_of_its_own_looks_nothing_up() {
         let (name, body): (String, String) = (row.get(0), row.get(1));
         match row.get::<_, Option<Vec<String>>>(2) {
             Some(set) => {
-                assert_eq!(set, ["search_path=pg_catalog, pg_temp"], "{name}");
+                assert_eq!(set[0], "search_path=pg_catalog, pg_temp", "{name}");
                 with += 1;
             }
             None => {

@@ -146,6 +146,10 @@ const CALLS: &[(Need, &str)] = &[
         Define,
         "SELECT ingest.history_prune('clinic', 'office', keep => 1)",
     ),
+    (
+        Define,
+        "SELECT FROM ingest.history_partition('clinic', 'office', '1 year')",
+    ),
     (Define, "SELECT ingest.feed_create('clinic', false)"),
     (Read, "SELECT FROM ingest.feed_read('clinic')"),
     (
@@ -309,7 +313,7 @@ fn functions_run_as_their_caller() {
         "SELECT coalesce(array_agg(p.proname::text), '{}') FROM pg_proc AS p \
          JOIN pg_language AS l ON l.oid = p.prolang \
          WHERE p.pronamespace = 'ingest'::regnamespace AND (p.prosecdef OR l.lanname = 'plpgsql' \
-             AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'])",
+             AND p.proconfig[1] IS DISTINCT FROM 'search_path=pg_catalog, pg_temp')",
     );
     assert!(wrong.is_empty(), "{wrong:?}");
     let open: Vec<String> = value(
@@ -949,6 +953,11 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_hold",
         "source_in_one_place",
         "source_owner",
+        "grants_taken",
+        "history_cut",
+        "history_holders",
+        "history_keeps",
+        "history_range",
     ];
     const TOLD: &[&str] = &[
         "api_create",
@@ -961,6 +970,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "feed_drop",
         "fhir_import",
         "guard",
+        "history_partition",
         "history_prune",
         "profile_check",
         "profile_define",

@@ -21,7 +21,9 @@ const PARTITIONS: &str = "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.te
          pg_catalog.quote_ident(c.relname::pg_catalog.text), \
          (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid \
              AND g.tgname = ANY (ARRAY['~ingest_seal', '~ingest_truncate']::pg_catalog.name[]) \
-             AND g.tgenabled = 'O') = 2 \
+             AND g.tgenabled = 'O') = 2, \
+         (SELECT pg_catalog.string_agg(g.tgname::pg_catalog.text, ' ') FROM pg_catalog.pg_trigger AS g \
+             WHERE g.tgrelid = c.oid) \
      FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) AS t \
      JOIN pg_catalog.pg_class AS c ON c.oid = t.relid \
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE t.level > 0";
@@ -205,12 +207,15 @@ pub(super) fn of_partitions(
         PARTITIONS_SQL.with(|sql| session.run(sql, &[Arg::Text(&quoted)], Reading::Latest, 0))?;
     for row in rows.iter().filter(|row| !row.bool(3)) {
         let partition = format!("{}.{}", row.string(1)?, row.string(2)?);
+        let there = row.text(4)?.unwrap_or_default();
         let cure = ddl::seals(&partition, shape.source, shape.name)
             .into_iter()
             .flat_map(|seal| {
-                let before = format!("DROP TRIGGER IF EXISTS \"{}\" ON {partition}", seal.name);
-                [before, seal.sql]
+                let before = format!("DROP TRIGGER \"{}\" ON {partition}", seal.name);
+                let is_there = there.split(' ').any(|name| name == seal.name);
+                [is_there.then_some(before), Some(seal.sql)]
             })
+            .flatten()
             .collect();
         findings.push(Finding::curable(
             &partition,

@@ -3,12 +3,11 @@
 
 pub mod consumer;
 
-use super::definition::too_many_tables;
+use super::definition::{repair, too_many_tables};
 use super::{render, row};
 use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, datum_of_jsonb, datum_of_text};
 use crate::store::ddl::Named;
 use crate::store::feed::{self, Cursor, Position, Standing};
-use crate::store::health::{self, Shape};
 use crate::store::{Guarded, Name, Outcome, find, source};
 use jsonb::{Item, write};
 use std::collections::HashMap;
@@ -34,7 +33,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
         }
         let mut repaired = false;
         for table in &tables {
-            repaired |= repair(session, &name, table)?;
+            repaired |= repair(session, &name, table.name)?;
         }
         if begins {
             feed::go_on(session, &name, &tables)?;
@@ -62,24 +61,6 @@ fn named(guarded: &[(bool, String)]) -> Vec<Named<'_>> {
         name,
     });
     named.collect()
-}
-
-/// Makes what is missing of a table, its column and index of a feed above all.
-fn repair(session: &Session, source: &Name, table: &Named<'_>) -> Result<bool> {
-    let known = find(source.as_str(), table.name)?;
-    let name = Name::new(table.name, "profile")?;
-    let searches = known.search_indexes()?;
-    let shape = Shape {
-        source,
-        name: &name,
-        form: known.form(),
-        ends: known.ends.as_ref(),
-        indexes: &known.indexes,
-        searches: &searches,
-    };
-    source::as_schema_owner(session, source.as_str(), || {
-        health::repair(session, &shape, known.table()?, &[])
-    })
 }
 
 /// Takes the feed of a source away.

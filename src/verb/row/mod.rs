@@ -3,6 +3,7 @@
 
 mod delete;
 mod erase;
+pub mod partition;
 mod put;
 mod read;
 
