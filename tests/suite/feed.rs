@@ -86,7 +86,7 @@ fn told(changes: &[Change]) -> Vec<String> {
 
 /// Waits until all transactions have ended that run now, those of other tests too: the feed goes on
 /// when they have.
-fn settle(client: &mut Client) {
+pub fn settle(client: &mut Client) {
     let now: i64 = value(client, "SELECT pg_current_xact_id()::text::bigint");
     let began = Instant::now();
     while value::<i64>(

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::clinic::{self, OFFICE, value};
 use crate::dump::run;
+use crate::feed;
 use crate::invariant::{assert_sound, sqlstate, wait_until_blocked};
 
 /// A clinic with an office of three versions.
@@ -52,6 +53,7 @@ fn history_is_cut_where_it_stands() {
     .unwrap();
     clinic::link(&mut client, "p", "o").unwrap();
     let told = "SELECT string_agg(profile || id || version, ' ') FROM ingest.feed_read('clinic')";
+    feed::settle(&mut client);
     let before: String = value(&mut client, told);
     for (table, ahead) in [(OFFICE, 2), ("worksAt", 0)] {
         let made = partition(&mut client, &format!("'{table}', '1 year', {ahead}")).unwrap();
