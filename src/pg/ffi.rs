@@ -179,6 +179,11 @@ unsafe extern "C-unwind" {
     pub fn table_open(relation: Oid, mode: LOCKMODE) -> Relation;
     pub fn try_table_open(relation: Oid, mode: LOCKMODE) -> Relation;
     pub fn table_close(relation: Relation, mode: LOCKMODE);
+    pub fn get_rel_relkind(relation: Oid) -> c_char;
+    pub fn has_superclass(relation: Oid) -> bool;
+    pub fn RelationGetIndexList(relation: Relation) -> *mut List;
+    pub fn RelationGetIndexExpressions(index: Relation) -> *mut List;
+    pub fn RelationGetIndexPredicate(index: Relation) -> *mut List;
     pub fn RelationGetPrimaryKeyIndex(
         relation: Relation,
         #[cfg(feature = "pg18")] deferrable_ok: bool,
@@ -248,6 +253,17 @@ unsafe extern "C-unwind" {
     // lmgr.h, pg_inherits.h
     pub fn LockRelationOid(relation: Oid, mode: c_int);
     pub fn find_all_inheritors(parent: Oid, mode: c_int, counts: *mut *mut List) -> *mut List;
+
+    // syscache.h, builtins.h
+    pub fn GetSysCacheOid(
+        cache: c_int,
+        column: i16,
+        key1: Datum,
+        key2: Datum,
+        key3: Datum,
+        key4: Datum,
+    ) -> Oid;
+    pub fn buildoidvector(of: *const Oid, count: c_int) -> *mut pgrx::pg_sys::oidvector;
 
     // lsyscache.h
     pub fn get_func_signature(function: Oid, types: *mut *mut Oid, count: *mut c_int) -> Oid;

@@ -8,7 +8,7 @@
 use super::table::Table;
 use crate::pg::{
     Acting, Arg, Error, Oid, PerTable, Reading, Result, Session, State, Statement, Use,
-    as_owner as switch, is_bound, kind, lock, lock_partitions,
+    as_owner as switch, is_bound, kind, lock, lock_partitions, plain,
 };
 use std::mem::ManuallyDrop;
 
@@ -126,8 +126,6 @@ pub struct Found {
     pub history: Oid,
     partitioned: bool,
     wrong: Wrong,
-    /// Whether a trigger that is not the owner's fires when rows of the table are deleted.
-    deletes_foreign: bool,
     /// Whether the owner has put anything on the history that may run when it is written.
     has_code: bool,
 }
@@ -287,20 +285,6 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
                  AND (t.tgnargs > 0 OR (f.proowner <> g.relowner AND NOT EXISTS (\
                  SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))))) \
              THEN 'history trigger' END, \
-     EXISTS (SELECT FROM pg_catalog.pg_trigger AS t \
-         JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
-         WHERE t.tgrelid = g.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
-         AND pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) = 8::pg_catalog.int2 \
-         AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
-             SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
-     OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k \
-         JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid \
-         WHERE k.contype = 'f'::pg_catalog.\"char\" \
-         AND k.confdeltype = ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) \
-         AND (k.confrelid = g.oid OR EXISTS (SELECT FROM parts AS p WHERE p.oid = k.confrelid)) \
-         AND (c.relowner <> g.relowner OR c.relhastriggers AND EXISTS (\
-             SELECT FROM pg_catalog.pg_trigger AS t \
-             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))), \
      EXISTS (SELECT FROM parts AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.oid \
          WHERE c.relchecks > 0::pg_catalog.int2 \
          OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = p.oid \
@@ -315,6 +299,26 @@ const GUARDED: &str = "WITH RECURSIVE guarded AS (\
              JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace \
              WHERE a.attrelid = p.oid AND n.nspname <> 'pg_catalog')) \
      FROM guarded AS g";
+/// Whether rows of somebody else's go, or code of somebody else's runs, when rows of the table and of its
+/// history are deleted.
+const DELETES_FOREIGN: &str = "WITH RECURSIVE parts AS (SELECT $2 AS oid \
+         UNION SELECT i.inhrelid FROM parts AS p \
+         JOIN pg_catalog.pg_inherits AS i ON i.inhparent = p.oid) \
+     SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger AS t \
+         JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid \
+         WHERE t.tgrelid = g.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
+         AND pg_catalog.int2and(t.tgtype, 8::pg_catalog.int2) = 8::pg_catalog.int2 \
+         AND (t.tgqual IS NOT NULL OR (f.proowner <> g.relowner AND NOT EXISTS (\
+             SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)))) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k \
+         JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid \
+         WHERE k.contype = 'f'::pg_catalog.\"char\" \
+         AND k.confdeltype = ANY (ARRAY['c', 'n', 'd']::pg_catalog.\"char\"[]) \
+         AND (k.confrelid = g.oid OR EXISTS (SELECT FROM parts AS p WHERE p.oid = k.confrelid)) \
+         AND (c.relowner <> g.relowner OR c.relhastriggers AND EXISTS (\
+             SELECT FROM pg_catalog.pg_trigger AS t \
+             WHERE t.tgrelid = c.oid AND NOT t.tgisinternal))) \
+     FROM pg_catalog.pg_class AS g WHERE g.oid = $1";
 const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, REFERENCES')";
 
 thread_local! {
@@ -324,6 +328,8 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
     static GUARDED_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(GUARDED, &[kind::TEXT, kind::TEXT, kind::TEXT])) };
+    static DELETES_FOREIGN_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(DELETES_FOREIGN, &[kind::OID, kind::OID])) };
     static MAY_REFER_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(MAY_REFER, &[kind::OID, kind::OID])) };
     static CATALOG_FOUND: PerTable<Catalog> = const { PerTable::new() };
@@ -386,7 +392,12 @@ pub fn found(table: &Table) -> Result<Found> {
 /// The same, to delete all their rows as their owner: what somebody else has put there must not run.
 pub fn found_for_purge(table: &Table) -> Result<Found> {
     let found = found(table)?;
-    if !found.deletes_foreign {
+    let args = [Arg::Oid(found.relation), Arg::Oid(found.history)];
+    let deletes_foreign = Session::open(|session| {
+        let rows = DELETES_FOREIGN_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+        Result::Ok(rows.first().is_none_or(|row| row.bool(1)))
+    })?;
+    if !deletes_foreign {
         return Ok(found);
     }
     Err(Error::refuse(
@@ -402,8 +413,19 @@ pub fn found_for_purge(table: &Table) -> Result<Found> {
 /// What a table's name leads to, right or wrong.
 fn find(table: &Table) -> Result<Found> {
     table.found.get_or(Oid::INVALID, || {
+        let history = format!("{}_history", table.name);
+        // The statement says what is wrong, where the glance does not say that nothing is.
+        if let Some(plain) = plain(&table.source, &table.name, &history, c"seal")? {
+            return Ok(Found {
+                relation: plain.relation,
+                owner: plain.owner,
+                history: plain.history,
+                partitioned: false,
+                wrong: Wrong::Nothing,
+                has_code: false,
+            });
+        }
         Session::open(|session| {
-            let history = format!("{}_history", table.name);
             let args = [
                 Arg::Text(&table.source),
                 Arg::Text(&table.name),
@@ -417,7 +439,6 @@ fn find(table: &Table) -> Result<Found> {
                     history: Oid::INVALID,
                     partitioned: false,
                     wrong: Wrong::TableMissing,
-                    deletes_foreign: false,
                     has_code: false,
                 });
             };
@@ -427,8 +448,7 @@ fn find(table: &Table) -> Result<Found> {
                 history: row.oid(3),
                 partitioned: row.bool(4),
                 wrong: Wrong::parse(row.text(5)?)?,
-                deletes_foreign: row.bool(6),
-                has_code: row.bool(7),
+                has_code: row.bool(6),
             })
         })
     })
