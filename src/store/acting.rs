@@ -219,22 +219,17 @@ impl Wrong {
     }
 }
 
-const CATALOG: &str = "SELECT c.oid, c.relowner, EXISTS (\
+/// The catalog, and whether there is more on its tables than triggers of the owner's own without a
+/// condition. A foreign key that refers to a table, or a constraint that waits, has triggers of
+/// PostgreSQL's own there.
+const CATALOG: &str = "SELECT c.oid, c.relowner, e.oid, EXISTS (\
          SELECT FROM pg_catalog.pg_depend AS d \
-         JOIN pg_catalog.pg_class AS part ON part.oid = d.objid \
-         JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = part.oid \
+         JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = d.objid \
          JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid \
          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
-         AND d.refobjid = e.oid AND d.deptype = 'e' AND NOT g.tgisinternal \
-         AND (g.tgqual IS NOT NULL OR f.proowner <> c.relowner AND NOT EXISTS (\
-             SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper))) \
-         OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k \
-             JOIN pg_catalog.pg_depend AS d ON d.objid = k.confrelid \
-             WHERE k.contype = 'f'::pg_catalog.\"char\" \
-             AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-             AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
-             AND d.refobjid = e.oid AND d.deptype = 'e') \
+         AND d.refobjid = e.oid AND d.deptype = 'e' \
+         AND (g.tgisinternal OR g.tgqual IS NOT NULL OR f.proowner <> c.relowner)) \
      FROM pg_catalog.pg_class AS c \
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
      JOIN pg_catalog.pg_depend AS m ON m.objid = c.oid \
@@ -244,6 +239,21 @@ const CATALOG: &str = "SELECT c.oid, c.relowner, EXISTS (\
      AND m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.deptype = 'e' \
      AND m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
      AND e.extname = 'ingest_ext'";
+/// Whether, of what is more, anything is another's: of the tables of an extension, whose owner is told.
+const CATALOG_SPOILT: &str = "SELECT FROM pg_catalog.pg_depend AS d \
+     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = d.objid \
+     JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid \
+     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+     AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+     AND d.refobjid = $1 AND d.deptype = 'e' AND NOT g.tgisinternal \
+     AND (g.tgqual IS NOT NULL OR f.proowner <> $2 AND NOT EXISTS (\
+         SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = f.proowner AND r.rolsuper)) \
+     UNION ALL SELECT FROM pg_catalog.pg_constraint AS k \
+     JOIN pg_catalog.pg_depend AS d ON d.objid = k.confrelid \
+     WHERE k.contype = 'f'::pg_catalog.\"char\" \
+     AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+     AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+     AND d.refobjid = $1 AND d.deptype = 'e' LIMIT 1";
 const SCHEMA: &str = "SELECT n.nspowner FROM pg_catalog.pg_namespace AS n \
      WHERE n.nspname = $1 AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')";
 /// The table and its history, and what is wrong with them, if anything is.
@@ -324,6 +334,8 @@ const MAY_REFER: &str = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT, 
 thread_local! {
     static CATALOG_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(CATALOG, &[])) };
+    static CATALOG_SPOILT_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(CATALOG_SPOILT, &[kind::OID, kind::OID])) };
     static SCHEMA_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(SCHEMA, &[kind::TEXT])) };
     static GUARDED_SQL: ManuallyDrop<Statement> =
@@ -348,7 +360,11 @@ pub fn catalog() -> Result<Catalog> {
                     )
                     .hint("Drop what stands under its name, and create the extension anew."));
                 };
-                if row.bool(3) {
+                let of = [Arg::Oid(row.oid(3)), Arg::Oid(row.oid(2))];
+                let spoilt = || {
+                    CATALOG_SPOILT_SQL.with(|sql| session.run(sql, &of, Reading::Latest, 1))
+                };
+                if row.bool(4) && spoilt()?.count() > 0 {
                     return Err(Error::refuse(
                         State::InsufficientPrivilege,
                         "a catalog table has a trigger that is not the extension's, or a foreign key refers to it",
