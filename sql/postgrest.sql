@@ -314,14 +314,8 @@ BEGIN
                   'Rename it or choose another schema: ' || left(taken, 1000))
     END;
     IF owner IS NULL THEN
-        BEGIN
-            EXECUTE format('CREATE SCHEMA %I', chosen);
-        EXCEPTION WHEN unique_violation OR duplicate_schema THEN
-            refused := ingest.refuse('PT409', 'somebody else has made the schema meanwhile',
-                'Call again to use it if it is yours, or choose another name.');
-        END;
         -- ingest.doctor knows by it whose schema an empty one is.
-        EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen, CASE WHEN is_rest
+        PERFORM ingest.schema_make(chosen, CASE WHEN is_rest
             THEN E'Resources\n\nAnswers the requests of a REST door.'
             ELSE E'Resources\n\nCreates, reads, changes and links versioned resources that conform to their profiles.' END);
     END IF;

@@ -77,13 +77,7 @@ BEGIN
                   'Rename it or choose another schema: ' || left(taken, 1000))
     END;
     IF owner IS NULL THEN
-        BEGIN
-            EXECUTE format('CREATE SCHEMA %I', chosen);
-        EXCEPTION WHEN unique_violation OR duplicate_schema THEN
-            refused := ingest.refuse('PT409', 'somebody else has made the schema meanwhile',
-                'Call again to use it if it is yours, or choose another name.');
-        END;
-        EXECUTE format('COMMENT ON SCHEMA %I IS %L', chosen, 'The verbs of ingest_ext, called on the server where the source is');
+        PERFORM ingest.schema_make(chosen, 'The verbs of ingest_ext, called on the server where the source is');
     END IF;
     IF to_regclass(format('%I.placement', chosen)) IS NULL THEN
         EXECUTE format('CREATE TABLE %I.placement (source pg_catalog.text COLLATE pg_catalog."C" PRIMARY KEY,

@@ -12,3 +12,19 @@ CREATE FUNCTION ingest.no_such(what text, name text) RETURNS text
     SET search_path = pg_catalog, pg_temp
 AS $$ SELECT 'no such ' || what || CASE WHEN name ~ '^[A-Za-z0-9_-]{1,63}$' THEN ': ' || name ELSE '' END $$;
 COMMENT ON FUNCTION ingest.no_such(text, text) IS 'Internal. The message about a name that nothing has';
+
+CREATE FUNCTION ingest.schema_make(schema text, about text) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused boolean;
+BEGIN
+    EXECUTE format('CREATE SCHEMA %I', schema);
+    EXECUTE format('COMMENT ON SCHEMA %I IS %L', schema, about);
+EXCEPTION WHEN unique_violation OR duplicate_schema THEN
+    refused := ingest.refuse('PT409', 'somebody else has made the schema meanwhile',
+        'Call again to use it if it is yours, or choose another name.');
+END
+$$;
+COMMENT ON FUNCTION ingest.schema_make(text, text) IS 'Internal. Makes a schema that was not there a moment ago, and says what it is. Errors: PT409 it is there now';

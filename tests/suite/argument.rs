@@ -20,6 +20,7 @@ const PARTS: &[&str] = &[
     "history_range",
     "no_such",
     "proxy_made",
+    "schema_make",
     "refuse",
     "source_hold",
     "source_in_one_place",

@@ -954,6 +954,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_in_one_place",
         "source_owner",
         "grants_taken",
+        "schema_make",
         "history_cut",
         "history_holders",
         "history_keeps",
