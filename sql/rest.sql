@@ -202,7 +202,7 @@ server {
     location = /~ingest/forbidden { internal; return 403 '$nginx$ || ingest.proxy_outcome('forbidden', 'the role of the request may not do this') || $nginx$'; }
     location = /~ingest/failed { internal; return 500 '$nginx$ || ingest.proxy_outcome('exception', 'the server has failed; its log says why') || $nginx$'; }
     location = /~ingest/unsupported { internal; return 501 '$nginx$ || ingest.proxy_outcome('not-supported', 'the proxy does not know this way to send a request') || $nginx$'; }
-    location = /~ingest/unavailable { internal; return 503 '$nginx$ || ingest.proxy_outcome('transient', 'the server does not answer now; try again') || $nginx$'; }
+    location = /~ingest/unavailable { internal; add_header Retry-After 1 always; return 503 '$nginx$ || ingest.proxy_outcome('transient', 'the server does not answer now; try again') || $nginx$'; }
 }
 $nginx$
 $$;

@@ -27,6 +27,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether it has waited too long.
+    pub fn is_busy(&self) -> bool {
+        BUSY.contains(&self.sqlstate.as_str())
+    }
+
     /// Counts it as a refusal: it is told to somebody, and not thrown.
     pub fn count(&self) {
         if let (Some([schema, table]), Some(state)) = (&self.table, self.state)
@@ -78,6 +83,17 @@ pub fn attempt_alone<T>(
     body: impl FnOnce() -> Result<T>,
 ) -> Result<std::result::Result<T, Failure>> {
     attempted(body, |sqlstate| sqlstate == "42501")
+}
+
+/// What ends a statement that waits too long: a lock that is not to be had, a timeout or a cancel, and
+/// a deadlock.
+const BUSY: [&str; 3] = ["55P03", "57014", "40P01"];
+
+/// As [`attempt`], for whom it is all that there is to do: that it has waited too long is told too.
+pub fn attempt_busy<T>(
+    body: impl FnOnce() -> Result<T>,
+) -> Result<std::result::Result<T, Failure>> {
+    attempted(body, |sqlstate| BUSY.contains(&sqlstate))
 }
 
 /// How often what vanished while it was looked at is looked for anew.

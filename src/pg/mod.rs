@@ -43,7 +43,7 @@ mod trigger;
 mod utility;
 mod varlena;
 
-pub use attempt::{Failure, attempt, attempt_alone, steadily};
+pub use attempt::{Failure, attempt, attempt_alone, attempt_busy, steadily};
 pub use call::Call;
 pub use claimed::{CONTEXT, Claimed, claimed, context_changes};
 pub use composite::{RowSink, Shape};

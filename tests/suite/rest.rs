@@ -8,6 +8,7 @@ use ingest_tests::http::Answer;
 use crate::clinic::value;
 use crate::door::{self, Door, FHIR, refused, said};
 use crate::fhir_data;
+use crate::hospital;
 
 fn bob() -> Value {
     json!({"name": [{"given": ["Bob"]}]})
@@ -672,6 +673,12 @@ fn history_is_answered_newest_first() {
         first_of_b.replace('+', "%2B")
     ));
     assert_eq!(told(&since.body), ["DELETE a 204", "POST b 201"]);
+    put("a", true);
+    put("a", false);
+    assert_eq!(
+        told(&door.get("/fhir/Patient/a/_history?_count=3").body),
+        ["PUT a 200", "PUT a 201", "DELETE a 204"]
+    );
     refused(&door.get("/fhir/Patient/never/_history"), 404, "not-found");
     for version in ["9", "0", "-1", "+1", "01", "99999999999"] {
         let path = format!("/fhir/Patient/a/_history/{version}");
@@ -830,6 +837,107 @@ fn bundle_is_applied_and_its_searches_are_answered() {
         "SELECT count(*) FROM fhir.\"Patient\"",
     );
     assert_eq!(count, 5);
+}
+
+/// What a Bundle reads looks as it does at the door, and what was read can be written back; the urls of
+/// its entries can be whole addresses of the door, and no others.
+#[test]
+fn bundle_is_in_the_ways_of_its_door() {
+    let Some(door) = door::hospital() else { return };
+    let mut body = bob();
+    body["id"] = json!("bob");
+    assert_eq!(door.post("/Patient", &body).status, 201);
+    for (base, path) in [("/fhir", "/fhir/"), ("", "/")] {
+        let read = door.get(&format!("{path}Patient/bob"));
+        let whole = read.header("location").map(str::to_owned);
+        assert_eq!(whole, None);
+        let made = door.post(&format!("{path}Patient"), &json!({"active": true}));
+        let location = made.header("location").unwrap();
+        let origin = location.split("/Patient/").next().unwrap();
+        let entry = |method: &str, url: &str, resource: Option<&Value>| {
+            let mut entry = json!({"request": {"method": method, "url": url}});
+            if let Some(resource) = resource {
+                entry["resource"] = resource.clone();
+            }
+            entry
+        };
+        let mut changed = read.body.clone();
+        changed["active"] = json!(base == "/fhir");
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [
+            entry("PUT", &format!("{origin}/Patient/bob"), Some(&changed)),
+            entry("GET", "Patient/bob", None),
+            entry("GET", &format!("{origin}/Patient?_id=bob"), None),
+            entry("POST", &format!("{origin}/Patient"), Some(&changed)),
+            entry("GET", &format!("{origin}x/Patient/bob"), None),
+            entry("GET", "http://example.org/fhir/Patient/bob", None),
+        ]});
+        let target = if base.is_empty() { "/" } else { base };
+        let applied = door.post(target, &bundle);
+        assert_eq!(applied.status, 200, "{applied:?}");
+        let entries = applied.body["entry"].as_array().unwrap();
+        let statuses: Vec<&str> = entries
+            .iter()
+            .map(|entry| &entry["response"]["status"].as_str().unwrap()[..3])
+            .collect();
+        assert_eq!(
+            statuses,
+            ["200", "200", "200", "201", "400", "400"],
+            "{applied:?}"
+        );
+        let now = door.get(&format!("{path}Patient/bob")).body;
+        assert_eq!(now["active"], changed["active"]);
+        assert_eq!(entries[1]["resource"], now);
+        assert_eq!(entries[2]["resource"]["entry"][0]["resource"], now);
+    }
+}
+
+/// What waits too long for another is told to try again.
+#[test]
+fn request_that_waits_too_long_is_told_to_try_again() {
+    for setting in ["lock_timeout", "statement_timeout"] {
+        let Some((database, mut other)) = hospital::database() else {
+            return;
+        };
+        let set = format!(
+            "ALTER DATABASE \"{}\" SET {setting} = '300ms'",
+            database.name()
+        );
+        other.batch_execute(&set).unwrap();
+        let door = Door::open(database, &[("fhir_api", json!({"source": "fhir"}))]);
+        let put = |active: bool| {
+            let body = json!({"resourceType": "Patient", "id": "a", "active": active});
+            door.put("/fhir/Patient/a", &body)
+        };
+        assert_eq!(put(true).status, 201);
+        other
+            .batch_execute("BEGIN; SELECT FROM fhir.\"Patient\" WHERE id = 'a' FOR UPDATE")
+            .unwrap();
+        let answer = put(false);
+        let told = refused(&answer, 503, "transient");
+        assert_eq!(told, "the server does not answer now; try again");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        other.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(put(false).status, 200);
+    }
+}
+
+/// A data type is at no path, and neither is what nobody has imported.
+#[test]
+fn data_type_is_at_no_path() {
+    let Some(door) = door::hospital() else { return };
+    for path in [
+        "/fhir/Identifier/1",
+        "/fhir/Identifier",
+        "/fhir/HumanName/_history",
+        "/fhir/Nothing/1",
+    ] {
+        let told = refused(&door.get(path), 404, "not-found");
+        assert!(
+            told.contains(path.split('/').nth(2).unwrap()),
+            "{path}: {told}"
+        );
+    }
+    refused(&door.post("/fhir/Identifier", &json!({})), 404, "not-found");
 }
 
 /// The statement of what the door can do conforms to FHIR, and names what can be searched by.

@@ -16,7 +16,10 @@ mod results;
 mod run;
 
 use crate::pg::{Answer, Call, Result, datum_of_jsonb};
+use crate::store::Guarded;
+use crate::store::row::Stored;
 use crate::store::source::check_usage;
+use crate::verb::render;
 use crate::verb::request::{Turn, turn};
 use ingest_engine::bundle::is_bundle;
 use jsonb::{Item, Value};
@@ -25,17 +28,25 @@ use jsonb::{Item, Value};
 pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
     let (bundle, key) = (call.need_jsonb(1, "bundle")?, call.text(2)?);
-    datum_of_jsonb(&answer_of(source, bundle, key)?)
+    datum_of_jsonb(&answer_of(source, bundle, key, &render::stored)?)
 }
 
+/// How a resource looks that an entry has read: a root container.
+pub type Shown<'s> = &'s dyn Fn(&Guarded, &Stored) -> Result<Vec<u8>>;
+
 /// Applies a bundle to a source, once under a key; gives the answer, a root container.
-pub fn answer_of(source: &str, bundle: Value<'_>, key: Option<&str>) -> Result<Vec<u8>> {
+pub fn answer_of(
+    source: &str,
+    bundle: Value<'_>,
+    key: Option<&str>,
+    shown: Shown<'_>,
+) -> Result<Vec<u8>> {
     check_usage(source)?;
     let said = [Item::Text("bundle_apply")];
     let turn = turn(source, key, &said, bundle)?;
     match (is_bundle(bundle)?, turn) {
-        (true, Turn::First(request)) => fhir::apply(source, bundle, request),
-        (true, Turn::Again(made)) => fhir::again(source, bundle, &made),
+        (true, Turn::First(request)) => fhir::apply((source, shown), bundle, request),
+        (true, Turn::Again(made)) => fhir::again((source, shown), bundle, &made),
         (false, Turn::First(request)) => native::apply(source, bundle, request),
         (false, Turn::Again(made)) => native::again(bundle, &made),
     }

@@ -7,15 +7,15 @@ use crate::pg::{Error, Instant, Reading, Result, Session, State, unix_time};
 use crate::store::Guarded;
 use crate::store::history::Last;
 use crate::store::row::{RowKey, Stored};
+use crate::verb::bundle::Shown;
 use crate::verb::elements::wanted;
-use crate::verb::render;
 use crate::verb::row;
 use crate::verb::search::searchset::{self, Addresses};
 use ::rest::query::{Asked, Query};
 use ingest_engine::bundle::{Action, Unless};
 
 /// Answers an entry that reads.
-pub fn get(entries: &Entries<'_>, planned: &Planned<'_>) -> Result<Response> {
+pub fn get(entries: &Entries<'_>, planned: &Planned<'_>, shown: Shown<'_>) -> Result<Response> {
     let guarded = &planned.guarded;
     match *planned.action {
         Action::Read {
@@ -28,12 +28,13 @@ pub fn get(entries: &Entries<'_>, planned: &Planned<'_>) -> Result<Response> {
             let stored = Session::open(|session| {
                 row::stored(session, guarded, key, version, Reading::Fresh)
             })?;
-            read(planned, &stored, unless, whole)
+            read(planned, &stored, (unless, whole), shown)
         }
         Action::Search { query, whole } => {
             let query = Query::read(&entries.query(query)?, Asked::Search)?;
-            let found =
-                Session::open(|session| session.anew(|| found_set(session, guarded, &query)))?;
+            let found = Session::open(|session| {
+                session.anew(|| found_set(session, guarded, &query, shown))
+            })?;
             let mut response = Response::new("200 OK");
             if whole {
                 response.resource = Some(found);
@@ -47,8 +48,8 @@ pub fn get(entries: &Entries<'_>, planned: &Planned<'_>) -> Result<Response> {
 fn read(
     planned: &Planned<'_>,
     stored: &Stored,
-    unless: Unless<'_>,
-    whole: bool,
+    (unless, whole): (Unless<'_>, bool),
+    shown: Shown<'_>,
 ) -> Result<Response> {
     let is_same = unless.version == Some(stored.version)
         || is_since(unless.modified_since, stored.updated_at)?;
@@ -59,7 +60,7 @@ fn read(
     });
     tag(&mut response, Last::of(stored))?;
     if whole && !is_same {
-        response.resource = Some(render::stored(&planned.guarded, stored)?);
+        response.resource = Some(shown(&planned.guarded, stored)?);
     }
     Ok(response)
 }
@@ -77,12 +78,17 @@ fn is_since(since: Option<&str>, changed: Instant) -> Result<bool> {
 }
 
 /// A Bundle of type searchset. What addresses begin with is not known here.
-fn found_set(session: &Session, guarded: &Guarded, query: &Query) -> Result<Vec<u8>> {
+fn found_set(
+    session: &Session,
+    guarded: &Guarded,
+    query: &Query,
+    shown: Shown<'_>,
+) -> Result<Vec<u8>> {
     let addresses = Addresses {
         search: guarded.name().to_owned(),
         resource: &|_, _| None,
     };
     searchset::answer(session, guarded, query, &addresses, &mut |of, stored| {
-        wanted(&render::stored(of, stored)?, &query.answer, true)
+        wanted(&shown(of, stored)?, &query.answer, true)
     })
 }

@@ -16,6 +16,7 @@ use crate::pg::{Error, Failure, Result, State, attempt, attempt_alone, check_for
 use crate::store::Outcome;
 use crate::store::constraint::Deferred;
 use crate::store::source::{format, none_there};
+use crate::verb::bundle::Shown;
 use crate::verb::bundle::results::Done;
 use crate::verb::criteria::unmet_issue;
 use crate::verb::part::Part;
@@ -28,13 +29,16 @@ use ingest_engine::bundle::{Action, Bundle, Entry, Kind, Mistake};
 use jsonb::Value;
 use script::Entries;
 
+/// The source, and how what is read of it looks in the answer.
+type Into<'s> = (&'s str, Shown<'s>);
+
 /// Applies a Bundle.
-pub fn apply(source: &str, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
-    check_format(source)?;
+pub fn apply(into: Into<'_>, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
+    check_format(into.0)?;
     let bundle = Bundle::read(bundle)?.map_err(|mistake| refusal("Bundle", mistake))?;
     let came = match bundle.kind {
-        Kind::Transaction => transaction(source, &bundle.entries)?,
-        Kind::Batch => batch(source, &bundle.entries)?,
+        Kind::Transaction => transaction(into, &bundle.entries)?,
+        Kind::Batch => batch(into, &bundle.entries)?,
     };
     request.keep(came.iter().map(Came::effect))?;
     let responses: Result<Vec<_>> = came.into_iter().map(Came::response).collect();
@@ -120,8 +124,8 @@ fn well<'e, 'a>(index: usize, entry: &'e Read<'a>) -> Result<&'e Entry<'a>> {
 }
 
 /// All or nothing.
-fn transaction(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
-    respond(source, 0, &all_well(given)?)
+fn transaction(into: Into<'_>, given: &[Read<'_>]) -> Result<Vec<Came>> {
+    respond(into, 0, &all_well(given)?)
 }
 
 /// The entries, if nothing is wrong with any.
@@ -135,7 +139,7 @@ fn all_well<'e, 'a>(given: &'e [Read<'a>]) -> Result<Vec<&'e Entry<'a>>> {
 }
 
 /// Runs entries together, the first of which stands at this place in the Bundle.
-fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
+fn respond((source, shown): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
     let mut entries = Entries::new(source, first, entries)?;
     let results = run(&mut entries)?;
     let mut came = Vec::with_capacity(entries.planned.len());
@@ -144,7 +148,7 @@ fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Cam
         let index = first + place;
         came.push(match planned.action {
             Action::Read { .. } | Action::Search { .. } => {
-                Came::Read(get::get(&entries, planned).map_err(|error| at(index, error))?)
+                Came::Read(get::get(&entries, planned, shown).map_err(|error| at(index, error))?)
             }
             _ => {
                 let done = results.get(first + planned.twin.unwrap_or(place));
@@ -165,20 +169,20 @@ fn respond(source: &str, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Cam
 }
 
 /// Each for itself, in the order of a transaction; the answers in that of the entries.
-fn batch(source: &str, given: &[Read<'_>]) -> Result<Vec<Came>> {
+fn batch(into: Into<'_>, given: &[Read<'_>]) -> Result<Vec<Came>> {
     let mut order: Vec<usize> = (0..given.len()).collect();
     order.sort_by_key(|index| match given.get(*index) {
         Some(Ok(entry)) => Planned::turn(entry),
         _ => (0, "", ""),
     });
-    let late = late(source)?;
+    let late = late(into.0)?;
     let mut all: Vec<Option<Came>> = given.iter().map(|_| None).collect();
     for index in order {
         check_for_interrupts()?;
         let Some(entry) = given.get(index) else {
             continue;
         };
-        let came = alone(source, index, entry, &late)?;
+        let came = alone(into, index, entry, &late)?;
         if let Some(place) = all.get_mut(index) {
             *place = Some(came);
         }
@@ -196,9 +200,9 @@ fn late(source: &str) -> Result<Deferred> {
 }
 
 /// Runs an entry of a batch.
-fn alone(source: &str, index: usize, entry: &Read<'_>, late: &Deferred) -> Result<Came> {
+fn alone(into: Into<'_>, index: usize, entry: &Read<'_>, late: &Deferred) -> Result<Came> {
     let alone = || {
-        let came = respond(source, index, &[well(index, entry)?])?;
+        let came = respond(into, index, &[well(index, entry)?])?;
         late.ask()?;
         let came = came.into_iter().next();
         came.ok_or(Error::Bug("an entry without a response".into()))

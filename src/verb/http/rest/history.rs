@@ -161,6 +161,8 @@ struct Version {
     etag: String,
     updated_at: String,
     version: i32,
+    /// Whether it began anew: the first version, or the first after a deletion.
+    is_created: bool,
     is_erased: bool,
     resource: Option<Vec<u8>>,
 }
@@ -178,6 +180,7 @@ impl Version {
             etag: format!("W/\"{}\"", stored.version),
             updated_at: iso(stored.updated_at)?,
             version: stored.version,
+            is_created: stored.created_at == stored.updated_at,
             is_erased: false,
             resource,
         })
@@ -190,8 +193,8 @@ impl Version {
 }
 
 /// <https://hl7.org/fhir/R4/bundle.html#history>. The first version was created by whichever method;
-/// that it was a POST is told of it. An entry of a PUT or a POST has its resource, so that one which
-/// was erased is a DELETE.
+/// that it was a POST is told of it. What was created again has the id that it had, as a PUT has it. An
+/// entry of a PUT or a POST has its resource, so that one which was erased is a DELETE.
 fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     let erased = outcome::of_success("What this version held was erased.", None);
     let mut entries = Vec::new();
@@ -204,6 +207,7 @@ fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
                 let name = version.url.split('/').next().unwrap_or_default();
                 ("POST", "201", name)
             }
+            (Some(_), _) if version.is_created => ("PUT", "201", version.url.as_str()),
             (Some(_), _) => ("PUT", "200", version.url.as_str()),
         };
         let mut response = vec![
@@ -235,11 +239,11 @@ fn list(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for version in versions {
         let resource = version.resource()?;
-        let outcome = match (resource, version.version) {
-            (None, _) if version.is_erased => "erased",
-            (None, _) => "deleted",
-            (Some(_), 1) => "created",
-            (Some(_), _) => "updated",
+        let outcome = match resource {
+            None if version.is_erased => "erased",
+            None => "deleted",
+            Some(_) if version.is_created => "created",
+            Some(_) => "updated",
         };
         all.push(Item::Members(vec![
             (b"version", Item::Int(i64::from(version.version))),

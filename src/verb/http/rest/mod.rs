@@ -11,11 +11,13 @@
 //! * [`response`]: the answer, sent
 //! * [`outcome`][]: OperationOutcomes
 //! * [`view`]: how a resource looks in an answer
+//! * [`local`]: a Bundle, as the source takes it
 //! * [`resource`], [`link`], [`search`], [`history`], [`validate`], [`metadata`]: what is done
 
 mod door;
 mod history;
 mod link;
+mod local;
 mod metadata;
 mod outcome;
 mod request;
@@ -26,7 +28,7 @@ mod validate;
 mod view;
 
 use super::request::{Headers, headers};
-use crate::pg::{Answer, Call, Error, Result, attempt};
+use crate::pg::{Answer, Call, Error, Result, attempt_busy};
 use crate::verb::bundle;
 use ::rest::query::Query;
 use ::rest::route::{Kind, Missing, Route};
@@ -34,6 +36,7 @@ use door::Door;
 use jsonb::Value;
 use request::Request;
 use response::Response;
+use view::shown;
 
 /// Answers a request without a body, in a transaction that only reads.
 pub fn read(call: &mut Call<'_>) -> Result<Answer> {
@@ -51,7 +54,7 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
     let request = Request::new(door, &headers, body);
-    let response = match attempt(|| respond(&request).map_err(Error::settled))? {
+    let response = match attempt_busy(|| respond(&request).map_err(Error::settled))? {
         Ok(response) => response,
         Err(failure) => {
             failure.count();
@@ -141,6 +144,10 @@ fn apply(request: &Request<'_>, query: &Query) -> Result<Response> {
     resource::no_criteria(query)?;
     let body = request.json()?;
     let key = request.headers.key()?;
-    let applied = bundle::answer_of(request.door.source, Value::read(&body)?, key.as_deref())?;
+    let own = local::bundle(request, Value::read(&body)?)?;
+    let body = Value::read(own.as_deref().unwrap_or(&body))?;
+    let applied = bundle::answer_of(request.door.source, body, key.as_deref(), &|of, stored| {
+        shown(request, of, stored, &Default::default())
+    })?;
     Ok(Response::new(200).body(applied))
 }

@@ -20,6 +20,14 @@ pub fn of_failure(request: &Request<'_>, failure: Failure) -> Result<Response> {
         let hint = failure.hint.unwrap_or_default();
         return Err(Error::refuse(State::InsufficientPrivilege, failure.message).hint(hint));
     }
+    if failure.is_busy() {
+        // The proxy says the same, in words of its own.
+        return Ok(refusal(
+            503,
+            "transient",
+            "the server is busy now; try again",
+        ));
+    }
     if request.fails_by_body() {
         return Ok(of_body(&failure.sqlstate));
     }

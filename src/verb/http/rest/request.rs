@@ -157,7 +157,12 @@ impl<'a> Request<'a> {
                     .hint("Links are below /relationships."),
             );
         }
-        found.table()?;
+        // What is only contained, and a data type of FHIR, is at no path.
+        if found.table().is_err() {
+            let message = format!("nothing is at this path: {name} has no table of its own");
+            return Err(Error::refuse(State::NotFound, message)
+                .hint("It is a part of others, and is read and written with them."));
+        }
         Ok(found)
     }
 
