@@ -80,11 +80,12 @@ pub fn sorted(parameter: &str) -> Option<(&str, bool)> {
     })
 }
 
-/// By what a search parameter puts resources in order: a key of ORDER BY, which an index holds. What
-/// lacks a value comes last, in either direction.
-pub fn order(parameter: &Parameter, down: bool) -> String {
+/// By what a search parameter puts resources in order: an expression, which is text of the collation
+/// "C" or an instant, and whether a resource can lack it. An index holds it.
+pub fn order(parameter: &Parameter) -> (String, bool) {
+    let function = order_of(parameter);
     let paths = parameter.paths.to_string();
-    ordered(&order_of(parameter), &paths, down)
+    (value(&function, &paths), function.contains(' '))
 }
 
 /// What the catalog calls that: a column, or the type of the parameter.
@@ -96,18 +97,25 @@ fn order_of(parameter: &Parameter) -> String {
     }
 }
 
-fn ordered(function: &str, paths: &str, down: bool) -> String {
-    let direction = if down { " DESC" } else { "" };
+/// What an order goes by.
+fn value(function: &str, paths: &str) -> String {
     match function.split_once(' ') {
         Some((function, kind)) => {
-            let last = if down { " NULLS LAST" } else { "" };
             let (kind, paths) = (literal(kind), literal(paths));
-            format!(
-                "ingest.{function}(data, {kind}, {paths}) COLLATE pg_catalog.\"C\"{direction}{last}"
-            )
+            format!("ingest.{function}(data, {kind}, {paths}) COLLATE pg_catalog.\"C\"")
         }
-        None => format!("{function}{direction}"),
+        None => function.to_owned(),
     }
+}
+
+/// A key of an index, from the least up or from the greatest down; what lacks a value comes last.
+fn ordered(function: &str, paths: &str, down: bool) -> String {
+    let direction = match (down, function.contains(' ')) {
+        (false, _) => "",
+        (true, false) => " DESC",
+        (true, true) => " DESC NULLS LAST",
+    };
+    format!("{}{direction}", value(function, paths))
 }
 
 /// An index as it should be.

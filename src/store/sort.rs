@@ -6,7 +6,7 @@ use super::index::{json, text};
 use super::kept;
 use super::row::Stored;
 use super::search_index;
-use super::table::{self, Table, qualified};
+use super::table::{self, Table};
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use ingest_engine::path::{Form, Found};
 
@@ -15,7 +15,38 @@ const MOST: usize = 4;
 
 /// What a search is sorted by. What lacks a value comes last, in either direction.
 #[derive(Debug)]
-pub struct Sort(Vec<String>);
+pub struct Sort(Vec<Key>);
+
+/// One of the values that it is sorted by.
+#[derive(Debug)]
+struct Key {
+    expression: String,
+    /// The operators before, and after.
+    operators: [&'static str; 2],
+    down: bool,
+    /// Whether a row can lack it.
+    nullable: bool,
+}
+
+impl Key {
+    fn ordered(&self) -> String {
+        let (before, after) = match self.down {
+            false => (self.operators[0], "ASC"),
+            true => (self.operators[1], "DESC"),
+        };
+        let direction = match before {
+            "<" | ">" => after.to_owned(),
+            operator => format!("USING {operator}"),
+        };
+        let last = if self.nullable { " NULLS LAST" } else { "" };
+        format!("{} {direction}{last}", self.expression)
+    }
+
+    /// What comes behind a value in this order.
+    fn behind(&self) -> &'static str {
+        self.operators[usize::from(!self.down)]
+    }
+}
 
 impl Sort {
     /// `["-born", "name"]`: by a path, `-` from the greatest down.
@@ -54,66 +85,161 @@ impl Sort {
         (after, count): (&str, i32),
         mut each: impl FnMut(Stored) -> Result<()>,
     ) -> Result<()> {
-        let (only, row, order) = (&table.only, table.columns.row, self.0.join(", "));
+        let (only, row) = (&table.only, table.columns.row);
         let wheres = search.wheres().unwrap_or("true");
-        // What an index finds is put in order then (OFFSET keeps the two apart): a plan that walks an
-        // index in this order, hoping for an early match, would read the whole table.
-        let matches = match search.wheres() {
-            Some(wheres) if table.form() == table::Form::Fhir && !search.scans() => {
-                format!("(SELECT {row} FROM {only} WHERE {wheres} OFFSET 0) AS r")
-            }
-            _ => format!("{only} WHERE {wheres}"),
-        };
         let (mut args, mut types) = (search.args(), search.types());
         let (most, from) = (args.len() + 1, args.len() + 2);
         args.push(Arg::Int4(count));
         types.push(kind::INT4);
-        let sql = match after {
-            "" => format!("SELECT {row} FROM {matches} ORDER BY {order}, id LIMIT ${most}"),
+        let walk = match after {
+            "" => vec!["true".to_owned()],
             _ => {
                 args.push(Arg::Text(after));
                 types.push(kind::TEXT);
-                format!(
-                    "WITH m AS MATERIALIZED (SELECT id, pg_catalog.row_number() \
-                         OVER (ORDER BY {order}, id) AS place FROM {only} WHERE {wheres}) \
-                     SELECT {} FROM m JOIN {only} AS t ON t.id = m.id \
-                     WHERE m.place > (SELECT a.place FROM m AS a WHERE a.id = ${from}) \
-                     ORDER BY m.place LIMIT ${most}",
-                    qualified(row)
-                )
+                let lacks = self.lacks(search, session, table, after)?;
+                let anchor = Anchor {
+                    lacks: &lacks,
+                    only,
+                    from,
+                };
+                self.behind(&anchor)
+            }
+        };
+        let order = self.ordered();
+        // What an index finds is put in order then (OFFSET keeps the two apart): a plan that walks an
+        // index in this order, hoping for an early match, would read the whole table.
+        let sql = match search.wheres() {
+            Some(wheres) if table.form() == table::Form::Fhir && !search.scans() => format!(
+                "SELECT {row} FROM (SELECT {row} FROM {only} WHERE {wheres} OFFSET 0) AS r \
+                 WHERE {} ORDER BY {order} LIMIT ${most}",
+                walk.join(" OR ")
+            ),
+            // Each part of what comes behind begins where an index has it.
+            _ => {
+                let parts = walk.iter().map(|part| {
+                    format!(
+                        "(SELECT {row} FROM {only} WHERE {wheres} AND ({part}) \
+                         ORDER BY {order} LIMIT ${most})"
+                    )
+                });
+                let parts: Vec<String> = parts.collect();
+                match parts.as_slice() {
+                    [part] => part.clone(),
+                    parts => format!(
+                        "SELECT {row} FROM ({}) AS r ORDER BY {order} LIMIT ${most}",
+                        parts.join(" UNION ALL ")
+                    ),
+                }
             }
         };
         let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, false));
-        let mut some = false;
-        session.each(&statement, &args, |row| {
-            some = true;
-            each(Stored::of(table, &row)?)
-        })?;
-        if !some && !after.is_empty() && count > 0 && !is_match(search, session, table, after)? {
+        session.each(&statement, &args, |row| each(Stored::of(table, &row)?))
+    }
+
+    fn ordered(&self) -> String {
+        let keys: Vec<String> = self.0.iter().map(Key::ordered).collect();
+        format!("{}, id", keys.join(", "))
+    }
+
+    /// Which keys the resource of an id lacks, which must be a match.
+    fn lacks(
+        &self,
+        search: &Search,
+        session: &Session,
+        table: &Table,
+        id: &str,
+    ) -> Result<Vec<bool>> {
+        let (mut args, mut types) = (search.args(), search.types());
+        args.push(Arg::Text(id));
+        types.push(kind::TEXT);
+        let lacks: Vec<String> = self
+            .0
+            .iter()
+            .map(|key| format!("({}) IS NULL", key.expression))
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} AND id = ${}",
+            lacks.join(", "),
+            table.only,
+            search.wheres().unwrap_or("true"),
+            args.len()
+        );
+        let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
+        let rows = session.run(&statement, &args, Reading::Caller, 1)?;
+        let Some(row) = rows.first() else {
             return Err(bad("after is not the id of a match".to_owned()));
+        };
+        Ok((1..)
+            .take(self.0.len())
+            .map(|column| row.bool(column))
+            .collect())
+    }
+
+    /// What comes behind a row in this order, in parts, each of which an index of the first key has
+    /// together: those that share the first key, those behind it, those that lack it.
+    fn behind(&self, anchor: &Anchor<'_>) -> Vec<String> {
+        let (Some(first), Some(lacks)) = (self.0.first(), anchor.lacks.first()) else {
+            return vec![anchor.by_id()];
+        };
+        let (key, rest) = (&first.expression, self.rest(1, anchor));
+        let none = format!("({key}) IS NULL");
+        if *lacks {
+            return vec![format!("{none} AND ({rest})")];
         }
-        Ok(())
+        let of = anchor.value(key);
+        let mut parts = vec![
+            format!("({key}) = ({of}) AND ({rest})"),
+            format!("({key}) {} ({of})", first.behind()),
+        ];
+        if first.nullable {
+            parts.push(none);
+        }
+        parts
+    }
+
+    /// What comes behind it by the keys from this one on, where those before are the same.
+    fn rest(&self, at: usize, anchor: &Anchor<'_>) -> String {
+        let (Some(key), Some(lacks)) = (self.0.get(at), anchor.lacks.get(at)) else {
+            return anchor.by_id();
+        };
+        let (of, rest) = (&key.expression, self.rest(at + 1, anchor));
+        if *lacks {
+            return format!("({of}) IS NULL AND ({rest})");
+        }
+        let value = anchor.value(of);
+        let none = match key.nullable {
+            true => format!(" OR ({of}) IS NULL"),
+            false => String::new(),
+        };
+        format!(
+            "({of}) {} ({value}){none} OR (({of}) = ({value}) AND ({rest}))",
+            key.behind()
+        )
     }
 }
 
-/// Whether the resource of an id is among the matches.
-fn is_match(search: &Search, session: &Session, table: &Table, id: &str) -> Result<bool> {
-    let (mut args, mut types) = (search.args(), search.types());
-    args.push(Arg::Text(id));
-    types.push(kind::TEXT);
-    let sql = format!(
-        "SELECT id FROM {} WHERE {} AND id = ${}",
-        table.only,
-        search.wheres().unwrap_or("true"),
-        args.len()
-    );
-    let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
-    let rows = session.run(&statement, &args, Reading::Caller, 1)?;
-    Ok(rows.count() > 0)
+/// The row that a page begins behind.
+struct Anchor<'a> {
+    /// Which keys it lacks.
+    lacks: &'a [bool],
+    only: &'a str,
+    /// The number of the parameter that is its id.
+    from: usize,
 }
 
-/// A key of ORDER BY for a search parameter of FHIR.
-fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<String> {
+impl Anchor<'_> {
+    /// What it has of a key.
+    fn value(&self, key: &str) -> String {
+        format!("SELECT {key} FROM {} WHERE id = ${}", self.only, self.from)
+    }
+
+    fn by_id(&self) -> String {
+        format!("id > ${}", self.from)
+    }
+}
+
+/// A key for a search parameter of FHIR.
+fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<Key> {
     let parameters = guarded.parameters()?;
     let found = parameters.find(code).ok_or_else(|| {
         let message = format!("{} has no such search parameter to sort by", guarded.name());
@@ -123,22 +249,33 @@ fn parameter(guarded: &Guarded, code: &str, down: bool) -> Result<String> {
         )
         .hint(format!("It has {}.", parameters.known().join(", ")))
     })?;
-    Ok(search_index::order(found, down))
+    let (expression, nullable) = search_index::order(found);
+    Ok(Key {
+        expression,
+        operators: ["<", ">"],
+        down,
+        nullable,
+    })
 }
 
-/// A key of ORDER BY; an index holds what it sorts by.
-fn key(found: &Found, down: bool) -> String {
+/// A key for a path; an index holds what it sorts by.
+fn key(found: &Found, down: bool) -> Key {
     let (text, json) = (text(&found.path), json(&found.path));
-    let direction = if down { "DESC" } else { "ASC" };
-    let key = match found.form() {
-        Form::Text => format!("{text} USING {}", if down { "~>~" } else { "~<~" }),
-        Form::Instant => format!("ingest.moment({text}) {direction}"),
-        Form::Number => {
-            format!("CASE WHEN {json} <> 'null'::pg_catalog.jsonb THEN {json} END {direction}")
-        }
-        _ => format!("{text} {direction}"),
+    let (expression, operators) = match found.form() {
+        Form::Text => (text, ["~<~", "~>~"]),
+        Form::Instant => (format!("ingest.moment({text})"), ["<", ">"]),
+        Form::Number => (
+            format!("CASE WHEN {json} <> 'null'::pg_catalog.jsonb THEN {json} END"),
+            ["<", ">"],
+        ),
+        _ => (text, ["<", ">"]),
     };
-    format!("{key} NULLS LAST")
+    Key {
+        expression,
+        operators,
+        down,
+        nullable: true,
+    }
 }
 
 /// The refusal of an order.

@@ -936,3 +936,67 @@ fn order_is_no_criterion_and_its_form_is_told() {
         );
     }
 }
+
+/// Page by page a search gives what it gives at once, whatever it is sorted by: values that many share,
+/// those that a row lacks, several of them, up and down; with criteria and without.
+#[test]
+fn sorted_pages_are_the_whole_in_order() {
+    let database = clinic::database("pages");
+    let mut client = database.connect();
+    let definition = json!({"type": "ROOT", "indexes": [["name"], ["weight"]], "properties": {
+        "name": {"type": "symbol"}, "weight": {"type": "decimal"}, "seen": {"type": "datetime"},
+        "open": {"type": "boolean"}, "kind": {"type": "symbol"}}});
+    clinic::define(&mut client, "clinic", "thing", &definition).unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO clinic.thing (id, data) SELECT 'i' || n, jsonb_strip_nulls(jsonb_build_object(
+                 'kind', (ARRAY['a', 'b'])[n % 2 + 1],
+                 'name', (ARRAY['ä', 'z', 'Z', 'a', NULL])[n % 5 + 1],
+                 'weight', CASE WHEN n % 4 > 0 THEN (n % 3)::numeric / 3 END,
+                 'seen', CASE WHEN n % 7 > 1 THEN (ARRAY['2024-01-01T00:00:00Z', '2024-01-01T01:00:00+01:00', '2020-01-01T00:00:00Z'])[n % 3 + 1] END,
+                 'open', CASE WHEN n % 3 > 0 THEN n % 2 = 0 END))
+             FROM generate_series(1, 40) AS n;
+             ANALYZE clinic.thing",
+        )
+        .unwrap();
+    for sort in [
+        r#"["name"]"#,
+        r#"["-name"]"#,
+        r#"["weight"]"#,
+        r#"["-weight", "name"]"#,
+        r#"["seen", "-open", "name"]"#,
+        r#"["-seen"]"#,
+        r#"["open", "-weight", "-seen", "name"]"#,
+        r#"["-open"]"#,
+        r#"["kind"]"#,
+    ] {
+        for criteria in ["{}", r#"{"kind": "a"}"#, r#"{"name": "z"}"#] {
+            let page = |client: &mut Client, after: &str, count: i32| -> Vec<String> {
+                let sql = "SELECT coalesce(array_agg(id), '{}') FROM ingest.resource_search('clinic', 'thing', $1::text::jsonb,
+                    after => $2, count => $3, sort => $4::text::jsonb)";
+                let row = client
+                    .query_one(sql, &[&criteria, &after, &count, &sort])
+                    .unwrap();
+                row.get(0)
+            };
+            let whole = page(&mut client, "", 100);
+            for size in [1, 3, 7] {
+                let (mut paged, mut after) = (Vec::new(), String::new());
+                loop {
+                    let next = page(&mut client, &after, size);
+                    let Some(last) = next.last() else {
+                        break;
+                    };
+                    after.clone_from(last);
+                    paged.extend(next);
+                }
+                assert_eq!(paged, whole, "{sort} {criteria} {size}");
+            }
+        }
+    }
+    let no_match = client.query(
+        r#"SELECT ingest.resource_search('clinic', 'thing', '{"kind": "a"}'::jsonb, after => 'i1', sort => '["name"]')"#,
+        &[],
+    );
+    expect_sqlstate(no_match, "PT400");
+}

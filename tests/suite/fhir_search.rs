@@ -1163,6 +1163,12 @@ fn order_that_an_index_has_is_read_from_it() {
             let scanned: i64 = value(&mut client, &read);
             let count = scanned - already;
             assert!((20..=most).contains(&count), "{query}: {count} rows");
+            // The page after it begins where this one ends.
+            let next = format!("{query}&_after={}", found[19]);
+            let found = search(&mut client, "Patient", &next).unwrap();
+            assert_eq!(found.len(), 20, "{next}");
+            let count = value::<i64>(&mut client, &read) - scanned;
+            assert!(count <= 3 * most, "{next}: {count} rows");
         }
         client.batch_execute("ROLLBACK").unwrap();
     }
