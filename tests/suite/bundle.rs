@@ -353,3 +353,74 @@ fn bundle_of_1_000_operations_is_applied() {
     assert!(done.iter().all(|one| one["outcome"] == json!("created")));
     assert_eq!(stored(&mut client), (250, 250, 250));
 }
+
+/// Criteria that no index serves are asked of the table once for all that ask alike, whatever they ask:
+/// what each finds is what it finds alone.
+#[test]
+fn criteria_without_an_index_are_asked_together() {
+    let database = clinic::database("together");
+    let mut client = database.connect();
+    let definition = json!({"type": "ROOT", "additionalProperties": true, "properties": {
+        "name": {"type": "symbol"}, "weight": {"type": "decimal"}, "seen": {"type": "datetime"},
+        "$1": {"type": "symbol"}, "it's $2": {"type": "symbol"},
+        "tags": {"type": "array", "items": {"type": "symbol"}}}});
+    clinic::define(&mut client, "clinic", "thing", &definition).unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO clinic.thing (id, data) SELECT 'i' || n, jsonb_build_object('name', 'n' || n, 'weight', n / 2.0,
+                 'seen', to_char('2024-01-01'::date + n, 'YYYY-MM-DD\"T00:00:00Z\"'), '$1', 'a' || n, 'it''s $2', 'b' || n,
+                 'tags', jsonb_build_array('t' || n, 'all'))
+             FROM generate_series(1, 100) AS n",
+        )
+        .unwrap();
+    let seen = |n: i32| format!("2024-01-{:02}T00:00:00Z", n + 1);
+    let kinds: [&dyn Fn(i32) -> Value; 8] = [
+        &|n| json!({"name": format!("n{n}")}),
+        &|n| json!({"weight": f64::from(n) / 2.0}),
+        &|n| json!({"seen": seen(n)}),
+        &|n| json!({"$1": format!("a{n}")}),
+        &|n| json!({"it's $2": format!("b{n}"), "$1": format!("a{n}")}),
+        &|n| json!({"tags": format!("t{n}")}),
+        &|n| json!({"name": [format!("n{n}"), "nobody"]}),
+        &|n| json!({"weight": f64::from(n) / 2.0, "name": {"prefix": format!("n{n}")}}),
+    ];
+    let bundle = |verb: &str| {
+        let mut operations = Vec::new();
+        for (kind, criteria) in kinds.iter().enumerate() {
+            for n in [1, 2, 3] {
+                let n = n + i32::try_from(kind).unwrap() * 3;
+                operations.push(json!({"operation": verb, "profile": "thing", "criteria": criteria(n), "body": {"data": {"name": "x"}}}));
+            }
+            let none = match kind {
+                2 => json!({"seen": "1999-01-01T00:00:00Z"}),
+                _ => criteria(1000 + i32::try_from(kind).unwrap()),
+            };
+            operations.push(json!({"operation": verb, "profile": "thing", "criteria": none, "body": {"data": {"name": "x"}}}));
+        }
+        json!(operations)
+    };
+    client
+        .batch_execute("SET client_min_messages = error; BEGIN")
+        .unwrap();
+    let scans = "SELECT pg_stat_get_xact_numscans('clinic.thing'::regclass)";
+    let before: i64 = value(&mut client, scans);
+    let done = told(&apply(&mut client, &bundle("create_if")).unwrap());
+    let count = value::<i64>(&mut client, scans) - before;
+    assert!(count < 24, "{count} scans of the table");
+    for (place, done) in done.iter().enumerate() {
+        let found = format!("matched i{} 1", place / 4 * 3 + place % 4 + 1);
+        match place % 4 {
+            3 => assert!(done.starts_with("created "), "{place}: {done}"),
+            _ => assert_eq!(done, &found, "{place}"),
+        }
+    }
+    // Several that one finds are told, by its place.
+    let several = json!([
+        {"operation": "create_if", "profile": "thing", "criteria": {"tags": "t1"}, "body": {"data": {}}},
+        {"operation": "create_if", "profile": "thing", "criteria": {"tags": "all"}, "body": {"data": {}}}]);
+    let refusal = expect_sqlstate(apply(&mut client, &several), "PT412");
+    assert!(
+        refusal.message().starts_with("operation 1: "),
+        "{refusal:?}"
+    );
+}

@@ -7,7 +7,7 @@ use super::index::{Index, json, outside, text};
 use super::kept;
 use super::name::{Name, literal};
 use super::row::Stored;
-use super::table::{self, Table};
+use super::table::{self, Table, qualified};
 use crate::pg::{
     Arg, Count, Error, Oid, Reading, Result, Row, Rows, Session, State, Statement,
     is_own_transaction, is_valid_index, kind, notice,
@@ -54,6 +54,62 @@ struct Advice {
 enum Parameter {
     Text(String),
     Jsonb(Vec<u8>),
+}
+
+/// A condition whose parameters are columns: `v.c1` for `$1`. What stands in quotes, the names of
+/// properties among it, stays.
+fn of_columns(wheres: &str) -> String {
+    let parts = wheres
+        .split('\'')
+        .enumerate()
+        .map(|(place, part)| match place % 2 {
+            0 => part.replace('$', "v.c"),
+            _ => part.to_owned(),
+        });
+    parts.collect::<Vec<_>>().join("'")
+}
+
+/// The values that several criteria have in the same place.
+enum Column<'a> {
+    Texts(Vec<&'a str>),
+    Jsonbs(Vec<Option<&'a [u8]>>),
+}
+
+impl<'a> Column<'a> {
+    fn of(like: &Parameter, values: impl Iterator<Item = &'a Parameter>) -> Self {
+        match like {
+            Parameter::Text(_) => Self::Texts(
+                values
+                    .map(|value| match value {
+                        Parameter::Text(text) => text.as_str(),
+                        Parameter::Jsonb(_) => "",
+                    })
+                    .collect(),
+            ),
+            Parameter::Jsonb(_) => Self::Jsonbs(
+                values
+                    .map(|value| match value {
+                        Parameter::Jsonb(bytes) => Some(bytes.as_slice()),
+                        Parameter::Text(_) => None,
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn kind(&self) -> Oid {
+        match self {
+            Self::Texts(_) => kind::TEXTS,
+            Self::Jsonbs(_) => kind::JSONBS,
+        }
+    }
+
+    fn arg(&self) -> Arg<'_> {
+        match self {
+            Self::Texts(texts) => Arg::Texts(texts),
+            Self::Jsonbs(jsonbs) => Arg::Jsonbs(jsonbs),
+        }
+    }
 }
 
 /// How an index serves a criterion.
@@ -214,6 +270,47 @@ impl Search {
             Statement::search(sql, self.types(), by_key)
         });
         session.run(&search, &self.args(), reading, most.into())
+    }
+
+    /// Tells what meets each of these, which differ in their values alone, and the place of it among
+    /// them: by one statement, which joins the table with the values.
+    pub fn each_of(
+        alike: &[&Self],
+        session: &Session,
+        table: &Table,
+        mut each: impl FnMut(usize, Stored) -> Result<()>,
+    ) -> Result<()> {
+        let Some(first) = alike.first() else {
+            return Ok(());
+        };
+        let columns = (1..).zip(&first.values).map(|(place, value)| {
+            let values = alike.iter().filter_map(|one| one.values.get(place - 1));
+            Column::of(value, values)
+        });
+        let columns: Vec<Column<'_>> = columns.collect();
+        let wheres = of_columns(&first.wheres);
+        let names: Vec<String> = (1..=columns.len())
+            .map(|place| format!("c{place}"))
+            .collect();
+        let given = (1..=columns.len()).map(|place| format!("pg_catalog.unnest(${place})"));
+        let given: Vec<String> = given.collect();
+        let sql = format!(
+            "SELECT {}, v.place FROM ROWS FROM ({}) WITH ORDINALITY AS v ({}, place) \
+             JOIN {} AS t ON {wheres}",
+            qualified(table.columns.row),
+            given.join(", "),
+            names.join(", "),
+            table.only
+        );
+        let types = columns.iter().map(Column::kind).collect();
+        let args: Vec<Arg<'_>> = columns.iter().map(Column::arg).collect();
+        let search = kept::search(table, &sql, |sql| Statement::search(sql, types, false));
+        let at = table.columns.row.split(", ").count();
+        let at = i32::try_from(at).unwrap_or(i32::MAX - 1) + 1;
+        session.each(&search, &args, |row| {
+            let place = usize::try_from(row.int8(at)).unwrap_or_default();
+            each(place.saturating_sub(1), Stored::of(table, &row)?)
+        })
     }
 
     /// How many resources meet all criteria.

@@ -1,10 +1,12 @@
-//! Criteria of FHIR that no index serves, those of all operations on one type together: each
-//! resource is looked at once, and not once for each of them.
+//! Criteria that no index serves, those of all operations on one type together: each resource is looked
+//! at once, and not once for each of them. Of FHIR it is compared with them here; of a native source
+//! the table is joined with the values of those that ask alike.
 
 use super::operation::Operation;
 use super::results::Results;
 use crate::pg::{Error, Result, Session, State, check_for_interrupts, snapshot_is_old};
 use crate::store::Guarded;
+use crate::store::criteria::Search;
 use crate::store::row::{self, Stored};
 use crate::verb::criteria::Criteria;
 use jsonb::Value;
@@ -69,7 +71,7 @@ impl<'c> Pass<'c> {
 fn too_many() -> Error {
     let message = "the criteria of the bundle would be compared with more than 100000000 resources";
     Error::refuse(State::TooLarge, message)
-        .hint("Make indexes of their parameters with ingest.search_index, or several bundles.")
+        .hint("Declare indexes of what they ask for, of FHIR with ingest.search_index, or make several bundles.")
 }
 
 /// At most two of the resources that each of these finds, by the places of the operations; of those
@@ -82,7 +84,11 @@ pub fn find<'o>(
     if snapshot_is_old() {
         return Ok(found);
     }
-    for (_, group) in by_type(operations) {
+    let operations: Vec<_> = operations.collect();
+    for (_, group) in alike(&operations) {
+        found.extend(find_alike(&group)?);
+    }
+    for (_, group) in by_type(operations.into_iter()) {
         let ([first, _, ..], criteria) = (group.as_slice(), criteria(&group)) else {
             continue;
         };
@@ -97,6 +103,49 @@ pub fn find<'o>(
         found.extend(group.iter().map(|one| one.index).zip(all));
     }
     Ok(found)
+}
+
+/// Those of a native source whose criteria no index serves, by profile and by what is asked.
+fn alike<'o>(
+    operations: &[&'o Operation<'o>],
+) -> BTreeMap<(&'o str, &'o str), Vec<&'o Operation<'o>>> {
+    let mut groups: BTreeMap<_, Vec<&Operation<'_>>> = BTreeMap::new();
+    for operation in operations {
+        if let Some(criteria) = &operation.criteria
+            && criteria.of_fhir().is_none()
+            && criteria.search.scans()
+            && let Some(wheres) = criteria.search.wheres()
+        {
+            let group = groups.entry((operation.guarded.name(), wheres));
+            group.or_default().push(*operation);
+        }
+    }
+    groups.retain(|_, group| group.len() > 1);
+    groups
+}
+
+/// As [`find`], of criteria that differ in their values alone.
+fn find_alike(group: &[&Operation<'_>]) -> Result<Vec<(usize, Vec<Stored>)>> {
+    let Some(first) = group.first() else {
+        return Ok(Vec::new());
+    };
+    let table = first.guarded.table()?;
+    let searches = group.iter().filter_map(|one| one.criteria.as_ref());
+    let searches: Vec<&Search> = searches.map(|criteria| &criteria.search).collect();
+    let mut all: Vec<Vec<Stored>> = group.iter().map(|_| Vec::new()).collect();
+    let mut left = MOST;
+    Session::open(|session| {
+        session.anew(|| {
+            Search::each_of(&searches, session, table, |place, stored| {
+                left = left.checked_sub(1).ok_or_else(too_many)?;
+                if let Some(found) = all.get_mut(place).filter(|found| found.len() < 2) {
+                    found.push(stored);
+                }
+                Ok(())
+            })
+        })
+    })?;
+    Ok(group.iter().map(|one| one.index).zip(all).collect())
 }
 
 /// What was written, by type and id, and the places of the operations that did it.
