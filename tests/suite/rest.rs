@@ -1081,3 +1081,28 @@ fn search_in_vain_has_an_outcome_that_warns() {
     );
     refused(&door.delete("/fhir/Patient?gender=f"), 400, "invalid");
 }
+
+/// Another version of FHIR is not answered with, and is not taken, as if it were R4.
+#[test]
+fn other_versions_of_fhir_are_refused() {
+    let Some(door) = door::hospital() else { return };
+    let body = json!({"resourceType": "Patient", "id": "a"});
+    let of = |version: &str| format!("application/fhir+json; fhirVersion={version}");
+    let put = |version: &str| {
+        let sent = of(version);
+        let headers = [("Content-Type", sent.as_str())];
+        door.http
+            .send("PUT", "/fhir/Patient/a", &headers, Some(&body))
+    };
+    let get = |accept: &str| {
+        door.http
+            .send("GET", "/fhir/Patient/a", &[("Accept", accept)], None)
+    };
+    refused(&put("3.0"), 415, "not-supported");
+    assert_eq!(door.get("/fhir/Patient/a").status, 404);
+    assert_eq!(put("4.0").status, 201);
+    refused(&get(&of("3.0")), 406, "not-supported");
+    refused(&get(&of("5.0")), 406, "not-supported");
+    assert_eq!(get(&of("4.0")).status, 200);
+    assert_eq!(get(&format!("{}, application/json", of("5.0"))).status, 200);
+}

@@ -18,6 +18,9 @@ pub enum Body {
 impl Body {
     /// What a `Content-Type` says.
     pub fn of(content_type: &str) -> Self {
+        if !is_of_r4(content_type) {
+            return Self::Other;
+        }
         match essence(content_type).as_str() {
             "" | "application/json" | "application/fhir+json" | "text/json" => Self::Json,
             "application/json-patch+json" => Self::JsonPatch,
@@ -38,13 +41,16 @@ pub const FHIR: &str = "application/fhir+json";
 pub fn answer(format: Option<&str>, accept: &str, own: &'static str) -> Option<&'static str> {
     match format {
         // In a query, the plus of `application/fhir+json` is a blank.
+        Some(format) if !is_of_r4(format) => None,
         Some(format) => match essence(&format.replace(' ', "+")).as_str() {
             "json" => Some(own),
             named => json(named, own),
         },
         None if accept.trim().is_empty() => Some(own),
         None => {
-            let mut taken = accept.split(',').filter(|range| !is_refused(range));
+            let mut taken = accept
+                .split(',')
+                .filter(|range| !is_refused(range) && is_of_r4(range));
             taken.find_map(|range| json(&essence(range), own))
         }
     }
@@ -68,6 +74,16 @@ fn is_refused(range: &str) -> bool {
     })
 }
 
+/// Whether a media type names no version of FHIR, or R4: `fhirVersion=4.0`.
+fn is_of_r4(media_type: &str) -> bool {
+    let mut parameters = media_type.split(';').skip(1);
+    parameters.all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        let value = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("fhirVersion") || ["4.0", "4.0.1"].contains(&value)
+    })
+}
+
 /// A media type without its parameters.
 fn essence(media_type: &str) -> String {
     let essence = media_type.split(';').next().unwrap_or_default();
@@ -86,6 +102,11 @@ mod tests {
         assert_eq!(Body::of("application/merge-patch+json"), Body::MergePatch);
         assert_eq!(Body::of("application/x-www-form-urlencoded"), Body::Form);
         assert_eq!(Body::of("application/fhir+xml"), Body::Other);
+        let of_version = |version| Body::of(&format!("application/fhir+json; {version}"));
+        assert_eq!(of_version("fhirVersion=4.0"), Body::Json);
+        assert_eq!(of_version("charset=utf-8; FHIRVERSION=\"4.0\""), Body::Json);
+        assert_eq!(of_version("fhirVersion=3.0"), Body::Other);
+        assert_eq!(of_version("fhirVersion="), Body::Other);
     }
 
     #[test]
@@ -104,5 +125,18 @@ mod tests {
         assert_eq!(of(Some("json"), "application/fhir+xml"), Some(FHIR));
         assert_eq!(of(Some("application/fhir json"), ""), Some(FHIR));
         assert_eq!(of(Some("xml"), "*/*"), None);
+        assert_eq!(of(None, "application/fhir+json;fhirVersion=3.0"), None);
+        assert_eq!(
+            of(
+                None,
+                "application/fhir+json; fhirVersion=5.0, application/json"
+            ),
+            Some(JSON)
+        );
+        assert_eq!(
+            of(None, "application/fhir+json; fhirVersion=4.0"),
+            Some(FHIR)
+        );
+        assert_eq!(of(Some("application/fhir json; fhirVersion=3.0"), ""), None);
     }
 }
