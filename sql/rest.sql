@@ -155,6 +155,12 @@ map "$request_uri @sent@" $ingest_is_foreign {
     "~[^ -~]" 1;
     default   0;
 }
+# A body is taken as it is.
+map $http_content_encoding $ingest_is_encoded {
+    ""        0;
+    identity  0;
+    default   1;
+}
 server {
     listen @listen@;
     server_tokens off;
@@ -163,6 +169,9 @@ server {
     large_client_header_buffers 4 32k;
     if ($ingest_is_foreign) {
         return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'a header or the path holds what is not ASCII; percent-encode it') || $nginx$';
+    }
+    if ($ingest_is_encoded) {
+        return 415 '$nginx$ || ingest.proxy_outcome('not-supported', 'the body is encoded; send it as it is') || $nginx$';
     }
     if ($uri = /~ingest) {
         return 404;

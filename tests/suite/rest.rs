@@ -690,6 +690,10 @@ fn history_is_answered_newest_first() {
         told(&door.get("/fhir/Patient/a/_history?_count=3").body),
         ["PUT a 200", "PUT a 201", "DELETE a 204"]
     );
+    for of in ["/fhir/Patient/a/_history", "/fhir/Patient/_history"] {
+        let none = door.get(&format!("{of}?_count=0"));
+        assert_eq!((none.status, none.body.get("entry")), (200, None), "{of}");
+    }
     refused(&door.get("/fhir/Patient/never/_history"), 404, "not-found");
     for version in ["9", "0", "-1", "+1", "01", "99999999999"] {
         let path = format!("/fhir/Patient/a/_history/{version}");
@@ -1101,6 +1105,21 @@ fn other_versions_of_fhir_are_refused() {
     refused(&put("3.0"), 415, "not-supported");
     assert_eq!(door.get("/fhir/Patient/a").status, 404);
     assert_eq!(put("4.0").status, 201);
+    for (name, value) in [
+        ("Content-Type", "application/json; charset=iso-8859-1"),
+        ("Content-Encoding", "gzip"),
+        ("Content-Encoding", "deflate, gzip"),
+    ] {
+        let sent = door
+            .http
+            .send("PUT", "/fhir/Patient/b", &[(name, value)], Some(&body));
+        refused(&sent, 415, "not-supported");
+    }
+    let plain = [("Content-Encoding", "identity")];
+    let sent = door
+        .http
+        .send("PUT", "/fhir/Patient/a", &plain, Some(&body));
+    assert_eq!(sent.status, 200);
     refused(&get(&of("3.0")), 406, "not-supported");
     refused(&get(&of("5.0")), 406, "not-supported");
     assert_eq!(get(&of("4.0")).status, 200);

@@ -18,7 +18,7 @@ pub enum Body {
 impl Body {
     /// What a `Content-Type` says.
     pub fn of(content_type: &str) -> Self {
-        if !is_of_r4(content_type) {
+        if !is_of_r4(content_type) || !is_utf8(content_type) {
             return Self::Other;
         }
         match essence(content_type).as_str() {
@@ -76,11 +76,22 @@ fn is_refused(range: &str) -> bool {
 
 /// Whether a media type names no version of FHIR, or R4: `fhirVersion=4.0`.
 fn is_of_r4(media_type: &str) -> bool {
+    is_one_of(media_type, "fhirVersion", &["4.0", "4.0.1"])
+}
+
+/// Whether a media type names no charset, or that which JSON is in.
+fn is_utf8(media_type: &str) -> bool {
+    is_one_of(media_type, "charset", &["utf-8", "utf8", "us-ascii"])
+}
+
+/// Whether a parameter of a media type is not there, or has one of these values.
+fn is_one_of(media_type: &str, name: &str, values: &[&str]) -> bool {
     let mut parameters = media_type.split(';').skip(1);
     parameters.all(|parameter| {
-        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        let (said, value) = parameter.split_once('=').unwrap_or_default();
         let value = value.trim().trim_matches('"');
-        !name.trim().eq_ignore_ascii_case("fhirVersion") || ["4.0", "4.0.1"].contains(&value)
+        !said.trim().eq_ignore_ascii_case(name)
+            || values.iter().any(|it| it.eq_ignore_ascii_case(value))
     })
 }
 
@@ -107,6 +118,8 @@ mod tests {
         assert_eq!(of_version("charset=utf-8; FHIRVERSION=\"4.0\""), Body::Json);
         assert_eq!(of_version("fhirVersion=3.0"), Body::Other);
         assert_eq!(of_version("fhirVersion="), Body::Other);
+        assert_eq!(of_version("Charset=\"UTF-8\""), Body::Json);
+        assert_eq!(of_version("charset=latin1"), Body::Other);
     }
 
     #[test]

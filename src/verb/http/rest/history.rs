@@ -119,7 +119,7 @@ fn since(query: &Query) -> Result<Option<Instant>> {
 }
 
 fn size(query: &Query) -> usize {
-    let size = query.answer.count.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let size = query.answer.count.unwrap_or(PAGE).clamp(0, LARGEST_PAGE);
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
