@@ -817,7 +817,21 @@ fn unsearched(scratch: &Source, names: &[String], given: &Given) -> Result<Vec<S
             }
         };
         let planned = focus.map(|focus| given.plan(&scratch.schema, focus, profile.name()));
-        if let Some(Err(why)) = planned {
+        let why = match planned {
+            Some(Err(why)) => Some(why),
+            // R4's own give way to nothing that is for the same type.
+            Some(Ok(Some(_))) if !given.is_of_hl7() && profile.name() == base => {
+                let bases = [base.as_str(), "DomainResource", "Resource"];
+                let rows =
+                    Session::open(|session| parameters::rows(session, &scratch.name, &bases))?;
+                let taken = focus.map(|focus| rows.plan(&scratch.schema, focus, base));
+                let taken = taken.transpose()?;
+                let other = taken.as_ref().and_then(|taken| taken.instead_of(given));
+                other.map(|url| format!("its code is that of {url}, which counts"))
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
             match reasons.iter_mut().find(|(known, _)| *known == why) {
                 Some((_, bases)) => bases.push(base),
                 None => reasons.push((why, vec![base])),

@@ -65,6 +65,11 @@ impl Given {
         })
     }
 
+    /// Whether it is one of R4's own.
+    pub fn is_of_hl7(&self) -> bool {
+        self.url.starts_with("http://hl7.org/fhir/SearchParameter/")
+    }
+
     /// Makes the parameter of a type, or says why it is not taken; nothing for one that every type
     /// has without being given it.
     pub fn plan(
@@ -107,6 +112,8 @@ impl Systems for Bound<'_> {
 #[derive(Debug)]
 pub struct Parameters {
     taken: BTreeMap<String, Parameter>,
+    /// By whose URL.
+    urls: BTreeMap<String, String>,
     /// What is defined and not taken, and why.
     left: BTreeMap<String, String>,
     /// Where the server is, for references that are absolute.
@@ -135,13 +142,13 @@ pub fn rows(session: &Session, source: &str, bases: &[&str]) -> Result<Rows> {
                 given.push(Given::read(row.text(1)?.unwrap_or_default(), content)?);
             }
         }
-        // Of two with one code the one for the nearer type counts, and then the one whose URL comes
-        // first.
+        // Of two with one code that can be searched by, the one for the nearer type counts, then HL7's
+        // own, then the one whose URL comes first.
         let near = |at: &Given| {
             let mut all = bases.iter();
             all.position(|base| at.bases.iter().any(|name| name == base))
         };
-        given.sort_by_key(near);
+        given.sort_by_key(|at| (near(at), !at.is_of_hl7()));
         let rows = BASE_URL_SQL.with(|sql| session.run(sql, &args[..1], Reading::Latest, 1))?;
         let base_url = rows.first().map_or(Ok(None), |row| row.text(1))?;
         Ok(Rows {
@@ -158,20 +165,25 @@ impl Rows {
         let always = Parameter::always().into_iter();
         let mut taken: BTreeMap<String, Parameter> =
             always.map(|at| (at.code.clone(), at)).collect();
-        let mut left: BTreeMap<String, String> = BTreeMap::new();
+        let (mut urls, mut left) = (BTreeMap::new(), BTreeMap::new());
         for given in &self.given {
             check_for_interrupts()?;
-            if taken.contains_key(&given.code) || left.contains_key(&given.code) {
+            if taken.contains_key(&given.code) {
                 continue;
             }
             match given.plan(schema, focus, name) {
-                Ok(Some(parameter)) => drop(taken.insert(given.code.clone(), parameter)),
+                Ok(Some(parameter)) => {
+                    left.remove(&given.code);
+                    urls.insert(given.code.clone(), given.url.clone());
+                    taken.insert(given.code.clone(), parameter);
+                }
                 Ok(None) => {}
-                Err(why) => drop(left.insert(given.code.clone(), why)),
+                Err(why) => drop(left.entry(given.code.clone()).or_insert(why)),
             }
         }
         Ok(Parameters {
             taken,
+            urls,
             left,
             base_url: self.base_url.clone(),
             recorded: self.recorded.clone(),
@@ -183,6 +195,12 @@ impl Parameters {
     /// The parameter of a code.
     pub fn find(&self, code: &str) -> Option<&Parameter> {
         self.taken.get(code)
+    }
+
+    /// The URL of another SearchParameter whose code is that of this one, and which counts.
+    pub fn instead_of(&self, given: &Given) -> Option<&str> {
+        let url = self.urls.get(&given.code)?;
+        (*url != given.url).then_some(url)
     }
 
     /// Why a parameter that is defined is not taken.

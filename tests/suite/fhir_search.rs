@@ -1184,3 +1184,47 @@ fn order_that_an_index_has_is_read_from_it() {
         .unwrap();
     assert_eq!(value::<i64>(&mut client, findings), 0);
 }
+
+/// Of several SearchParameters with one code one counts, and which is told: one that can be searched by
+/// before one that cannot, R4's own before others.
+#[test]
+fn search_parameter_takes_no_code_of_another() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    client
+        .batch_execute(
+            r#"INSERT INTO fhir."Patient" (data) VALUES ('{"resourceType": "Patient", "id": "a", "gender": "male", "birthDate": "2000-01-01"}')"#,
+        )
+        .unwrap();
+    let mut import = |url: &str, code: &str, kind: &str, expression: &str| -> Option<String> {
+        let given = json!({"resourceType": "SearchParameter", "url": url, "name": "mine", "code": code,
+            "base": ["Patient"], "type": kind, "expression": expression});
+        let sql = "SELECT issue FROM ingest.fhir_import('fhir', $1) WHERE url = $2";
+        client.query_one(sql, &[&given, &url]).unwrap().get(0)
+    };
+    for url in ["http://aaa/sp", "http://zzz/sp"] {
+        let told = import(url, "gender", "token", "Patient.language").unwrap();
+        assert!(
+            told.contains("SearchParameter/individual-gender, which counts"),
+            "{told}"
+        );
+        let told = import(&format!("{url}2"), "birthdate", "date", "Patient.nothing").unwrap();
+        assert!(told.starts_with("nothing is searched by it"), "{told}");
+    }
+    // One that cannot be searched by is no loss to one that can.
+    assert!(import("http://aaa/own", "tongue", "token", "Patient.nothing").is_some());
+    assert_eq!(
+        import("http://bbb/own", "tongue", "token", "Patient.language"),
+        None
+    );
+    let told = import("http://ccc/own", "tongue", "token", "Patient.gender").unwrap();
+    assert!(told.contains("http://bbb/own, which counts"), "{told}");
+    for criteria in ["gender=male", "birthdate=2000", "tongue:missing=true"] {
+        assert_eq!(
+            search(&mut client, "Patient", criteria).unwrap(),
+            ["a"],
+            "{criteria}"
+        );
+    }
+}
