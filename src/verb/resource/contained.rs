@@ -8,7 +8,7 @@ use crate::store::batch::Hold;
 use crate::store::row::{Content, RowKey};
 use crate::store::table::Form;
 use crate::verb::render::Written;
-use crate::verb::row::{held, put as put_row};
+use crate::verb::row::{held, replace};
 use jsonb::{Item, Value, write};
 
 /// Puts one contained resource in its place, or adds it; the parent gets a new version.
@@ -207,7 +207,7 @@ fn change(
             contained: Some(&contained),
             ..current.content()
         };
-        put_row(session, guarded, key, content, Some(current.version))
+        replace(session, guarded, key, content, &current)
     })?;
     Written::stored(outcome, guarded, stored)?.answer(call)
 }

@@ -10,7 +10,7 @@ use crate::store::{Guarded, Outcome};
 use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Given;
 use crate::verb::render::{self, Written};
-use crate::verb::row::{held, put};
+use crate::verb::row::{held, replace};
 use ingest_engine::patch::{PatchError, apply};
 use jsonb::Value;
 
@@ -92,13 +92,7 @@ pub fn write(
     })?;
     body.id(Some(id))?;
     let parts = Parts::of(&body)?;
-    put(
-        session,
-        guarded,
-        key,
-        parts.content(),
-        Some(current.version),
-    )
+    replace(session, guarded, key, parts.content(), &current)
 }
 
 fn refused(error: PatchError, hint: &str) -> Error {

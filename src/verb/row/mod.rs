@@ -9,7 +9,7 @@ mod read;
 
 pub use delete::{delete, write as delete_row};
 pub use erase::{erase, erase_version, prune};
-pub use put::{held, is_same, put};
+pub use put::{held, is_same, put, replace};
 pub use read::{exists, history, outcome, read, read_at, stored};
 
 use super::link;

@@ -98,18 +98,29 @@ pub fn put(
         if expected == Some(0) {
             return Err(refusal::stale(guarded, 0, current.version));
         }
-        if is_same(guarded, content, &current)? {
-            return Ok((Outcome::Unchanged, current));
-        }
-        let updated = row::update(session, table, key, content)
-            .map_err(of_write(guarded))?
-            .ok_or_else(|| refusal::swallowed(guarded))?;
-        let outcome = match updated.version == current.version {
-            true => Outcome::Unchanged,
-            false => Outcome::Updated,
-        };
-        return Ok((outcome, updated));
+        return replace(session, guarded, key, content, &current);
     }
+}
+
+/// Writes what differs to a row that is held.
+pub fn replace(
+    session: &Session,
+    guarded: &Guarded,
+    key: RowKey<'_>,
+    content: Content<'_>,
+    current: &Stored,
+) -> Result<(Outcome, Stored)> {
+    if is_same(guarded, content, current)? {
+        return Ok((Outcome::Unchanged, current.clone()));
+    }
+    let updated = row::update(session, guarded.table()?, key, content)
+        .map_err(of_write(guarded))?
+        .ok_or_else(|| refusal::swallowed(guarded))?;
+    let outcome = match updated.version == current.version {
+        true => Outcome::Unchanged,
+        false => Outcome::Updated,
+    };
+    Ok((outcome, updated))
 }
 
 fn of_write(guarded: &Guarded) -> impl Fn(crate::pg::Error) -> crate::pg::Error {
