@@ -289,3 +289,24 @@ fn first_profile_counts_and_one_of_another_type_is_skipped() {
     right["name"] = json!([{"family": "A"}]);
     insert(&mut client, &right).unwrap();
 }
+
+/// A claim of a profile of another type is told at its place, and nothing of what that profile says of
+/// elements that the resource does not have.
+#[test]
+fn claim_of_a_profile_of_another_type_is_told_alone() {
+    let (_database, mut client) = database();
+    import(&mut client, &named(&[]), None).unwrap();
+    let other = json!({"resourceType": "Observation", "id": "o", "status": "final", "meta": {"profile":
+        ["http://example.org/StructureDefinition/any", format!("{NAMED}|1.0")]}});
+    let insert = "INSERT INTO fhir.\"Observation\" (data) VALUES ($1)";
+    let refusal = expect_sqlstate(client.execute(insert, &[&other]), "PT422");
+    let told: Vec<_> = issues(&refusal)
+        .into_iter()
+        .map(|issue| (issue.expression, issue.diagnostics))
+        .collect();
+    let expected = (
+        vec!["Observation/o.meta.profile[1]".to_owned()],
+        "expected a profile of Observation".to_owned(),
+    );
+    assert_eq!(told, [expected]);
+}

@@ -39,12 +39,31 @@ impl<'w> Walk<'w> {
             self.report_at(&here).push_too_many(here.render(), expected);
             return Ok(());
         }
-        for claim in claims.iter() {
+        let of = match object.get(b"resourceType")? {
+            Some(Value::String(of)) => of,
+            _ => return Ok(()),
+        };
+        for (index, claim) in claims.iter().enumerate() {
             if let Value::String(url) = claim?
                 && url.len() <= LONGEST_URL
             {
                 let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
                 let url = url.split('|').next().unwrap_or(url);
+                // What it says is of other elements.
+                if let Known::Yes(profile) = self.schema.find_type(url)
+                    && profile
+                        .base
+                        .as_deref()
+                        .is_some_and(|base| base.as_bytes() != of)
+                {
+                    let (meta_at, expected) = (
+                        at.name(b"meta"),
+                        format!("expected a profile of {}", String::from_utf8_lossy(of)),
+                    );
+                    let here = meta_at.name(b"profile");
+                    self.report(Code::Value, &here.index(index), expected);
+                    continue;
+                }
                 self.conforms(url, object, at, depth)?;
             }
         }
