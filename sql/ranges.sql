@@ -21,13 +21,16 @@ END
 $$;
 COMMENT ON FUNCTION ingest.grants_taken(regclass) IS 'Internal. Takes all rights on a table, and on its columns, from everybody but its owner';
 
-CREATE FUNCTION ingest.history_range(source text, history text, partition text, bounds text) RETURNS text
+CREATE FUNCTION ingest.history_range(history regclass, suffix text, begins_at timestamptz, ends_at timestamptz) RETURNS text
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    made    CONSTANT text := format('%I.%I', source, partition);
-    first   CONSTANT regclass := to_regclass(format('%I.%I', source, history || '_first'));
+    schema    CONSTANT text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = history);
+    name      CONSTANT text := (SELECT c.relname FROM pg_class AS c WHERE c.oid = history);
+    partition CONSTANT text := name || '_' || suffix;
+    made      CONSTANT text := format('%I.%I', schema, partition);
+    first     CONSTANT regclass := to_regclass(format('%I.%I', schema, name || '_first'));
     setting text;
     refused boolean;
 BEGIN
@@ -35,7 +38,8 @@ BEGIN
         WHEN to_regclass(made) IS NOT NULL THEN
             ingest.refuse('PT409', format('a table has the name that a partition needs: %s', partition), 'Rename it, and call again.')
     END;
-    EXECUTE format('CREATE TABLE %s PARTITION OF %I.%I %s', made, source, history, bounds);
+    EXECUTE format('CREATE TABLE %s PARTITION OF %s ', made, history)
+        || CASE WHEN begins_at IS NULL THEN 'DEFAULT' ELSE format('FOR VALUES FROM (%L) TO (%L)', begins_at, ends_at) END;
     -- A version is read through the history, under its grants and its policies.
     PERFORM ingest.grants_taken(made::regclass);
     FOR setting IN
@@ -49,7 +53,7 @@ BEGIN
     RETURN partition;
 END
 $$;
-COMMENT ON FUNCTION ingest.history_range(text, text, text, text) IS 'Internal. Makes a partition of a history, without its seals; its name. Errors: PT409 the name is taken';
+COMMENT ON FUNCTION ingest.history_range(regclass, text, timestamptz, timestamptz) IS 'Internal. Makes a partition of a history, without its seals, the default one if no range is given; its name. Errors: PT409 the name is taken';
 
 CREATE FUNCTION ingest.history_keeps(history regclass) RETURNS TABLE (given boolean, statement text)
     LANGUAGE sql STABLE
@@ -224,7 +228,7 @@ BEGIN
         RETURN NEXT;
     END IF;
     IF COALESCE(found.rest, 0) = 0 THEN
-        partition := ingest.history_range(source, name, name || '_default', 'DEFAULT');
+        partition := ingest.history_range(quoted::regclass, 'default', NULL, NULL);
         ends_at := NULL;
         RETURN NEXT;
     END IF;
@@ -252,8 +256,7 @@ BEGIN
             EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', quoted, rest.quoted);
             EXECUTE format('DROP TRIGGER IF EXISTS "~ingest_seal" ON %s', rest.quoted);
         END IF;
-        partition := ingest.history_range(source, name, name || to_char(ranges.begins, '"_"YYYYMMDD'),
-            format('FOR VALUES FROM (%L) TO (%L)', ranges.begins, ranges.ends));
+        partition := ingest.history_range(quoted::regclass, to_char(ranges.begins, 'YYYYMMDD'), ranges.begins, ranges.ends);
         IF held THEN
             EXECUTE format('INSERT INTO %1$I.%2$I (%3$s) SELECT %3$s FROM %4$s AS r WHERE r.updated_at >= $1 AND r.updated_at < $2',
                 source, partition, rest.columns, rest.quoted) USING ranges.begins, ranges.ends;

@@ -20,6 +20,7 @@ AS $$
 DECLARE
     refused boolean;
 BEGIN
+    refused := CASE WHEN schema = '' THEN ingest.refuse('PT400', 'a schema has a name', 'Give it one.') END;
     EXECUTE format('CREATE SCHEMA %I', schema);
     EXECUTE format('COMMENT ON SCHEMA %I IS %L', schema, about);
 EXCEPTION WHEN unique_violation OR duplicate_schema THEN
@@ -27,4 +28,4 @@ EXCEPTION WHEN unique_violation OR duplicate_schema THEN
         'Call again to use it if it is yours, or choose another name.');
 END
 $$;
-COMMENT ON FUNCTION ingest.schema_make(text, text) IS 'Internal. Makes a schema that was not there a moment ago, and says what it is. Errors: PT409 it is there now';
+COMMENT ON FUNCTION ingest.schema_make(text, text) IS 'Internal. Makes a schema that was not there a moment ago, and says what it is. Errors: PT400 no name, PT409 it is there now';

@@ -248,6 +248,7 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
             ];
             (*random.one_of(&spans)).to_owned()
         }
+        "regclass" => (*random.one_of(&["clinic.office", "ingest.profile", "-"])).to_owned(),
         "ingest.written" => (*random.one_of(&[
             "(created,o,1,2020-01-01,{})",
             "(,,,,)",

@@ -42,6 +42,7 @@ fn plain(name: &str, of: &str) -> Box<dyn ToSql + Sync> {
         ("jsonb", _) => Box::new(body),
         ("integer", _) => Box::new(1),
         ("interval", _) => Box::new("1 day"),
+        ("regclass", _) => Box::new("clinic.office_history"),
         ("boolean", _) => Box::new(false),
         ("oid", _) => Box::new(10_u32),
         ("text[]", _) => Box::new(vec!["a"]),
@@ -76,7 +77,7 @@ fn text_of_every_parameter_stays_text() {
         let (names, types): (Vec<String>, Vec<String>) = (function.get(1), function.get(2));
         let cast = |(at, of): (usize, &String)| match of.as_str() {
             // The driver has no type for it.
-            "interval" => format!("${}::text::interval", at + 1),
+            of @ ("interval" | "regclass") => format!("${}::text::{of}", at + 1),
             of => format!("${}::{of}", at + 1),
         };
         let parameters: Vec<String> = types.iter().enumerate().map(cast).collect();
