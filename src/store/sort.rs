@@ -21,7 +21,7 @@ pub struct Sort(Vec<Key>);
 #[derive(Debug)]
 struct Key {
     expression: String,
-    /// The operators before, and after.
+    /// The operators that say less, and greater.
     operators: [&'static str; 2],
     down: bool,
     /// Whether a row can lack it.
@@ -30,12 +30,9 @@ struct Key {
 
 impl Key {
     fn ordered(&self) -> String {
-        let (before, after) = match self.down {
-            false => (self.operators[0], "ASC"),
-            true => (self.operators[1], "DESC"),
-        };
-        let direction = match before {
-            "<" | ">" => after.to_owned(),
+        let direction = match self.operators[usize::from(self.down)] {
+            "<" => "ASC".to_owned(),
+            ">" => "DESC".to_owned(),
             operator => format!("USING {operator}"),
         };
         let last = if self.nullable { " NULLS LAST" } else { "" };

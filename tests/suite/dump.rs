@@ -178,6 +178,15 @@ pub fn assert_gate_works(client: &mut Client) {
     assert_eq!(version, 3);
 }
 
+/// Another database, with all of this one.
+pub fn restored(database: &Database) -> Database {
+    let dump = String::from_utf8(run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
+    let restored = Database::empty("restored");
+    let session = psql::run(&restored, &dump);
+    assert!(session.succeeded, "{}", session.output);
+    restored
+}
+
 pub fn run(program: &str, arguments: &[&str]) -> Output {
     let output = Command::new(server::program(program))
         .args(arguments)

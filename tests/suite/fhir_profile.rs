@@ -290,6 +290,23 @@ fn first_profile_counts_and_one_of_another_type_is_skipped() {
     insert(&mut client, &right).unwrap();
 }
 
+/// Who leaves the type out is told of that, and of what he claims.
+#[test]
+fn claim_of_a_resource_without_its_type_is_checked() {
+    let (_database, mut client) = database();
+    import(&mut client, &named(&[]), None).unwrap();
+    let mut resource = claiming("p");
+    resource.as_object_mut().unwrap().remove("resourceType");
+    let refusal = expect_sqlstate(insert(&mut client, &resource), "PT422");
+    let mut told: Vec<_> = issues(&refusal)
+        .into_iter()
+        .map(|issue| issue.expression)
+        .collect();
+    told.sort();
+    let at = |name: &str| vec![format!("Patient/p.{name}")];
+    assert_eq!(told, [at("name"), at("resourceType")]);
+}
+
 /// A claim of a profile of another type is told at its place, and nothing of what that profile says of
 /// elements that the resource does not have.
 #[test]

@@ -1,6 +1,6 @@
 //! Searching FHIR by its own search parameters: what is found, with indexes and without.
 
-use ingest_tests::{Database, expect_sqlstate, psql};
+use ingest_tests::{expect_sqlstate, psql};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -965,10 +965,7 @@ fn dump_restored_has_the_indexes() {
         &mut client,
         &[("Patient", "identifier"), ("Patient", "birthdate")],
     );
-    let dump = String::from_utf8(dump::run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
-    let restored = Database::empty("restored");
-    let session = psql::run(&restored, &dump);
-    assert!(session.succeeded, "{}", session.output);
+    let restored = dump::restored(&database);
     let mut client = restored.connect();
     let findings: i64 = value(&mut client, "SELECT count(*) FROM ingest.doctor()");
     assert_eq!(findings, 0);

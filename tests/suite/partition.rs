@@ -1,11 +1,11 @@
 //! `history_partition`: a history is cut into ranges of time without a row lost, and with what it has.
 
-use ingest_tests::{Database, expect_sqlstate, psql};
+use ingest_tests::{Database, expect_sqlstate};
 use postgres::{Client, Error};
 use serde_json::json;
 
 use crate::clinic::{self, OFFICE, value};
-use crate::dump::run;
+use crate::dump::restored;
 use crate::feed;
 use crate::invariant::{assert_sound, sqlstate, wait_until_blocked};
 
@@ -331,10 +331,7 @@ fn definer_cuts_and_a_dump_brings_it_back() {
     );
     assert!(value::<bool>(&mut client, &owned));
     let told = clinic::story(&mut client, OFFICE, "o");
-    let dump = String::from_utf8(run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
-    let restored = Database::empty("restored");
-    let session = psql::run(&restored, &dump);
-    assert!(session.succeeded, "{}", session.output);
+    let restored = restored(&database);
     let mut client = restored.connect();
     assert_eq!(clinic::story(&mut client, OFFICE, "o"), told);
     expect_sqlstate(

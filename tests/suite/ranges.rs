@@ -1,11 +1,11 @@
 //! A history that is cut into ranges of time, as `docs/scale.md` says, is a history.
 
-use ingest_tests::{Database, expect_sqlstate, psql};
+use ingest_tests::{Database, expect_sqlstate};
 use postgres::Client;
 use serde_json::json;
 
 use crate::clinic::{self, OFFICE, value};
-use crate::dump::run;
+use crate::dump::restored;
 use crate::invariant::{assert_sound, sqlstate};
 
 /// A clinic whose offices have a past, in a history of three parts: what was until 2020, what is now,
@@ -145,10 +145,7 @@ fn history_without_its_oldest_range_goes_on() {
 fn history_in_ranges_is_dumped_and_restored() {
     let (database, mut client) = database();
     let told = clinic::story(&mut client, OFFICE, "o");
-    let dump = String::from_utf8(run("pg_dump", &["-d", &database.url()]).stdout).unwrap();
-    let restored = Database::empty("restored");
-    let session = psql::run(&restored, &dump);
-    assert!(session.succeeded, "{}", session.output);
+    let restored = restored(&database);
     let mut client = restored.connect();
     assert_eq!(clinic::story(&mut client, OFFICE, "o"), told);
     expect_sqlstate(

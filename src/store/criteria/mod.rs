@@ -283,8 +283,8 @@ impl Search {
         let Some(first) = alike.first() else {
             return Ok(());
         };
-        let columns = (1..).zip(&first.values).map(|(place, value)| {
-            let values = alike.iter().filter_map(|one| one.values.get(place - 1));
+        let columns = first.values.iter().enumerate().map(|(place, value)| {
+            let values = alike.iter().filter_map(|one| one.values.get(place));
             Column::of(value, values)
         });
         let columns: Vec<Column<'_>> = columns.collect();

@@ -40,8 +40,8 @@ impl<'w> Walk<'w> {
             return Ok(());
         }
         let of = match object.get(b"resourceType")? {
-            Some(Value::String(of)) => of,
-            _ => return Ok(()),
+            Some(Value::String(of)) => Some(of),
+            _ => None,
         };
         for (index, claim) in claims.iter().enumerate() {
             if let Value::String(url) = claim?
@@ -50,16 +50,12 @@ impl<'w> Walk<'w> {
                 let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
                 let url = url.split('|').next().unwrap_or(url);
                 // What it says is of other elements.
-                if let Known::Yes(profile) = self.schema.find_type(url)
-                    && profile
-                        .base
-                        .as_deref()
-                        .is_some_and(|base| base.as_bytes() != of)
+                if let (Some(of), Known::Yes(profile)) = (of, self.schema.find_type(url))
+                    && let Some(base) = &profile.base
+                    && base.as_bytes() != of
                 {
-                    let (meta_at, expected) = (
-                        at.name(b"meta"),
-                        format!("expected a profile of {}", String::from_utf8_lossy(of)),
-                    );
+                    let expected = format!("expected a profile of {}", String::from_utf8_lossy(of));
+                    let meta_at = at.name(b"meta");
                     let here = meta_at.name(b"profile");
                     self.report(Code::Value, &here.index(index), expected);
                     continue;

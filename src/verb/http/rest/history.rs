@@ -2,16 +2,16 @@
 //! history, or of a native source `{"versions": [...], "next"?}`. What was erased is told as a deletion
 //! is, with its own status, and without the reason, which may be for others.
 
-use super::outcome;
+use super::outcome as told;
 use super::request::Request;
 use super::response::Response;
 use super::view::shown;
 use crate::pg::{Error, Instant, Result, Session, State, iso};
 use crate::store::row::{self, Place, Stored};
-use crate::store::{Guarded, refusal};
+use crate::store::{Guarded, Outcome, refusal};
 use crate::verb::elements::written;
 use crate::verb::paged::{LARGEST_PAGE, PAGE, Paged, address_of};
-use crate::verb::row::key_of;
+use crate::verb::row::{key_of, outcome};
 use ::rest::query::Query;
 use ::rest::route::Kind;
 use ingest_engine::first_instant;
@@ -36,7 +36,8 @@ pub fn of_one(request: &Request<'_>, kind: Kind<'_>, id: &str, query: &Query) ->
             total += 1;
             let wanted = stored.version < before && since.is_none_or(|it| stored.updated_at >= it);
             if wanted && found.len() <= most {
-                found.push((stored, erasure.is_some()));
+                let outcome = outcome(&stored, erasure.as_deref());
+                found.push((stored, outcome));
             }
             Ok(())
         })
@@ -68,7 +69,8 @@ pub fn of_all(request: &Request<'_>, name: &str, query: &Query) -> Result<Respon
         let table = guarded.table()?;
         let before = before.as_ref();
         row::changes(session, table, since, before, count, |stored, erasure| {
-            found.push((stored, erasure.is_some()));
+            let outcome = outcome(&stored, erasure.as_deref());
+            found.push((stored, outcome));
             Ok(())
         })
     })?;
@@ -127,19 +129,24 @@ fn size(query: &Query) -> usize {
 fn answer(
     request: &Request<'_>,
     guarded: &Guarded,
-    found: &[(Stored, bool)],
+    found: &[(Stored, Outcome)],
     (own, next, total): (String, Option<String>, Option<i64>),
     query: &Query,
 ) -> Result<Response> {
     let mut versions = Vec::new();
-    for (stored, is_erased) in found {
+    for (stored, outcome) in found {
         let resource = match stored.is_tombstone() {
             true => None,
             false => Some(shown(request, guarded, stored, &query.answer)?),
         };
         versions.push(Version {
-            is_erased: *is_erased,
-            ..Version::of(request, guarded, stored, resource)?
+            address: request.address(guarded, &stored.id),
+            url: format!("{}/{}", guarded.name(), stored.id),
+            etag: format!("W/\"{}\"", stored.version),
+            updated_at: iso(stored.updated_at)?,
+            version: stored.version,
+            outcome: *outcome,
+            resource,
         });
     }
     let page = Paged {
@@ -161,31 +168,11 @@ struct Version {
     etag: String,
     updated_at: String,
     version: i32,
-    /// Whether it began anew: the first version, or the first after a deletion.
-    is_created: bool,
-    is_erased: bool,
+    outcome: Outcome,
     resource: Option<Vec<u8>>,
 }
 
 impl Version {
-    fn of(
-        request: &Request<'_>,
-        guarded: &Guarded,
-        stored: &Stored,
-        resource: Option<Vec<u8>>,
-    ) -> Result<Self> {
-        Ok(Self {
-            address: request.address(guarded, &stored.id),
-            url: format!("{}/{}", guarded.name(), stored.id),
-            etag: format!("W/\"{}\"", stored.version),
-            updated_at: iso(stored.updated_at)?,
-            version: stored.version,
-            is_created: stored.created_at == stored.updated_at,
-            is_erased: false,
-            resource,
-        })
-    }
-
     fn resource(&self) -> Result<Option<Value<'_>>> {
         let resource = self.resource.as_deref();
         Ok(resource.map(Value::read).transpose()?)
@@ -196,26 +183,26 @@ impl Version {
 /// that it was a POST is told of it. What was created again has the id that it had, as a PUT has it. An
 /// entry of a PUT or a POST has its resource, so that one which was erased is a DELETE.
 fn bundle(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
-    let erased = outcome::of_success("What this version held was erased.", None);
+    let erased = told::of_success("What this version held was erased.", None);
     let mut entries = Vec::new();
     for version in versions {
         let resource = version.resource()?;
-        let (method, status, url) = match (resource, version.version) {
-            (None, _) if version.is_erased => ("DELETE", "410", version.url.as_str()),
-            (None, _) => ("DELETE", "204", version.url.as_str()),
-            (Some(_), 1) => {
-                let name = version.url.split('/').next().unwrap_or_default();
-                ("POST", "201", name)
+        let url = version.url.as_str();
+        let (method, status, url) = match version.outcome {
+            Outcome::Erased => ("DELETE", "410", url),
+            Outcome::Deleted => ("DELETE", "204", url),
+            Outcome::Created if version.version == 1 => {
+                ("POST", "201", url.split('/').next().unwrap_or_default())
             }
-            (Some(_), _) if version.is_created => ("PUT", "201", version.url.as_str()),
-            (Some(_), _) => ("PUT", "200", version.url.as_str()),
+            Outcome::Created => ("PUT", "201", url),
+            _ => ("PUT", "200", url),
         };
         let mut response = vec![
             (&b"status"[..], Item::Text(status)),
             (b"etag", Item::Text(&version.etag)),
             (b"lastModified", Item::Text(&version.updated_at)),
         ];
-        if version.is_erased {
+        if version.outcome == Outcome::Erased {
             response.push((b"outcome", Item::Copy(Value::read(&erased)?)));
         }
         let mut entry = vec![
@@ -239,15 +226,9 @@ fn list(page: &Paged<'_>, versions: &[Version]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for version in versions {
         let resource = version.resource()?;
-        let outcome = match resource {
-            None if version.is_erased => "erased",
-            None => "deleted",
-            Some(_) if version.is_created => "created",
-            Some(_) => "updated",
-        };
         all.push(Item::Members(vec![
             (b"version", Item::Int(i64::from(version.version))),
-            (b"outcome", Item::Text(outcome)),
+            (b"outcome", Item::Text(version.outcome.as_str())),
             (b"updatedAt", Item::Text(&version.updated_at)),
             (b"resource", resource.map_or(Item::Null, Item::Copy)),
         ]));

@@ -5,7 +5,7 @@ use super::door::Ways;
 use super::request::Request;
 use crate::pg::{Error, Result, State, check_for_interrupts};
 use ingest_engine::envelope::{Created, moved};
-use jsonb::{Item, Object, Value, memory, write};
+use jsonb::{Item, Member, Object, Value, memory, write};
 
 /// The Bundle, a root container; none where nothing in it changes.
 pub fn bundle(request: &Request<'_>, bundle: Value<'_>) -> Result<Option<Vec<u8>>> {
@@ -40,49 +40,46 @@ pub fn bundle(request: &Request<'_>, bundle: Value<'_>) -> Result<Option<Vec<u8>
             None => *entry,
         }));
     }
-    with(bundle, b"entry", Item::Items(items)).map(Some)
+    with(bundle, vec![(b"entry", Item::Items(items))]).map(Some)
 }
 
 /// An entry, if anything in it changes.
 fn entry_of(request: &Request<'_>, entry: Object<'_>, base: &str) -> Result<Option<Vec<u8>>> {
-    let mut changed = None;
-    if let Some(Value::Object(asked)) = entry.get(b"request")?
-        && let Some(Value::String(url)) = asked.get(b"url")?
+    let (mut asked, mut resource) = (None, None);
+    if let Some(Value::Object(given)) = entry.get(b"request")?
+        && let Some(Value::String(url)) = given.get(b"url")?
         && let Some(url) = url.strip_prefix(base.as_bytes())
         && let Ok(url) = std::str::from_utf8(url)
     {
-        let asked = with(asked, b"url", Item::Text(url))?;
-        changed = Some(with(entry, b"request", Item::Copy(Value::read(&asked)?))?);
+        asked = Some(with(given, vec![(b"url", Item::Text(url))])?);
     }
     let said = request.door.ways.map(Ways::created);
-    if let (Some(said), Some(Value::Object(resource))) = (said, entry.get(b"resource")?)
-        && resource.get(b"meta")?.is_some()
+    if let (Some(said), Some(Value::Object(given))) = (said, entry.get(b"resource")?)
+        && given.get(b"meta")?.is_some()
     {
-        let resource = moved(resource, said, Created::Nowhere, None).map_err(|_| too_large())?;
-        let entry = match changed.as_deref().map(Value::read).transpose()? {
-            Some(Value::Object(entry)) => entry,
-            _ => entry,
-        };
-        changed = Some(with(
-            entry,
-            b"resource",
-            Item::Copy(Value::read(&resource)?),
-        )?);
+        resource = Some(moved(given, said, Created::Nowhere, None).map_err(|_| too_large())?);
     }
-    Ok(changed)
-}
-
-/// An object with this value of a member that it has.
-fn with(object: Object<'_>, name: &[u8], value: Item<'_>) -> Result<Vec<u8>> {
-    let mut members = Vec::new();
-    memory::reserve(&mut members, object.len() + 1)?;
-    for member in object.iter() {
-        let (key, value) = member?;
-        if key != name {
-            members.push((key, Item::Copy(value)));
+    let mut changed = Vec::new();
+    for (name, value) in [(&b"request"[..], &asked), (b"resource", &resource)] {
+        if let Some(value) = value {
+            changed.push((name, Item::Copy(Value::read(value)?)));
         }
     }
-    members.push((name, value));
+    match changed.is_empty() {
+        true => Ok(None),
+        false => with(entry, changed).map(Some),
+    }
+}
+
+/// An object with these values of members that it has: of two of a name, the last stands.
+fn with<'a>(object: Object<'a>, changed: Vec<Member<'a>>) -> Result<Vec<u8>> {
+    let mut members = Vec::new();
+    memory::reserve(&mut members, object.len() + changed.len())?;
+    for member in object.iter() {
+        let (key, value) = member?;
+        members.push((key, Item::Copy(value)));
+    }
+    members.extend(changed);
     write(&Item::Object(&members)).map_err(|_| too_large())
 }
 
