@@ -263,6 +263,57 @@ fn what_cannot_be_planned_is_told() {
     );
 }
 
+/// An invariant may name what its profile has no room for, an element, one of a choice or one further
+/// in: there is none, and what remains of the invariant holds or not.
+#[test]
+fn invariant_that_names_a_prohibited_element_is_checked() {
+    let (_database, mut client) = database();
+    let constraint = |key: &str, expression: &str| json!({"key": key, "severity": "error", "human": key, "expression": expression});
+    let mut profile = named(&[
+        constraint("t-1", "birthDate.exists() or active.exists()"),
+        constraint("t-2", "deceased.exists() or active.exists()"),
+        constraint(
+            "t-3",
+            "name.text.empty() and name.all(use.exists() or family != 'x')",
+        ),
+        constraint("t-4", "name.txt.empty()"),
+    ]);
+    let elements = profile["snapshot"]["element"].as_array_mut().unwrap();
+    for (path, kind) in [
+        ("birthDate", "date"),
+        ("deceased[x]", "boolean"),
+        ("name.text", "string"),
+        ("name.use", "code"),
+    ] {
+        let path = format!("Patient.{path}");
+        elements.push(json!({"id": path, "path": path, "min": 0, "max": "0",
+            "base": {"path": path, "min": 0, "max": "1"}, "type": [{"code": kind}]}));
+    }
+    elements[1..].sort_by_key(|element| {
+        let path = element["path"].as_str().unwrap();
+        path.strip_prefix("Patient.name").map(str::to_owned)
+    });
+    let told = import(&mut client, &json!(profile), None).unwrap();
+    let told: Vec<_> = told.iter().filter_map(|one| one.issue.clone()).collect();
+    assert!(
+        matches!(&*told, [only] if only.starts_with("t-4 is not checked: no element txt")),
+        "{told:?}"
+    );
+    let mut patient = claiming("p");
+    patient["name"] = json!([{"family": "x"}]);
+    patient.as_object_mut().unwrap().remove("active");
+    let refusal = expect_sqlstate(insert(&mut client, &patient), "PT422");
+    let mut told: Vec<_> = issues(&refusal)
+        .into_iter()
+        .map(|issue| issue.diagnostics)
+        .collect();
+    told.sort();
+    assert_eq!(told, ["t-1: t-1", "t-2: t-2", "t-3: t-3"]);
+    patient["active"] = json!(true);
+    patient["name"] = json!([{"family": "y"}]);
+    insert(&mut client, &patient).unwrap();
+}
+
 /// A profile that is given for the first time is another version of its type, so that rows that claim
 /// it are found; one of another type does not take the place of one that is there.
 #[test]
@@ -326,4 +377,34 @@ fn claim_of_a_profile_of_another_type_is_told_alone() {
         "expected a profile of Observation".to_owned(),
     );
     assert_eq!(told, [expected]);
+}
+
+/// A type is no profile of another, though resources may claim their own, what that is derived from,
+/// and what nothing is known of.
+#[test]
+fn claim_of_another_type_itself_is_told() {
+    let (_database, mut client) = database();
+    let core = |name: &str| format!("http://hl7.org/fhir/StructureDefinition/{name}");
+    let claims = [
+        "Patient",
+        "Observation|4.0.1",
+        "Resource",
+        "DomainResource",
+        "Nobody",
+        "bmi",
+    ];
+    let mut patient = claiming("p");
+    patient["meta"]["profile"] = json!(claims.map(core));
+    let refusal = expect_sqlstate(insert(&mut client, &patient), "PT422");
+    let told: Vec<_> = issues(&refusal)
+        .into_iter()
+        .map(|issue| (issue.expression, issue.diagnostics))
+        .collect();
+    let expected = (
+        vec!["Patient/p.meta.profile[1]".to_owned()],
+        "expected a profile of Patient".to_owned(),
+    );
+    assert_eq!(told, [expected]);
+    patient["meta"]["profile"].as_array_mut().unwrap().remove(1);
+    insert(&mut client, &patient).unwrap();
 }

@@ -234,6 +234,11 @@ impl Types for Schema {
         }
     }
 
+    fn is_prohibited(&self, of: Type, name: &str) -> bool {
+        let shape = self.shape_of(of);
+        shape.is_some_and(|(_, shape)| shape.prohibited.iter().any(|known| known == name))
+    }
+
     fn member<'t>(&'t self, of: Type, key: &[u8]) -> Option<Member<'t>> {
         let (profile, shape) = self.elements(of)?;
         let order = |member: &ShapeMember| stored_order(member.name.as_bytes(), key);

@@ -82,6 +82,8 @@ pub(crate) struct Shape {
     pub(crate) constraints: Box<[Constraint]>,
     /// Its choices, `value[x]`.
     pub(crate) choices: Box<[Choice]>,
+    /// The members of its type that it has not: a path to one leads to nothing.
+    pub(crate) prohibited: Box<[String]>,
 }
 
 impl Shape {

@@ -79,6 +79,15 @@ impl<'a> Trail<'a> {
         self.parent.unwrap_or(self)
     }
 
+    /// Whether the whole path begins at what has this name.
+    pub(crate) fn begins_at(&self, root: &str) -> bool {
+        let mut trail = self;
+        while let Some(parent) = trail.parent {
+            trail = parent;
+        }
+        matches!(trail.segment, Segment::Name(name) if name == root.as_bytes())
+    }
+
     /// The nearest object that holds what is here.
     pub(crate) fn object(&self) -> Option<&'a Object<'a>> {
         let mut step = Some(self);

@@ -60,6 +60,12 @@ pub trait Types {
     /// element that the type has from its base counts; a primitive type has `id` and `extension`.
     fn variants<'t>(&'t self, of: Type, name: &str, found: &mut dyn FnMut(Member<'t>));
 
+    /// Whether a profile leaves no room for this element, which the type that it is about has: a path
+    /// to it is right, and leads to nothing.
+    fn is_prohibited(&self, _of: Type, _name: &str) -> bool {
+        false
+    }
+
     /// The element that stands under this key, which is not a companion's.
     fn member<'t>(&'t self, of: Type, key: &[u8]) -> Option<Member<'t>>;
 

@@ -219,6 +219,7 @@ impl Compiler<'_> {
             json: self.json(path),
             constraints,
             choices: choices.into(),
+            prohibited: settings.prohibited.into(),
             ..Shape::of(members)
         };
     }

@@ -46,9 +46,10 @@ pub(crate) fn literal(text: &[u8]) -> Option<Literal<'_>> {
 /// What a reference of FHIR looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pointing {
-    /// As R4 spells references: `<type>/<id>`, perhaps with a version; an absolute URI; `#<id>`; or,
-    /// in a transaction, `<type>?<criteria>`.
+    /// As R4 spells references: `<type>/<id>`, perhaps with a version; an absolute URI; `#<id>`.
     Known,
+    /// `<type>?<criteria>`, which a transaction looks for; elsewhere nobody does.
+    Conditional,
     /// A relative URL of another form, which HL7's validator warns of: `<id>`.
     Odd,
     /// It is no URL, or it names nothing: `Patient/`.
@@ -68,7 +69,7 @@ pub(crate) fn pointing(text: &[u8]) -> Pointing {
             false => Pointing::Nowhere,
         },
         Some((kind, [b'?', criteria @ ..])) if is_type(kind) && !criteria.is_empty() => {
-            Pointing::Known
+            Pointing::Conditional
         }
         _ => relative_of_fhir(text),
     }

@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     /// The type of the resource that it is.
     pub(crate) resource: Option<String>,
     pub(crate) slicing: Option<SlicingSetting>,
+    /// The members of its type that it has not.
+    pub(crate) prohibited: Vec<String>,
 }
 
 impl Settings {
@@ -123,6 +125,9 @@ pub(crate) fn read_settings(
             }
             (b"profiles", _) if reading == Reading::Row => {
                 settings.profiles = read_texts(value, &at, report)?;
+            }
+            (b"prohibited", _) if reading == Reading::Row => {
+                settings.prohibited = read_texts(value, &at, report)?;
             }
             // The type whose elements are told again below: what it is was checked by the type.
             (b"type", _) if reading == Reading::Row => {}

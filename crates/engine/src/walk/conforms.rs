@@ -5,6 +5,7 @@ use crate::issue::{Code, Report};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::resource::{Halt, Need};
+use crate::rule::DEFINITIONS;
 use crate::schema::{Known, Slot};
 use crate::trail::Trail;
 use jsonb::{Malformed, Object, Value, steps};
@@ -43,27 +44,39 @@ impl<'w> Walk<'w> {
             Some(Value::String(of)) => Some(of),
             _ => None,
         };
+        let meta_at = at.name(b"meta");
+        let all = meta_at.name(b"profile");
         for (index, claim) in claims.iter().enumerate() {
             if let Value::String(url) = claim?
                 && url.len() <= LONGEST_URL
             {
                 let url = std::str::from_utf8(url).map_err(|_| Malformed)?;
                 let url = url.split('|').next().unwrap_or(url);
-                // What it says is of other elements.
-                if let (Some(of), Known::Yes(profile)) = (of, self.schema.find_type(url))
-                    && let Some(base) = &profile.base
-                    && base.as_bytes() != of
-                {
-                    let expected = format!("expected a profile of {}", String::from_utf8_lossy(of));
-                    let meta_at = at.name(b"meta");
-                    let here = meta_at.name(b"profile");
-                    self.report(Code::Value, &here.index(index), expected);
-                    continue;
+                let here = all.index(index);
+                match of {
+                    // What it says is of other elements.
+                    Some(of) if !self.is_about(url, of, &here)? => {
+                        let of = String::from_utf8_lossy(of);
+                        self.report(Code::Value, &here, format!("expected a profile of {of}"));
+                    }
+                    _ => self.conforms(url, object, at, depth)?,
                 }
-                self.conforms(url, object, at, depth)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether what has this URL can be about resources of a type: a profile of another is not, nor is
+    /// another type itself.
+    fn is_about(&mut self, url: &str, of: &[u8], at: &Trail<'_>) -> Result<bool, Halt> {
+        if let Known::Yes(profile) = self.schema.find_type(url) {
+            let base = profile.base.as_deref().map(str::as_bytes);
+            return Ok(base.is_none_or(|base| base == of));
+        }
+        match url.strip_prefix(DEFINITIONS) {
+            Some("Resource" | "DomainResource") | None => Ok(true),
+            Some(kind) => Ok(kind.as_bytes() == of || !self.resource_named(kind.as_bytes(), at)?),
+        }
     }
 
     /// Checks a resource against a profile of this URL.

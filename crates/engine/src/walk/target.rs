@@ -120,13 +120,18 @@ impl<'w> Walk<'w> {
     /// Whether a reference is a URL that can lead somewhere; if it can, and hardly will, that is told.
     fn is_url(&mut self, text: &[u8], at: &Trail<'_>) -> bool {
         let found = pointing(text);
+        let told = match found {
+            Pointing::Known => None,
+            // It can be a transaction.
+            Pointing::Conditional if at.begins_at(BUNDLE) => None,
+            Pointing::Conditional => Some((Severity::Warning, CONDITIONAL)),
+            Pointing::Odd => Some((Severity::Warning, ODD)),
+            Pointing::Nowhere => Some((Severity::Error, NO_URL)),
+        };
         // What only constrains a reference further is not told again.
-        if found != Pointing::Known && !self.constrains {
-            let refuses = found == Pointing::Nowhere;
-            let (severity, expected) = match refuses {
-                true => (Severity::Error, NO_URL),
-                false => (Severity::Warning, ODD),
-            };
+        if let Some((severity, expected)) = told
+            && !self.constrains
+        {
             self.report_at(at).push(Issue {
                 severity,
                 ..Issue::error(Code::Invalid, at.render(), expected)
@@ -173,5 +178,9 @@ impl<'w> Walk<'w> {
     }
 }
 
+/// The resources that others stand in, which may be sent as a transaction.
+const BUNDLE: &str = "Bundle";
+
 const NO_URL: &str = "expected reference: <type>/<id>, an absolute URL or #<id>, no whitespace";
+const CONDITIONAL: &str = "expected <type>/<id>: criteria are looked for in a transaction only";
 const ODD: &str = "expected <type>/<id> of a reference that is relative";

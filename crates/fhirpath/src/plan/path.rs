@@ -29,8 +29,10 @@ impl Planner<'_> {
         }
         let mut found: Vec<(Type, Box<[Branch]>)> = Vec::new();
         let mut children = Kinds::NONE;
+        let mut is_prohibited = false;
         for kind in kinds {
             let Kind::Fhir(kind) = kind else { continue };
+            is_prohibited |= self.types.is_prohibited(kind, name);
             let branches = self.branches(kind, name);
             if branches.is_empty() {
                 if self.types.form(kind) == Form::AnyResource {
@@ -41,6 +43,9 @@ impl Planner<'_> {
             let kinds = branches.iter().map(|branch| Kind::Fhir(branch.kind));
             children = children.either(Kinds::Of(kinds.collect()));
             found.push((kind, branches.into()));
+        }
+        if found.is_empty() && is_prohibited {
+            return Ok((Op::Nothing, Kinds::NONE));
         }
         if found.is_empty() {
             return refused(at, Why::Path(name.to_owned()));

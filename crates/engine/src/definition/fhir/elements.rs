@@ -58,6 +58,7 @@ impl<'d, 'a> Describer<'d, 'a> {
             if self.is_profile && self.is_resource {
                 settings.push((b"resource", Item::Text(self.type_name)));
             }
+            settings.extend(self.prohibited(root));
             if !settings.is_empty() {
                 self.rows
                     .push(String::new(), "object", settings, self.report)?;
@@ -93,6 +94,15 @@ impl<'d, 'a> Describer<'d, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// The setting of the elements in a node that there must be none of.
+    fn prohibited(&self, node: &Node<'a>) -> Option<Member<'a>> {
+        let children = self.tree.at(&node.children);
+        let prohibited = children.filter(|child| child.element.occurs.max == Some(0));
+        let names = prohibited.map(|child| choice::of(child.name).unwrap_or(child.name));
+        let names: Vec<Item<'a>> = names.map(Item::Text).collect();
+        (!names.is_empty()).then(|| (&b"prohibited"[..], Item::Items(names)))
     }
 
     /// The rows of the elements in a node, if its kind of row has any.
@@ -200,6 +210,9 @@ impl<'d, 'a> Describer<'d, 'a> {
         if !row.profiles.is_empty() {
             let profiles = row.profiles.iter().copied().map(Item::Text);
             settings.push((b"profiles", Item::Items(profiles.collect())));
+        }
+        if row.enters {
+            settings.extend(self.prohibited(node));
         }
         Ok(Some((row, (settings, rule))))
     }
