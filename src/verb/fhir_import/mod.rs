@@ -125,7 +125,18 @@ fn tell_in_vain(
     let mut names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
     names.extend(profiles.map(|url| (*url).to_owned()));
     let in_vain = cache::in_vain(source, &names, parameters)?;
-    for (url, why) in in_vain.searches {
+    let is_absent = |base: &&String| !types.iter().any(|(known, _)| known == *base);
+    let baseless = parameters.iter().filter_map(|at| {
+        let absent: Vec<&str> = at
+            .bases
+            .iter()
+            .filter(is_absent)
+            .map(String::as_str)
+            .collect();
+        let why = || format!("for what is not there yet: {}", absent.join(", "));
+        (!absent.is_empty()).then(|| (at.url.clone(), why()))
+    });
+    for (url, why) in in_vain.searches.into_iter().chain(baseless) {
         let kind = fhir::Kind::SearchParameter.as_str();
         let mut told = told.iter_mut();
         if let Some(told) = told.find(|at| at.url == url && at.kind == kind) {
