@@ -1226,7 +1226,7 @@ fn search_parameter_takes_no_code_of_another() {
     }
 }
 
-/// A SearchParameter may come before the type that it is for, which is told; of R4's own none does.
+/// A SearchParameter may come before the type that it is for, which is told; some are for many types, of which one is enough.
 #[test]
 fn search_parameter_for_no_type_is_told() {
     let Some((_database, mut client)) = hospital::database() else {
@@ -1240,14 +1240,9 @@ fn search_parameter_for_no_type_is_told() {
         told.iter().filter_map(|row| row.get(0)).collect()
     };
     assert_eq!(import(&["Patient"]), [""; 0]);
+    assert_eq!(import(&["Nope", "Patient"]), [""; 0]);
     assert_eq!(
-        import(&["Nope", "Patient", "Never"]),
+        import(&["Nope", "Never"]),
         ["for what is not there yet: Nope, Never"]
     );
-    assert_eq!(import(&["Nope"]), ["for what is not there yet: Nope"]);
-    let all = "SELECT count(*) FROM ingest.fhir_import('fhir', (SELECT jsonb_agg(d.content || '{\"resourceType\": \"SearchParameter\"}') \
-         FROM ingest.definition AS d WHERE d.kind = 'SearchParameter' AND d.url LIKE 'http://hl7.org/%')) \
-         WHERE issue LIKE 'for what is not%'";
-    let told: i64 = client.query_one(all, &[]).unwrap().get(0);
-    assert_eq!(told, 0);
 }

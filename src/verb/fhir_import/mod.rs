@@ -125,16 +125,14 @@ fn tell_in_vain(
     let mut names: Vec<String> = types.iter().map(|(name, _)| name.clone()).collect();
     names.extend(profiles.map(|url| (*url).to_owned()));
     let in_vain = cache::in_vain(source, &names, parameters)?;
-    let is_absent = |base: &&String| !types.iter().any(|(known, _)| known == *base);
-    let baseless = parameters.iter().filter_map(|at| {
-        let absent: Vec<&str> = at
-            .bases
-            .iter()
-            .filter(is_absent)
-            .map(String::as_str)
-            .collect();
-        let why = || format!("for what is not there yet: {}", absent.join(", "));
-        (!absent.is_empty()).then(|| (at.url.clone(), why()))
+    // Many are for types of which a source needs a few.
+    let is_there = |base: &String| types.iter().any(|(known, _)| known == base);
+    let baseless = parameters
+        .iter()
+        .filter(|at| !at.bases.iter().any(is_there));
+    let baseless = baseless.map(|at| {
+        let why = format!("for what is not there yet: {}", at.bases.join(", "));
+        (at.url.clone(), why)
     });
     for (url, why) in in_vain.searches.into_iter().chain(baseless) {
         let kind = fhir::Kind::SearchParameter.as_str();
