@@ -142,7 +142,7 @@ COMMENT ON FUNCTION ingest.resource_exists(text, text, text) IS 'Whether there i
 CREATE FUNCTION ingest.resource_search(source text, profile text, criteria jsonb, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
     RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)
     LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'resource_search_wrapper';
-COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text, jsonb) IS 'The resources that meet all criteria {"property.path": value}, at most count, beginning after an id; {} is all. They come by id, or by the paths of sort, ["-born", "name"], - from the greatest down, and then by id; what lacks a value comes last. A search that no declared index serves says so in a NOTICE. Errors: PT400 criteria that nothing can meet, PT404, PT413 too many values';
+COMMENT ON FUNCTION ingest.resource_search(text, text, jsonb, integer, text, jsonb) IS 'The resources that meet all criteria {"property.path": value}, at most count, beginning after an id; {} is all. They come by id, or by the paths of sort, ["-born", "name"], - from the greatest down, and then by id; what lacks a value comes last. A search that no declared index serves says so in a NOTICE. Errors: PT400 criteria that nothing can meet, PT404, PT410 a sorted page that begins after what is not there any more, PT413 too many values';
 
 CREATE FUNCTION ingest.resource_search(source text, profile text, criteria text, count integer DEFAULT 100, after text DEFAULT NULL, sort jsonb DEFAULT NULL)
     RETURNS TABLE (id text, version integer, updated_at timestamptz, resource jsonb, mode text)

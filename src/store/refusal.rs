@@ -185,16 +185,17 @@ pub fn absent(guarded: &Guarded, expected: Option<i32>, deleted: bool) -> Error 
 /// The version is not the one that the writer expects.
 pub fn stale(guarded: &Guarded, expected: i32, current: i32) -> Error {
     let name = guarded.name();
-    let is = match current {
-        0 => "there is none".to_owned(),
-        current => format!("it is {current}"),
+    let message = match (expected, current) {
+        (0, current) => {
+            format!("nothing is expected at this id of {name}, but there is version {current}")
+        }
+        (expected, 0) => format!("version {expected} of {name} is expected, but there is none"),
+        (expected, current) => {
+            format!("version {expected} of {name} is expected, but it is {current}")
+        }
     };
-    about(
-        guarded,
-        State::PreconditionFailed,
-        format!("version {expected} of {name} is expected, but {is}"),
-    )
-    .hint("Read it again, and write with the version that was read.")
+    about(guarded, State::PreconditionFailed, message)
+        .hint("Read it again, and write with the version that was read.")
 }
 
 /// The key is there already.

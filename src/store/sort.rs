@@ -93,7 +93,7 @@ impl Sort {
             _ => {
                 args.push(Arg::Text(after));
                 types.push(kind::TEXT);
-                let lacks = self.lacks(search, session, table, after)?;
+                let lacks = self.lacks(session, table, after)?;
                 let anchor = Anchor {
                     lacks: &lacks,
                     only,
@@ -138,33 +138,26 @@ impl Sort {
         format!("{}, id", keys.join(", "))
     }
 
-    /// Which keys the resource of an id lacks, which must be a match.
-    fn lacks(
-        &self,
-        search: &Search,
-        session: &Session,
-        table: &Table,
-        id: &str,
-    ) -> Result<Vec<bool>> {
-        let (mut args, mut types) = (search.args(), search.types());
-        args.push(Arg::Text(id));
-        types.push(kind::TEXT);
+    /// Which keys the resource of an id lacks. It was a match when its page was told, and need not be
+    /// one any more.
+    fn lacks(&self, session: &Session, table: &Table, id: &str) -> Result<Vec<bool>> {
+        let (args, types) = (vec![Arg::Text(id)], vec![kind::TEXT]);
         let lacks: Vec<String> = self
             .0
             .iter()
             .map(|key| format!("({}) IS NULL", key.expression))
             .collect();
         let sql = format!(
-            "SELECT {} FROM {} WHERE {} AND id = ${}",
+            "SELECT {} FROM {} WHERE id = $1",
             lacks.join(", "),
-            table.only,
-            search.wheres().unwrap_or("true"),
-            args.len()
+            table.only
         );
         let statement = kept::search(table, &sql, |sql| Statement::search(sql, types, true));
         let rows = session.run(&statement, &args, Reading::Caller, 1)?;
         let Some(row) = rows.first() else {
-            return Err(bad("after is not the id of a match".to_owned()));
+            let message = "what the page begins after is not there any more";
+            return Err(Error::refuse(State::Gone, message)
+                .hint("Its place in the order went with it: begin again, without after."));
         };
         Ok((1..)
             .take(self.0.len())

@@ -12,15 +12,6 @@ pub fn wanted(resource: &[u8], answer: &Answer, fhir: bool) -> Result<Vec<u8>> {
     let Value::Object(object) = Value::read(resource)? else {
         return Err(Error::Bug("a resource that is no object".into()));
     };
-    match answer.summary.as_deref() {
-        None | Some("false" | "count") => {}
-        Some(_) => {
-            return Err(
-                Error::refuse(State::BadRequest, "_summary is neither count nor false")
-                    .hint("Name the elements: _elements=name,birthDate."),
-            );
-        }
-    }
     let Some(elements) = &answer.elements else {
         return Ok(jsonb::memory::copy(object.as_bytes())?);
     };

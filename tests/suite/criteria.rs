@@ -994,9 +994,9 @@ fn sorted_pages_are_the_whole_in_order() {
             }
         }
     }
-    let no_match = client.query(
-        r#"SELECT ingest.resource_search('clinic', 'thing', '{"kind": "a"}'::jsonb, after => 'i1', sort => '["name"]')"#,
+    let not_there = client.query(
+        r#"SELECT ingest.resource_search('clinic', 'thing', '{"kind": "a"}'::jsonb, after => 'never', sort => '["name"]')"#,
         &[],
     );
-    expect_sqlstate(no_match, "PT400");
+    expect_sqlstate(not_there, "PT410");
 }

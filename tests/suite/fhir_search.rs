@@ -1246,3 +1246,121 @@ fn search_parameter_for_no_type_is_told() {
         ["for what is not there yet: Nope, Never"]
     );
 }
+
+/// Where only booleans or ids stand, nothing else is found: a search is told, a write is refused.
+#[test]
+fn value_that_none_can_have_is_told() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    for (criteria, expected) in [
+        (
+            "active=TRUE",
+            "active is a parameter of type token; expected true or false",
+        ),
+        (
+            "active=true,1",
+            "active is a parameter of type token; expected true or false",
+        ),
+        (
+            "active:not=yes",
+            "active is a parameter of type token; expected true or false",
+        ),
+        (
+            "deceased=no",
+            "deceased is a parameter of type token; expected true or false",
+        ),
+        (
+            "_id=Patient/p1",
+            "_id is a parameter of type token; expected an id: up to 64 of A-Z, a-z, 0-9, - and .",
+        ),
+    ] {
+        assert_eq!(search(&mut client, "Patient", criteria).unwrap(), [""; 0]);
+        let delete = "SELECT ingest.resource_delete_if('fhir', 'Patient', $1::text)";
+        let refusal = expect_sqlstate(client.execute(delete, &[&criteria]), "PT400");
+        assert_eq!(refusal.message(), expected, "{criteria}");
+    }
+    for criteria in ["active=true", "active:not=false", "_id=p1,p2"] {
+        search(&mut client, "Patient", criteria).unwrap();
+    }
+}
+
+/// A modifier and its value that name two types contradict each other; an include names types that
+/// there are.
+#[test]
+fn types_that_are_none_or_contradict_are_refused() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    for criteria in [
+        "subject:Group=Patient/p1",
+        "subject:Patient=Patient/p1,Group/g",
+        "_include=Observation:subject:Foo",
+        "_revinclude=Foo:subject",
+    ] {
+        expect_sqlstate(search(&mut client, "Observation", criteria), "PT400");
+    }
+    for criteria in [
+        "subject:Patient=Patient/p1",
+        "subject:Patient=p1",
+        "subject:Patient=http://x/Patient/p1",
+    ] {
+        search(&mut client, "Observation", criteria).unwrap();
+    }
+}
+
+/// A blank in a date is the plus of a zone, as an address has it.
+#[test]
+fn plus_of_a_zone_may_be_a_blank() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    let body = json!({"resourceType": "Patient", "id": "p", "deceasedDateTime": "2020-05-05T10:00:00+02:00"});
+    client
+        .execute("INSERT INTO fhir.\"Patient\" (data) VALUES ($1)", &[&body])
+        .unwrap();
+    for criteria in [
+        "death-date=2020-05-05T10:00:00+02:00",
+        "death-date=2020-05-05T10:00:00%2B02:00",
+        "death-date=ge2020-05-05T08:00:00 00:00",
+    ] {
+        assert_eq!(
+            search(&mut client, "Patient", criteria).unwrap(),
+            ["p"],
+            "{criteria}"
+        );
+    }
+}
+
+/// A page begins behind what was told last, though that be another by now; where it is gone, its place
+/// is.
+#[test]
+fn page_begins_behind_what_has_changed() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    for (id, family) in [("a", "Ann"), ("b", "Bea"), ("c", "Cid"), ("d", "Dan")] {
+        let body = json!({"resourceType": "Patient", "id": id, "active": true, "name": [{"family": family}]});
+        client
+            .execute("INSERT INTO fhir.\"Patient\" (data) VALUES ($1)", &[&body])
+            .unwrap();
+    }
+    let page = "SELECT id FROM ingest.resource_search('fhir', 'Patient', 'active=true&_sort=family&_count=2', after => $1)";
+    let ids =
+        |rows: Vec<postgres::Row>| -> Vec<String> { rows.iter().map(|row| row.get(0)).collect() };
+    assert_eq!(ids(client.query(page, &[&""]).unwrap()), ["a", "b"]);
+    client
+        .batch_execute("UPDATE fhir.\"Patient\" SET data = jsonb_set(data, '{active}', 'false') WHERE id = 'b'")
+        .unwrap();
+    assert_eq!(ids(client.query(page, &[&"b"]).unwrap()), ["c", "d"]);
+    client
+        .batch_execute("DELETE FROM fhir.\"Patient\" WHERE id = 'b'")
+        .unwrap();
+    for after in ["b", "never"] {
+        let refusal = expect_sqlstate(client.query(page, &[&after]), "PT410");
+        assert_eq!(
+            refusal.message(),
+            "what the page begins after is not there any more"
+        );
+    }
+}

@@ -82,6 +82,11 @@ fn conditional_create_creates_finds_or_refuses() {
         ("b", "/fhir/Patient", Some("identifier=urn:x|b")),
         ("c", "/fhir/Patient", Some("?identifier=urn%3Ax%7Cc")),
         ("d", "/Patient?identifier=urn:x|d", None),
+        ("e", "/fhir/Patient", Some("Patient?identifier=urn:x|e")),
+        // A header is no address, in which a plus is a blank.
+        ("f+1", "/fhir/Patient", Some("identifier=urn:x|f+1")),
+        ("g+1", "/fhir/Patient?identifier=urn:x|g%2B1", None),
+        ("h 1", "/fhir/Patient?identifier=urn:x|h+1", None),
     ] {
         let mut body = male.clone();
         body["identifier"] = json!([{"system": "urn:x", "value": given}]);
@@ -300,7 +305,7 @@ fn reads_are_answered_by_what_the_reader_knows() {
         ("If-Modified-Since", modified, 304),
         ("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", 200),
         ("If-Match", "W/\"2\"", 412),
-        ("If-Modified-Since", "yesterday", 400),
+        ("If-Modified-Since", "yesterday", 200),
     ] {
         let read = door.http.send("GET", path, &[(header, value)], None);
         assert_eq!(read.status, status, "{header}: {value}");
@@ -826,6 +831,10 @@ fn bundle_is_applied_and_its_searches_are_answered() {
         json!("Zet")
     );
     assert_eq!(found(page)[1..], ["d", "+o"]);
+    let address = door.get("/fhir/Patient?_id=d");
+    let address = &address.body["entry"][0]["fullUrl"];
+    assert_eq!(&page["entry"][1]["fullUrl"], address);
+    assert!(address.as_str().unwrap().ends_with("/fhir/Patient/d"));
     let next = link(page, "next").unwrap();
     let followed = door.post(
         "/fhir",
@@ -904,6 +913,71 @@ fn bundle_is_in_the_ways_of_its_door() {
         assert_eq!(entries[1]["resource"], now);
         assert_eq!(entries[2]["resource"]["entry"][0]["resource"], now);
     }
+}
+
+/// Who prefers it is answered with what a Bundle has written, also when it is sent again under its key.
+#[test]
+fn bundle_answers_with_what_is_preferred() {
+    let Some(door) = door::hospital() else { return };
+    let mut bob = bob();
+    bob["resourceType"] = json!("Patient");
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"fullUrl": "urn:uuid:1", "request": {"method": "POST", "url": "Patient"}, "resource": bob},
+        {"request": {"method": "PUT", "url": "Patient/p"},
+            "resource": {"resourceType": "Patient", "id": "p", "active": true}},
+        {"request": {"method": "DELETE", "url": "Patient/never"}},
+    ]});
+    for (prefer, applied, whole) in [
+        (None, None, false),
+        (Some("return=minimal"), Some("return=minimal"), false),
+        (
+            Some("return=representation"),
+            Some("return=representation"),
+            true,
+        ),
+        (Some("return=OperationOutcome"), None, false),
+    ] {
+        let key = format!("{prefer:?}");
+        for _ in ["first", "again"] {
+            let mut headers = vec![("Idempotency-Key", key.as_str())];
+            headers.extend(prefer.map(|prefer| ("Prefer", prefer)));
+            let answer = door.http.send("POST", "/fhir", &headers, Some(&bundle));
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(answer.header("preference-applied"), applied);
+            let entries = answer.body["entry"].as_array().unwrap();
+            let told: Vec<bool> = entries
+                .iter()
+                .map(|at| at.get("resource").is_some())
+                .collect();
+            assert_eq!(told, [whole, whole, false], "{prefer:?}");
+            if whole {
+                let id = entries[0]["resource"]["id"].as_str().unwrap();
+                let read = door.get(&format!("/fhir/Patient/{id}"));
+                assert_eq!(entries[0]["resource"], read.body);
+            }
+        }
+    }
+}
+
+/// What a query says of the answer is said once, and in words that there are.
+#[test]
+fn query_that_says_nothing_of_the_answer_is_refused() {
+    let Some(door) = door::hospital() else { return };
+    for query in [
+        "_total=x",
+        "_pretty=x",
+        "_summary=text",
+        "_elements=",
+        "_count=1&_count=2",
+        "_sort=family&_sort=-family",
+    ] {
+        refused(&door.get(&format!("/fhir/Patient?{query}")), 400, "invalid");
+    }
+    assert_eq!(
+        door.get("/fhir/Patient?_total=estimate&_pretty=true")
+            .status,
+        200
+    );
 }
 
 /// What waits too long for another is told to try again.

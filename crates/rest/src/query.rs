@@ -94,30 +94,51 @@ impl Answer {
     /// Takes a parameter that speaks of the answer; says whether it does.
     fn take(&mut self, key: &str, value: String, asked: Asked) -> Result<bool, Wrong> {
         match (key, asked) {
-            ("_format", _) => self.format = Some(value),
-            ("_pretty", _) => {}
+            ("_format", _) => once(&mut self.format, key, value)?,
+            ("_pretty", _) => drop(one_of(
+                key,
+                value,
+                &["true", "false"],
+                "It is true or false.",
+            )?),
             ("_elements", _) => {
                 let wanted = value.split(',').map(str::trim).filter(|it| !it.is_empty());
-                self.elements = Some(wanted.map(str::to_owned).collect());
+                let wanted: Vec<_> = wanted.map(str::to_owned).collect();
+                if wanted.is_empty() {
+                    return Err(Wrong::new(
+                        "_elements names nothing",
+                        "It names members: _elements=name,birthDate.",
+                    ));
+                }
+                once(&mut self.elements, key, wanted)?;
             }
-            ("_summary", _) => self.summary = Some(value),
+            ("_summary", _) => {
+                let value = one_of(key, value, &["count", "false"], COUNT)?;
+                once(&mut self.summary, key, value)?;
+            }
             ("_count", Asked::Search | Asked::History) => {
-                self.count = Some(u32::from_str(value.trim()).map_err(|_| {
+                let count = u32::from_str(value.trim()).map_err(|_| {
                     Wrong::new(
                         "_count is not a number",
                         "It is how many a page has: _count=20.",
                     )
-                })?);
+                })?;
+                once(&mut self.count, key, count)?;
             }
-            ("_sort", Asked::Search) => self.sort = Some(value),
-            ("_total", Asked::Search) => self.total = Some(value),
+            ("_sort", Asked::Search) => once(&mut self.sort, key, value)?,
+            ("_total", Asked::Search) => {
+                let value = one_of(key, value, &["none", "estimate", "accurate"], TOTAL)?;
+                once(&mut self.total, key, value)?;
+            }
             // As Aidbox and its client fhirpy ask for what `_total=accurate` is.
             ("_totalMethod", Asked::Search) if value == "count" => {
-                self.total = Some("accurate".to_owned());
+                once(&mut self.total, key, "accurate".to_owned())?;
             }
-            ("_after", Asked::Search | Asked::History) => self.after = Some(value),
-            ("_since", Asked::History) => self.since = Some(value),
-            ("_cascade", Asked::Write) => self.cascade = value == "delete",
+            ("_after", Asked::Search | Asked::History) => once(&mut self.after, key, value)?,
+            ("_since", Asked::History) => once(&mut self.since, key, value)?,
+            ("_cascade", Asked::Write) => {
+                self.cascade = one_of(key, value, &["delete"], "It is delete.")? == "delete";
+            }
             ("profile", Asked::Validate) => self.profiles.push(value),
             // What is to become of the resource: nothing is written, so it is checked as a whole.
             ("mode", Asked::Validate) => {}
@@ -126,6 +147,31 @@ impl Answer {
         Ok(true)
     }
 }
+
+/// Takes what is said once: of two one would be ignored.
+fn once<T>(place: &mut Option<T>, key: &str, value: T) -> Result<(), Wrong> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Wrong::new(
+            format!("{key} is said twice"),
+            "Leave one of the two out.",
+        )),
+    }
+}
+
+/// A value, if it is one of these.
+fn one_of(key: &str, value: String, known: &[&str], hint: &'static str) -> Result<String, Wrong> {
+    match known.contains(&value.as_str()) {
+        true => Ok(value),
+        false => Err(Wrong::new(
+            format!("the value of {key} is not one that is taken"),
+            hint,
+        )),
+    }
+}
+
+const COUNT: &str = "It is count or false. Elements are named by _elements=name,birthDate.";
+const TOTAL: &str = "It is none, estimate or accurate.";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -168,6 +214,22 @@ mod tests {
         for query in ["_count=x", "_count=-1", "_count=", "a=%ff", "%c3=1"] {
             assert!(Query::read(query, Asked::Search).is_err(), "{query}");
         }
+        for query in [
+            "_total=x",
+            "_total=",
+            "_pretty=x",
+            "_summary=true",
+            "_summary=",
+            "_elements=",
+            "_elements=,%20",
+            "_count=1&_count=1",
+            "_sort=a&_sort=b",
+            "_total=none&_totalMethod=count",
+            "_format=json&_format=json",
+        ] {
+            assert!(Query::read(query, Asked::Search).is_err(), "{query}");
+        }
+        assert!(Query::read("_cascade=yes", Asked::Write).is_err());
         let many = "a=1&".repeat(200);
         assert!(Query::read(&many, Asked::Search).is_err());
     }

@@ -5,6 +5,7 @@ use crate::kind::Kind;
 use crate::leaf::Leaf;
 use crate::paths::Paths;
 use crate::plan::Parameter;
+use crate::value::reference::is_id;
 use crate::value::{Setting, Test, Wanted};
 use jsonb::{Item, Malformed, Object, Value, write};
 use std::fmt::Write as _;
@@ -103,6 +104,12 @@ impl Criterion {
         }
         let are_texts = criterion.paths.0.iter().all(|path| path.leaf.is_text());
         for raw in values {
+            if let Some(target) = &target
+                && crate::value::reference::is_of_another(raw, target)
+            {
+                let one = format!("values of the type that is said: {target}/<id>");
+                return Err(criterion.expected(&one));
+            }
             let wanted = Wanted::read(criterion.kind, criterion.test, raw, &criterion.setting)
                 .map_err(|expected| criterion.expected(expected))?;
             criterion.wanted.push(match wanted {
@@ -190,6 +197,26 @@ impl Criterion {
             _ => None,
         });
         Some((paths.collect::<Option<_>>()?, codes.collect()))
+    }
+
+    /// What would do instead of a value that no resource can have: where booleans or ids stand, and
+    /// nothing else, only those are found.
+    pub fn misfit(&self) -> Option<&'static str> {
+        let leaf = self.paths.0.first()?.leaf;
+        let (fits, expected): (fn(&str) -> bool, _) = match leaf {
+            Leaf::Boolean | Leaf::Exists => (is_boolean, "true or false"),
+            Leaf::Id => (is_id, "an id: up to 64 of A-Z, a-z, 0-9, - and ."),
+            _ => return None,
+        };
+        let is_same = self.paths.0.iter().all(|path| path.leaf == leaf);
+        if !is_same || !matches!(self.test, Test::Plain | Test::Not) {
+            return None;
+        }
+        let mut codes = self.wanted.iter().filter_map(|wanted| match wanted {
+            Wanted::Token(wanted) => wanted.code.as_deref(),
+            _ => None,
+        });
+        codes.any(|code| !fits(code)).then_some(expected)
     }
 
     /// A text that is the same for all spellings.
@@ -282,6 +309,10 @@ impl Criterion {
             _ => met,
         })
     }
+}
+
+fn is_boolean(code: &str) -> bool {
+    matches!(code, "true" | "false")
 }
 
 /// What an item borrows.

@@ -28,25 +28,38 @@ use jsonb::{Item, Value};
 pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
     let (bundle, key) = (call.need_jsonb(1, "bundle")?, call.text(2)?);
-    datum_of_jsonb(&answer_of(source, bundle, key, &render::stored)?)
+    let view = View {
+        shown: &render::stored,
+        base: None,
+        whole: false,
+    };
+    datum_of_jsonb(&answer_of(source, bundle, key, view)?)
 }
 
-/// How a resource looks that an entry has read: a root container.
-pub type Shown<'s> = &'s dyn Fn(&Guarded, &Stored) -> Result<Vec<u8>>;
+/// How what an entry reads is answered.
+#[derive(Clone, Copy)]
+pub struct View<'v> {
+    /// How a resource looks: a root container.
+    pub shown: &'v dyn Fn(&Guarded, &Stored) -> Result<Vec<u8>>,
+    /// What addresses begin with, where that is known.
+    pub base: Option<&'v str>,
+    /// Whether an entry that writes is answered with what is stored then.
+    pub whole: bool,
+}
 
 /// Applies a bundle to a source, once under a key; gives the answer, a root container.
 pub fn answer_of(
     source: &str,
     bundle: Value<'_>,
     key: Option<&str>,
-    shown: Shown<'_>,
+    view: View<'_>,
 ) -> Result<Vec<u8>> {
     check_usage(source)?;
     let said = [Item::Text("bundle_apply")];
     let turn = turn(source, key, &said, bundle)?;
     match (is_bundle(bundle)?, turn) {
-        (true, Turn::First(request)) => fhir::apply((source, shown), bundle, request),
-        (true, Turn::Again(made)) => fhir::again((source, shown), bundle, &made),
+        (true, Turn::First(request)) => fhir::apply((source, view), bundle, request),
+        (true, Turn::Again(made)) => fhir::again((source, view), bundle, &made),
         (false, Turn::First(request)) => native::apply(source, bundle, request),
         (false, Turn::Again(made)) => native::again(bundle, &made),
     }

@@ -35,9 +35,16 @@ pub fn read(
     read.collect()
 }
 
-/// What is wrong with criteria that nothing can meet: a code that its element cannot have.
+/// What is wrong with criteria that nothing can meet: a code that its element cannot have, or what is
+/// no boolean, or no id, where there is nothing else.
 pub fn in_vain(guarded: &Guarded, criteria: &[Criterion]) -> Result<Option<String>> {
     for criterion in criteria {
+        if let Some(expected) = criterion.misfit() {
+            let (code, kind) = (criterion.code(), criterion.kind().as_str());
+            return Ok(Some(format!(
+                "{code} is a parameter of type {kind}; expected {expected}"
+            )));
+        }
         let Some((paths, codes)) = criterion.codes() else {
             continue;
         };

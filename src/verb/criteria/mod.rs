@@ -14,7 +14,7 @@ use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
 use ingest_engine::{Code, Issue, Severity, first_instant};
 use jsonb::{Object, Value, from_text};
-pub use query::from_query;
+pub use query::{beside_address, from_query};
 
 /// Criteria as a call gives them.
 #[derive(Debug)]
@@ -138,9 +138,9 @@ impl Criteria {
         Ok((criteria, controls))
     }
 
-    /// Those of a query string.
+    /// Those of a query string that is no part of an address.
     pub fn of_query(guarded: &Guarded, query: &str) -> Result<Self> {
-        Self::of(guarded, &Given::Query(query))
+        Self::of(guarded, &Given::Query(&beside_address(query)))
     }
 
     /// Reads criteria, and refuses those that no resource of the profile can meet.

@@ -3,6 +3,7 @@
 use super::bad;
 use crate::pg::{Answer, Call, Error, Result, State, datum_of_jsonb};
 use jsonb::{Item, write};
+use std::borrow::Cow;
 use text::percent;
 
 /// How long a query may be, in bytes, and how many keys it may have.
@@ -34,6 +35,15 @@ pub fn pairs(query: &str) -> Result<Vec<(String, String)>> {
         all.push((key, value));
     }
     Ok(all)
+}
+
+/// A query that is no part of an address, but text of a header or a Bundle, where `+` is no blank: a
+/// client that has not encoded it means it.
+pub fn beside_address(query: &str) -> Cow<'_, str> {
+    match query.contains('+') {
+        true => Cow::Owned(query.replace('+', "%2B")),
+        false => Cow::Borrowed(query),
+    }
 }
 
 /// The object that a query says, a root container.

@@ -200,7 +200,8 @@ impl<'a> Headers<'a> {
     pub fn know(&self, version: &str, seconds: i64) -> Result<bool> {
         let is_wanted = match (&self.if_match, &self.if_unmodified_since) {
             (Some(tags), _) => names(tags, version),
-            (None, Some(date)) => seconds <= second(IF_UNMODIFIED_SINCE, date)?,
+            // What is no date is ignored (sections 13.1.3 and 13.1.4).
+            (None, Some(date)) => second(date).is_none_or(|second| seconds <= second),
             (None, None) => true,
         };
         if !is_wanted {
@@ -212,7 +213,7 @@ impl<'a> Headers<'a> {
         }
         match (&self.if_none_match, &self.if_modified_since) {
             (Some(tags), _) => Ok(names(tags, version)),
-            (None, Some(date)) => Ok(seconds <= second(IF_MODIFIED_SINCE, date)?),
+            (None, Some(date)) => Ok(second(date).is_some_and(|second| seconds <= second)),
             (None, None) => Ok(false),
         }
     }
@@ -243,15 +244,10 @@ fn names(tags: &str, version: &str) -> bool {
 }
 
 /// The second that an HTTP date names.
-fn second(header: &str, date: &str) -> Result<i64> {
-    let date = parse_http_date(date.trim()).ok();
-    let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-    since
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .ok_or_else(|| {
-            bad(format!("{header} is not a date"))
-                .hint("It is the Last-Modified of a response: Thu, 29 Feb 2024 23:59:59 GMT.")
-        })
+fn second(date: &str) -> Option<i64> {
+    let date = parse_http_date(date.trim()).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }
 
 fn bad(message: impl Into<String>) -> Error {

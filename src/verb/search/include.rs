@@ -32,6 +32,18 @@ fn bad(message: String, hint: &str) -> Error {
     Error::refuse(State::BadRequest, message).hint(hint)
 }
 
+/// The type of resources that an include names.
+fn kind(guarded: &Guarded, name: &str) -> Result<Rc<Guarded>> {
+    match find(guarded.source_name(), name) {
+        Ok(found) if found.table().is_ok() => Ok(found),
+        Ok(_) | Err(Error::Refused(_)) => Err(bad(
+            format!("there is no table for resources of type {name}"),
+            "It is Type:parameter, or Type:parameter:Target.",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
 /// The parameter that an include names, which must be one of references.
 fn parameter<'g>(guarded: &'g Guarded, include: &Include) -> Result<&'g Parameter> {
     let parameters = guarded.parameters()?;
@@ -64,13 +76,25 @@ impl Includes {
                 ));
             }
             let parameter = parameter(guarded, include)?;
+            let leads = |target: &String| {
+                parameter.targets.is_empty() || parameter.targets.contains(target)
+            };
+            if include.target.as_ref().is_some_and(|target| !leads(target)) {
+                return Err(bad(
+                    "_include does not lead to such a type".to_owned(),
+                    &format!(
+                        "{} leads to {}.",
+                        parameter.code,
+                        parameter.targets.join(", ")
+                    ),
+                ));
+            }
             includes
                 .forward
                 .push((parameter.clone(), include.target.clone()));
         }
         for include in &controls.revinclude {
-            let of = find(guarded.source_name(), &include.source)?;
-            of.table()?;
+            let of = kind(guarded, &include.source)?;
             let parameter = parameter(&of, include)?;
             let leads_here = |name: &str| {
                 parameter.targets.is_empty() || parameter.targets.iter().any(|at| at == name)

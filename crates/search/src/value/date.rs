@@ -41,9 +41,11 @@ impl Wanted {
         if prefix == Prefix::Ap {
             return Err(FORMS);
         }
+        // A blank in a date is a plus that came as it is in an address.
+        let date = date.replace(' ', "+");
         let date = match date.strip_suffix("+00:00").or(date.strip_suffix("-00:00")) {
             Some(clock) => format!("{clock}Z"),
-            None => date.to_owned(),
+            None => date,
         };
         let interval = Interval::read(&date).ok_or(FORMS)?;
         Ok(Self {

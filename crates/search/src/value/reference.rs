@@ -82,6 +82,12 @@ impl Wanted {
 
 const FORMS: Expected = "id, Type/id or a URL: Patient/1";
 
+/// Whether a value, `Patient/1`, says another type than its parameter's modifier, `:Group`.
+pub(crate) fn is_of_another(raw: &str, target: &str) -> bool {
+    let kind = raw.split_once('/').map(|(kind, _)| kind);
+    kind.is_some_and(|kind| is_type(kind) && kind != target)
+}
+
 impl Setting {
     /// A reference to this server, without what says that.
     fn relative<'t>(&self, reference: &'t str) -> &'t str {
@@ -184,7 +190,7 @@ fn is_type(name: &str) -> bool {
 }
 
 /// Whether it can be an id of FHIR.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     (1..=64).contains(&text.len()) && text.bytes().all(letter)
 }

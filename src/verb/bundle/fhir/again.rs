@@ -3,17 +3,17 @@
 
 use super::answer::{self, Response};
 use super::script::Entries;
-use super::{Came, Into, Read, all_well, alone, at, check_format, get, refusal};
+use super::{Into, Read, all_well, alone, at, check_format, get, refusal, response};
 use crate::pg::{Error, Result, check_for_interrupts};
 use crate::store::constraint::Deferred;
-use crate::verb::bundle::Shown;
+use crate::verb::bundle::View;
 use crate::verb::request::{Effect, Made};
 use ingest_engine::bundle::{Bundle, Kind};
 use jsonb::Value;
 
 /// Answers a Bundle again.
 pub fn again(into: Into<'_>, bundle: Value<'_>, made: &Made) -> Result<Vec<u8>> {
-    let (source, shown) = into;
+    let (source, view) = into;
     check_format(source)?;
     let bundle = Bundle::read(bundle)?.map_err(|mistake| refusal("Bundle", mistake))?;
     let (effects, given) = (made.effects()?, &bundle.entries);
@@ -27,10 +27,10 @@ pub fn again(into: Into<'_>, bundle: Value<'_>, made: &Made) -> Result<Vec<u8>> 
         check_for_interrupts()?;
         responses.push(match (effect, given.get(place)) {
             (Effect::Read, Some(entry)) => match &entries {
-                Some(entries) => read(entries, place, shown)?,
-                None => alone(into, place, entry, &Deferred::none()).and_then(Came::response)?,
+                Some(entries) => read(entries, place, view)?,
+                None => alone(into, place, entry, &Deferred::none())?.response(into)?,
             },
-            (effect, _) => Response::of(*effect)?,
+            (effect, _) => response(into, *effect)?,
         });
     }
     answer::bundle(bundle.kind, &responses)
@@ -51,8 +51,8 @@ fn entries<'b>(
     Ok(entries)
 }
 
-fn read(entries: &Entries<'_>, place: usize, shown: Shown<'_>) -> Result<Response> {
+fn read(entries: &Entries<'_>, place: usize, view: View<'_>) -> Result<Response> {
     let planned = entries.planned.get(place);
     let planned = planned.ok_or(Error::Bug("an entry was left out of a bundle".into()))?;
-    get::get(entries, planned, shown).map_err(|error| at(place, error))
+    get::get(entries, planned, view).map_err(|error| at(place, error))
 }

@@ -7,7 +7,7 @@ use crate::pg::{Error, Instant, Reading, Result, Session, State, unix_time};
 use crate::store::Guarded;
 use crate::store::history::Last;
 use crate::store::row::{RowKey, Stored};
-use crate::verb::bundle::Shown;
+use crate::verb::bundle::View;
 use crate::verb::elements::wanted;
 use crate::verb::row;
 use crate::verb::search::searchset::{self, Addresses};
@@ -15,7 +15,7 @@ use ::rest::query::{Asked, Query};
 use ingest_engine::bundle::{Action, Unless};
 
 /// Answers an entry that reads.
-pub fn get(entries: &Entries<'_>, planned: &Planned<'_>, shown: Shown<'_>) -> Result<Response> {
+pub fn get(entries: &Entries<'_>, planned: &Planned<'_>, view: View<'_>) -> Result<Response> {
     let guarded = &planned.guarded;
     match *planned.action {
         Action::Read {
@@ -28,12 +28,12 @@ pub fn get(entries: &Entries<'_>, planned: &Planned<'_>, shown: Shown<'_>) -> Re
             let stored = Session::open(|session| {
                 row::stored(session, guarded, key, version, Reading::Fresh)
             })?;
-            read(planned, &stored, (unless, whole), shown)
+            read(planned, &stored, (unless, whole), view)
         }
         Action::Search { query, whole } => {
             let query = Query::read(&entries.query(query)?, Asked::Search)?;
             let found = Session::open(|session| {
-                session.anew(|| found_set(session, guarded, &query, shown))
+                session.anew(|| found_set(session, guarded, &query, view))
             })?;
             let mut response = Response::new("200 OK");
             if whole {
@@ -49,7 +49,7 @@ fn read(
     planned: &Planned<'_>,
     stored: &Stored,
     (unless, whole): (Unless<'_>, bool),
-    shown: Shown<'_>,
+    view: View<'_>,
 ) -> Result<Response> {
     let is_same = unless.version == Some(stored.version)
         || is_since(unless.modified_since, stored.updated_at)?;
@@ -60,7 +60,7 @@ fn read(
     });
     tag(&mut response, Last::of(stored))?;
     if whole && !is_same {
-        response.resource = Some(shown(&planned.guarded, stored)?);
+        response.resource = Some((view.shown)(&planned.guarded, stored)?);
     }
     Ok(response)
 }
@@ -77,18 +77,21 @@ fn is_since(since: Option<&str>, changed: Instant) -> Result<bool> {
     Ok(unix_time(changed) <= since)
 }
 
-/// A Bundle of type searchset. What addresses begin with is not known here.
+/// A Bundle of type searchset, with addresses where it is known what they begin with.
 fn found_set(
     session: &Session,
     guarded: &Guarded,
     query: &Query,
-    shown: Shown<'_>,
+    view: View<'_>,
 ) -> Result<Vec<u8>> {
+    let base = view.base.or(guarded.parameters()?.base_url.as_deref());
+    let base = base.map(|base| base.trim_end_matches('/'));
+    let name = guarded.name();
     let addresses = Addresses {
-        search: guarded.name().to_owned(),
-        resource: &|_, _| None,
+        search: base.map_or(name.to_owned(), |base| format!("{base}/{name}")),
+        resource: &|of, id| base.map(|base| format!("{base}/{}/{id}", of.name())),
     };
     searchset::answer(session, guarded, query, &addresses, &mut |of, stored| {
-        wanted(&shown(of, stored)?, &query.answer, true)
+        wanted(&(view.shown)(of, stored)?, &query.answer, true)
     })
 }

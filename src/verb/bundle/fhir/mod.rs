@@ -12,15 +12,19 @@ mod refer;
 mod script;
 
 use super::run::run;
-use crate::pg::{Error, Failure, Result, State, attempt, attempt_alone, check_for_interrupts};
-use crate::store::Outcome;
+use crate::pg::{
+    Error, Failure, Reading, Result, Session, State, attempt, attempt_alone, check_for_interrupts,
+};
 use crate::store::constraint::Deferred;
+use crate::store::row::RowKey;
 use crate::store::source::{format, none_there};
-use crate::verb::bundle::Shown;
+use crate::store::{Outcome, find};
+use crate::verb::bundle::View;
 use crate::verb::bundle::results::Done;
 use crate::verb::criteria::unmet_issue;
 use crate::verb::part::Part;
 use crate::verb::request::{Effect, Request};
+use crate::verb::row;
 pub use again::again;
 use answer::Response;
 use entry::Planned;
@@ -30,7 +34,7 @@ use jsonb::Value;
 use script::Entries;
 
 /// The source, and how what is read of it looks in the answer.
-type Into<'s> = (&'s str, Shown<'s>);
+type Into<'s> = (&'s str, View<'s>);
 
 /// Applies a Bundle.
 pub fn apply(into: Into<'_>, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
@@ -41,7 +45,7 @@ pub fn apply(into: Into<'_>, bundle: Value<'_>, request: Request<'_>) -> Result<
         Kind::Batch => batch(into, &bundle.entries)?,
     };
     request.keep(came.iter().map(Came::effect))?;
-    let responses: Result<Vec<_>> = came.into_iter().map(Came::response).collect();
+    let responses: Result<Vec<_>> = came.into_iter().map(|came| came.response(into)).collect();
     answer::bundle(bundle.kind, &responses?)
 }
 
@@ -71,16 +75,41 @@ impl Came {
         }
     }
 
-    fn response(self) -> Result<Response> {
+    fn response(self, into: Into<'_>) -> Result<Response> {
         match self {
             Self::Read(response) => Ok(response),
             Self::Unmet(done) => {
                 let issue = unmet_issue(&done.profile);
-                Response::of(done.effect())?.warning(issue)
+                response(into, done.effect())?.warning(issue)
             }
-            came => Response::of(came.effect()),
+            came => response(into, came.effect()),
         }
     }
+}
+
+/// The response to an entry that writes, with what it has written where that is asked for.
+fn response((source, view): Into<'_>, effect: Effect<'_>) -> Result<Response> {
+    let mut response = Response::of(effect)?;
+    match effect {
+        Effect::Done {
+            outcome,
+            profile,
+            id,
+            now: Some(now),
+        } if view.whole && outcome != Outcome::Deleted => {
+            let guarded = find(source, profile)?;
+            let (key, version) = (RowKey::Id(id), Some(now.version));
+            let read = |session: &_| row::stored(session, &guarded, key, version, Reading::Fresh);
+            match Session::open(read) {
+                Ok(stored) => response.resource = Some((view.shown)(&guarded, &stored)?),
+                // A request that is answered again may have written what was erased since.
+                Err(Error::Refused(refusal)) if refusal.state == State::Gone => {}
+                Err(error) => return Err(error),
+            }
+        }
+        _ => {}
+    }
+    Ok(response)
 }
 
 /// What is read of an entry.
@@ -139,7 +168,7 @@ fn all_well<'e, 'a>(given: &'e [Read<'a>]) -> Result<Vec<&'e Entry<'a>>> {
 }
 
 /// Runs entries together, the first of which stands at this place in the Bundle.
-fn respond((source, shown): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
+fn respond((source, view): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
     let mut entries = Entries::new(source, first, entries)?;
     let results = run(&mut entries)?;
     let mut came = Vec::with_capacity(entries.planned.len());
@@ -148,7 +177,7 @@ fn respond((source, shown): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> R
         let index = first + place;
         came.push(match planned.action {
             Action::Read { .. } | Action::Search { .. } => {
-                Came::Read(get::get(&entries, planned, shown).map_err(|error| at(index, error))?)
+                Came::Read(get::get(&entries, planned, view).map_err(|error| at(index, error))?)
             }
             _ => {
                 let done = results.get(first + planned.twin.unwrap_or(place));

@@ -29,7 +29,7 @@ mod view;
 
 use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, attempt_busy};
-use crate::verb::bundle;
+use crate::verb::bundle::{self, View};
 use ::rest::query::Query;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
@@ -146,8 +146,19 @@ fn apply(request: &Request<'_>, query: &Query) -> Result<Response> {
     let key = request.headers.key()?;
     let own = local::bundle(request, Value::read(&body)?)?;
     let body = Value::read(own.as_deref().unwrap_or(&body))?;
-    let applied = bundle::answer_of(request.door.source, body, key.as_deref(), &|of, stored| {
-        shown(request, of, stored, &Default::default())
-    })?;
-    Ok(Response::new(200).body(applied))
+    let base = request.base();
+    // An outcome is there where there is something to say.
+    let applied = request.preferred().1;
+    let preferred = applied.filter(|it| request.door.fhir && *it != "return=OperationOutcome");
+    let view = View {
+        shown: &|of, stored| shown(request, of, stored, &Default::default()),
+        base: Some(&base),
+        whole: preferred == Some("return=representation"),
+    };
+    let answer = bundle::answer_of(request.door.source, body, key.as_deref(), view)?;
+    let response = Response::new(200).body(answer);
+    match preferred {
+        Some(applied) => response.with("Preference-Applied", applied),
+        None => Ok(response),
+    }
 }

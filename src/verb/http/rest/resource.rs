@@ -8,7 +8,7 @@ use super::view::{shown, view};
 use crate::pg::{Error, Reading, Result, Session, State, unix_time};
 use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
-use crate::verb::criteria::{Given, unmet_issue};
+use crate::verb::criteria::{Given, beside_address, unmet_issue};
 use crate::verb::http::request::Expected;
 use crate::verb::render::Written;
 use crate::verb::resource as verb;
@@ -19,6 +19,7 @@ use ::rest::query::{Answer, Query};
 use ::rest::route::Kind;
 use ingest_engine::envelope::{Created, moved};
 use jsonb::{Item, Value, write};
+use std::borrow::Cow;
 
 /// `POST [type]`, with criteria a conditional create.
 pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Response> {
@@ -32,10 +33,15 @@ pub fn create(request: &Request<'_>, name: &str, query: Query) -> Result<Respons
             return Err(bad("criteria are in the query and in If-None-Exist")
                 .hint("Leave one of the two out."));
         }
-        (Some(header), _) => header.trim_start_matches('?'),
-        (None, query) => query,
+        // Some send the type, too.
+        (Some(header), _) => {
+            let of = header.split_once('?').filter(|(of, _)| *of == name);
+            let query = of.map_or(header, |(_, query)| query);
+            beside_address(query.trim_start_matches('?'))
+        }
+        (None, query) => Cow::Borrowed(query),
     };
-    let written = match criteria {
+    let written = match &*criteria {
         "" if request.headers.if_none_exist().is_none() => {
             let key = request.headers.key()?;
             verb::create::run(&guarded, body, None, key.as_deref())?
