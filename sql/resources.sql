@@ -161,7 +161,7 @@ COMMENT ON FUNCTION ingest.issues(jsonb) IS 'The issues of an OperationOutcome, 
 
 CREATE FUNCTION ingest.criteria(query text) RETURNS jsonb
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'criteria_wrapper';
-COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma; tag=x&tag=y is {"tag": [["x"], ["y"]]}, one of each. Errors: PT400 no key, or not UTF-8; PT413 longer than 8 kB, or more than 64 keys';
+COMMENT ON FUNCTION ingest.criteria(text) IS 'A query string as criteria: name=Bob&no=1,2 is {"name": "Bob", "no": ["1", "2"]}; a comma means any of them, \, is a comma; tag=x&tag=y is {"tag": [["x"], ["y"]]}, one of each. Errors: PT400 no key, or not UTF-8; PT413 longer than 64 kB, or more than 64 keys';
 
 CREATE FUNCTION ingest.moment(text text DEFAULT NULL) RETURNS timestamptz
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'moment_wrapper';

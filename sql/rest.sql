@@ -152,8 +152,8 @@ map $ingest_function $ingest_method {
 }
 # Headers go to PostgreSQL as JSON, which is Unicode.
 map "$request_uri @sent@" $ingest_is_foreign {
-    "~[^ -~]" 1;
-    default   0;
+    "~[^\t -~]" 1;
+    default     0;
 }
 # A body is taken as it is.
 map $http_content_encoding $ingest_is_encoded {
@@ -195,7 +195,8 @@ server {
     }
     # What nginx refuses itself. Paths, and not names: before it has read the path of a request, a name
     # leads it to a 500.
-    error_page 400 494 /~ingest/malformed;
+    error_page 400 /~ingest/malformed;
+    error_page 494 =431 /~ingest/too-much;
     error_page 404 /~ingest/nothing;
     error_page 405 /~ingest/not-allowed;
     error_page 413 /~ingest/too-large;
@@ -203,6 +204,7 @@ server {
     error_page 500 /~ingest/failed;
     error_page 501 505 /~ingest/unsupported;
     location = /~ingest/malformed { internal; return 400 '$nginx$ || ingest.proxy_outcome('invalid', 'the request is malformed') || $nginx$'; }
+    location = /~ingest/too-much { internal; return 431 '$nginx$ || ingest.proxy_outcome('too-long', 'the headers are larger than the proxy takes') || $nginx$'; }
     location = /~ingest/nothing { internal; return 404 '$nginx$ || ingest.proxy_outcome('not-found', 'nothing is at this path') || $nginx$'; }
     location = /~ingest/not-allowed { internal; return 405 '$nginx$ || ingest.proxy_outcome('not-supported', 'there is no such method') || $nginx$'; }
     location = /~ingest/too-large { internal; return 413 '$nginx$ || ingest.proxy_outcome('too-long', 'the body is larger than the proxy takes') || $nginx$'; }

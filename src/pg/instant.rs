@@ -25,6 +25,12 @@ pub fn unix_millis(instant: Instant) -> i64 {
     instant.div_euclid(1_000).saturating_add(946_684_800_000)
 }
 
+/// Microseconds since 1970-01-01 00:00 UTC, those before it too.
+pub fn unix_micros(instant: Instant) -> i128 {
+    // Instants are counted from 2000-01-01.
+    i128::from(instant) + 946_684_800_000_000
+}
+
 /// Whole seconds since 1970-01-01 00:00 UTC, those before it too.
 pub fn unix_time(instant: Instant) -> i64 {
     // Instants are counted from 2000-01-01.

@@ -56,7 +56,7 @@ pub use counters::{
 pub(crate) use entry::sql_function;
 pub use entry::{Answer, V1, entry};
 pub use error::{Error, Result, State};
-pub use instant::{iso, unix_millis, unix_time};
+pub use instant::{iso, unix_micros, unix_millis, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
 pub use iterate::walk;

@@ -2,21 +2,22 @@
 
 use crate::pg::{Error, Result, State};
 use ::rest::query::Answer;
+use ingest_engine::Profile;
 use jsonb::{Item, Member, Object, Value, write};
 
-/// The elements of a FHIR resource that are always shown.
+/// The elements of a FHIR resource that are always shown, besides those that each of its type has.
 const ALWAYS: [&[u8]; 3] = [b"resourceType", b"id", b"meta"];
 
-/// A resource, or what is wanted of it; `fhir` says whether it is one of FHIR.
-pub fn wanted(resource: &[u8], answer: &Answer, fhir: bool) -> Result<Vec<u8>> {
+/// A resource, or what is wanted of it; `of` is the type of one of FHIR.
+pub fn wanted(resource: &[u8], answer: &Answer, of: Option<&Profile>) -> Result<Vec<u8>> {
     let Value::Object(object) = Value::read(resource)? else {
         return Err(Error::Bug("a resource that is no object".into()));
     };
     let Some(elements) = &answer.elements else {
         return Ok(jsonb::memory::copy(object.as_bytes())?);
     };
-    match (fhir, object.get(b"data")?) {
-        (false, Some(Value::Object(data))) => {
+    match (of, object.get(b"data")?) {
+        (None, Some(Value::Object(data))) => {
             let data = kept(data, elements, &[])?;
             let mut members = Vec::new();
             for member in object.iter() {
@@ -29,7 +30,7 @@ pub fn wanted(resource: &[u8], answer: &Answer, fhir: bool) -> Result<Vec<u8>> {
             }
             written(members)
         }
-        _ => subset(object, elements),
+        _ => subset(object, elements, of),
     }
 }
 
@@ -41,9 +42,18 @@ pub fn written(members: Vec<Member<'_>>) -> Result<Vec<u8>> {
 }
 
 /// The part of a FHIR resource, marked as one (<https://hl7.org/fhir/R4/search.html#elements>).
-fn subset(object: Object<'_>, elements: &[String]) -> Result<Vec<u8>> {
+fn subset(object: Object<'_>, elements: &[String], of: Option<&Profile>) -> Result<Vec<u8>> {
     const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
-    let mut members = kept(object, elements, &ALWAYS)?;
+    let of = of.into_iter().flat_map(Profile::elements);
+    let wanted = of.filter(|(_, element, is_there)| {
+        let mut named = elements
+            .iter()
+            .map(|name| name.strip_suffix("[x]").unwrap_or(name));
+        *is_there || named.any(|name| name == *element)
+    });
+    let wanted = wanted.map(|(member, ..)| member.as_bytes());
+    let always: Vec<&[u8]> = ALWAYS.into_iter().chain(wanted).collect();
+    let mut members = kept(object, elements, &always)?;
     let mark = Item::Members(vec![
         (b"system", Item::Text(SYSTEM)),
         (b"code", Item::Text("SUBSETTED")),
@@ -76,7 +86,7 @@ fn kept<'a>(object: Object<'a>, elements: &[String], always: &[&[u8]]) -> Result
         let (key, value) = member?;
         let bare = key.strip_prefix(b"_").unwrap_or(key);
         let mut wanted = elements.iter().map(|name| name.as_bytes());
-        if always.contains(&key) || wanted.any(|name| name == bare || name == key) {
+        if always.contains(&bare) || wanted.any(|name| name == bare || name == key) {
             members.push((key, Item::Copy(value)));
         }
     }

@@ -7,7 +7,7 @@ use crate::pg::{Error, Result, Session, State};
 use crate::store::table::Form;
 use crate::store::{Guarded, Name, definition, find, refusal, terminology};
 use ingest_engine::History;
-use ingest_engine::definition::fhir::without_version;
+use ingest_engine::definition::fhir::{CORE, without_version};
 use jsonb::{Malformed, Value};
 use std::iter;
 
@@ -26,7 +26,8 @@ pub fn bind(
     guarded.table()?;
     let (urls, history) = read(profile, given)?;
     let mut is_bound_anew = false;
-    if let Some(urls) = urls {
+    if let Some(mut urls) = urls {
+        urls.retain(|url| !is_own(&guarded, url));
         for url in &urls {
             check(session, &guarded, url)?;
         }
@@ -59,25 +60,46 @@ pub fn known<'a>(guarded: &Guarded, urls: &[&'a str]) -> Result<Vec<&'a str>> {
         .hint("What a native profile asks for stands in its definition."));
     }
     Session::open(|session| {
-        let each = urls.iter().map(|url| {
+        let mut known = Vec::new();
+        for url in urls {
             check(session, guarded, url)?;
-            Ok(without_version(url))
-        });
-        each.collect()
+            if !is_own(guarded, url) {
+                known.push(without_version(url));
+            }
+        }
+        Ok(known)
     })
+}
+
+/// The type that a URL is of, if it is that of one of FHIR's own.
+fn own(url: &str) -> Option<&str> {
+    without_version(url).strip_prefix(CORE)
+}
+
+/// Whether it is the type itself, which every resource of it is checked against.
+fn is_own(guarded: &Guarded, url: &str) -> bool {
+    own(url) == Some(guarded.name())
 }
 
 /// Refuses a profile that is not there, or is one of another type.
 fn check(session: &Session, guarded: &Guarded, url: &str) -> Result<()> {
-    let name = guarded.name();
-    match terminology::profile(session, guarded.source_name(), without_version(url))? {
-        Some(found) if found.base.as_deref() == Some(name) => Ok(()),
-        Some(_) => Err(Error::refuse(
+    let (source, name) = (guarded.source_name(), guarded.name());
+    if is_own(guarded, url) {
+        return Ok(());
+    }
+    let found = terminology::profile(session, source, without_version(url))?;
+    let is_another = match &found {
+        Some(found) => found.base.as_deref() != Some(name),
+        None => own(url).is_some_and(|kind| find(source, kind).is_ok()),
+    };
+    match (found, is_another) {
+        (Some(_), false) => Ok(()),
+        (_, true) => Err(Error::refuse(
             State::BadRequest,
             format!("the profile is one of another type than {name}"),
         )
         .hint("SELECT url, content ->> 'type' FROM ingest.definition WHERE kind = 'StructureDefinition' tells the types.")),
-        None => Err(Error::refuse(State::NotFound, "no such profile of FHIR").hint(
+        (None, false) => Err(Error::refuse(State::NotFound, "no such profile of FHIR").hint(
             "Give its StructureDefinition with a snapshot to ingest.fhir_import(source, definitions) first.",
         )),
     }

@@ -1364,3 +1364,91 @@ fn page_begins_behind_what_has_changed() {
         );
     }
 }
+
+/// Callers whose criteria mean the same wait for each other, however precision, zone or system are
+/// spelled; others do not.
+#[test]
+fn callers_whose_criteria_mean_the_same_wait() {
+    let Some((database, mut one)) = hospital::database() else {
+        return;
+    };
+    let mut two = database.connect();
+    two.batch_execute("SET lock_timeout = '150ms'").unwrap();
+    let create = |client: &mut Client, criteria: &str| {
+        let call =
+            "SELECT (ingest.resource_create_if('fhir', 'Observation', $1::text, $2::jsonb)).id";
+        let body = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}});
+        client.query_one(call, &[&criteria, &body]).map(|_| ())
+    };
+    for (first, second, waits) in [
+        ("value-quantity=0.5", "value-quantity=5e-1", true),
+        ("value-quantity=100", "value-quantity=1.00e2", true),
+        ("value-quantity=ge100||mg", "value-quantity=ge1e2||mg", true),
+        ("value-quantity=0.5", "value-quantity=0.6", false),
+        (
+            "date=2020-01-01T10:00:00Z",
+            "date=2020-01-01T12:00:00%2B02:00",
+            true,
+        ),
+        (
+            "date=ge2020-01-01T10:00:00Z",
+            "date=ge2020-01-01T12:00:00 02:00",
+            true,
+        ),
+        (
+            "date=2020-01-01T10:00:00Z",
+            "date=2020-01-01T10:00:00%2B02:00",
+            false,
+        ),
+        (
+            "date=2020-01-01T10:00:00Z",
+            "date=2020-01-01T10:00:00",
+            false,
+        ),
+        (
+            "status=final",
+            "status=http://hl7.org/fhir/observation-status|final",
+            true,
+        ),
+        ("status=final", "status=amended", false),
+        ("status:not=final", "status=final", false),
+    ] {
+        one.batch_execute("BEGIN").unwrap();
+        create(&mut one, first).unwrap();
+        let came = create(&mut two, second);
+        match waits {
+            true => drop(expect_sqlstate(came, "55P03")),
+            false => came.unwrap_or_else(|error| panic!("{first} {second}: {error:?}")),
+        }
+        one.batch_execute("ROLLBACK").unwrap();
+        two.batch_execute("DELETE FROM fhir.\"Observation\"")
+            .unwrap();
+    }
+}
+
+/// A URI is below itself, whatever version a canonical has.
+#[test]
+fn canonical_is_below_itself() {
+    let Some((_database, mut client)) = hospital::database() else {
+        return;
+    };
+    for (id, profile) in [
+        ("a", "http://e.org/p"),
+        ("b", "http://e.org/p|1"),
+        ("c", "http://e.org/p/q|1"),
+        ("d", "http://e.org/pq"),
+    ] {
+        let body = json!({"resourceType": "Patient", "id": id, "meta": {"profile": [profile]}});
+        client
+            .execute("INSERT INTO fhir.\"Patient\" (data) VALUES ($1)", &[&body])
+            .unwrap();
+    }
+    for (criteria, found) in [
+        ("_profile=http://e.org/p", "a b"),
+        ("_profile:below=http://e.org/p", "a b c"),
+        ("_profile:below=http://e.org/p|1", "b"),
+    ] {
+        let ids = search(&mut client, "Patient", criteria).unwrap();
+        assert_eq!(ids.join(" "), found, "{criteria}");
+    }
+}

@@ -980,6 +980,201 @@ fn query_that_says_nothing_of_the_answer_is_refused() {
     );
 }
 
+/// Of an element that is named all its forms come, and what each resource of the type has.
+#[test]
+fn elements_that_are_wanted_come_with_what_is_mandatory() {
+    let Some(door) = door::hospital() else { return };
+    let body = json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"},
+        "valueString": "y", "_valueString": {"id": "v"}, "subject": {"display": "z"}, "issued": "2020-01-01T00:00:00Z"});
+    assert_eq!(door.put("/fhir/Observation/o", &body).status, 201);
+    for (elements, names) in [
+        ("subject", "code id meta resourceType status subject"),
+        (
+            "value",
+            "_valueString code id meta resourceType status valueString",
+        ),
+        (
+            "value%5Bx%5D,issued",
+            "_valueString code id issued meta resourceType status valueString",
+        ),
+        (
+            "valueString",
+            "_valueString code id meta resourceType status valueString",
+        ),
+        ("never", "code id meta resourceType status"),
+    ] {
+        let read = door.get(&format!("/fhir/Observation/o?_elements={elements}"));
+        let mut found: Vec<&String> = read.body.as_object().unwrap().keys().collect();
+        found.sort();
+        let found: Vec<&str> = found.into_iter().map(String::as_str).collect();
+        assert_eq!(found.join(" "), names, "{elements}");
+        let search = door.get(&format!("/fhir/Observation?_elements={elements}"));
+        assert_eq!(search.body["entry"][0]["resource"], read.body);
+    }
+}
+
+/// A reference by the door's own address is one to what is there.
+#[test]
+fn reference_by_the_address_of_the_door_is_found() {
+    let Some(door) = door::hospital() else { return };
+    let made = door.put(
+        "/fhir/Patient/p",
+        &json!({"resourceType": "Patient", "id": "p"}),
+    );
+    let address = made
+        .header("location")
+        .unwrap()
+        .split("/_history")
+        .next()
+        .unwrap();
+    for (id, reference) in [
+        ("whole", address),
+        ("relative", "Patient/p"),
+        ("elsewhere", "http://example.org/fhir/Patient/p"),
+    ] {
+        let body = json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+            "subject": {"reference": reference}});
+        assert_eq!(
+            door.put(&format!("/fhir/Observation/{id}"), &body).status,
+            201
+        );
+    }
+    for criteria in [
+        "subject=Patient/p".to_owned(),
+        format!("subject={address}"),
+        "subject:Patient=p".to_owned(),
+    ] {
+        let search = door.get(&format!("/fhir/Observation?{criteria}"));
+        assert_eq!(found(&search.body), ["relative", "whole"], "{criteria}");
+    }
+    let search = door.get("/fhir/Observation?_id=whole&_include=Observation:subject");
+    assert_eq!(found(&search.body), ["whole", "+p"]);
+    let search = door.get("/fhir/Patient?_id=p&_revinclude=Observation:subject");
+    assert_eq!(found(&search.body), ["p", "+relative", "+whole"]);
+}
+
+/// What the proxy and the door say beside the answer: nobody keeps a read without asking, criteria in a
+/// header are for a create, and headers have an end.
+#[test]
+fn headers_are_said_and_refused() {
+    let Some(door) = door::hospital() else { return };
+    door.put(
+        "/fhir/Patient/p",
+        &json!({"resourceType": "Patient", "id": "p"}),
+    );
+    for path in [
+        "/fhir/Patient/p",
+        "/fhir/Patient",
+        "/fhir/Patient/p/_history",
+        "/fhir/metadata",
+    ] {
+        let read = door.get(path);
+        assert_eq!(
+            read.header("cache-control"),
+            Some("private, no-cache"),
+            "{path}"
+        );
+    }
+    let criteria = [("If-None-Exist", "name=x")];
+    let body = json!({"resourceType": "Patient", "id": "p"});
+    for (method, path, body) in [
+        ("PUT", "/fhir/Patient/p", Some(&body)),
+        ("GET", "/fhir/Patient/p", None),
+        ("GET", "/fhir/Patient", None),
+        ("DELETE", "/fhir/Patient/p", None),
+    ] {
+        let told = refused(
+            &door.http.send(method, path, &criteria, body),
+            400,
+            "invalid",
+        );
+        assert_eq!(told, "the call takes no If-None-Exist");
+    }
+    let large = "x".repeat(40_000);
+    let read = door
+        .http
+        .send("GET", "/fhir/Patient/p", &[("X-Large", &large)], None);
+    refused(&read, 431, "too-long");
+    let many = (0..400)
+        .map(|at| format!("{at}-0000-0000-0000-0000-0000"))
+        .collect::<Vec<_>>();
+    let search = door.get(&format!("/fhir/Patient?_id={}", many.join(",")));
+    assert_eq!(search.status, 200, "{search:?}");
+    let statement = door.get("/fhir/metadata").body;
+    let resources = statement["rest"][0]["resource"].as_array().unwrap();
+    let patient = resources.iter().find(|it| it["type"] == "Patient").unwrap();
+    let back = patient["searchRevInclude"].as_array().unwrap();
+    assert!(back.contains(&json!("Observation:subject")), "{back:?}");
+    assert!(!back.contains(&json!("Patient:organization")), "{back:?}");
+}
+
+/// Two versions of one second have one date: who holds the first is not told that it is the last.
+#[test]
+fn version_of_the_same_second_is_not_taken_for_another() {
+    let Some(door) = door::hospital() else { return };
+    let put = |active: bool| {
+        door.put(
+            "/fhir/Patient/x",
+            &json!({"resourceType": "Patient", "id": "x", "active": active}),
+        )
+    };
+    let since = |date: &str| {
+        let read = door.http.send(
+            "GET",
+            "/fhir/Patient/x",
+            &[("If-Modified-Since", date)],
+            None,
+        );
+        read.status
+    };
+    let first = put(true);
+    let date = first.header("last-modified").unwrap().to_owned();
+    assert_eq!(since(&date), 304);
+    let second = put(false);
+    let dates = [date.as_str(), second.header("last-modified").unwrap()];
+    assert_eq!(dates.map(since), [200, 200]);
+    assert_eq!(since("Thu, 31 Dec 2099 23:59:59 GMT"), 304);
+    // In a Bundle an instant is one, to the microsecond.
+    let unless = |body: &Value| {
+        let instant = &body["meta"]["lastUpdated"];
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [
+            {"request": {"method": "GET", "url": "Patient/x", "ifModifiedSince": instant}}]});
+        door.post("/fhir", &bundle).body["entry"][0]["response"]["status"].take()
+    };
+    assert_eq!(unless(&first.body), json!("200 OK"));
+    assert_eq!(unless(&second.body), json!("304 Not Modified"));
+}
+
+/// The type itself is a profile of its own, which every resource of it is checked against; a tab is a
+/// blank in a header.
+#[test]
+fn type_is_a_profile_of_its_own() {
+    let Some(door) = door::hospital() else { return };
+    let core = "http://hl7.org/fhir/StructureDefinition";
+    let body = json!({"resourceType": "Patient", "active": true});
+    for (profile, status) in [
+        ("Patient", 200),
+        ("Patient%7C4.0.1", 200),
+        ("Observation", 400),
+        ("Nothing", 404),
+    ] {
+        let path = format!("/fhir/Patient/$validate?profile={core}/{profile}");
+        let headers = [("Accept", "application/xml;q=0.1,\tapplication/fhir+json")];
+        let told = door.http.send("POST", &path, &headers, Some(&body));
+        assert_eq!(told.status, status, "{profile}: {told:?}");
+    }
+    let mut client = door.database.connect();
+    let define = format!(
+        "SELECT ingest.profile_define('fhir', 'Patient', '{{\"profiles\": [\"{core}/Patient\"]}}')"
+    );
+    client.batch_execute(&define).unwrap();
+    let kept: i64 = value(
+        &mut client,
+        "SELECT count(*) FROM ingest.profile WHERE profile = 'Patient' AND version > 1",
+    );
+    assert_eq!(kept, 0);
+}
+
 /// What waits too long for another is told to try again.
 #[test]
 fn request_that_waits_too_long_is_told_to_try_again() {

@@ -304,8 +304,13 @@ fn what_is_no_request_is_refused_with_an_outcome() {
         sent("GET", path, &[("Accept", "application/fhir+xml")], None).status,
         406
     );
-    let long = format!("{path}?name={}", "a".repeat(20_000));
-    let told = door.get(&long);
+    let long = format!("name={}", "a".repeat(70_000));
+    let told = sent(
+        "POST",
+        &format!("{path}/_search"),
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        Some(long.as_bytes()),
+    );
     assert_eq!(
         (told.status, &told.body["resourceType"]),
         (413, &json!("OperationOutcome")),

@@ -46,6 +46,21 @@ impl Profile {
         self.version
     }
 
+    /// The members in which an element of its resources stands, and whether each of them has it: of
+    /// `value`, `valueQuantity` and the like.
+    pub fn elements(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+        self.shapes.first().into_iter().flat_map(|shape| {
+            shape.members.iter().map(|member| {
+                let choice = member.role.as_ref().and_then(|role| role.variant);
+                let choice = choice.and_then(|(choice, _)| shape.choices.get(choice));
+                let name = choice.and_then(|choice| choice.name.strip_suffix("[x]"));
+                let is_there = member.element.presence == Presence::Required
+                    || choice.is_some_and(|choice| choice.required);
+                (&*member.name, name.unwrap_or(&member.name), is_there)
+            })
+        })
+    }
+
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -8,6 +8,7 @@ use crate::plan::Parameter;
 use crate::value::reference::is_id;
 use crate::value::{Setting, Test, Wanted};
 use jsonb::{Item, Malformed, Object, Value, write};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use text::near::meant;
 
@@ -222,8 +223,9 @@ impl Criterion {
     /// A text that is the same for all spellings.
     fn canonical(&self) -> String {
         let mut text = format!("{}{}", self.code, self.test.spelled());
-        for wanted in &self.wanted {
-            let _ = write!(text, "\n{:?}", wanted.spelled());
+        let meant = self.wanted.iter().map(|wanted| wanted.meant(&self.paths));
+        for meant in meant.collect::<BTreeSet<String>>() {
+            let _ = write!(text, "\n{meant:?}");
         }
         text
     }
@@ -347,7 +349,8 @@ pub fn literal(criteria: &[Criterion]) -> Vec<u8> {
     write(&Item::Items(items.collect())).unwrap_or_default()
 }
 
-/// A text that is the same for criteria that mean the same.
+/// A text that is the same for criteria that mean the same, and for some that are only near to it: a
+/// lock that is shared by more than the same costs a wait.
 pub fn canonical(criteria: &[Criterion]) -> String {
     let mut texts: Vec<String> = criteria.iter().map(Criterion::canonical).collect();
     texts.sort_unstable();

@@ -30,7 +30,6 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
     let (bundle, key) = (call.need_jsonb(1, "bundle")?, call.text(2)?);
     let view = View {
         shown: &render::stored,
-        base: None,
         whole: false,
     };
     datum_of_jsonb(&answer_of(source, bundle, key, view)?)
@@ -41,8 +40,6 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer> {
 pub struct View<'v> {
     /// How a resource looks: a root container.
     pub shown: &'v dyn Fn(&Guarded, &Stored) -> Result<Vec<u8>>,
-    /// What addresses begin with, where that is known.
-    pub base: Option<&'v str>,
     /// Whether an entry that writes is answered with what is stored then.
     pub whole: bool,
 }

@@ -1,6 +1,7 @@
 //! Criteria of FHIR: search parameters and their values, `birthdate=ge1980` or
 //! `{"birthdate": {"ge": "1980"}}`.
 
+use super::place;
 use super::query::{MOST_KEYS, too_long};
 use crate::pg::{Error, Result, State};
 use crate::store::Guarded;
@@ -14,6 +15,7 @@ pub fn read(
     parameters: &Parameters,
     pairs: &[(String, String)],
 ) -> Result<Vec<Criterion>> {
+    let base = place::base(parameters);
     let read = pairs.iter().map(|(key, value)| {
         let code = key.split(':').next().unwrap_or_default();
         if let Some(why) = parameters.why_not(code) {
@@ -27,7 +29,7 @@ pub fn read(
         Criterion::read(
             &|code| parameters.find(code),
             &|| parameters.known(),
-            parameters.base_url.as_deref(),
+            base.as_deref(),
             (key, value),
         )
         .map_err(refused)

@@ -3,6 +3,7 @@
 
 pub mod controls;
 pub mod fhir;
+pub mod place;
 mod query;
 
 use crate::pg::{Answer, Call, Error, Result, Session, State, lock_number, warning};

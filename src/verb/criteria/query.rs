@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use text::percent;
 
 /// How long a query may be, in bytes, and how many keys it may have.
-const LONGEST_QUERY: usize = 8 << 10;
+const LONGEST_QUERY: usize = 64 << 10;
 pub const MOST_KEYS: usize = 64;
 
 /// `ingest.criteria(query)`: `name=Bob&no=1,2` as the object `{"name": "Bob", "no": ["1", "2"]}`;
@@ -19,7 +19,7 @@ pub fn from_query(call: &mut Call<'_>) -> Result<Answer> {
 /// The keys of a query and their values, decoded, in their order.
 pub fn pairs(query: &str) -> Result<Vec<(String, String)>> {
     if query.len() > LONGEST_QUERY {
-        return Err(too_long("the query is longer than 8 kB"));
+        return Err(too_long("the query is longer than 64 kB"));
     }
     let query = query.strip_prefix('?').unwrap_or(query);
     let mut all = Vec::new();
@@ -77,7 +77,7 @@ fn texts(values: &[String]) -> Item<'_> {
 }
 
 pub fn too_long(message: &str) -> Error {
-    Error::refuse(State::TooLarge, message).hint("Criteria can be given as an object, too.")
+    Error::refuse(State::TooLarge, message).hint("Ask in several calls.")
 }
 
 /// A key or a value of a query, which must be UTF-8.

@@ -128,6 +128,16 @@ impl<'a> Headers<'a> {
         trimmed(&self.if_none_exist)
     }
 
+    /// Refuses those criteria where none are taken: the call would do something else.
+    pub fn refuse_criteria(&self) -> Result<()> {
+        match self.if_none_exist {
+            None => Ok(()),
+            Some(_) => {
+                Err(bad("the call takes no If-None-Exist").hint("It is for a create: POST [type]."))
+            }
+        }
+    }
+
     /// Refuses a precondition, of what takes none.
     pub fn refuse_all(&self) -> Result<()> {
         self.refuse(&ALL)
@@ -213,7 +223,10 @@ impl<'a> Headers<'a> {
         }
         match (&self.if_none_match, &self.if_modified_since) {
             (Some(tags), _) => Ok(names(tags, version)),
-            (None, Some(date)) => Ok(second(date).is_some_and(|second| seconds <= second)),
+            // Versions of one second have one date: that the reader has the last of them only the ETag
+            // tells, but of a first one.
+            (None, Some(date)) => Ok(second(date)
+                .is_some_and(|second| seconds < second || seconds == second && version == "1")),
             (None, None) => Ok(false),
         }
     }

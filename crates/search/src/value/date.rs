@@ -59,6 +59,13 @@ impl Wanted {
         format!("{}{}", self.prefix.spelled(), self.text)
     }
 
+    /// With the interval, by its own clock where it has no zone.
+    pub(crate) fn meant(&self) -> String {
+        let zone = if self.interval.utc.is_some() { "Z" } else { "" };
+        let (from, to) = self.interval.utc.unwrap_or(self.interval.clock);
+        format!("{}{from} {to}{zone}", self.prefix.spelled())
+    }
+
     pub(crate) fn is_met(&self, leaf: Leaf, value: Value<'_>) -> Result<bool, Malformed> {
         let Some(there) = Interval::of(leaf, value)? else {
             return Ok(false);

@@ -10,7 +10,8 @@ pub(crate) mod token;
 pub(crate) mod uri;
 
 use crate::kind::Kind;
-use crate::paths::Path;
+use crate::leaf::Leaf;
+use crate::paths::{Path, Paths};
 use jsonb::{Malformed, Object, Value};
 
 /// How values are compared.
@@ -91,6 +92,20 @@ impl Wanted {
             Self::Number(wanted) => wanted.spelled(),
             Self::Quantity(wanted) => wanted.spelled(),
             Self::Uri(wanted) => wanted.spelled(),
+        }
+    }
+
+    /// What all values have in common that one resource is looked for by, whatever precision, zone or
+    /// system they spell: who creates by them waits for each other.
+    pub(crate) fn meant(&self, paths: &Paths) -> String {
+        match self {
+            Self::Token(wanted) if paths.0.iter().all(|path| path.leaf == Leaf::Code) => {
+                wanted.code.clone().unwrap_or_else(|| wanted.spelled())
+            }
+            Self::Date(wanted) => wanted.meant(),
+            Self::Number(wanted) => wanted.meant(),
+            Self::Quantity(wanted) => wanted.number.meant(),
+            _ => self.spelled(),
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
     pub(crate) prefix: Prefix,
     /// Its one spelling.
     text: String,
+    /// That of its value, however precise it is written.
+    value: String,
     exact: Exact,
     /// From here, with it, …
     from: Exact,
@@ -77,6 +79,7 @@ impl Wanted {
         Ok(Self {
             prefix,
             exact: exact(text)?,
+            value: digits.spelled(false),
             text: digits.spelled(matches!(prefix, Prefix::Eq | Prefix::Ne)),
             from: exact(&from)?,
             to: exact(&to)?,
@@ -85,6 +88,11 @@ impl Wanted {
 
     pub(crate) fn spelled(&self) -> String {
         format!("{}{}", self.prefix.spelled(), self.text)
+    }
+
+    /// With the value alone.
+    pub(crate) fn meant(&self) -> String {
+        format!("{}{}", self.prefix.spelled(), self.value)
     }
 
     pub(crate) fn is_met(&self, leaf: Leaf, value: Value<'_>) -> Result<bool, Malformed> {

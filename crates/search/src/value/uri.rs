@@ -64,7 +64,8 @@ pub(crate) fn is_same(wanted: &str, there: &str) -> bool {
 fn is_below(uri: &str, above: &str) -> bool {
     match uri.strip_prefix(above) {
         _ if above.is_empty() => false,
-        Some(rest) => rest.is_empty() || above.ends_with('/') || rest.starts_with('/'),
+        // A canonical without a version is that of any.
+        Some(rest) => rest.is_empty() || above.ends_with('/') || rest.starts_with(['/', '|']),
         None => false,
     }
 }

@@ -3,16 +3,18 @@
 use super::answer::{Response, tag};
 use super::entry::Planned;
 use super::script::Entries;
-use crate::pg::{Error, Instant, Reading, Result, Session, State, unix_time};
+use crate::pg::{Error, Instant, Reading, Result, Session, State, unix_micros};
 use crate::store::Guarded;
 use crate::store::history::Last;
 use crate::store::row::{RowKey, Stored};
 use crate::verb::bundle::View;
+use crate::verb::criteria::place;
 use crate::verb::elements::wanted;
 use crate::verb::row;
 use crate::verb::search::searchset::{self, Addresses};
 use ::rest::query::{Asked, Query};
 use ingest_engine::bundle::{Action, Unless};
+use ingest_engine::first_instant;
 
 /// Answers an entry that reads.
 pub fn get(entries: &Entries<'_>, planned: &Planned<'_>, view: View<'_>) -> Result<Response> {
@@ -65,16 +67,17 @@ fn read(
     Ok(response)
 }
 
-/// Whether nothing has changed since an instant, to the second, as headers of HTTP have it.
+/// Whether nothing has changed since an instant.
 fn is_since(since: Option<&str>, changed: Instant) -> Result<bool> {
     let Some(since) = since else {
         return Ok(false);
     };
-    let since = ingest_engine::unix_time(since.as_bytes()).ok_or_else(|| {
+    let (seconds, nanoseconds) = first_instant(since.as_bytes()).ok_or_else(|| {
         Error::refuse(State::BadRequest, "ifModifiedSince is not an instant")
             .hint("An instant is written 2026-01-31T12:00:00Z.")
     })?;
-    Ok(unix_time(changed) <= since)
+    let micros = i128::from(seconds) * 1_000_000 + i128::from(nanoseconds / 1_000);
+    Ok(unix_micros(changed) <= micros)
 }
 
 /// A Bundle of type searchset, with addresses where it is known what they begin with.
@@ -84,14 +87,14 @@ fn found_set(
     query: &Query,
     view: View<'_>,
 ) -> Result<Vec<u8>> {
-    let base = view.base.or(guarded.parameters()?.base_url.as_deref());
-    let base = base.map(|base| base.trim_end_matches('/'));
+    let base = place::address(guarded.parameters()?);
+    let base = base.as_deref().map(|base| base.trim_end_matches('/'));
     let name = guarded.name();
     let addresses = Addresses {
         search: base.map_or(name.to_owned(), |base| format!("{base}/{name}")),
         resource: &|of, id| base.map(|base| format!("{base}/{}/{id}", of.name())),
     };
     searchset::answer(session, guarded, query, &addresses, &mut |of, stored| {
-        wanted(&(view.shown)(of, stored)?, &query.answer, true)
+        wanted(&(view.shown)(of, stored)?, &query.answer, Some(&of.profile))
     })
 }

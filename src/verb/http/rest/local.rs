@@ -16,6 +16,7 @@ pub fn bundle(request: &Request<'_>, bundle: Value<'_>) -> Result<Option<Vec<u8>
         return Ok(None);
     };
     let base = format!("{}/", request.base());
+    let path = format!("{}/", request.door.path);
     let mut own = Vec::new();
     memory::reserve(&mut own, entries.len())?;
     let mut is_same = true;
@@ -23,7 +24,7 @@ pub fn bundle(request: &Request<'_>, bundle: Value<'_>) -> Result<Option<Vec<u8>
         check_for_interrupts()?;
         let entry = entry?;
         let changed = match entry {
-            Value::Object(entry) => entry_of(request, entry, &base)?,
+            Value::Object(entry) => entry_of(request, entry, [&base, &path])?,
             _ => None,
         };
         is_same &= changed.is_none();
@@ -44,11 +45,17 @@ pub fn bundle(request: &Request<'_>, bundle: Value<'_>) -> Result<Option<Vec<u8>
 }
 
 /// An entry, if anything in it changes.
-fn entry_of(request: &Request<'_>, entry: Object<'_>, base: &str) -> Result<Option<Vec<u8>>> {
+fn entry_of(
+    request: &Request<'_>,
+    entry: Object<'_>,
+    [base, path]: [&str; 2],
+) -> Result<Option<Vec<u8>>> {
     let (mut asked, mut resource) = (None, None);
     if let Some(Value::Object(given)) = entry.get(b"request")?
         && let Some(Value::String(url)) = given.get(b"url")?
-        && let Some(url) = url.strip_prefix(base.as_bytes())
+        && let Some(url) = url
+            .strip_prefix(base.as_bytes())
+            .or_else(|| url.strip_prefix(path.as_bytes()))
         && let Ok(url) = std::str::from_utf8(url)
     {
         asked = Some(with(given, vec![(b"url", Item::Text(url))])?);

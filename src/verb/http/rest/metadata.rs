@@ -9,6 +9,7 @@ use crate::store::{Guarded, find};
 use ::rest::narrative::div;
 use search::Kind;
 use serde_json::{Value as Json, json};
+use std::rc::Rc;
 
 /// What is asked of one resource, or of its type.
 const INTERACTIONS: [&str; 9] = [
@@ -33,10 +34,16 @@ pub fn statement(request: &Request<'_>) -> Result<Response> {
         .filter(|(is_relationship, _)| !is_relationship)
         .map(|(_, name)| name.as_str())
         .collect();
-    let mut resources = Vec::with_capacity(types.len());
+    let mut all = Vec::with_capacity(types.len());
     for name in &types {
         check_for_interrupts()?;
-        resources.push(of_type(&*find(request.door.source, name)?)?);
+        all.push(find(request.door.source, name)?);
+    }
+    let including = including(&all)?;
+    let mut resources = Vec::with_capacity(all.len());
+    for guarded in &all {
+        check_for_interrupts()?;
+        resources.push(of_type(guarded, &including)?);
     }
     let mut rest = json!({
         "mode": "server",
@@ -68,7 +75,26 @@ pub fn statement(request: &Request<'_>) -> Result<Response> {
     Ok(Response::new(200).body(body))
 }
 
-fn of_type(guarded: &Guarded) -> Result<Json> {
+/// A parameter of references: `Observation:subject`, and the types that it leads to; to any if none.
+type Including = (String, Vec<String>);
+
+fn including(all: &[Rc<Guarded>]) -> Result<Vec<Including>> {
+    let mut found = Vec::new();
+    for guarded in all {
+        check_for_interrupts()?;
+        let parameters = guarded.parameters()?;
+        for code in parameters.known() {
+            let parameter = parameters.find(&code);
+            if let Some(parameter) = parameter.filter(|at| at.kind == Kind::Reference) {
+                let name = format!("{}:{code}", guarded.name());
+                found.push((name, parameter.targets.clone()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn of_type(guarded: &Guarded, including: &[Including]) -> Result<Json> {
     let name = guarded.name();
     let interactions: Vec<Json> = INTERACTIONS
         .iter()
@@ -100,6 +126,17 @@ fn of_type(guarded: &Guarded) -> Result<Json> {
     }
     if !included.is_empty() {
         resource["searchInclude"] = json!(included);
+    }
+    let leads_here = |(_, targets): &&Including| {
+        targets.is_empty() || targets.iter().any(|target| target == name)
+    };
+    let back: Vec<&str> = including
+        .iter()
+        .filter(leads_here)
+        .map(|(code, _)| code.as_str())
+        .collect();
+    if !back.is_empty() {
+        resource["searchRevInclude"] = json!(back);
     }
     resource["searchParam"] = Json::Array(searched);
     Ok(resource)

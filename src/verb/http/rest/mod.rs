@@ -30,6 +30,7 @@ mod view;
 use super::request::{Headers, headers};
 use crate::pg::{Answer, Call, Error, Result, attempt_busy};
 use crate::verb::bundle::{self, View};
+use crate::verb::criteria::place::at_door;
 use ::rest::query::Query;
 use ::rest::route::{Kind, Missing, Route};
 use door::Door;
@@ -54,7 +55,8 @@ fn serve(call: &Call<'_>, body: &[u8]) -> Result<Answer> {
     let text = headers()?;
     let headers = Headers::read(text.as_deref())?;
     let request = Request::new(door, &headers, body);
-    let response = match attempt_busy(|| respond(&request).map_err(Error::settled))? {
+    let respond = || at_door(request.base(), || respond(&request).map_err(Error::settled));
+    let response = match attempt_busy(respond)? {
         Ok(response) => response,
         Err(failure) => {
             failure.count();
@@ -94,6 +96,9 @@ fn respond(request: &Request<'_>) -> Result<Response> {
     | Route::DeleteIf(_) = route
     {
         request.headers.refuse_key()?;
+    }
+    if !matches!(route, Route::Create(Kind::Resource(_))) {
+        request.headers.refuse_criteria()?;
     }
     match route {
         Route::Metadata => metadata::statement(request),
@@ -146,13 +151,11 @@ fn apply(request: &Request<'_>, query: &Query) -> Result<Response> {
     let key = request.headers.key()?;
     let own = local::bundle(request, Value::read(&body)?)?;
     let body = Value::read(own.as_deref().unwrap_or(&body))?;
-    let base = request.base();
     // An outcome is there where there is something to say.
     let applied = request.preferred().1;
     let preferred = applied.filter(|it| request.door.fhir && *it != "return=OperationOutcome");
     let view = View {
         shown: &|of, stored| shown(request, of, stored, &Default::default()),
-        base: Some(&base),
         whole: preferred == Some("return=representation"),
     };
     let answer = bundle::answer_of(request.door.source, body, key.as_deref(), view)?;

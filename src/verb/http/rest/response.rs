@@ -3,6 +3,7 @@
 use super::request::Request;
 use crate::pg::{Answer, Error, Result, State, datum_of_text};
 use crate::verb::http::reply::Reply;
+use ::rest::route::Method;
 use jsonb::{Value, to_text};
 
 /// An answer.
@@ -66,6 +67,10 @@ impl Response {
         let media = request.media(format.as_deref());
         let media = media.unwrap_or(request.own_media());
         reply.header("Content-Type", &format!("{media}; charset=utf-8"))?;
+        // What was modified long ago would else be kept by who guesses (RFC 9111, section 4.2.2).
+        if request.method() == Method::Get {
+            reply.header("Cache-Control", "private, no-cache")?;
+        }
         for (name, value) in &self.headers {
             reply.header(name, value)?;
         }

@@ -34,7 +34,7 @@ pub fn view(
     wanted(
         own.as_deref().unwrap_or(resource),
         answer,
-        request.door.fhir,
+        request.door.fhir.then_some(&*guarded.profile),
     )
 }
 

@@ -43,5 +43,5 @@ fn tail(canonical: &str) -> &str {
     url.rsplit_once('/').map_or(url, |(_, tail)| tail)
 }
 
-/// Where the canonicals of FHIR's own types are.
-const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// What the canonicals of FHIR's own types begin with.
+pub const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
