@@ -1175,6 +1175,63 @@ fn type_is_a_profile_of_its_own() {
     assert_eq!(kept, 0);
 }
 
+/// A patch is of what the door shows: what it says of the creation can be tested, and stays as it is.
+#[test]
+fn patch_is_of_what_the_door_shows() {
+    let Some(door) = door::hospital() else { return };
+    let json_patch = [("Content-Type", "application/json-patch+json")];
+    for (path, place, value) in [
+        (
+            "/fhir/Patient",
+            "/meta/extension/0/url",
+            Some("ex:createdAt"),
+        ),
+        ("/Patient", "/meta/createdAt", None),
+    ] {
+        let made = door.post(path, &json!({"resourceType": "Patient", "active": true}));
+        let id = made.body["id"].as_str().unwrap();
+        let one = format!("{path}/{id}");
+        let read = door.get(&one).body;
+        let value = value.map_or_else(|| read["meta"]["createdAt"].clone(), |value| json!(value));
+        let patch = json!([{"op": "test", "path": place, "value": value},
+            {"op": "remove", "path": place.rsplit_once("/url").map_or(place, |(place, _)| place)},
+            {"op": "replace", "path": "/active", "value": false}]);
+        let patched = door.http.send("PATCH", &one, &json_patch, Some(&patch));
+        assert_eq!(patched.status, 200, "{patched:?}");
+        let told = |body: &Value| {
+            (
+                body["meta"]["createdAt"].clone(),
+                body["meta"]["extension"].clone(),
+            )
+        };
+        assert_eq!(told(&patched.body), told(&read));
+        let merged = door.http.send(
+            "PATCH",
+            &one,
+            &[],
+            Some(&json!({"meta": read["meta"], "gender": "male"})),
+        );
+        assert_eq!(merged.status, 200, "{merged:?}");
+        assert_eq!(told(&merged.body), told(&read));
+        let kept = [("add", "/meta/extension/-"), ("add", "/meta/extension")];
+        let kept = kept
+            .into_iter()
+            .find(|(_, at)| path.starts_with("/fhir") == at.ends_with('-'))
+            .unwrap();
+        let other = json!({"url": "http://x/y", "valueString": "z"});
+        let other = if kept.1.ends_with('-') {
+            other
+        } else {
+            json!([other])
+        };
+        let patch = json!([{"op": kept.0, "path": kept.1, "value": other}]);
+        let patched = door.http.send("PATCH", &one, &json_patch, Some(&patch));
+        assert_eq!(patched.status, 200, "{patched:?}");
+        let all = patched.body["meta"]["extension"].as_array().unwrap();
+        assert!(all.iter().any(|it| it["url"] == "http://x/y"), "{all:?}");
+    }
+}
+
 /// What waits too long for another is told to try again.
 #[test]
 fn request_that_waits_too_long_is_told_to_try_again() {

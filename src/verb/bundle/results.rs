@@ -302,7 +302,7 @@ fn conditional(
         let expected = Some(operation.expected.unwrap_or(stored.version));
         let ((outcome, stored), is_met) = match &operation.content {
             Content::Patch(given) => {
-                let written = patch::write(session, guarded, &stored.id, *given, expected)?;
+                let written = patch::write(session, guarded, &stored.id, (*given, None), expected)?;
                 (written, true)
             }
             Content::Body(body) => {
@@ -328,7 +328,8 @@ fn alone(session: &Session, operation: &Operation<'_>) -> Result<Did> {
             Ok(did(outcome, stored))
         }
         (Content::Patch(patch), _) => {
-            let (outcome, stored) = patch::write(session, guarded, needed, *patch, expected)?;
+            let (outcome, stored) =
+                patch::write(session, guarded, needed, (*patch, None), expected)?;
             Ok(did(outcome, stored))
         }
         (Content::Link(body), Verb::Link) => {

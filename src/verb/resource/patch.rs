@@ -2,7 +2,7 @@
 
 use super::create_if::the_one;
 use super::profile_of;
-use crate::pg::{Answer, Call, Error, Result, Session, State, limits};
+use crate::pg::{Answer, Call, Error, Result, Session, State, iso, limits};
 use crate::store::batch::Hold;
 use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
@@ -11,6 +11,7 @@ use crate::verb::body::{Body, Parts};
 use crate::verb::criteria::Given;
 use crate::verb::render::{self, Written};
 use crate::verb::row::{held, replace};
+use ingest_engine::envelope::{Created, moved};
 use ingest_engine::patch::{PatchError, apply};
 use jsonb::Value;
 
@@ -20,14 +21,14 @@ pub fn patch(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let id = call.need_text(2, "id")?;
     let patch = call.need_jsonb(3, "patch")?;
-    run(&guarded, id, patch, call.int4(4)?)?.answer(call)
+    run(&guarded, id, (patch, None), call.int4(4)?)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run(
     guarded: &Guarded,
     id: &str,
-    patch: Value<'_>,
+    patch: Patch<'_>,
     expected: Option<i32>,
 ) -> Result<Written> {
     let (outcome, stored) = Session::open(|session| write(session, guarded, id, patch, expected))?;
@@ -40,14 +41,14 @@ pub fn patch_if(call: &mut Call<'_>) -> Result<Answer> {
     let guarded = profile_of(call)?;
     let criteria = Given::of(call, 2)?;
     let patch = call.need_jsonb(3, "patch")?;
-    run_if(&guarded, &criteria, patch, call.int4(4)?)?.answer(call)
+    run_if(&guarded, &criteria, (patch, None), call.int4(4)?)?.answer(call)
 }
 
 /// The same of a profile that was found.
 pub fn run_if(
     guarded: &Guarded,
     criteria: &Given<'_>,
-    patch: Value<'_>,
+    patch: Patch<'_>,
     expected: Option<i32>,
 ) -> Result<Written> {
     let (outcome, stored) = Session::open(|session| {
@@ -57,14 +58,19 @@ pub fn run_if(
     Written::stored(outcome, guarded, stored)
 }
 
+/// A patch, and where the resource says when it was created to who has read it, if that is another place
+/// than that of the source.
+pub type Patch<'p> = (Value<'p>, Option<Created>);
+
 /// Patches a row that it holds.
 pub fn write(
     session: &Session,
     guarded: &Guarded,
     id: &str,
-    patch: Value<'_>,
+    patch: Patch<'_>,
     expected: Option<i32>,
 ) -> Result<(Outcome, Stored)> {
+    let (patch, said) = patch;
     if !matches!(patch, Value::Object(_) | Value::Array(_)) {
         return Err(
             Error::refuse(State::BadRequest, "patch is not an object or an array")
@@ -73,7 +79,13 @@ pub fn write(
     }
     let key = RowKey::Id(id);
     let current = held(session, guarded, key, expected, Hold::Write)?;
-    let before = render::body(guarded, &current)?;
+    let from = guarded.options.created;
+    let said = said.filter(|said| guarded.form() == Form::Fhir && *said != from);
+    let mut before = render::body(guarded, &current)?;
+    if let (Some(said), Value::Object(object)) = (said, Value::read(&before)?) {
+        let created_at = iso(current.created_at)?;
+        before = moved(object, from, said, Some(&created_at)).map_err(|_| too_large())?;
+    }
     let (around, begins) = match guarded.form() {
         Form::Fhir => (
             0,
@@ -85,14 +97,21 @@ pub fn write(
             "Operations count from 0, and their paths begin at the body: /data/name.",
         ),
     };
-    let after = apply(Value::read(&before)?, patch, limits().max_depth + around)
+    let mut after = apply(Value::read(&before)?, patch, limits().max_depth + around)
         .map_err(|error| refused(error, begins))?;
+    if let (Some(said), Value::Object(object)) = (said, Value::read(&after)?) {
+        after = moved(object, said, Created::Nowhere, None).map_err(|_| too_large())?;
+    }
     let body = Body::read(guarded, Value::read(&after)?).map_err(|error| {
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
     })?;
     body.id(Some(id))?;
     let parts = Parts::of(&body)?;
     replace(session, guarded, key, parts.content(), &current)
+}
+
+fn too_large() -> Error {
+    Error::refuse(State::TooLarge, "the resource is too large")
 }
 
 fn refused(error: PatchError, hint: &str) -> Error {

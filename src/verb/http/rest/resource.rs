@@ -149,6 +149,7 @@ pub fn patch(request: &Request<'_>, name: &str, id: &str, query: &Query) -> Resu
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
     let patch = patch_of(request, Value::read(&body)?)?;
+    let patch = (patch, request.door.ways.map(Ways::created));
     let patched = verb::patch::run(&guarded, id, patch, expected(request)?);
     let written = patched.map_err(|error| unmet(request, error))?;
     answer(request, &guarded, &written, &query.answer)
@@ -160,6 +161,7 @@ pub fn patch_if(request: &Request<'_>, name: &str, query: Query) -> Result<Respo
     let guarded = request.guarded(Kind::Resource(name))?;
     let body = request.json()?;
     let patch = patch_of(request, Value::read(&body)?)?;
+    let patch = (patch, request.door.ways.map(Ways::created));
     let patched = verb::patch::run_if(&guarded, &criteria, patch, expected(request)?);
     let written = patched.map_err(|error| unmet(request, error))?;
     answer(request, &guarded, &written, &query.answer)
