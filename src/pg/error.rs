@@ -343,10 +343,42 @@ impl Error {
             && caught.schema() == Some(schema)
             && caught.table().is_some_and(|table| tables.contains(&table))
         {
-            // SAFETY: the copy is this error's own; PostgreSQL reads its fields when it is thrown.
-            unsafe { (*caught.0.as_ptr()).detail = core::ptr::null_mut() };
+            caught.drop_detail();
         }
         self
+    }
+
+    /// The violated constraint (class 23) of a piece of a table, as that of the whole: it names the
+    /// schema and the table where it is known, and has no DETAIL, which holds values. That of a piece
+    /// on another node names nothing but in its message.
+    pub(super) fn of_whole(self, schema: &str, tables: [&str; 2], whole: super::Whole) -> Self {
+        let Error::Postgres(caught) = &self else {
+            return self;
+        };
+        if !caught.sqlstate().starts_with("23") {
+            return self;
+        }
+        let (table, constraint) = match (caught.schema(), caught.table()) {
+            (Some(at), Some(piece)) if at == schema => match whole(piece) {
+                Some(table) => (table, caught.constraint().map(|at| whole(at).unwrap_or(at))),
+                None => return self,
+            },
+            (None, None) => {
+                match text(caught.error().message).map(|said| told(said, tables, whole)) {
+                    Some(Some((table, constraint))) => (table, Some(constraint)),
+                    _ => {
+                        caught.drop_detail();
+                        return self;
+                    }
+                }
+            }
+            _ => return self,
+        };
+        caught.drop_detail();
+        match caught.rename(schema, table, constraint) {
+            Ok(()) => self,
+            Err(error) => error,
+        }
     }
 
     /// A refusal of this extension that has come through a statement, as if it had not.
@@ -463,6 +495,27 @@ impl Caught {
         Ok(())
     }
 
+    fn drop_detail(&self) {
+        // SAFETY: the copy is this error's own; PostgreSQL reads its fields when it is thrown.
+        unsafe { (*self.0.as_ptr()).detail = core::ptr::null_mut() };
+    }
+
+    /// Names another table and constraint.
+    fn rename(&self, schema: &str, table: &str, constraint: Option<&str>) -> Result<()> {
+        let schema = self.keep(schema.to_owned())?;
+        let table = self.keep(table.to_owned())?;
+        let constraint = constraint.map(|name| self.keep(name.to_owned()));
+        let constraint = constraint.transpose()?.unwrap_or(core::ptr::null_mut());
+        let error = self.0.as_ptr();
+        // SAFETY: the copy of the error is ours alone, and nobody holds a reference into it now.
+        unsafe {
+            (*error).schema_name = schema;
+            (*error).table_name = table;
+            (*error).constraint_name = constraint;
+        }
+        Ok(())
+    }
+
     /// Says what to do.
     fn advise_that(&mut self, hint: &str) -> Result<()> {
         let copy = self.keep(hint.to_owned())?;
@@ -558,6 +611,29 @@ impl Caught {
     pub(super) fn table(&self) -> Option<&str> {
         text(self.error().table_name)
     }
+}
+
+/// The table and the constraint of pieces that a message names, whatever language it is in. Ours begin
+/// with the name of their table; the longest is the most that can be meant.
+fn told<'a>(
+    message: &'a str,
+    tables: [&'a str; 2],
+    whole: super::Whole,
+) -> Option<(&'a str, &'a str)> {
+    let words = message.split(|at: char| !at.is_alphanumeric() && at != '_');
+    let named: Vec<&str> = words.filter_map(whole).collect();
+    let of = |constraint: &'a str| {
+        let tables = tables.into_iter().chain(named.iter().copied());
+        tables
+            .filter(|table| {
+                let side = constraint.strip_prefix(table);
+                side.is_some_and(|side| side.starts_with('_'))
+            })
+            .max_by_key(|table| table.len())
+            .map(|table| (table, constraint))
+    };
+    let found = named.iter().filter_map(|constraint| of(constraint));
+    found.max_by_key(|(_, constraint)| constraint.len())
 }
 
 /// JSON with every other character escaped (RFC 8259, section 7): all of them stand in strings.

@@ -72,7 +72,7 @@ pub use relation::{hold_relation, is_valid_index, relation};
 pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;
-pub use spi::{About, Arg, Label, Reading, Session, Statement, is_running, kind};
+pub use spi::{About, Arg, Label, Reading, Session, Statement, Whole, is_running, kind};
 pub use steps::check_for_interrupts;
 pub use transaction::{database, next_transaction, notify, server, transaction};
 pub use trigger::{Event, TriggerCall, Tuple};

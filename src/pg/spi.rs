@@ -203,7 +203,13 @@ pub struct About {
     pub history: String,
     /// Whether SQL takes the right to write the table.
     pub writes: fn(&str) -> bool,
+    /// Of the name of a piece of a table, or of what is made on one, that of the whole; `None` where
+    /// tables are not in pieces.
+    pub whole: Option<Whole>,
 }
+
+/// The name that the name of a piece is made from, if it is one.
+pub type Whole = fn(&str) -> Option<&str>;
 
 impl About {
     /// What the caller of SQL lacks, whom PostgreSQL does not let run it, and who gives it.
@@ -306,7 +312,14 @@ impl Statement {
                 let hint = about.lacking(&self.sql, message.contains(&about.history));
                 error.with_hint(&hint)
             }
-            Some(about) => error.without_values(&about.schema, [&about.table, &about.history]),
+            Some(about) => {
+                let tables = [about.table.as_str(), &about.history];
+                let error = match about.whole {
+                    Some(whole) => error.of_whole(&about.schema, tables, whole),
+                    None => error,
+                };
+                error.without_values(&about.schema, tables)
+            }
             None => error,
         }
     }
@@ -327,6 +340,11 @@ impl Statement {
         self.plan()
     }
 
+    fn is_in_pieces(&self) -> bool {
+        let about = self.about.as_ref();
+        about.is_some_and(|about| about.whole.is_some())
+    }
+
     fn plan(&self) -> Result<Rc<Plan>> {
         let place = self.place.get_or_init(Rc::default);
         if let Some(plan) = place.plan() {
@@ -335,6 +353,8 @@ impl Statement {
         let sql = qualified(&self.sql)?;
         let sql = sql.as_ptr();
         let options = match self.planning {
+            // A plan for no values finds no shard: there the costs decide.
+            Planning::Generic if self.is_in_pieces() => BY_KEY,
             Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int | BY_KEY,
             Planning::Custom => pg_sys::CURSOR_OPT_CUSTOM_PLAN as c_int,
         };

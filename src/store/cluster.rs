@@ -4,7 +4,8 @@
 //! so: all rows would stay on the coordinator, though the schema counts as distributed. What is made on
 //! another node is a table of that node alone. `docs/scale.md` says what works.
 
-use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
+use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, Whole, kind};
+use std::cell::OnceCell;
 use std::mem::ManuallyDrop;
 
 /// One look at an index of `pg_extension`, where Citus is not.
@@ -21,6 +22,8 @@ const DISTRIBUTED: &str = "SELECT FROM pg_catalog.pg_dist_schema AS s \
 thread_local! {
     static HERE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
+    /// Asked once in a session: who creates Citus connects again.
+    static IS_HERE: OnceCell<bool> = const { OnceCell::new() };
 }
 
 /// What Citus is here.
@@ -38,6 +41,29 @@ fn here(session: &Session) -> Result<Option<Citus>> {
         has_groups: row.bool(2),
         has_schemas: row.bool(3),
     }))
+}
+
+/// How the names of shards are told from those of tables, where Citus is.
+pub fn whole() -> Result<Option<Whole>> {
+    let is_here = match IS_HERE.with(|at| at.get().copied()) {
+        Some(is_here) => is_here,
+        None => {
+            let is_here = Session::open(here)?.is_some();
+            IS_HERE.with(|at| *at.get_or_init(|| is_here))
+        }
+    };
+    Ok(is_here.then_some(of_shard))
+}
+
+/// The name of a table, an index or a constraint without the number of the shard that it is on. Citus
+/// begins to count them at 102008; a name that is cut has a hash before the number, and stays one of
+/// no table.
+fn of_shard(name: &str) -> Option<&str> {
+    let (whole, shard) = name.rsplit_once('_')?;
+    let is_shard = (6..=19).contains(&shard.len())
+        && shard.bytes().all(|at| at.is_ascii_digit())
+        && !shard.starts_with('0');
+    (is_shard && !whole.is_empty()).then_some(whole)
 }
 
 /// Refuses a source that is to be made where Citus would distribute its schema, and not its tables.

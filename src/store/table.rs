@@ -2,6 +2,7 @@
 //! kinds of key, that of resources and that of links, and made when it is first used.
 
 use super::acting::Found;
+use super::cluster;
 use super::feed::Feed;
 use super::name::Name;
 use crate::pg::{About, KeyIndex, Oid, PerTable, Result, Statement, kind};
@@ -233,6 +234,7 @@ impl Table {
                 table: name.to_string(),
                 history: format!("{name}_history"),
                 writes,
+                whole: cluster::whole()?,
             }),
             found: PerTable::new(),
             identity: PerTable::new(),
