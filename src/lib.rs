@@ -17,6 +17,7 @@ mod verb;
 
 use verb::row::Noun;
 
+pg::loaded!(store::cluster::register);
 pgrx::pg_module_magic!(name = c"ingest_ext", version = pg::VERSION);
 
 pgrx::extension_sql_file!("../sql/catalog.sql", name = "catalog");

@@ -1,11 +1,10 @@
 //! The archive: the versions that have ended, written by a trigger and by nobody else.
 
 use super::confirm::{self, Confirmed};
-use super::guard::{after, check_place};
+use super::guard::{after, check_place, found};
 use super::owed;
 use crate::pg::{Answer, Call, Count, Error, Event, PerTable, Result, State, TriggerCall};
 use crate::store::author;
-use crate::store::find_for_gate;
 use crate::store::history;
 use crate::store::layout::{Key, Layout};
 use crate::store::reference;
@@ -39,7 +38,7 @@ pub fn archive(call: &mut Call<'_>) -> Result<Answer> {
             check_first(&trigger, source)
         })
     })?;
-    let guarded = find_for_gate(source, profile)?;
+    let guarded = found(&trigger, source, profile)?;
     let (table, relation) = (guarded.table()?, trigger.relation());
     let keeps = guarded.history.keeps();
     match trigger.event() {

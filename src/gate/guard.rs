@@ -16,11 +16,12 @@ use crate::store::layout::{Key, Layout};
 use crate::store::row::RowKey;
 use crate::store::table::Form;
 use crate::store::written::Written;
-use crate::store::{Guarded, acting, author, find_for_gate, id, reference, refusal};
+use crate::store::{Guarded, acting, author, cluster, find_for_trigger, id, reference, refusal};
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Reference, Report, Resource, id_is_valid};
 use jsonb::Value;
+use std::rc::Rc;
 
 /// `ingest.guard('source', 'profile')`
 pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
@@ -44,7 +45,10 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
             check_place(&trigger, source, profile)?;
             if !truncates {
                 check_last(&trigger, source)?;
-                acting::check(find_for_gate(source, profile)?.table()?, trigger.relation())?;
+                acting::check(
+                    found(&trigger, source, profile)?.table()?,
+                    trigger.relation(),
+                )?;
             }
             Ok(())
         })
@@ -56,8 +60,8 @@ pub fn guard(call: &mut Call<'_>) -> Result<Answer> {
         )
         .of_table(source, profile)
         .hint("DELETE keeps the history; ingest.profile_purge deletes rows and history for ever.")),
-        Event::Insert => insert(&trigger, find_for_gate(source, profile)?.as_ref()),
-        Event::Update => update(&trigger, find_for_gate(source, profile)?.as_ref()),
+        Event::Insert => insert(&trigger, found(&trigger, source, profile)?.as_ref()),
+        Event::Update => update(&trigger, found(&trigger, source, profile)?.as_ref()),
         Event::Delete => Ok(trigger.old()?.answer()),
     }
 }
@@ -69,10 +73,18 @@ thread_local! {
 /// Refuses a trigger on another table than the one that its arguments name: before anything is told
 /// of the profile, and before anything is done as the owner of the table.
 pub fn check_place(trigger: &TriggerCall<'_>, source: &str, profile: &str) -> Result<()> {
-    match trigger.is_on(source, profile)? {
+    let is_piece = || cluster::history_of_piece(source, profile, trigger.table());
+    match trigger.is_on(source, trigger.table())?
+        && (trigger.table() == profile || is_piece()?.is_some())
+    {
         true => Ok(()),
         false => Err(acting::elsewhere(&format!("{source}.{profile}"))),
     }
+}
+
+/// The profile whose table, or a piece of it, a trigger is on.
+pub fn found(trigger: &TriggerCall<'_>, source: &str, profile: &str) -> Result<Rc<Guarded>> {
+    find_for_trigger(source, profile, trigger.table())
 }
 
 /// Refuses a table with a trigger that could change a row after the guard has checked it.

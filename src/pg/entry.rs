@@ -328,9 +328,28 @@ macro_rules! sql_function {
 }
 pub(crate) use sql_function;
 
-/// Called by PostgreSQL once, when it loads the library.
-#[unsafe(no_mangle)]
-extern "C-unwind" fn _PG_init() {
+/// What PostgreSQL calls once, when it loads the library; `$also` is what the layers above register.
+macro_rules! loaded {
+    ($also:expr) => {
+        // The body is the boundary's own.
+        #[allow(unsafe_code)]
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C-unwind" fn _PG_init() {
+                // SAFETY: PostgreSQL is the only caller of this symbol.
+                unsafe { $crate::pg::load() };
+                $also();
+            }
+        };
+    };
+}
+pub(crate) use loaded;
+
+/// Registers what there is to register.
+///
+/// # Safety
+/// Must be called from `_PG_init` only, once.
+pub unsafe fn load() {
     install_panic_hook();
     super::steps::register();
     // SAFETY: registration may raise an ERROR, which this frame, owning nothing, lets pass.

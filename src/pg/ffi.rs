@@ -146,6 +146,7 @@ unsafe extern "C-unwind" {
     pub fn ProcessInterrupts();
 
     // acl.h, namespace.h
+    pub fn get_extension_oid(name: *const c_char, missing_ok: bool) -> Oid;
     pub fn get_namespace_oid(name: *const c_char, missing_ok: bool) -> Oid;
     #[cfg(feature = "pg15")]
     pub fn pg_namespace_aclcheck(schema: Oid, role: Oid, mode: AclMode) -> c_uint;

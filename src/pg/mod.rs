@@ -15,6 +15,7 @@ mod composite;
 mod counters;
 mod entry;
 mod error;
+mod extension;
 mod ffi;
 mod instant;
 mod invalidation;
@@ -53,9 +54,10 @@ pub use counters::{
     Count, Counters, all as all_counters, attach as attach_counters, counters,
     may_sweep as may_sweep_counters, sweep as sweep_counters,
 };
-pub(crate) use entry::sql_function;
-pub use entry::{Answer, V1, entry};
+pub use entry::{Answer, V1, entry, load};
+pub(crate) use entry::{loaded, sql_function};
 pub use error::{Error, Result, State};
+pub use extension::has_extension;
 pub use instant::{iso, unix_micros, unix_millis, unix_time};
 pub use invalidation::{PerTable, accept_invalidations, generation, invalidate, watch};
 #[cfg(feature = "testing")]
@@ -72,7 +74,9 @@ pub use relation::{hold_relation, is_valid_index, relation};
 pub use rows::{Row, Rows};
 pub use settings::{limits, set_local, setting};
 pub(crate) use spi::statements;
-pub use spi::{About, Arg, Label, Reading, Session, Statement, Whole, is_running, kind};
+pub use spi::{
+    About, Arg, Label, Reading, Session, Statement, Whole, decide_plans, is_running, kind,
+};
 pub use steps::check_for_interrupts;
 pub use transaction::{database, next_transaction, notify, server, transaction};
 pub use trigger::{Event, TriggerCall, Tuple};

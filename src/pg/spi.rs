@@ -11,7 +11,7 @@ use super::{Instant, ffi, varlena};
 use core::ffi::{c_char, c_int, c_long};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -340,11 +340,6 @@ impl Statement {
         self.plan()
     }
 
-    fn is_in_pieces(&self) -> bool {
-        let about = self.about.as_ref();
-        about.is_some_and(|about| about.whole.is_some())
-    }
-
     fn plan(&self) -> Result<Rc<Plan>> {
         let place = self.place.get_or_init(Rc::default);
         if let Some(plan) = place.plan() {
@@ -353,8 +348,7 @@ impl Statement {
         let sql = qualified(&self.sql)?;
         let sql = sql.as_ptr();
         let options = match self.planning {
-            // A plan for no values finds no shard: there the costs decide.
-            Planning::Generic if self.is_in_pieces() => BY_KEY,
+            Planning::Generic if are_planned_by_cost()? => BY_KEY,
             Planning::Generic => pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int | BY_KEY,
             Planning::Custom => pg_sys::CURSOR_OPT_CUSTOM_PLAN as c_int,
         };
@@ -375,6 +369,28 @@ impl Statement {
         }
         Ok(place.keep(Plan::new(plan)))
     }
+}
+
+thread_local! {
+    /// Who says whether the costs decide if one plan serves all values, and what was said.
+    static BY_COST: Cell<(Option<fn() -> Result<bool>>, Option<bool>)> =
+        const { Cell::new((None, None)) };
+}
+
+/// Lets somebody say whether there is something here for which a plan without values is none; it is
+/// asked once in a session.
+pub fn decide_plans(ask: fn() -> Result<bool>) {
+    BY_COST.set((Some(ask), None));
+}
+
+fn are_planned_by_cost() -> Result<bool> {
+    let (ask, said) = BY_COST.get();
+    if let Some(said) = said {
+        return Ok(said);
+    }
+    let said = ask.map_or(Ok(false), |ask| ask())?;
+    BY_COST.set((ask, Some(said)));
+    Ok(said)
 }
 
 /// The statement as it is parsed.

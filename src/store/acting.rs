@@ -429,9 +429,9 @@ pub fn found_for_purge(table: &Table) -> Result<Found> {
 /// What a table's name leads to, right or wrong.
 fn find(table: &Table) -> Result<Found> {
     table.found.get_or(Oid::INVALID, || {
-        let history = format!("{}_history", table.name);
+        let history = &table.history_name;
         // The statement says what is wrong, where the glance does not say that nothing is.
-        if let Some(plain) = plain(&table.source, &table.name, &history, c"seal")? {
+        if let Some(plain) = plain(&table.source, &table.name, history, c"seal")? {
             return Ok(Found {
                 relation: plain.relation,
                 owner: plain.owner,
@@ -445,7 +445,7 @@ fn find(table: &Table) -> Result<Found> {
             let args = [
                 Arg::Text(&table.source),
                 Arg::Text(&table.name),
-                Arg::Text(&history),
+                Arg::Text(history),
             ];
             let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
             let Some(row) = rows.first() else {

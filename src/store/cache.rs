@@ -15,7 +15,7 @@ use super::parameters::{self, Given, Parameters};
 use super::source::{self, check_usage, none_there};
 use super::table::{Form, Table};
 use super::terminology::{self, Terminology};
-use super::{counted, definition, refusal, search_index};
+use super::{acting, cluster, counted, definition, refusal, search_index};
 use crate::pg::{
     self, Count, Counters, Error, Result, Session, State, accept_invalidations,
     check_for_interrupts, counters, generation, relation, watch,
@@ -190,6 +190,30 @@ pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
     Ok(found)
 }
 
+/// The same for a trigger on the table `on` of the schema of the source: that of the profile, or where
+/// tables are in pieces one of those. Then it is the piece that is written.
+pub fn find_for_trigger(source: &str, name: &str, on: &str) -> Result<Rc<Guarded>> {
+    let whole = find_for_gate(source, name)?;
+    if on == name {
+        return Ok(whole);
+    }
+    // No profile has such a name.
+    let key = format!("\0{on}");
+    let hit = whole.source.guarded.borrow().get(&key).cloned();
+    if let Some(hit) = hit {
+        return Ok(hit);
+    }
+    let Some(history) = cluster::history_of_piece(source, name, on)? else {
+        return Err(acting::elsewhere(&whole.table()?.quoted));
+    };
+    let (form, feed) = (whole.form(), whole.table()?.feed.clone());
+    let table = Table::with_history(source, [on, &history], form, feed)?;
+    let piece = Rc::new(whole.of_piece(table));
+    let known = whole.source.guarded.borrow_mut().insert(key, piece.clone());
+    drop(known);
+    Ok(piece)
+}
+
 fn look_up(source: &str, name: &str) -> Result<Rc<Guarded>> {
     loop {
         check_for_interrupts()?;
@@ -232,7 +256,7 @@ fn forget_what_changed() -> Result<()> {
             catalog.revisions(session, &names)
         })?;
         for source in &known {
-            if !source.is_in(revisions.get(&source.name).unwrap_or(&None)) {
+            if cluster::is_here()? || !source.is_in(revisions.get(&source.name).unwrap_or(&None)) {
                 forget(&source.name)?;
             }
         }
@@ -408,6 +432,24 @@ fn broken_catalog() -> Error {
 }
 
 impl Guarded {
+    /// The same, of a piece of its table.
+    fn of_piece(&self, table: Table) -> Self {
+        Self {
+            source: self.source.clone(),
+            description: self.description.clone(),
+            profile: self.profile.clone(),
+            table: Some(Rc::new(table)),
+            indexes: self.indexes.clone(),
+            ends: self.ends.clone(),
+            history: self.history.clone(),
+            options: self.options.clone(),
+            restricting: OnceCell::new(),
+            referrers: OnceCell::new(),
+            parameters: OnceCell::new(),
+            counters: OnceCell::new(),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.description.name

@@ -4,10 +4,16 @@
 //! so: all rows would stay on the coordinator, though the schema counts as distributed. What is made on
 //! another node is a table of that node alone. `docs/scale.md` says what works.
 
-use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, Whole, kind};
-use std::cell::OnceCell;
+use super::name::Name;
+use crate::pg::{
+    Arg, Error, Reading, Result, Session, State, Statement, Whole, decide_plans, has_extension,
+    kind,
+};
+use std::cell::Cell;
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 
+const NAME: &CStr = c"citus";
 /// One look at an index of `pg_extension`, where Citus is not.
 const HERE: &str = "SELECT COALESCE(pg_catalog.current_setting('citus.enable_schema_based_sharding', true), 'off') \
      = ANY (ARRAY['on', 'true', 'yes', '1']), \
@@ -22,8 +28,7 @@ const DISTRIBUTED: &str = "SELECT FROM pg_catalog.pg_dist_schema AS s \
 thread_local! {
     static HERE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
-    /// Asked once in a session: who creates Citus connects again.
-    static IS_HERE: OnceCell<bool> = const { OnceCell::new() };
+    static IS_HERE: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// What Citus is here.
@@ -43,16 +48,24 @@ fn here(session: &Session) -> Result<Option<Citus>> {
     }))
 }
 
+/// Called once, when the library is loaded: a plan without values finds no shard.
+pub fn register() {
+    decide_plans(is_here);
+}
+
+/// Whether Citus is here: asked once in a session, so that who creates it connects again.
+pub fn is_here() -> Result<bool> {
+    if let Some(is_here) = IS_HERE.get() {
+        return Ok(is_here);
+    }
+    let is_here = has_extension(NAME)?;
+    IS_HERE.set(Some(is_here));
+    Ok(is_here)
+}
+
 /// How the names of shards are told from those of tables, where Citus is.
 pub fn whole() -> Result<Option<Whole>> {
-    let is_here = match IS_HERE.with(|at| at.get().copied()) {
-        Some(is_here) => is_here,
-        None => {
-            let is_here = Session::open(here)?.is_some();
-            IS_HERE.with(|at| *at.get_or_init(|| is_here))
-        }
-    };
-    Ok(is_here.then_some(of_shard))
+    Ok(is_here()?.then_some(of_shard))
 }
 
 /// The name of a table, an index or a constraint without the number of the shard that it is on. Citus
@@ -64,6 +77,32 @@ fn of_shard(name: &str) -> Option<&str> {
         && shard.bytes().all(|at| at.is_ascii_digit())
         && !shard.starts_with('0');
     (is_shard && !whole.is_empty()).then_some(whole)
+}
+
+/// The shard of a history beside a shard of its table.
+const PIECE: &str = "SELECT h.shardid::pg_catalog.text FROM pg_catalog.pg_dist_shard AS t, pg_catalog.pg_dist_shard AS h \
+     WHERE t.logicalrelid = pg_catalog.to_regclass($1) AND t.shardid = $2::pg_catalog.int8 \
+     AND h.logicalrelid = pg_catalog.to_regclass($3) LIMIT 2";
+
+/// The name of the history that belongs to a shard of a table; none if it is no shard of it. What is
+/// distributed over several shards has no one history: it is none either.
+pub fn history_of_piece(source: &str, name: &str, on: &str) -> Result<Option<String>> {
+    if !is_here()? || of_shard(on) != Some(name) {
+        return Ok(None);
+    }
+    let shard = on.get(name.len() + 1..).unwrap_or_default();
+    let quoted = Name::new(source, "source")?.quoted();
+    let table = format!("{quoted}.{}", Name::new(name, "profile")?.quoted());
+    let history = format!("{quoted}.\"{name}_history\"");
+    let args = [Arg::Text(&table), Arg::Text(shard), Arg::Text(&history)];
+    let statement = Statement::by_key(PIECE, &[kind::TEXT, kind::TEXT, kind::TEXT]);
+    Session::open(|session| {
+        let rows = session.run(&statement, &args, Reading::Latest, 2)?;
+        Ok(match (rows.count(), rows.first()) {
+            (1, Some(row)) => Some(format!("{name}_history_{}", row.string(1)?)),
+            _ => None,
+        })
+    })
 }
 
 /// Refuses a source that is to be made where Citus would distribute its schema, and not its tables.

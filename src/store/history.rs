@@ -382,7 +382,7 @@ pub fn archive(
                 })
                 .map(drop)
                 .map_err(|error| {
-                    let history = format!("{}_history", table.name);
+                    let history = &table.history_name;
                     let there = error.is_postgres(b"23505")
                         && error
                             .constraint()

@@ -182,6 +182,8 @@ pub struct Table {
     pub source: String,
     /// The name in it.
     pub name: String,
+    /// That of its history.
+    pub history_name: String,
     /// The feed of its source, if it has one.
     pub feed: Option<Feed>,
     /// Both names and that of the history, as statements have them.
@@ -216,6 +218,18 @@ fn writes(sql: &str) -> bool {
 impl Table {
     /// The statements of `"source"."name"`, in a source with this feed.
     pub fn new(source: &str, name: &str, form: Form, feed: Option<Feed>) -> Result<Self> {
+        let history = format!("{name}_history");
+        Self::with_history(source, [name, &history], form, feed)
+    }
+
+    /// The same of a table whose history is called so, which is made of the name of a profile: of a
+    /// piece of the whole, say.
+    pub fn with_history(
+        source: &str,
+        [name, history]: [&str; 2],
+        form: Form,
+        feed: Option<Feed>,
+    ) -> Result<Self> {
         let (source, name) = (Name::new(source, "source")?, Name::new(name, "profile")?);
         let quoted = format!("{}.{}", source.quoted(), name.quoted());
         let columns = match form {
@@ -232,7 +246,7 @@ impl Table {
             about: Rc::new(About {
                 schema: source.to_string(),
                 table: name.to_string(),
-                history: format!("{name}_history"),
+                history: history.to_string(),
                 writes,
                 whole: cluster::whole()?,
             }),
@@ -240,9 +254,10 @@ impl Table {
             identity: PerTable::new(),
             only: format!("ONLY {quoted}"),
             quoted,
-            history: format!("{}.\"{name}_history\"", source.quoted()),
+            history: format!("{}.\"{history}\"", source.quoted()),
             keys: keys(name.as_str()),
-            archived_keys: keys(&format!("{name}_history")),
+            archived_keys: keys(history),
+            history_name: history.to_string(),
             columns,
             statements: array::from_fn(|_| OnceCell::new()),
         })
