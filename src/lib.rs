@@ -66,6 +66,7 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/rest.sql", name = "rest", requires = ["postgrest"]);
 pgrx::extension_sql_file!("../sql/proxy.sql", name = "proxy", requires = ["rest"]);
+pgrx::extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["proxy"]);
 
 pg::sql_function! {
     catalog_changed => gate::catalog::catalog_changed;

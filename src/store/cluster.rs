@@ -5,9 +5,10 @@
 //! another node is a table of that node alone. `docs/scale.md` says what works.
 
 use super::name::Name;
+use super::table::Table;
 use crate::pg::{
     Arg, Error, Reading, Result, Session, State, Statement, Whole, decide_plans, has_extension,
-    kind,
+    kind, set_local,
 };
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -105,7 +106,21 @@ pub fn history_of_piece(source: &str, name: &str, on: &str) -> Result<Option<Str
     })
 }
 
-/// Refuses a source that is to be made where Citus would distribute its schema, and not its tables.
+const IS_DISTRIBUTED: &str = "SELECT FROM pg_catalog.pg_dist_partition AS p \
+     WHERE p.logicalrelid = pg_catalog.to_regclass($1)";
+
+/// Whether a table is on other nodes, or may be.
+pub fn is_distributed(session: &Session, table: &Table) -> Result<bool> {
+    if !is_here()? {
+        return Ok(false);
+    }
+    let asked = Statement::by_key(IS_DISTRIBUTED, &[kind::TEXT]);
+    let rows = session.run(&asked, &[Arg::Text(&table.quoted)], Reading::Latest, 1)?;
+    Ok(rows.count() > 0)
+}
+
+/// Refuses a source that is to be made where it would be of one node: where Citus would distribute its
+/// schema by a setting, and none of its tables, and on a node that is not the coordinator.
 pub fn check_new_source(session: &Session) -> Result<()> {
     let Some(citus) = here(session)? else {
         return Ok(());
@@ -117,30 +132,123 @@ pub fn check_new_source(session: &Session) -> Result<()> {
             State::Conflict,
             "Citus would distribute the schema of the source, and none of its tables",
         )
-        .hint("Citus does not distribute a table that a function makes: SET citus.enable_schema_based_sharding = off, and call again.")),
+        .hint("A source is distributed by an option of its own: SET citus.enable_schema_based_sharding = off, and ingest.source_create(source, '{\"distributed\": true}').")),
     }
 }
 
-/// Refuses what changes a source on a node that is not the coordinator, and in a source whose schema
-/// Citus distributes.
-pub fn check_source(session: &Session, source: &str) -> Result<()> {
+/// Distributes the schema of a source that was just made.
+pub fn distribute(session: &Session, source: &Name) -> Result<()> {
+    let is_joined = match here(session)? {
+        Some(citus) => citus.has_schemas && is_joined(session)?,
+        None => {
+            return Err(Error::refuse(
+                State::Conflict,
+                "a source cannot be distributed: Citus is not here",
+            )
+            .hint("CREATE EXTENSION citus on each node, connect again, and call ingest.cluster_join()."));
+        }
+    };
+    if !is_joined {
+        return Err(Error::refuse(
+            State::Conflict,
+            "the nodes of Citus do not have the catalog",
+        )
+        .hint("Let a superuser call ingest.cluster_join() on the coordinator."));
+    }
+    run(session, DISTRIBUTE, source.as_str())
+}
+
+/// Whether the nodes have the catalog: `ingest.cluster_join()` was called.
+fn is_joined(session: &Session) -> Result<bool> {
+    let asked = Statement::by_key(IS_DISTRIBUTED, &[kind::TEXT]);
+    let rows = session.run(&asked, &[Arg::Text("ingest.source")], Reading::Latest, 1)?;
+    Ok(rows.count() > 0)
+}
+
+const DISTRIBUTE: &str = "SELECT pg_catalog.citus_schema_distribute(pg_catalog.quote_ident($1)::pg_catalog.regnamespace)";
+const GATHER: &str = "SELECT pg_catalog.citus_schema_undistribute(pg_catalog.quote_ident($1)::pg_catalog.regnamespace)";
+/// A table of a schema that is distributed, but for one.
+const ANOTHER: &str = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
+     FROM pg_catalog.pg_dist_partition AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 LIMIT 1";
+const SPREAD: &str =
+    "SELECT pg_catalog.create_distributed_table($1::pg_catalog.regclass, NULL, 'hash', $2)";
+
+fn run(session: &Session, sql: &'static str, argument: &str) -> Result<()> {
+    let statement = Statement::by_values(sql, &[kind::TEXT]);
+    let args = [Arg::Text(argument)];
+    session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+}
+
+/// Makes a table, and where Citus distributes the schema puts it where its other tables are: what a
+/// function makes it leaves on the coordinator.
+pub fn make(
+    session: &Session,
+    source: &Name,
+    table: &str,
+    make: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    if !distributes(session, source)? {
+        return make();
+    }
+    let another = Statement::by_key(ANOTHER, &[kind::TEXT]);
+    let name = [Arg::Text(source.as_str())];
+    let rows = session.run(&another, &name, Reading::Latest, 1)?;
+    let Some(row) = rows.first() else {
+        // The first one goes where the schema goes.
+        run(session, GATHER, source.as_str())?;
+        make()?;
+        return run(session, DISTRIBUTE, source.as_str());
+    };
+    let another = row.string(1)?;
+    make()?;
+    let statement = Statement::by_values(SPREAD, &[kind::TEXT, kind::TEXT]);
+    let args = [Arg::Text(table), Arg::Text(&another)];
+    session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+}
+
+/// Lets this transaction make triggers of tables that are distributed.
+pub fn allow_triggers() -> Result<()> {
+    match is_here()? {
+        true => set_local(c"citus.enable_unsafe_triggers", "on"),
+        false => Ok(()),
+    }
+}
+
+/// Whether Citus distributes the schema of a source.
+pub fn distributes(session: &Session, source: &Name) -> Result<bool> {
+    Ok(is_here()? && has_distributed(session, source.as_str())?)
+}
+
+fn has_distributed(session: &Session, source: &str) -> Result<bool> {
+    let distributed = Statement::by_key(DISTRIBUTED, &[kind::TEXT]);
+    let rows = session.run(&distributed, &[Arg::Text(source)], Reading::Latest, 1)?;
+    Ok(rows.count() > 0)
+}
+
+/// Refuses what changes a source on a node that is not the coordinator.
+pub fn check_node(session: &Session) -> Result<()> {
+    match here(session)? {
+        Some(citus) => check_coordinator(session, &citus),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what cannot be done in a source whose schema Citus distributes, or on a node that is not the
+/// coordinator.
+pub fn check_in_one_place(session: &Session, source: &str) -> Result<()> {
     let Some(citus) = here(session)? else {
         return Ok(());
     };
     check_coordinator(session, &citus)?;
-    if !citus.has_schemas {
+    if !citus.has_schemas || !has_distributed(session, source)? {
         return Ok(());
     }
-    let distributed = Statement::by_key(DISTRIBUTED, &[kind::TEXT]);
-    let rows = session.run(&distributed, &[Arg::Text(source)], Reading::Latest, 1)?;
-    match rows.count() {
-        0 => Ok(()),
-        _ => Err(Error::refuse(
-            State::Conflict,
-            format!("Citus distributes the schema of the source {source}"),
-        )
-        .hint("A source cannot be distributed yet: SELECT citus_schema_undistribute of its schema, on the coordinator.")),
-    }
+    Err(Error::refuse(
+        State::Conflict,
+        format!("Citus distributes the schema of the source {source}"),
+    )
+    .hint("This is done in a source that is not distributed: ingest.source_undistribute(source), on the coordinator, brings it back to one node."))
 }
 
 fn check_coordinator(session: &Session, citus: &Citus) -> Result<()> {

@@ -4,6 +4,7 @@
 
 use super::acting::{What, as_owner};
 use super::catalog::Ends;
+use super::cluster;
 use super::comment;
 use super::name::Name;
 use super::source::LOCK_ALL;
@@ -65,6 +66,9 @@ pub fn make(
     // The id of a FHIR resource stands in it, so that the column has no other to begin with.
     let (default, contained) = match form {
         Form::Fhir => ("", ""),
+        // One that is made where the call is, and not where the row is written, is asked for in the
+        // history.
+        _ if cluster::distributes(session, source)? => ("", ", contained pg_catalog.jsonb"),
         _ => (" DEFAULT ingest.new_id()", ", contained pg_catalog.jsonb"),
     };
     let sql = match (ends, history) {
@@ -99,7 +103,11 @@ pub fn make(
              ended_at pg_catalog.timestamptz, erased pg_catalog.jsonb, PRIMARY KEY (from_id, to_id, version))"
         ),
     };
-    session.execute(&sql)?;
+    let made = match history {
+        true => format!("{schema}.\"{name}_history\""),
+        false => format!("{schema}.{table}"),
+    };
+    cluster::make(session, source, &made, || session.execute(&sql))?;
     let Some(ends) = ends.filter(|_| !history) else {
         return Ok(());
     };

@@ -5,6 +5,7 @@
 
 use super::acting::{self, on_history, on_target};
 use super::author::Author;
+use super::cluster;
 use super::feed;
 use super::layout::{Key, Layout};
 use super::refusal;
@@ -166,10 +167,26 @@ fn last_place(session: &Session, table: &Table, key: RowKey<'_>) -> Result<i64> 
 /// The tombstone of a row that the caller has just deleted. It is read as the table's owner: who may
 /// delete need not be able to read history.
 pub fn tombstone(session: &Session, table: &Table, key: RowKey<'_>) -> Result<Option<Last>> {
-    on_history(table, None, Use::Read, |_| {
-        let last = last_of(session, table, key, Reading::Fresh)?;
-        Ok(last.and_then(|(last, is_tombstone)| is_tombstone.then_some(last)))
-    })
+    let last = for_reader(session, table, Reading::Fresh, || {
+        last_of(session, table, key, Reading::Fresh)
+    })?;
+    Ok(last.and_then(|(last, is_tombstone)| is_tombstone.then_some(last)))
+}
+
+/// Reads history for who may not, as the table's owner. Where it is on another node it is the caller who
+/// reads, if he may: two users have two connections, and the second does not see what the first has
+/// written.
+fn for_reader<T>(
+    session: &Session,
+    table: &Table,
+    reading: Reading,
+    read: impl FnOnce() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    match cluster::is_distributed(session, table)? {
+        false => on_history(table, None, Use::Read, |_| read()),
+        true if rights(session, table, reading)?.read_history => read(),
+        true => Ok(None),
+    }
 }
 
 /// What a reader has not found.
@@ -196,7 +213,7 @@ pub fn after_lost(
         Sought::Version(version) => (Action::AfterLost, Arg::Int4(version)),
         Sought::At(instant) => (Action::AfterLostAt, Arg::Instant(instant)),
     };
-    on_history(table, None, Use::Read, |_| {
+    for_reader(session, table, reading, || {
         let rows = session.run(table.statement(action), &key.with(&[arg]), reading, 1)?;
         Ok(rows.first().map(|row| row.int4(1)))
     })

@@ -18,6 +18,8 @@ pub struct Options {
     pub context_required: bool,
     /// What a context takes from the token of a request, if nothing else is said.
     pub claims: Rc<[Claim]>,
+    /// Whether Citus is to distribute the schema; asked when it is made.
+    pub distributed: bool,
 }
 
 /// A member of a context, and the claim of a token (RFC 7519) that it is taken from.
@@ -103,6 +105,7 @@ impl Options {
             create_id: CreateId::Server,
             context_required: false,
             claims: Claim::usual(),
+            distributed: false,
         };
         let mut of_fhir = None;
         for member in object.iter() {
@@ -143,6 +146,8 @@ impl Options {
                         None => return Ok(Err(Mistake::Value("claims"))),
                     }
                 }
+                (b"distributed", Value::Bool(distributed)) => read.distributed = distributed,
+                (b"distributed", _) => return Ok(Err(Mistake::Value("distributed"))),
                 // Searches ask the catalog for it.
                 (b"base_url", value) => {
                     of_fhir = Some("base_url");

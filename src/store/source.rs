@@ -166,9 +166,15 @@ pub enum Standing {
 /// that its definitions change one after the other.
 pub fn lock_for_definition(session: &Session, source: &str) -> Result<()> {
     match standing(session, source)? {
-        Standing::Owned => cluster::check_source(session, source),
+        Standing::Owned => cluster::check_node(session),
         Standing::SchemaGone => Err(gone(session, source)?),
     }
+}
+
+/// The same, for what cannot be done in a source that is distributed.
+pub fn lock_in_one_place(session: &Session, source: &str) -> Result<()> {
+    lock_for_definition(session, source)?;
+    cluster::check_in_one_place(session, source)
 }
 
 /// Whose types and whose JSON a source speaks of, if it is there.

@@ -228,7 +228,7 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
     let profile = call.need_text(1, "profile")?;
     let cascade = call.bool(2)?;
     let purged = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         let guarded = find(source.as_str(), profile)?;
         guarded.table()?;
         let touching = match guarded.is_relationship() {

@@ -17,8 +17,31 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let empty = write(&Item::Object(&[])).map_err(|_| Error::Bug("{} is not JSON".into()))?;
     let options = call.jsonb(1)?.unwrap_or(&empty);
     let read = read_options(Value::read(options)?)?;
-    Session::open(|session| source::create(session, &name, read.format, options))?;
+    // Where it is may change, and the catalog of Citus says it.
+    let kept = without(options, b"distributed")?;
+    Session::open(|session| {
+        source::create(session, &name, read.format, &kept)?;
+        match read.distributed {
+            true => cluster::distribute(session, &name),
+            false => Ok(()),
+        }
+    })?;
     Ok(Answer::Null)
+}
+
+/// Options without one of them.
+fn without(options: &[u8], key: &[u8]) -> Result<Vec<u8>> {
+    let Value::Object(object) = Value::read(options)? else {
+        return Err(Error::Bug("options that are no object".into()));
+    };
+    let mut members = Vec::new();
+    for member in object.iter() {
+        let (name, value) = member?;
+        if name != key {
+            members.push((name, Item::Copy(value)));
+        }
+    }
+    write(&Item::Object(&members)).map_err(|_| Error::Bug("options are too large".into()))
 }
 
 /// Reads the options of a source.
@@ -39,7 +62,7 @@ pub fn read_options(options: Value<'_>) -> Result<Options> {
     Err(Error::refuse(State::BadRequest, message).hint(
         "Options are {\"format\": \"native\"}, the default, or {\"format\": \"fhir\"}, and beside that \
          of FHIR \"meta\": \"aidbox\" or \"extension\", \"create_id\": \"server\" or \"body\", and \"base_url\", where the server is; \
-         of both \"context\": \"optional\" or \"required\", and \"claims\": {\"actor\": \"sub\"}.",
+         of both \"context\": \"optional\" or \"required\", \"claims\": {\"actor\": \"sub\"}, and where Citus is \"distributed\": true.",
     ))
 }
 
@@ -79,7 +102,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
 /// Refuses a source that is distributed, for what cannot be done in one.
 pub fn in_one_place(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
-    Session::open(|session| cluster::check_source(session, source))?;
+    Session::open(|session| cluster::check_in_one_place(session, source))?;
     Ok(Answer::Null)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Cure, Finding, Severity, Shape};
 use crate::pg::{Arg, Reading, Result, Rows, Session, Statement, kind, steadily};
+use crate::store::cluster;
 use crate::store::ddl::{self, Lock};
 use crate::store::index::Index;
 use crate::store::table::Form;
@@ -141,7 +142,12 @@ pub(super) fn columns(
                 )]),
             ));
         }
-        if shape.form == Form::Native && !history && column == "id" && !row.bool(5) {
+        if shape.form == Form::Native
+            && !history
+            && column == "id"
+            && !row.bool(5)
+            && !cluster::distributes(session, shape.source)?
+        {
             findings.push(Finding::curable(
                 &object,
                 "the column id has no default",

@@ -2,6 +2,7 @@
 
 use super::{Cure, Severity, Shape, examine, feed};
 use crate::pg::{Error, Result, Session, State};
+use crate::store::cluster;
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::index::Index;
 use crate::store::table::Table;
@@ -34,6 +35,7 @@ pub fn repair(
     // Before rows are looked at: a writer whose row is not seen yet is waited for.
     ddl::lock(session, shape.source, &[shape.named()], against)?;
     ddl::allow_triggers(session)?;
+    cluster::allow_triggers()?;
     for index in dropped {
         index.drop(session, shape.source, shape.name)?;
     }

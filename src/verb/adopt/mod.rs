@@ -111,7 +111,7 @@ fn take_options(session: &Session, source: &Name, catalog: &Object<'_>) -> Resul
     let given = catalog.get(b"options")?;
     let read = given.map(read_options).transpose()?;
     if let Some(known) = Catalog::open(session)?.options(session, source.as_str())? {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         return match read {
             Some(read) if read != known => Err(Error::refuse(
                 State::Conflict,

@@ -23,7 +23,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     let notify = call.bool(1)?;
     let outcome = Session::open(|session| {
-        source::lock_for_definition(session, name.as_str())?;
+        source::lock_in_one_place(session, name.as_str())?;
         let guarded = source::guarded(session, name.as_str())?;
         let tables = named(&guarded);
         let standing = feed::standing(session, name.as_str())?;
@@ -67,7 +67,7 @@ fn named(guarded: &[(bool, String)]) -> Vec<Named<'_>> {
 pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
     Session::open(|session| {
-        source::lock_for_definition(session, name.as_str())?;
+        source::lock_in_one_place(session, name.as_str())?;
         if feed::standing(session, name.as_str())? == Standing::None {
             return Err(feed::none(name.as_str()));
         }

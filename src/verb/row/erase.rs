@@ -25,7 +25,7 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
     let (profile, id) = (call.need_text(1, "profile")?, call.need_text(2, "id")?);
     let (reason, cascade) = (reason(call, 3)?, call.bool(4)?);
     let marker = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         let guarded = find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
         let author = author::of_version(&guarded)?;
@@ -93,7 +93,7 @@ pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
         .ok_or_else(|| Error::refuse(State::BadRequest, "version must not be null"))?;
     let reason = reason(call, 4)?;
     let erased_now = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         let guarded = find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
         let author = author::of_statement(&guarded)?;
@@ -152,7 +152,7 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         return Err(Error::refuse(State::BadRequest, message));
     }
     let count = Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         let names = match profile {
             Some(profile) => vec![profile.to_owned()],
             None => {

@@ -24,7 +24,7 @@ pub fn partition(call: &mut Call<'_>) -> Result<Answer> {
     }
     let sink = call.materialize()?;
     Session::open(|session| {
-        source::lock_for_definition(session, source.as_str())?;
+        source::lock_in_one_place(session, source.as_str())?;
         let guarded = find(source.as_str(), name.as_str())?;
         let of = Named {
             links: guarded.ends.is_some(),

@@ -1,0 +1,240 @@
+-- Sources on Citus: each in a schema that is distributed, and so on one node. What is written here runs on
+-- the coordinator alone.
+
+CREATE FUNCTION ingest.cluster_coordinator() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused boolean;
+BEGIN
+    refused := CASE
+        WHEN NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'citus') THEN
+            ingest.refuse('PT409', 'Citus is not here', 'CREATE EXTENSION citus on each node, and connect again.')
+    END;
+    -- The tables of Citus are looked up when this is reached.
+    refused := CASE
+        WHEN EXISTS (SELECT FROM pg_dist_local_group AS g WHERE g.groupid <> 0) THEN
+            ingest.refuse('PT409', 'this is not the coordinator of Citus', 'Connect to the coordinator, and call it there.')
+    END;
+END
+$$;
+COMMENT ON FUNCTION ingest.cluster_coordinator() IS 'Internal. Refuses a database without Citus, and a node that is not the coordinator. Errors: PT409';
+
+CREATE FUNCTION ingest.cluster_join() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part      record;
+    triggered record;
+BEGIN
+    PERFORM ingest.cluster_coordinator();
+    PERFORM set_config('citus.enable_unsafe_triggers', 'on', true);
+    FOR part IN
+        SELECT c.oid::regclass AS name
+        FROM pg_class AS c
+        WHERE c.relnamespace = 'ingest'::regnamespace AND c.relkind = 'r'
+          AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
+        ORDER BY c.relname
+    LOOP
+        -- On a node a trigger of a statement cannot change a table that all nodes have: each tells its own
+        -- backends that something has changed, and they look at all of it.
+        FOR triggered IN
+            SELECT t.tgname FROM pg_trigger AS t
+            WHERE t.tgrelid = part.name AND t.tgfoid = 'ingest.source_changed()'::regprocedure
+        LOOP
+            EXECUTE format('DROP TRIGGER %I ON %s', triggered.tgname, part.name);
+        END LOOP;
+        IF FOUND THEN
+            EXECUTE format('CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON %s
+                FOR EACH STATEMENT EXECUTE FUNCTION ingest.catalog_changed()', part.name);
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER changed', part.name);
+        END IF;
+        PERFORM create_reference_table(part.name);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new. A node that is added later gets it from Citus. Errors: PT409 Citus is not here, or this is not the coordinator';
+
+CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema CONSTANT regnamespace := quote_ident(source)::regnamespace;
+    statements text[];
+    statement  text;
+    part       regclass;
+BEGIN
+    PERFORM set_config('citus.enable_unsafe_triggers', 'on', true);
+    -- A copy of rows is no write: it passes no gate, and neither does it pass a trigger of anybody's.
+    SELECT COALESCE(array_agg(pg_get_triggerdef(t.oid) ORDER BY t.tgrelid, t.tgname), '{}')
+        || COALESCE(array_agg(format('ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
+               CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname))
+               FILTER (WHERE t.tgenabled <> 'O'), '{}')
+    INTO statements
+    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = schema AND NOT t.tgisinternal;
+    FOR statement IN
+        SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+        FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = schema AND NOT t.tgisinternal
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+    IF distributes THEN
+        PERFORM citus_schema_distribute(schema);
+        -- What was copied is still here. Links go first: they refer to the others.
+        FOR part IN
+            SELECT c.oid::regclass FROM pg_class AS c
+            WHERE c.relnamespace = schema AND c.relkind = 'r'
+            ORDER BY EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'f') DESC, c.relname
+        LOOP
+            PERFORM truncate_local_data_after_distributing_table(part);
+        END LOOP;
+    ELSE
+        PERFORM citus_schema_undistribute(schema);
+    END IF;
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+    -- The gate makes ids where the row is written: one that is made before is asked for in the history.
+    FOR part IN
+        SELECT format('%I.%I', source_move.source, p.profile)::regclass FROM ingest.profile AS p JOIN ingest.source AS s ON s.source = p.source
+        WHERE p.source = source_move.source AND p.kind = 'ROOT' AND s.format = 'native'
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN id %s', part,
+            CASE WHEN distributes THEN 'DROP DEFAULT' ELSE 'SET DEFAULT ingest.new_id()' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ingest.source_move(text, boolean) IS 'Internal. Lets Citus distribute the schema of a source, or bring it back, with the triggers of its tables';
+
+CREATE FUNCTION ingest.source_distribute(source text) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema  CONSTANT regnamespace := to_regnamespace(quote_ident(source));
+    refused boolean;
+    long    text;
+    leaving text;
+    parted  text;
+BEGIN
+    PERFORM ingest.cluster_coordinator();
+    PERFORM ingest.source_owner(source);
+    PERFORM ingest.source_hold(source);
+    SELECT string_agg(p.profile, ', ' ORDER BY p.profile) INTO long
+    FROM ingest.profile AS p WHERE p.source = source_distribute.source AND octet_length(p.profile) > 45 AND p.kind IN ('ROOT', 'RELATIONSHIP');
+    SELECT string_agg(k.conname, ', ' ORDER BY k.conname) INTO leaving
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_class AS r ON r.oid = k.confrelid
+    WHERE k.contype = 'f' AND (c.relnamespace = schema) <> (r.relnamespace = schema);
+    SELECT string_agg(c.relname, ', ' ORDER BY c.relname) INTO parted
+    FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'p';
+    refused := CASE
+        WHEN NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = 'ingest.source'::regclass) THEN
+            ingest.refuse('PT409', 'the nodes of Citus do not have the catalog', 'Let a superuser call ingest.cluster_join() on the coordinator.')
+        WHEN EXISTS (SELECT FROM pg_dist_schema AS s WHERE s.schemaid = schema) THEN
+            ingest.refuse('PT409', format('the source %s is distributed already', source), 'ingest.source_node(source) says where it is.')
+        WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = schema AND c.relrowsecurity) THEN
+            ingest.refuse('PT409', format('the source %s has row-level security, which Citus takes in none of its policies', source),
+                'Give each tenant a source of its own, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY on its tables.')
+        WHEN EXISTS (SELECT FROM ingest.feed AS f WHERE f.source = source_distribute.source) THEN
+            ingest.refuse('PT409', format('the source %s has a feed, whose order is that of the transactions of one node', source),
+                'ingest.feed_drop(source) takes it away.')
+        WHEN long IS NOT NULL THEN
+            ingest.refuse('PT409', format('names over 45 bytes would be cut on a node: %s', left(long, 1000)), 'Define them anew under shorter names.')
+        WHEN leaving IS NOT NULL THEN
+            ingest.refuse('PT409', format('foreign keys lead into the source or out of it: %s', left(leaving, 1000)), 'Drop them first.')
+        WHEN parted IS NOT NULL THEN
+            ingest.refuse('PT409', format('a history is cut into partitions: %s', left(parted, 1000)), 'Such a history stays on one server.')
+    END;
+    PERFORM ingest.source_move(source, true);
+END
+$$;
+COMMENT ON FUNCTION ingest.source_distribute(text) IS 'Lets Citus distribute the schema of a source: all of its tables go to one node, with their rows, and can be moved to another by citus_schema_move. By the owner of the schema, on the coordinator; nobody writes meanwhile. Errors: 42501, PT409 Citus is not here, or what the source has cannot be distributed, and what that is';
+
+CREATE FUNCTION ingest.source_undistribute(source text) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused boolean;
+BEGIN
+    PERFORM ingest.cluster_coordinator();
+    PERFORM ingest.source_owner(source);
+    PERFORM ingest.source_hold(source);
+    refused := CASE
+        WHEN NOT EXISTS (SELECT FROM pg_dist_schema AS s WHERE s.schemaid = to_regnamespace(quote_ident(source))) THEN
+            ingest.refuse('PT409', format('the source %s is not distributed', source), 'ingest.source_distribute(source) does that.')
+    END;
+    PERFORM ingest.source_move(source, false);
+END
+$$;
+COMMENT ON FUNCTION ingest.source_undistribute(text) IS 'Brings a source that Citus distributes back to the coordinator, with its rows and its history. Errors: 42501, PT409 it is not distributed, or Citus is not here';
+
+CREATE FUNCTION ingest.source_node(source text) RETURNS TABLE (host text, port integer)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'citus') THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT DISTINCT n.nodename, n.nodeport
+        FROM pg_dist_schema AS s
+        JOIN pg_dist_partition AS p ON p.colocationid = s.colocationid
+        JOIN pg_dist_shard AS h ON h.logicalrelid = p.logicalrelid
+        JOIN pg_dist_placement AS l ON l.shardid = h.shardid
+        JOIN pg_dist_node AS n ON n.groupid = l.groupid
+        WHERE s.schemaid = to_regnamespace(quote_ident(source_node.source))::oid AND n.noderole = 'primary';
+END
+$$;
+COMMENT ON FUNCTION ingest.source_node(text) IS 'The node of Citus where the tables of a source are: a call that is made there goes no further. No row for a source that is not distributed, or has no table yet';
+
+CREATE FUNCTION ingest.cluster_check() RETURNS TABLE (source text, profile text, what text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM ingest.cluster_coordinator();
+    RETURN QUERY
+        SELECT NULL::text, NULL::text, format('the nodes do not have the table %s: ingest.cluster_join() gives it to them', c.oid::regclass)
+        FROM pg_class AS c
+        WHERE c.relnamespace = 'ingest'::regnamespace AND c.relkind = 'r'
+          AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
+        ORDER BY c.relname;
+    RETURN QUERY
+        SELECT g.source, g.profile, format('%s is a table of the coordinator alone, in a schema that is distributed', c.relname)
+        FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
+        JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
+        WHERE g.kind IN ('ROOT', 'RELATIONSHIP') AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
+        ORDER BY g.source, g.profile;
+    RETURN QUERY
+        SELECT g.source, NULL::text, format('the role %s cannot log in, and so can call only on the node of the source', r.rolname)
+        FROM (SELECT DISTINCT p.source FROM ingest.profile AS p) AS g
+        JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
+        JOIN pg_namespace AS n ON n.oid = s.schemaid, aclexplode(n.nspacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
+        WHERE NOT r.rolcanlogin
+        ORDER BY g.source, r.rolname;
+END
+$$;
+COMMENT ON FUNCTION ingest.cluster_check() IS 'What is not as it should be of sources on Citus: a row for each, of the catalog without a source. Errors: PT409 Citus is not here, or this is not the coordinator';
+
+CREATE FUNCTION ingest.profile_distribute(source text, profile text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused boolean;
+BEGIN
+    refused := ingest.refuse('PT409', 'the rows of one profile are not distributed over nodes',
+        'Neither its identities nor links to it would hold. ingest.source_distribute(source) distributes by source: divide a profile that outgrows a node into sources.');
+END
+$$;
+COMMENT ON FUNCTION ingest.profile_distribute(text, text) IS 'Refused, with the reason: the rows of one profile stay on one node. Errors: PT409';
+
+REVOKE ALL ON FUNCTION ingest.cluster_coordinator(), ingest.cluster_join(), ingest.source_move(text, boolean),
+    ingest.source_distribute(text), ingest.source_undistribute(text) FROM PUBLIC;
