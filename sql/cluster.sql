@@ -53,9 +53,21 @@ BEGIN
         END IF;
         PERFORM create_reference_table(part.name);
     END LOOP;
+    -- A node that is new does not know who makes triggers.
+    FOR part IN
+        SELECT DISTINCT quote_ident(pg_get_userbyid(n.nspowner)) AS name
+        FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
+    LOOP
+        PERFORM run_command_on_workers(format(
+            'GRANT EXECUTE ON FUNCTION ingest.guard(), ingest.archive(), ingest.seal() TO %s', part.name));
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new. A node that is added later gets it from Citus. Errors: PT409 Citus is not here, or this is not the coordinator';
+COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new. A node that is added later gets the tables from Citus; call this again then, for the rights. Errors: PT409 Citus is not here, or this is not the coordinator';
+
+CREATE FUNCTION ingest.criteria_hold(number bigint) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'criteria_hold_wrapper';
+COMMENT ON FUNCTION ingest.criteria_hold(bigint) IS 'Internal. Holds, on the node of a table, the lock of those who ask by the same criteria. Errors: PT409 Citus is not here';
 
 CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE

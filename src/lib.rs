@@ -128,6 +128,7 @@ pg::sql_function! {
     search_numbers => verb::search::predicate::numbers;
     search_order => verb::search::predicate::order;
     criteria => verb::criteria::from_query;
+    criteria_hold => verb::criteria::hold;
     issues => verb::issues::issues;
     moment => verb::criteria::moment;
     bundle_apply => verb::bundle::apply;

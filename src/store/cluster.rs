@@ -7,8 +7,8 @@
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, Reading, Result, Session, State, Statement, Whole, decide_plans, has_extension,
-    kind, set_local,
+    Arg, Error, NamedLock, Reading, Result, Session, State, Statement, Whole, decide_plans,
+    has_extension, kind, lock_name, set_local,
 };
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -119,6 +119,41 @@ pub fn is_distributed(session: &Session, table: &Table) -> Result<bool> {
     Ok(rows.count() > 0)
 }
 
+/// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock is at the
+/// node of the table.
+pub fn wait_for_criteria(table: &Table, number: u64) -> Result<()> {
+    let is_elsewhere = is_here()? && Session::open(|session| is_distributed(session, table))?;
+    if !is_elsewhere {
+        return lock_name(NamedLock::Criteria, number);
+    }
+    let quoted = &table.quoted;
+    // It writes nothing, and opens the transaction there: what only reads leaves no lock behind.
+    let open =
+        format!("INSERT INTO {quoted} (id, data) SELECT '', '{{}}'::pg_catalog.jsonb WHERE false");
+    let hold = format!(
+        "SELECT ingest.criteria_hold($1) FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE false) AS one"
+    );
+    Session::open(|session| {
+        let open = Statement::by_values(open, &[]).about(&table.about);
+        session.run(&open, &[], Reading::Fresh, 0)?;
+        let hold = Statement::by_values(hold, &[kind::INT8]).about(&table.about);
+        let number = [Arg::Int8(number.cast_signed())];
+        session.run(&hold, &number, Reading::Fresh, 0).map(drop)
+    })
+}
+
+/// Holds the lock of criteria here, for a caller on another node.
+pub fn hold_criteria(number: i64) -> Result<()> {
+    match is_here()? {
+        true => lock_name(NamedLock::Criteria, number.cast_unsigned()),
+        false => Err(Error::refuse(
+            State::Conflict,
+            "ingest.criteria_hold is for the nodes of Citus",
+        )
+        .hint("Nothing has to call it.")),
+    }
+}
+
 /// Refuses a source that is to be made where it would be of one node: where Citus would distribute its
 /// schema by a setting, and none of its tables, and on a node that is not the coordinator.
 pub fn check_new_source(session: &Session) -> Result<()> {
@@ -205,6 +240,29 @@ pub fn make(
     let statement = Statement::by_values(SPREAD, &[kind::TEXT, kind::TEXT]);
     let args = [Arg::Text(table), Arg::Text(&another)];
     session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+}
+
+const ON_WORKERS: &str =
+    "SELECT w.success, w.result FROM pg_catalog.run_command_on_workers($1) AS w";
+
+/// Does on the other nodes what Citus does not hand on: a right to what belongs to an extension.
+pub fn on_workers(session: &Session, sql: &str) -> Result<()> {
+    if !is_here()? {
+        return Ok(());
+    }
+    let statement = Statement::by_values(ON_WORKERS, &[kind::TEXT]);
+    let rows = session.run(&statement, &[Arg::Text(sql)], Reading::Fresh, 0)?;
+    for row in rows.iter() {
+        if !row.bool(1) {
+            let message = format!(
+                "a node of Citus refuses: {}",
+                row.text(2)?.unwrap_or_default()
+            );
+            return Err(Error::refuse(State::Conflict, message)
+                .hint("All nodes must be up, and let the owner of the extension in."));
+        }
+    }
+    Ok(())
 }
 
 /// Lets this transaction make triggers of tables that are distributed.

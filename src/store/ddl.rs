@@ -200,7 +200,8 @@ pub fn allow_triggers(session: &Session) -> Result<()> {
     as_owner(What::Catalog, || {
         // Two grants on one function at once are an error of PostgreSQL's.
         session.execute(LOCK_ALL)?;
-        session.execute(&grant)
+        session.execute(&grant)?;
+        cluster::on_workers(session, &grant)
     })
 }
 

@@ -12,12 +12,10 @@ use super::hold::{Held, hold};
 use super::operation::{Content, Operation, Verb, check_distinct, same};
 use super::pass;
 use super::results::Results;
-use crate::pg::{
-    Error, NamedLock, Reading, Result, Session, State, check_for_interrupts, lock_name,
-};
+use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts};
 use crate::store::Outcome;
 use crate::store::row::Stored;
-use crate::store::{reference, refusal};
+use crate::store::{cluster, reference, refusal};
 use crate::verb::criteria::{self, Criteria};
 use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
@@ -148,7 +146,9 @@ fn wait(operations: &[Operation<'_>], known: &mut HashSet<Key>, part: Part) -> R
     keys.retain(|key| known.insert(*key));
     for key in &keys {
         check_for_interrupts()?;
-        lock_name(NamedLock::Criteria, key.number)?;
+        if let Some(operation) = operations.get(key.place) {
+            cluster::wait_for_criteria(operation.guarded.table()?, key.number)?;
+        }
     }
     Ok(keys)
 }

@@ -7,10 +7,10 @@ pub mod place;
 mod query;
 
 use crate::pg::{Answer, Call, Error, Result, Session, State, lock_number, warning};
-use crate::store::Guarded;
 use crate::store::criteria::{MOST, Search, too_many};
 use crate::store::row::Stored;
 use crate::store::table::Form;
+use crate::store::{Guarded, cluster};
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
 use ingest_engine::{Code, Issue, Severity, first_instant};
@@ -68,6 +68,13 @@ impl<'a> Given<'a> {
             },
         }
     }
+}
+
+/// `ingest.criteria_hold(number)`
+pub fn hold(call: &mut Call<'_>) -> Result<Answer> {
+    let number = call.int8(0)?.unwrap_or_default();
+    cluster::hold_criteria(number)?;
+    Ok(Answer::Null)
 }
 
 /// Criteria that were understood: every one must hold.

@@ -2,13 +2,12 @@
 
 use super::profile_of;
 use crate::pg::{
-    Answer, Call, Error, NamedLock, Reading, Result, Session, State, check_for_interrupts,
-    lock_name, snapshot_is_old,
+    Answer, Call, Error, Reading, Result, Session, State, check_for_interrupts, snapshot_is_old,
 };
 use crate::store::criteria::Come;
 use crate::store::refusal;
 use crate::store::row::{self, RowKey, Stored};
-use crate::store::{Guarded, Outcome, find, id};
+use crate::store::{Guarded, Outcome, cluster, find, id};
 use crate::verb::body::{Body, Parts};
 use crate::verb::clash::Holders;
 use crate::verb::criteria::{Criteria, Given};
@@ -141,7 +140,7 @@ fn read(guarded: &Guarded, given: &Given<'_>) -> Result<Criteria> {
 fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
     let apart = criteria.are_kept_apart(guarded)?;
     if !apart {
-        lock_name(NamedLock::Criteria, criteria.lock_number(guarded)?)?;
+        cluster::wait_for_criteria(guarded.table()?, criteria.lock_number(guarded)?)?;
     }
     Ok(apart)
 }
