@@ -18,8 +18,8 @@ use std::thread::LocalKey;
 /// The mark of a plan of ours: a bit of its JIT flags, of which PostgreSQL uses the lowest five.
 pub(super) const OURS: c_int = 1 << 30;
 
-/// The tables that may be named.
-pub type Named = [Oid; 2];
+/// The tables that may be named: two, and a piece of each.
+pub type Named = [Oid; 4];
 
 #[derive(Debug, Clone, Copy)]
 struct Expected {

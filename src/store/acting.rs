@@ -5,6 +5,7 @@
 //! looked up, locked as the statement will lock it, and must be what it was made as: a plain table
 //! of the owner's own, in its place, with no code on it that another role could have put there.
 
+use super::cluster;
 use super::table::Table;
 use crate::pg::{
     Acting, Arg, Error, Oid, PerTable, Reading, Result, Session, State, Statement, Use,
@@ -57,7 +58,7 @@ pub fn on_history<T>(
         owner: found.owner,
         confined: false,
         own_path: found.has_code,
-        named: Some([found.relation, found.history]),
+        named: Some(named(found.relation, found.history)?),
     };
     act(acting, || body(&found))
 }
@@ -79,9 +80,20 @@ fn on_one<T>(found: Found, body: impl FnOnce() -> Result<T>) -> Result<T> {
         owner: found.owner,
         confined: false,
         own_path: false,
-        named: Some([found.relation; 2]),
+        named: Some(named(found.relation, found.relation)?),
     };
     act(acting, body)
+}
+
+/// What statements about two tables may open: those, and where they are in pieces what of them is here.
+fn named(table: Oid, history: Oid) -> Result<[Oid; 4]> {
+    match cluster::is_here()? {
+        false => Ok([table, history, table, history]),
+        true => {
+            let piece = |of: Oid| cluster::piece_of(of).map(|piece| piece.unwrap_or(of));
+            Ok([table, history, piece(table)?, piece(history)?])
+        }
+    }
 }
 
 fn act<T>(acting: Acting, body: impl FnOnce() -> Result<T>) -> Result<T> {

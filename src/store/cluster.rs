@@ -7,7 +7,7 @@
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, NamedLock, Reading, Result, Session, State, Statement, Whole, decide_plans,
+    Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, Whole, decide_plans,
     has_extension, kind, lock_name, set_local,
 };
 use std::cell::Cell;
@@ -108,6 +108,22 @@ pub fn history_of_piece(source: &str, name: &str, on: &str) -> Result<Option<Str
 
 const IS_DISTRIBUTED: &str = "SELECT FROM pg_catalog.pg_dist_partition AS p \
      WHERE p.logicalrelid = pg_catalog.to_regclass($1)";
+
+/// The shard of a table that is on one node, where it is here.
+const PIECE_OF: &str = "SELECT pg_catalog.to_regclass(pg_catalog.shard_name(s.logicalrelid, s.shardid))::pg_catalog.oid \
+     FROM pg_catalog.pg_dist_shard AS s WHERE s.logicalrelid = $1 LIMIT 2";
+
+/// The piece of a table that is here, if it is in one, and that is here.
+pub fn piece_of(table: Oid) -> Result<Option<Oid>> {
+    let asked = Statement::by_key(PIECE_OF, &[kind::OID]);
+    Session::open(|session| {
+        let rows = session.run(&asked, &[Arg::Oid(table)], Reading::Latest, 2)?;
+        Ok(match (rows.count(), rows.first()) {
+            (1, Some(row)) => Some(row.oid(1)).filter(|oid| *oid != Oid::INVALID),
+            _ => None,
+        })
+    })
+}
 
 /// Whether a table is on other nodes, or may be.
 pub fn is_distributed(session: &Session, table: &Table) -> Result<bool> {
