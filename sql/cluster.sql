@@ -248,5 +248,8 @@ END
 $$;
 COMMENT ON FUNCTION ingest.profile_distribute(text, text) IS 'Refused, with the reason: the rows of one profile stay on one node. Errors: PT409';
 
-REVOKE ALL ON FUNCTION ingest.cluster_coordinator(), ingest.cluster_join(), ingest.source_move(text, boolean),
-    ingest.source_distribute(text), ingest.source_undistribute(text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION
+    ingest.cluster_join(),
+    ingest.source_distribute(text),
+    ingest.source_undistribute(text)
+FROM PUBLIC;

@@ -143,11 +143,13 @@ pub fn wait_for_criteria(table: &Table, number: u64) -> Result<()> {
         return lock_name(NamedLock::Criteria, number);
     }
     let quoted = &table.quoted;
-    // It writes nothing, and opens the transaction there: what only reads leaves no lock behind.
-    let open =
-        format!("INSERT INTO {quoted} (id, data) SELECT '', '{{}}'::pg_catalog.jsonb WHERE false");
+    // It writes nothing, and opens the transaction there: what only reads leaves no lock behind. (No id is
+    // empty; a condition that is false by itself asks no shard.)
+    let open = format!(
+        "INSERT INTO {quoted} (id, data) SELECT o.id, o.data FROM {quoted} AS o WHERE o.id = ''"
+    );
     let hold = format!(
-        "SELECT ingest.criteria_hold($1) FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE false) AS one"
+        "SELECT ingest.criteria_hold($1) FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE id = '') AS one"
     );
     Session::open(|session| {
         let open = Statement::by_values(open, &[]).about(&table.about);

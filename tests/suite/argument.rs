@@ -7,10 +7,14 @@ use crate::clinic::{self, value};
 use crate::front;
 
 /// What the functions in SQL are made of, which change nothing that is not the caller's; and what
-/// needs a newer server ([`crate::stat`]).
+/// needs a newer server ([`crate::stat`]), or Citus ([`crate::citus`]).
 const PARTS: &[&str] = &[
     "access_left",
     "api_made",
+    "cluster_check",
+    "cluster_coordinator",
+    "cluster_join",
+    "criteria_hold",
     "define_refusal",
     "end_then",
     "grants_taken",
@@ -19,12 +23,17 @@ const PARTS: &[&str] = &[
     "history_keeps",
     "history_range",
     "no_such",
+    "profile_distribute",
     "proxy_made",
     "schema_make",
     "refuse",
+    "source_distribute",
     "source_hold",
     "source_in_one_place",
+    "source_move",
+    "source_node",
     "source_owner",
+    "source_undistribute",
     "stat_profile_reset",
     "stat_profiles",
 ];
