@@ -373,23 +373,22 @@ impl Statement {
 
 thread_local! {
     /// Who says whether the costs decide if one plan serves all values, and what was said.
-    static BY_COST: Cell<(Option<fn() -> Result<bool>>, Option<bool>)> =
-        const { Cell::new((None, None)) };
+    static ASK: Cell<Option<fn() -> Result<bool>>> = const { Cell::new(None) };
+    static SAID: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Lets somebody say whether there is something here for which a plan without values is none; it is
 /// asked once in a session.
 pub fn decide_plans(ask: fn() -> Result<bool>) {
-    BY_COST.set((Some(ask), None));
+    ASK.set(Some(ask));
 }
 
 fn are_planned_by_cost() -> Result<bool> {
-    let (ask, said) = BY_COST.get();
-    if let Some(said) = said {
+    if let Some(said) = SAID.get() {
         return Ok(said);
     }
-    let said = ask.map_or(Ok(false), |ask| ask())?;
-    BY_COST.set((ask, Some(said)));
+    let said = ASK.get().map_or(Ok(false), |ask| ask())?;
+    SAID.set(Some(said));
     Ok(said)
 }
 

@@ -206,7 +206,7 @@ pub fn find_for_trigger(source: &str, name: &str, on: &str) -> Result<Rc<Guarded
     let Some(history) = cluster::history_of_piece(source, name, on)? else {
         return Err(acting::elsewhere(&whole.table()?.quoted));
     };
-    let (form, feed) = (whole.form(), whole.table()?.feed.clone());
+    let (form, feed) = (whole.form(), whole.table()?.feed);
     let table = Table::with_history(source, [on, &history], form, feed)?;
     let piece = Rc::new(whole.of_piece(table));
     let known = whole.source.guarded.borrow_mut().insert(key, piece.clone());
