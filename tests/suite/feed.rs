@@ -229,6 +229,55 @@ fn feed_read_gives_every_version_once_in_order() {
     assert_eq!(row.get::<_, String>(5), "p");
 }
 
+/// A page costs what it gives, however much was written with it in one transaction, or was there
+/// before the feed: all of that has one place.
+#[test]
+fn page_costs_what_it_gives_wherever_it_begins() {
+    let (database, mut client) = clinic_with_feed();
+    // How often the indexes of the feed are looked into by a page, which a session of its own reads.
+    let cost = |profiles: &str, least: usize| {
+        let looks = "SELECT sum(idx_blks_read + idx_blks_hit)::bigint FROM pg_statio_user_indexes \
+            WHERE indexrelname LIKE '%feed_place%'";
+        let mut reader = database.connect();
+        run(&mut reader, "SELECT pg_stat_force_next_flush()");
+        let before: i64 = value(&mut reader, looks);
+        let call = format!("feed_read('clinic', NULL, 20, {profiles})");
+        let read = changes(&mut reader, &call).unwrap();
+        let kinds: BTreeSet<&str> = read.iter().map(|at| at.profile.as_str()).collect();
+        assert_eq!((read.len(), kinds.len()), (20, least), "{:?}", told(&read));
+        run(&mut reader, "SELECT pg_stat_force_next_flush()");
+        value::<i64>(&mut reader, looks) - before
+    };
+    // One after the other, so that each is a row of another table than the one before.
+    run(
+        &mut client,
+        "DO $$ BEGIN FOR n IN 1..3000 LOOP
+             INSERT INTO clinic.office (id, data) VALUES ('o' || n, '{}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p' || n, '{\"name\": \"x\"}');
+             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p' || n, 'o' || n);
+         END LOOP; END $$",
+    );
+    settle(&mut client);
+    let most = 300;
+    let of_one_transaction = cost("NULL", 3);
+    assert!(of_one_transaction < most, "{of_one_transaction}");
+    // The same in histories.
+    run(
+        &mut client,
+        "UPDATE clinic.office SET data = '{\"name\": \"n\"}';
+         UPDATE clinic.provider SET data = '{\"name\": \"n\"}'",
+    );
+    settle(&mut client);
+    let of_histories = cost("ARRAY['office', 'provider']", 2);
+    assert!(of_histories < most, "{of_histories}");
+    // And of a feed that begins with all of it.
+    run(&mut client, "SELECT ingest.feed_drop('clinic')");
+    create(&mut client);
+    settle(&mut client);
+    let of_the_past = cost("NULL", 3);
+    assert!(of_the_past < most, "{of_the_past}");
+}
+
 /// A transaction that began early can write the later version, and commit while one between the two
 /// still runs. In the order of transactions alone version 3 would come before version 2.
 #[test]

@@ -105,10 +105,11 @@ fn give(
     let sink = call.materialize()?;
     let keys = begun.keys(session, &after.position, count)?;
     let mut known: HashMap<String, Rc<Guarded>> = HashMap::new();
-    for (position, _) in &keys {
-        if !known.contains_key(&position.profile) {
-            let guarded = find(source, &position.profile)?;
-            known.insert(position.profile.clone(), guarded);
+    for key in &keys {
+        let profile = &key.position.profile;
+        if !known.contains_key(profile) {
+            let guarded = find(source, profile)?;
+            known.insert(profile.clone(), guarded);
         }
     }
     begun.rows(session, &keys, |position, stored, erasure| {
