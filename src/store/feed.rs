@@ -273,13 +273,16 @@ fn tables(
 }
 
 impl Begun {
+    /// What is read of, each once and in order; `None` is all.
+    pub fn profiles(&self) -> Option<Vec<&str>> {
+        let named = self.profiles.as_ref();
+        named.map(|named| named.iter().map(String::as_str).collect())
+    }
+
     /// Refuses a reader who has come so far and knew of so many losses, if something that he has not
     /// read is there no more.
     pub fn check(&self, session: &Session, position: &Position, losses: i64) -> Result<()> {
-        let names: Option<Vec<&str>> = self
-            .profiles
-            .as_ref()
-            .map(|names| names.iter().map(String::as_str).collect());
+        let names = self.profiles();
         let args = [
             Arg::Text(&self.source),
             Arg::Int8(losses),

@@ -1133,10 +1133,6 @@ fn consumer_is_held_by_one_and_moves_forward() {
         "PT400",
     );
     let mut other = database.connect_as(&role);
-    assert_eq!(
-        value::<String>(&mut other, "SELECT consumer FROM ingest.feed_consumer"),
-        "c"
-    );
     for call in [
         "consumer_next('clinic', 'c')",
         &format!("consumer_done('clinic', 'c', '{}')", second[1].cursor),
@@ -1176,6 +1172,88 @@ fn consumer_is_held_by_one_and_moves_forward() {
         value::<i64>(&mut client, "SELECT count(*) FROM ingest.feed_consumer"),
         0
     );
+}
+
+/// A cursor says which resource was read last, to people who may not read it. So a consumer is shown to
+/// its role, to who belongs to that, and to who defines in the source.
+#[test]
+fn consumer_is_shown_to_its_role() {
+    let (mut database, mut client) = clinic_with_feed();
+    let [role, member, other, user, definer, owner] =
+        ["reader", "member", "other", "user", "definer", "owner"]
+            .map(|name| database.create_role(name, ""));
+    run(
+        &mut client,
+        &format!(
+            "SELECT ingest.source_grant('clinic', role, 'read') FROM unnest(ARRAY['{role}', '{other}']) AS role;
+             GRANT \"{role}\" TO \"{member}\";
+             GRANT USAGE ON SCHEMA clinic TO \"{user}\", \"{member}\";
+             INSERT INTO clinic.office (id, data) VALUES ('somebody', '{{}}')"
+        ),
+    );
+    settle(&mut client);
+    let mut reader = database.connect_as(&role);
+    run(
+        &mut reader,
+        "SELECT ingest.consumer_create('clinic', 'c', cursor) FROM ingest.feed_read('clinic')",
+    );
+    let seen = |name: &str| -> i64 {
+        let mut client = database.connect_as(name);
+        value(
+            &mut client,
+            "SELECT count(*) FROM ingest.feed_consumer WHERE cursor IS NOT NULL",
+        )
+    };
+    assert_eq!([&role, &member].map(|name| seen(name)), [1, 1]);
+    assert_eq!([&other, &user, &definer].map(|name| seen(name)), [0, 0, 0]);
+    run(
+        &mut client,
+        &format!(
+            "ALTER SCHEMA clinic OWNER TO \"{owner}\";
+             GRANT \"{owner}\" TO \"{definer}\""
+        ),
+    );
+    assert_eq!(seen(&definer), 1);
+    run(
+        &mut client,
+        &format!("REVOKE USAGE ON SCHEMA clinic FROM \"{role}\""),
+    );
+    assert_eq!(seen(&role), 0);
+}
+
+/// What a consumer reads of is kept once, however often it was said.
+#[test]
+fn profiles_of_a_consumer_are_kept_once() {
+    let (_database, mut client) = clinic_with_feed();
+    for (name, given, kept) in [
+        (
+            "many",
+            "array_fill('office'::text, ARRAY[100000])",
+            "{office}",
+        ),
+        (
+            "nested",
+            "'{{provider,office},{office,provider}}'",
+            "{office,provider}",
+        ),
+        ("shifted", "'[7:8]={worksAt,office}'", "{office,worksAt}"),
+        ("none", "'{}'", "{}"),
+    ] {
+        run(
+            &mut client,
+            &format!("SELECT ingest.consumer_create('clinic', '{name}', profiles => {given})"),
+        );
+        let sql =
+            format!("SELECT profiles::text FROM ingest.feed_consumer WHERE consumer = '{name}'");
+        assert_eq!(value::<String>(&mut client, &sql), kept);
+        // It goes on as it was made.
+        run(
+            &mut client,
+            &format!(
+                "SELECT ingest.consumer_done('clinic', '{name}', ingest.feed_end('clinic', {given}))"
+            ),
+        );
+    }
 }
 
 /// In a transaction with an old snapshot the feed is that of the snapshot, and a consumer who has moved

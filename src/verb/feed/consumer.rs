@@ -14,13 +14,14 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let after = call.text(2)?;
     let profiles = call.texts(3, "profiles")?;
     Session::open(|session| {
-        let profiles = profiles.as_deref();
-        let begun = feed::begin(session, source, profiles)?;
+        let begun = feed::begin(session, source, profiles.as_deref())?;
         let cursor = match after {
             Some(_) => Some(Cursor::of(session, &begun, after)?.text(&begun)),
             None => None,
         };
-        let made = (current_role(), cursor.as_deref(), profiles);
+        // Not as they were given, which may be any number of times.
+        let profiles = begun.profiles();
+        let made = (current_role(), cursor.as_deref(), profiles.as_deref());
         match consumer::put(session, source, name.as_str(), made)? {
             true => Ok(()),
             false => Err(Error::refuse(
