@@ -26,9 +26,9 @@ mod loss;
 mod making;
 
 pub use cursor::Cursor;
-pub use loss::{lost, lost_all};
+pub use loss::{lost, lost_all, lost_repaired};
 pub use making::{Standing, go_on, is_there, put, remove, set_notify, standing};
-pub(super) use making::{add_column, add_index};
+pub(super) use making::{add_column, add_index, drop_column};
 
 /// The channel that is notified of transactions.
 const CHANNEL: &CStr = c"ingest_feed";

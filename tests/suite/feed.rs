@@ -700,6 +700,7 @@ fn feed_is_made_once_repaired_and_dropped() {
          warning: clinic.office_history the index of the feed is missing; \
          error: clinic.provider the column feed_place of the feed is missing; \
          warning: clinic.provider the index of the feed is missing; \
+         error: clinic.provider_history its places in the feed are not those of its table; \
          warning: clinic.room the index of the feed is missing"
     );
     let refused =
@@ -753,6 +754,109 @@ fn feed_is_made_once_repaired_and_dropped() {
         value::<i64>(&mut client, "SELECT count(*) FROM ingest.feed"),
         0
     );
+}
+
+/// What a repair cannot bring back is told to who has not read it: the places of rows whose column was
+/// dropped, versions whose table was. Who begins anew gets what is there, in its order.
+#[test]
+fn reader_of_what_was_repaired_is_told() {
+    let again = "SELECT ingest.feed_create('clinic')";
+    let define = "SELECT ingest.profile_define(source, profile, definition) FROM ingest.profile_version \
+        WHERE profile = 'office' ORDER BY version DESC LIMIT 1";
+    for (broken, repair, left) in [
+        (
+            "ALTER TABLE clinic.office DROP COLUMN feed_place",
+            again,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "ALTER TABLE clinic.office_history DROP COLUMN feed_place",
+            define,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "ALTER TABLE clinic.office DROP COLUMN feed_place; ALTER TABLE clinic.office_history DROP COLUMN feed_place",
+            define,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "DROP TABLE clinic.office_history",
+            again,
+            vec!["office/b 2 updated"],
+        ),
+    ] {
+        let (_database, mut client) = clinic_with_feed();
+        run(
+            &mut client,
+            "INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"x\"}');
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{}'), ('b', '{}');
+             UPDATE clinic.office SET data = '{\"name\": \"1\"}';
+             DELETE FROM clinic.office WHERE id = 'a'",
+        );
+        settle(&mut client);
+        let read = all(&mut client, 3);
+        let (first, last) = (&read[1].cursor, &read[read.len() - 1].cursor);
+        assert_eq!(
+            page(&mut client, Some(first), 9).unwrap().len(),
+            4,
+            "{broken}"
+        );
+        run(&mut client, broken);
+        run(&mut client, repair);
+        settle(&mut client);
+        for cursor in [first, last] {
+            expect_sqlstate(page(&mut client, Some(cursor), 9), "PT410");
+        }
+        let of_others = "feed_read('clinic', profiles => ARRAY['provider'])";
+        let others = changes(&mut client, of_others).unwrap();
+        let of_others = format!(
+            "feed_read('clinic', '{}', 9, ARRAY['provider'])",
+            others[0].cursor
+        );
+        assert_eq!(changes(&mut client, &of_others).unwrap(), []);
+        // A version comes after those before it, of what was there and of what comes.
+        let mut anew = told(&all(&mut client, 2));
+        let at = anew
+            .iter()
+            .position(|change| change == "provider/p 1 created");
+        anew.remove(at.unwrap());
+        anew.sort_by_key(|change| change.split(' ').next().map(str::to_owned));
+        assert_eq!(anew, left, "{broken}");
+        let cursor = all(&mut client, 9).pop().unwrap().cursor;
+        run(
+            &mut client,
+            "UPDATE clinic.office SET data = '{\"name\": \"2\"}';
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{}')",
+        );
+        settle(&mut client);
+        let next = page(&mut client, Some(&cursor), 9).unwrap();
+        let made = if left.len() == 1 {
+            "office/a 1 created"
+        } else {
+            "office/a 4 created"
+        };
+        assert_eq!(told(&next), ["office/b 3 updated", made], "{broken}");
+        let problems = "SELECT count(*) FROM ingest.doctor('clinic')";
+        assert_eq!(value::<i64>(&mut client, problems), 0, "{broken}");
+    }
 }
 
 /// A column of the user's own is not taken for that of a feed, and what he makes of the feed's column

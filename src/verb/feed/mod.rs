@@ -33,7 +33,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
         }
         let mut repaired = false;
         for table in &tables {
-            repaired |= repair(session, &name, table.name)?;
+            repaired |= repair(session, &name, table.name, begins)?;
         }
         if begins {
             feed::go_on(session, &name, &tables)?;
