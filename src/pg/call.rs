@@ -155,8 +155,13 @@ impl<'a> Call<'a> {
 
     /// A boolean argument; NULL is `false`.
     pub fn bool(&self, place: usize) -> Result<bool> {
+        self.bool_or(place, false)
+    }
+
+    /// A boolean argument; NULL is its default.
+    pub fn bool_or(&self, place: usize, default: bool) -> Result<bool> {
         let given = self.datum_of(place, kind::BOOL)?;
-        Ok(given.is_some_and(|datum| datum.value() & 1 == 1))
+        Ok(given.map_or(default, |datum| datum.value() & 1 == 1))
     }
 
     /// A timestamptz argument.

@@ -662,6 +662,20 @@ fn feed_is_made_once_repaired_and_dropped() {
     assert_eq!(columns(&mut client), 0);
     assert_eq!(outcome(&mut client, "feed_create('clinic')"), "created");
     assert_eq!(outcome(&mut client, "feed_create('clinic')"), "unchanged");
+    // What is not said is what the signature says, wherever.
+    for call in [
+        "feed_create('clinic', NULL)",
+        "feed_create('clinic', notify => NULL)",
+        "feed_create('clinic', true)",
+    ] {
+        assert_eq!(outcome(&mut client, call), "unchanged", "{call}");
+    }
+    for call in [
+        "feed_read('clinic', NULL, NULL, NULL)",
+        "feed_read('clinic', count => NULL)",
+    ] {
+        assert_eq!(changes(&mut client, call).unwrap(), [], "{call}");
+    }
     assert_eq!(
         outcome(&mut client, "feed_create('clinic', false)"),
         "updated"

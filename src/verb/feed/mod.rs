@@ -21,7 +21,7 @@ const LARGEST_PAGE: i32 = 10_000;
 /// Gives a source a feed, or puts right what is missing of it.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
-    let notify = call.bool(1)?;
+    let notify = call.bool_or(1, true)?;
     let outcome = Session::open(|session| {
         source::lock_for_definition(session, name.as_str())?;
         let guarded = source::guarded(session, name.as_str())?;
