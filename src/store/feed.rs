@@ -239,6 +239,16 @@ pub fn none(source: &str) -> Error {
         .hint("ingest.feed_create(source) makes one, for who defines in the source.")
 }
 
+/// The refusal of a page that policies have shown otherwise at each of two looks: a volatile function
+/// sees what was committed in between, and what it hides or shows would move others out of the page.
+fn unsteady() -> Error {
+    Error::refuse(
+        State::SerializationFailure,
+        "what the policies show has changed while it was read",
+    )
+    .hint("Try again. Functions that policies call should be STABLE.")
+}
+
 fn tables(
     session: &Session,
     source: &str,
@@ -368,6 +378,7 @@ impl Begun {
                 Arg::Int8(last.place),
                 Arg::Int4(i32::try_from(run.len()).unwrap_or(i32::MAX)),
             ];
+            let mut expected = run.iter();
             session.each(table.statement(action), &args, |row| {
                 let stored = Stored::of(table, &row)?;
                 let position = Position {
@@ -377,8 +388,14 @@ impl Begun {
                     version: stored.version,
                     profile: table.name.clone(),
                 };
+                if expected.next().map(|key| &key.position) != Some(&position) {
+                    return Err(unsteady());
+                }
                 each(position, stored, row.jsonb_copy(erased)?)
             })?;
+            if expected.next().is_some() {
+                return Err(unsteady());
+            }
         }
         Ok(())
     }

@@ -982,6 +982,13 @@ fn reader_sees_what_he_may_see() {
         .len(),
         2
     );
+    // Nor does he get a consumer with which he could not go on.
+    let of_all = "SELECT ingest.consumer_create('clinic', 'c')";
+    expect_sqlstate(reader.batch_execute(of_all), "42501");
+    run(
+        &mut reader,
+        "SELECT ingest.consumer_create('clinic', 'c', profiles => ARRAY['office'])",
+    );
     for call in ["feed_create('clinic')", "feed_drop('clinic')"] {
         expect_sqlstate(
             reader.batch_execute(&format!("SELECT ingest.{call}")),
@@ -1005,6 +1012,47 @@ fn reader_sees_what_he_may_see() {
         reader.batch_execute("SELECT FROM ingest.feed_loss"),
         "42501",
     );
+}
+
+/// A policy that shows another row at each look, as a volatile function can, moves no row out of a
+/// page: it is refused, and read again.
+#[test]
+fn page_that_policies_have_changed_is_read_again() {
+    let (mut database, mut client) = clinic_with_feed();
+    let role = database.create_role("reader", "");
+    run(
+        &mut client,
+        &format!(
+            "SELECT ingest.source_grant('clinic', '{role}', 'read');
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{{}}'), ('b', '{{}}'), ('c', '{{}}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{{\"name\": \"x\"}}');
+             UPDATE clinic.office SET data = '{{\"name\": \"n\"}}';
+             CREATE SEQUENCE public.looks;
+             GRANT ALL ON SEQUENCE public.looks TO PUBLIC;
+             ALTER TABLE clinic.office ENABLE ROW LEVEL SECURITY;
+             ALTER TABLE clinic.office_history ENABLE ROW LEVEL SECURITY"
+        ),
+    );
+    settle(&mut client);
+    let mut reader = database.connect_as(&role);
+    for (living, archived) in [
+        ("true", "id <> 'b' OR nextval('public.looks') > 1"),
+        ("id <> 'b' OR nextval('public.looks') > 1", "true"),
+        ("true", "id <> 'b' OR nextval('public.looks') <> 2"),
+    ] {
+        run(
+            &mut client,
+            &format!(
+                "ALTER SEQUENCE public.looks RESTART;
+                 DROP POLICY IF EXISTS reader ON clinic.office;
+                 DROP POLICY IF EXISTS reader ON clinic.office_history;
+                 CREATE POLICY reader ON clinic.office FOR SELECT USING ({living});
+                 CREATE POLICY reader ON clinic.office_history FOR SELECT USING ({archived})"
+            ),
+        );
+        expect_sqlstate(page(&mut reader, None, 9), "40001");
+        assert_eq!(all(&mut reader, 2).len(), 7, "{living}, {archived}");
+    }
 }
 
 /// Whatever is not a cursor is told so; a cursor of another source, or for other profiles, too.

@@ -5,7 +5,7 @@
 use super::{count, give};
 use crate::pg::{Answer, Call, Error, Result, Session, State, current_role, role_name};
 use crate::store::feed::consumer::{self, Consumer};
-use crate::store::feed::{self, Cursor};
+use crate::store::feed::{self, Cursor, Position};
 use crate::store::{Name, source};
 
 /// Makes a named reader.
@@ -19,6 +19,8 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
             Some(_) => Some(Cursor::of(session, &begun, after)?.text(&begun)),
             None => None,
         };
+        // Who may not read it is told so now.
+        begun.keys(session, &Position::start(), 1)?;
         // Not as they were given, which may be any number of times.
         let profiles = begun.profiles();
         let made = (current_role(), cursor.as_deref(), profiles.as_deref());
