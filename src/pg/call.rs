@@ -12,6 +12,9 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, Tr
 /// How long a text argument may be, in bytes. All of them are names, ids, paths and queries.
 const LONGEST_TEXT: usize = 64 << 10;
 
+/// How long an array of texts may be, in bytes: ten thousand names and more.
+const LONGEST_ARRAY: usize = 1 << 20;
+
 /// One call of one of our SQL functions.
 pub struct Call<'a> {
     info: &'a mut FunctionCallInfoBaseData,
@@ -106,6 +109,11 @@ impl<'a> Call<'a> {
         let Some(datum) = self.datum_of(place, kind::TEXTS)? else {
             return Ok(None);
         };
+        let bytes = self.bytes(place, kind::TEXTS)?;
+        if bytes.is_some_and(|bytes| bytes.len() > LONGEST_ARRAY) {
+            let message = format!("{name} is longer than 1 MB");
+            return Err(Error::refuse(State::TooLarge, message).hint("Name each once."));
+        }
         let context = self.context;
         // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
         let before = unsafe { (&raw mut ffi::CurrentMemoryContext).replace(context) };

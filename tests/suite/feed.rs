@@ -1394,7 +1394,7 @@ fn profiles_of_a_consumer_are_kept_once() {
     for (name, given, kept) in [
         (
             "many",
-            "array_fill('office'::text, ARRAY[100000])",
+            "array_fill('office'::text, ARRAY[50000])",
             "{office}",
         ),
         (
