@@ -24,7 +24,9 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let notify = call.bool_or(1, true)?;
     let outcome = Session::open(|session| {
         source::lock_for_definition(session, name.as_str())?;
-        let guarded = source::guarded(session, name.as_str())?;
+        let mut guarded = source::guarded(session, name.as_str())?;
+        // What links lead to comes first, so that all is there when they are repaired.
+        guarded.sort();
         let tables = named(&guarded);
         let standing = feed::standing(session, name.as_str())?;
         let begins = !matches!(standing, Standing::Here(_));
