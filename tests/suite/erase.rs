@@ -231,7 +231,17 @@ fn pruned_history_has_no_gap_after_the_oldest_kept() {
              DELETE FROM clinic.office WHERE id = 'o3'",
         )
         .unwrap();
-    for wrong in ["NULL", "keep => 0", "'1 day', 1, 0"] {
+    // A sign too many would take all, of what has just ended too.
+    for wrong in [
+        "NULL",
+        "keep => 0",
+        "'1 day', 1, 0",
+        "'-1 day'",
+        "'1 month -31 days', 3",
+        "'1 day -25 hours'",
+        "'1001 years'",
+        "'178000000 years', 2",
+    ] {
         expect_sqlstate(prune(&mut client, wrong), "PT400");
     }
     assert_eq!(prune(&mut client, "older => '1 hour'").unwrap(), 0);
