@@ -1089,6 +1089,30 @@ fn wrong_cursors_and_counts_are_refused() {
         other.replace_range(at..=at, digit);
         expect_sqlstate(page(&mut client, Some(&other), 1), "PT400");
     }
+    // More than one digit, of a long one: some left out, some in another order.
+    let long = "x".repeat(64);
+    run(
+        &mut client,
+        &format!("INSERT INTO clinic.office (id, data) VALUES ('{long}', '{{}}')"),
+    );
+    settle(&mut client);
+    let long = all(&mut client, 9).pop().unwrap().cursor;
+    for at in 0..long.len() - 4 {
+        let (before, rest) = long.split_at(at);
+        let digits: Vec<char> = rest.chars().collect();
+        let others = [
+            rest[1..].to_owned(),
+            rest[4..].to_owned(),
+            format!("{}{}{}", digits[1], digits[0], &rest[2..]),
+            format!("{}{}{}", &rest[2..4], &rest[..2], &rest[4..]),
+        ];
+        for other in others.iter().filter(|other| *other != rest) {
+            let mistyped = format!("{before}{other}");
+            if mistyped != long {
+                expect_sqlstate(page(&mut client, Some(&mistyped), 1), "PT400");
+            }
+        }
+    }
     for wrong in [
         "",
         "x",
@@ -1118,7 +1142,7 @@ fn wrong_cursors_and_counts_are_refused() {
         changes(&mut client, "feed_read('clinic', count => NULL)")
             .unwrap()
             .len(),
-        1
+        2
     );
     for (profiles, state) in [
         ("ARRAY['none']", "PT404"),
