@@ -45,11 +45,11 @@ CREATE TABLE ingest.feed_consumer (
     moved_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (source, consumer)
 );
-COMMENT ON TABLE ingest.feed_consumer IS 'One row per named reader of a feed, and how far it has come; who may use the source sees it';
+COMMENT ON TABLE ingest.feed_consumer IS 'One row per named reader of a feed, and how far it has come; its role sees it, and who may define in the source';
 COMMENT ON COLUMN ingest.feed_consumer.source IS 'The source';
 COMMENT ON COLUMN ingest.feed_consumer.consumer IS 'Its name';
 COMMENT ON COLUMN ingest.feed_consumer.role IS 'The role that made it, which alone can go on with it';
-COMMENT ON COLUMN ingest.feed_consumer.profiles IS 'What it reads of; NULL is all';
+COMMENT ON COLUMN ingest.feed_consumer.profiles IS 'What it reads of, in order; NULL is all';
 COMMENT ON COLUMN ingest.feed_consumer.cursor IS 'The last version that it is done with; NULL before the first';
 COMMENT ON COLUMN ingest.feed_consumer.moved_at IS 'When it last came further, or was made';
 
@@ -96,8 +96,14 @@ ALTER TABLE ingest.feed_loss ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ingest.feed_consumer ENABLE ROW LEVEL SECURITY;
 CREATE POLICY usable ON ingest.feed FOR SELECT USING (pg_catalog.has_schema_privilege(
     pg_catalog.to_regnamespace(pg_catalog.quote_ident(source))::pg_catalog.oid, 'USAGE'));
-CREATE POLICY usable ON ingest.feed_consumer FOR SELECT USING (pg_catalog.has_schema_privilege(
-    pg_catalog.to_regnamespace(pg_catalog.quote_ident(source))::pg_catalog.oid, 'USAGE'));
+-- A cursor says the id of a resource, which is for who may read it.
+CREATE POLICY own ON ingest.feed_consumer FOR SELECT USING (
+    pg_catalog.has_schema_privilege(
+        pg_catalog.to_regnamespace(pg_catalog.quote_ident(source))::pg_catalog.oid, 'USAGE')
+    AND (pg_catalog.pg_has_role(
+            pg_catalog.to_regrole(pg_catalog.quote_ident(role))::pg_catalog.oid, 'MEMBER')
+        OR pg_catalog.pg_has_role(
+            (SELECT n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = source), 'USAGE')));
 GRANT SELECT ON ingest.feed, ingest.feed_consumer TO PUBLIC;
 
 CREATE TYPE ingest.change AS (

@@ -14,7 +14,7 @@ COMMENT ON TABLE ingest.request IS 'One row per key that a call was made under: 
 COMMENT ON COLUMN ingest.request.source IS 'The source that was written';
 COMMENT ON COLUMN ingest.request.key IS 'The request_key of the call';
 COMMENT ON COLUMN ingest.request.role IS 'The role that made the call';
-COMMENT ON COLUMN ingest.request.digest IS 'SHA-256 of the verb, its arguments and its body, as jsonb prints them';
+COMMENT ON COLUMN ingest.request.digest IS 'SHA-256 of the verb, its arguments and its body, as jsonb stores them';
 COMMENT ON COLUMN ingest.request.answer IS 'One item for each part of the call: [outcome, profile, id, version, microseconds since 2000]; of one that was refused [SQLSTATE, null, id, OperationOutcome]; null of one that reads';
 COMMENT ON COLUMN ingest.request.made_at IS 'When the transaction of the call began';
 

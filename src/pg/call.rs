@@ -12,6 +12,14 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfoBaseData, MemoryContext, Oid, Tr
 /// How long a text argument may be, in bytes. All of them are names, ids, paths and queries.
 const LONGEST_TEXT: usize = 64 << 10;
 
+/// How long an array of texts may be, in bytes: ten thousand names and more.
+const LONGEST_ARRAY: usize = 1 << 20;
+
+/// A day in microseconds.
+const DAY: i64 = 86_400_000_000;
+/// A thousand years, in days as PostgreSQL compares intervals. Definitions take no more, either.
+const OLDEST: i128 = 1_000 * 12 * 30;
+
 /// One call of one of our SQL functions.
 pub struct Call<'a> {
     info: &'a mut FunctionCallInfoBaseData,
@@ -106,6 +114,11 @@ impl<'a> Call<'a> {
         let Some(datum) = self.datum_of(place, kind::TEXTS)? else {
             return Ok(None);
         };
+        let bytes = self.bytes(place, kind::TEXTS)?;
+        if bytes.is_some_and(|bytes| bytes.len() > LONGEST_ARRAY) {
+            let message = format!("{name} is longer than 1 MB");
+            return Err(Error::refuse(State::TooLarge, message).hint("Name each once."));
+        }
         let context = self.context;
         // SAFETY: swapping a pointer variable; `guard` puts it back if an ERROR is raised between.
         let before = unsafe { (&raw mut ffi::CurrentMemoryContext).replace(context) };
@@ -161,8 +174,13 @@ impl<'a> Call<'a> {
 
     /// A boolean argument; NULL is `false`.
     pub fn bool(&self, place: usize) -> Result<bool> {
+        self.bool_or(place, false)
+    }
+
+    /// A boolean argument; NULL is its default.
+    pub fn bool_or(&self, place: usize, default: bool) -> Result<bool> {
         let given = self.datum_of(place, kind::BOOL)?;
-        Ok(given.is_some_and(|datum| datum.value() & 1 == 1))
+        Ok(given.map_or(default, |datum| datum.value() & 1 == 1))
     }
 
     /// A timestamptz argument.
@@ -171,15 +189,30 @@ impl<'a> Call<'a> {
         Ok(given.map(|datum| datum.value() as i64))
     }
 
-    /// An interval, to be handed on to a statement.
-    pub fn interval(&self, place: usize) -> Result<Option<Arg<'a>>> {
-        let given = self.datum_of(place, kind::INTERVAL)?;
-        Ok(given.map(|datum| Arg::Datum(datum, kind::INTERVAL)))
+    /// An interval by which any instant can be put back; `name` is the parameter's name.
+    pub fn age(&self, place: usize, name: &str) -> Result<Option<Arg<'a>>> {
+        let Some(datum) = self.datum_of(place, kind::INTERVAL)? else {
+            return Ok(None);
+        };
+        // SAFETY: an interval is passed by reference, and is never toasted.
+        let interval = unsafe { datum.cast_mut_ptr::<pg_sys::Interval>().read() };
+        // As PostgreSQL compares intervals: a month has 30 days, and a day 24 hours.
+        let days = i64::from(interval.month) * 30 + i64::from(interval.day);
+        let age = i128::from(days) * i128::from(DAY) + i128::from(interval.time);
+        match (0..=i128::from(DAY) * OLDEST).contains(&age) {
+            true => Ok(Some(Arg::Datum(datum, kind::INTERVAL))),
+            false => Err(Error::refuse(
+                State::BadRequest,
+                format!("{name} is less than nothing, or more than 1000 years"),
+            )),
+        }
     }
 
     /// An interval that must be there; `name` is the parameter's name.
     pub fn need_interval(&self, place: usize, name: &str) -> Result<Arg<'a>> {
-        self.interval(place)?.ok_or_else(|| missing(name))
+        let given = self.datum_of(place, kind::INTERVAL)?;
+        let datum = given.ok_or_else(|| missing(name))?;
+        Ok(Arg::Datum(datum, kind::INTERVAL))
     }
 
     /// A row argument of at least so many columns.

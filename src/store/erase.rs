@@ -285,8 +285,7 @@ pub fn prune(
     };
     let old = format!(
         "WITH old AS (SELECT {keys}, o.version FROM {history} AS o \
-             WHERE EXISTS (SELECT FROM ({newer}) AS n WHERE n.version > o.version \
-                 AND ($1 IS NULL OR n.updated_at <= (pg_catalog.now() - {cut}))) \
+             WHERE ($1 IS NULL OR o.ended_at <= (pg_catalog.now() - {cut})) \
              AND EXISTS (SELECT FROM ({newer}) AS n WHERE n.version >= (o.version + $2)) \
              ORDER BY {keys}, o.version LIMIT $3)",
         history = table.history,

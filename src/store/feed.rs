@@ -26,9 +26,9 @@ mod loss;
 mod making;
 
 pub use cursor::Cursor;
-pub use loss::{lost, lost_all};
+pub use loss::{lost, lost_all, lost_repaired};
 pub use making::{Standing, go_on, is_there, put, remove, set_notify, standing};
-pub(super) use making::{add_column, add_index};
+pub(super) use making::{add_column, add_index, drop_column};
 
 /// The channel that is notified of transactions.
 const CHANNEL: &CStr = c"ingest_feed";
@@ -174,8 +174,14 @@ pub struct Begun {
     tables: Vec<Rc<Table>>,
 }
 
-/// A version's position, and the place of its table among those of the feed.
-type Key = (Position, usize);
+/// Where a version is to be read.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its position.
+    pub position: Position,
+    /// The place of its table among those of the feed, and whether it is in the history.
+    at: (usize, bool),
+}
 
 /// Finds the feed of a source that the caller may use, for a reader of these profiles, or of all.
 pub fn begin(session: &Session, source: &str, profiles: Option<&[&str]>) -> Result<Begun> {
@@ -233,6 +239,16 @@ pub fn none(source: &str) -> Error {
         .hint("ingest.feed_create(source) makes one, for who defines in the source.")
 }
 
+/// The refusal of a page that policies have shown otherwise at each of two looks: a volatile function
+/// sees what was committed in between, and what it hides or shows would move others out of the page.
+fn unsteady() -> Error {
+    Error::refuse(
+        State::SerializationFailure,
+        "what the policies show has changed while it was read",
+    )
+    .hint("Try again. Functions that policies call should be STABLE.")
+}
+
 fn tables(
     session: &Session,
     source: &str,
@@ -267,13 +283,16 @@ fn tables(
 }
 
 impl Begun {
+    /// What is read of, each once and in order; `None` is all.
+    pub fn profiles(&self) -> Option<Vec<&str>> {
+        let named = self.profiles.as_ref();
+        named.map(|named| named.iter().map(String::as_str).collect())
+    }
+
     /// Refuses a reader who has come so far and knew of so many losses, if something that he has not
     /// read is there no more.
     pub fn check(&self, session: &Session, position: &Position, losses: i64) -> Result<()> {
-        let names: Option<Vec<&str>> = self
-            .profiles
-            .as_ref()
-            .map(|names| names.iter().map(String::as_str).collect());
+        let names = self.profiles();
         let args = [
             Arg::Text(&self.source),
             Arg::Int8(losses),
@@ -304,8 +323,8 @@ impl Begun {
         for (at, table) in self.tables.iter().enumerate() {
             // What comes after so many of other tables is not asked for.
             let before = match keys.last() {
-                Some((last, _)) if keys.len() == most => {
-                    self.horizon.min(last.place.saturating_add(1))
+                Some(last) if keys.len() == most => {
+                    self.horizon.min(last.position.place.saturating_add(1))
                 }
                 _ => self.horizon,
             };
@@ -320,7 +339,10 @@ impl Begun {
             ];
             let rows = session.run(table.statement(Action::FeedKeys), &args, Reading::Caller, 0)?;
             for row in rows.iter() {
-                keys.push((Position::of(table, &row)?, at));
+                keys.push(Key {
+                    position: Position::of(table, &row)?,
+                    at: (at, row.bool(5)),
+                });
             }
             keys.sort_unstable();
             keys.truncate(most);
@@ -336,18 +358,28 @@ impl Begun {
         mut each: impl FnMut(Position, Stored, Option<Vec<u8>>) -> Result<()>,
     ) -> Result<()> {
         // Those of one table, without any of another between.
-        for run in keys.chunk_by(|one, other| one.1 == other.1) {
-            let (Some((first, at)), Some((last, _))) = (run.first(), run.last()) else {
+        for run in keys.chunk_by(|one, other| one.at == other.at) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
                 continue;
             };
-            let table = &self.tables[*at];
+            let (at, archived) = first.at;
+            let (first, last, table) = (&first.position, &last.position, &self.tables[at]);
+            let action = match archived {
+                false => Action::FeedLiving,
+                true => Action::FeedArchived,
+            };
             let erased = table.columns.types.len() as i32 + 1;
-            let [from, to] = [
-                first.args(first.version.saturating_sub(1)),
-                last.args(last.version),
+            let [place, updated_at, id, version] = first.args(first.version.saturating_sub(1));
+            let args = [
+                place,
+                updated_at,
+                id,
+                version,
+                Arg::Int8(last.place),
+                Arg::Int4(i32::try_from(run.len()).unwrap_or(i32::MAX)),
             ];
-            let args = [from, to].concat();
-            session.each(table.statement(Action::Feed), &args, |row| {
+            let mut expected = run.iter();
+            session.each(table.statement(action), &args, |row| {
                 let stored = Stored::of(table, &row)?;
                 let position = Position {
                     place: row.int8(erased + 1),
@@ -356,8 +388,14 @@ impl Begun {
                     version: stored.version,
                     profile: table.name.clone(),
                 };
+                if expected.next().map(|key| &key.position) != Some(&position) {
+                    return Err(unsteady());
+                }
                 each(position, stored, row.jsonb_copy(erased)?)
             })?;
+            if expected.next().is_some() {
+                return Err(unsteady());
+            }
         }
         Ok(())
     }

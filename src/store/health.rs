@@ -23,7 +23,7 @@ pub use around::{LIBRARY, apis, extension, versions};
 pub use feed::of_feed;
 pub use moved::{check_in_place, guarded, schema_gone, strays};
 pub use parts::{IndexState, index_states};
-pub use repair::repair;
+pub use repair::{Repaired, repair};
 pub use rows::of_rows;
 
 const RELATIONS: &str = "SELECT c.relname::pg_catalog.text, c.relkind::pg_catalog.text, \
@@ -112,6 +112,8 @@ enum Cure {
     Make { history: bool },
     /// Statements.
     Run(Vec<String>),
+    /// Statements that give rows places in the feed, in the stead of those that are gone.
+    Places(Vec<String>),
     /// Makes a declared index, in the place of what has its name.
     Index { index: Index, taken: bool },
     /// The same of one over a search parameter.

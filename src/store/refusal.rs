@@ -149,6 +149,18 @@ pub fn gone(guarded: &Guarded) -> Error {
     .hint(format!("ingest.{history} lists what is kept of it."))
 }
 
+/// The version, or that of the instant, holds nothing.
+pub fn holds_nothing(guarded: &Guarded, version: i32) -> Error {
+    let history = match guarded.is_relationship() {
+        true => "relationship_history",
+        false => "resource_history",
+    };
+    let name = guarded.name();
+    let message =
+        format!("version {version} of {name} holds nothing: it is a deletion, or was erased");
+    about(guarded, State::Gone, message).hint(format!("ingest.{history} says which."))
+}
+
 /// The resource was erased, and has not been made again.
 pub fn erased(guarded: &Guarded) -> Error {
     let what = match guarded.is_relationship() {

@@ -64,11 +64,15 @@ pub enum Action {
     ReadAt,
     /// The place in the feed of the last version in history, by key.
     LastPlace,
-    /// The places in the feed after one and before a transaction, in their order, so many.
+    /// The places in the feed after one and before a transaction, in their order, so many, and whether
+    /// each is in the history.
     FeedKeys,
-    /// Versions from after a place in the feed to another, in their order, with what is said of their
-    /// erasure, and the place.
-    Feed,
+    /// So many rows after a place in the feed, up to a transaction, in their order, with what is said of
+    /// their erasure, and the place. (By their number, and each table for itself: the index ends a range
+    /// by its first column only, and would go through all of a transaction, and what is dead of it.)
+    FeedLiving,
+    /// The same of the history.
+    FeedArchived,
     /// The instant of the oldest version whose place in the feed is not before a transaction.
     FeedWaiting,
     /// All versions, newest first.
@@ -419,9 +423,9 @@ impl Table {
             ),
             Action::FeedKeys => {
                 // Each part is cut before the two are put together.
-                let part = |table: &str| {
+                let part = |table: &str, archived: bool| {
                     format!(
-                        "(SELECT {PLACE} FROM {table} \
+                        "(SELECT {PLACE}, {archived} AS archived FROM {table} \
                          WHERE ({PLACE}) > ($1, $2, $3, $4) AND feed_place < $5 \
                          ORDER BY {PLACE} LIMIT $6)"
                     )
@@ -429,26 +433,24 @@ impl Table {
                 (
                     format!(
                         "{} UNION ALL {} ORDER BY {PLACE} LIMIT $6",
-                        part(only),
-                        part(history)
+                        part(only, false),
+                        part(history, true)
                     ),
                     vec![INT8, INSTANT, TEXT, INT4, INT8, INT4],
                 )
             }
-            Action::Feed => {
-                let part = |table: &str, erased: &str| {
-                    format!(
-                        "SELECT {row}, {erased} AS erased, feed_place FROM {table} \
-                         WHERE ({PLACE}) > ($1, $2, $3, $4) AND ({PLACE}) <= ($5, $6, $7, $8)"
-                    )
+            Action::FeedLiving | Action::FeedArchived => {
+                let (from, erased) = match action {
+                    Action::FeedLiving => (only, "NULL::pg_catalog.jsonb"),
+                    _ => (history, "erased"),
                 };
                 (
                     format!(
-                        "{} UNION ALL {} ORDER BY {PLACE}",
-                        part(only, "NULL::pg_catalog.jsonb"),
-                        part(history, "erased")
+                        "SELECT {row}, {erased}, feed_place FROM {from} \
+                         WHERE ({PLACE}) > ($1, $2, $3, $4) AND feed_place <= $5 \
+                         ORDER BY {PLACE} LIMIT $6"
                     ),
-                    vec![INT8, INSTANT, TEXT, INT4, INT8, INSTANT, TEXT, INT4],
+                    vec![INT8, INSTANT, TEXT, INT4, INT8, INT4],
                 )
             }
             Action::FeedWaiting => {

@@ -3,7 +3,7 @@
 use crate::pg::{Answer, Error, Result, Session, State, datum_of_jsonb};
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::definition::Current;
-use crate::store::health::{self, Finding, Shape};
+use crate::store::health::{self, Finding, Repaired, Shape};
 use crate::store::index::Index;
 use crate::store::table::Table;
 use crate::store::{Guarded, Name, comment, feed, find, source};
@@ -181,13 +181,15 @@ pub fn make_tables(
         }
     }
     let table = Table::new(source.as_str(), name.as_str(), shape.form, None)?;
-    source::as_schema_owner(session, source.as_str(), || {
+    let repaired = source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, shape, &table, dropped)
-    })
+    })?;
+    tell_readers(session, (source, name), repaired, is_new)
 }
 
-/// Makes what is missing of a table and its history, as their definition has them.
-pub(super) fn repair(session: &Session, source: &Name, name: &str) -> Result<bool> {
+/// Makes what is missing of a table and its history, as their definition has them, in a source whose
+/// feed may be new.
+pub(super) fn repair(session: &Session, source: &Name, name: &str, begins: bool) -> Result<bool> {
     let known = find(source.as_str(), name)?;
     let name = Name::new(name, "profile")?;
     let searches = known.search_indexes()?;
@@ -199,7 +201,22 @@ pub(super) fn repair(session: &Session, source: &Name, name: &str) -> Result<boo
         indexes: &known.indexes,
         searches: &searches,
     };
-    source::as_schema_owner(session, source.as_str(), || {
+    let repaired = source::as_schema_owner(session, source.as_str(), || {
         health::repair(session, &shape, known.table()?, &[])
-    })
+    })?;
+    tell_readers(session, (source, &name), repaired, begins)
+}
+
+/// Tells who reads the feed of what a repair could not bring back, and the caller whether there was
+/// anything to repair. Of what is new nobody has read anything.
+fn tell_readers(
+    session: &Session,
+    (source, name): (&Name, &Name),
+    repaired: Repaired,
+    is_new: bool,
+) -> Result<bool> {
+    if repaired == Repaired::Lost && !is_new {
+        feed::lost_repaired(session, source.as_str(), name.as_str())?;
+    }
+    Ok(repaired != Repaired::Nothing)
 }

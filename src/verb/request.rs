@@ -248,7 +248,7 @@ impl Made {
 /// Forgets old keys.
 pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
     let older = call
-        .interval(0)?
+        .age(0, "older")?
         .ok_or_else(|| Error::refuse(State::BadRequest, "older must not be null"))?;
     let limit = call.int4(1)?.unwrap_or(BATCH);
     if limit < 1 {

@@ -1,5 +1,5 @@
-//! Where Citus is, nothing is made that would be somewhere else than it says. Debian has no Citus:
-//! a stand-in has the tables that the extension asks. `scripts/citus-check` asks the real one.
+//! Sources on Citus. Debian has none: a stand-in has the tables and the functions that the extension asks,
+//! and nothing is on another node. `scripts/citus-check` asks the real one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,13 +10,43 @@ use postgres::Client;
 
 use crate::clinic::{self, OFFICE, PROVIDER, value};
 
-/// The tables that are asked, where Citus has them.
+/// The tables that are asked, where Citus has them, and its functions: they write those tables, and
+/// `called`. Nothing is on another node.
 const STAND_IN: &str = "CREATE SCHEMA citus;
     CREATE TABLE citus.pg_dist_local_group (groupid int NOT NULL PRIMARY KEY);
     INSERT INTO citus.pg_dist_local_group VALUES (0);
     CREATE TABLE citus.pg_dist_schema (schemaid oid NOT NULL PRIMARY KEY, colocationid int NOT NULL);
+    CREATE TABLE citus.pg_dist_partition (logicalrelid regclass NOT NULL PRIMARY KEY, colocationid int NOT NULL);
+    CREATE TABLE citus.pg_dist_shard (logicalrelid regclass NOT NULL, shardid bigint NOT NULL PRIMARY KEY);
+    CREATE TABLE citus.pg_dist_placement (shardid bigint, groupid int);
+    CREATE TABLE citus.pg_dist_node (groupid int, nodename text, nodeport int, noderole text);
+    CREATE TABLE citus.called (ordinal serial, call text);
     ALTER TABLE citus.pg_dist_local_group SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_schema SET SCHEMA pg_catalog;";
+    ALTER TABLE citus.pg_dist_schema SET SCHEMA pg_catalog;
+    ALTER TABLE citus.pg_dist_partition SET SCHEMA pg_catalog;
+    ALTER TABLE citus.pg_dist_shard SET SCHEMA pg_catalog;
+    ALTER TABLE citus.pg_dist_placement SET SCHEMA pg_catalog;
+    ALTER TABLE citus.pg_dist_node SET SCHEMA pg_catalog;
+    CREATE FUNCTION pg_catalog.shard_name(relation regclass, shard bigint) RETURNS text LANGUAGE sql AS
+        $$ SELECT format('%I.%I', n.nspname, c.relname || '_' || shard) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation $$;
+    CREATE FUNCTION pg_catalog.create_reference_table(relation regclass) RETURNS void LANGUAGE sql AS
+        $$ INSERT INTO pg_dist_partition VALUES (relation, 1) $$;
+    CREATE FUNCTION pg_catalog.citus_schema_distribute(schema regnamespace) RETURNS void LANGUAGE sql AS
+        $$ INSERT INTO citus.called (call) SELECT 'distribute ' || schema || ', triggers: ' || count(t.oid)
+           FROM pg_class c LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal WHERE c.relnamespace = schema;
+           INSERT INTO pg_dist_schema VALUES (schema, schema::oid::int);
+           INSERT INTO pg_dist_partition SELECT c.oid, schema::oid::int FROM pg_class c WHERE c.relnamespace = schema AND c.relkind = 'r' $$;
+    CREATE FUNCTION pg_catalog.citus_schema_undistribute(schema regnamespace) RETURNS void LANGUAGE sql AS
+        $$ INSERT INTO citus.called (call) VALUES ('undistribute ' || schema);
+           DELETE FROM pg_dist_partition AS p USING pg_dist_schema AS s WHERE s.schemaid = schema AND p.colocationid = s.colocationid;
+           DELETE FROM pg_dist_schema AS s WHERE s.schemaid = schema $$;
+    CREATE FUNCTION pg_catalog.create_distributed_table(relation regclass, distribution text, kind text, colocate_with text) RETURNS void LANGUAGE sql AS
+        $$ INSERT INTO citus.called (call) VALUES (format('table %s with %s', relation, colocate_with));
+           INSERT INTO pg_dist_partition SELECT relation, p.colocationid FROM pg_dist_partition AS p WHERE p.logicalrelid = colocate_with::regclass $$;
+    CREATE FUNCTION pg_catalog.truncate_local_data_after_distributing_table(relation regclass) RETURNS void LANGUAGE sql AS
+        $$ INSERT INTO citus.called (call) VALUES ('truncate ' || relation) $$;
+    CREATE FUNCTION pg_catalog.run_command_on_workers(command text) RETURNS TABLE (success boolean, result text) LANGUAGE sql AS
+        $$ SELECT true, 'GRANT'::text WHERE false $$;";
 
 /// A server of its own with an extension that is called citus.
 fn server(name: &str) -> (Cluster, Client) {
@@ -43,73 +73,321 @@ fn server(name: &str) -> (Cluster, Client) {
     (cluster, client)
 }
 
-/// A source is not made where Citus would distribute its schema and not its tables; it is not changed
-/// where its schema is distributed, nor on another node than the coordinator; all else works.
+fn called(client: &mut Client) -> Vec<String> {
+    let rows = client
+        .query("DELETE FROM citus.called RETURNING call, ordinal", &[])
+        .unwrap();
+    let mut calls: Vec<(i32, String)> = rows.iter().map(|row| (row.get(1), row.get(0))).collect();
+    calls.sort();
+    calls.into_iter().map(|(_, call)| call).collect()
+}
+
+fn conflict(client: &mut Client, call: &str, told: &str) {
+    let refusal = expect_sqlstate(
+        client.batch_execute(&format!("SELECT ingest.{call}")),
+        "PT409",
+    );
+    assert!(refusal.message().contains(told), "{call}: {refusal:?}");
+    assert!(
+        refusal.hint().is_some_and(|hint| !hint.is_empty()),
+        "{call}"
+    );
+}
+
+/// What Citus would do by halves is refused: a schema that a setting distributes, a node that is not the
+/// coordinator, and what cannot be done in a source that is distributed.
 #[test]
 fn what_citus_would_do_by_halves_is_refused() {
-    let (_server, mut client) = server("citus");
+    let (server, mut client) = server("citus");
     // Beside Citus, undistributed, all is as it is without.
     clinic::build(&mut client);
-    let secure = "SELECT ingest.source_secure('clinic')";
-    client.batch_execute(secure).unwrap();
-
+    client
+        .batch_execute("SELECT ingest.source_secure('clinic')")
+        .unwrap();
     for on in ["on", "true"] {
         client
             .batch_execute(&format!("SET citus.enable_schema_based_sharding = {on}"))
             .unwrap();
-        let create = client.batch_execute("SELECT ingest.source_create('ward')");
-        let refusal = expect_sqlstate(create, "PT409");
-        assert!(
-            refusal
-                .hint()
-                .unwrap()
-                .contains("enable_schema_based_sharding"),
-            "{refusal:?}"
-        );
+        conflict(&mut client, "source_create('ward')", "none of its tables");
     }
     let none = "SELECT count(*) FROM pg_namespace WHERE nspname = 'ward'";
     assert_eq!(value::<i64>(&mut client, none), 0);
+    let mut client = server.connect("postgres");
+    conflict(
+        &mut client,
+        "source_create('ward', '{\"distributed\": true}')",
+        "do not have the catalog",
+    );
+    conflict(
+        &mut client,
+        "source_distribute('clinic')",
+        "do not have the catalog",
+    );
+    client
+        .batch_execute("SELECT ingest.cluster_join(); SELECT ingest.cluster_join()")
+        .unwrap();
+    conflict(
+        &mut client,
+        "source_undistribute('clinic')",
+        "not distributed",
+    );
+    client
+        .batch_execute("ALTER TABLE clinic.office ENABLE ROW LEVEL SECURITY")
+        .unwrap();
+    conflict(
+        &mut client,
+        "source_distribute('clinic')",
+        "row-level security",
+    );
+    client
+        .batch_execute("ALTER TABLE clinic.office DISABLE ROW LEVEL SECURITY; SELECT ingest.feed_create('clinic')")
+        .unwrap();
+    conflict(&mut client, "source_distribute('clinic')", "a feed");
+    client
+        .batch_execute("SELECT ingest.feed_drop('clinic'); CREATE TABLE public.mine (id text REFERENCES clinic.office)")
+        .unwrap();
+    conflict(&mut client, "source_distribute('clinic')", "foreign keys");
+    client.batch_execute("DROP TABLE public.mine").unwrap();
+    let long = "a".repeat(46);
+    let define =
+        format!("SELECT ingest.profile_define('clinic', '{long}', '{{\"type\": \"ROOT\"}}')");
+    client.batch_execute(&define).unwrap();
+    conflict(&mut client, "source_distribute('clinic')", "over 45 bytes");
+    client
+        .batch_execute(&format!("SELECT ingest.profile_drop('clinic', '{long}')"))
+        .unwrap();
+    client
+        .batch_execute("SELECT ingest.source_distribute('clinic')")
+        .unwrap();
+    conflict(
+        &mut client,
+        "source_distribute('clinic')",
+        "distributed already",
+    );
+    for call in [
+        "source_secure('clinic')",
+        "feed_create('clinic')",
+        "profile_purge('clinic', 'office')",
+        "history_prune('clinic', 'office')",
+        "resource_erase('clinic', 'office', 'o', 'why')",
+        "version_erase('clinic', 'office', 'o', 1, 'why')",
+        "history_partition('clinic', 'office', '1 year')",
+    ] {
+        conflict(&mut client, call, "Citus distributes the schema");
+    }
+    conflict(
+        &mut client,
+        "profile_distribute('clinic', 'office')",
+        "one profile",
+    );
+    client
+        .batch_execute("UPDATE pg_dist_local_group SET groupid = 3")
+        .unwrap();
+    for call in [
+        "cluster_join()",
+        "source_create('ward')",
+        "profile_define('clinic', 'later', '{\"type\": \"ROOT\"}')",
+        "source_undistribute('clinic')",
+        "cluster_check()",
+    ] {
+        conflict(&mut client, call, "not the coordinator");
+    }
+}
+
+/// Where Citus is not, its functions say so.
+#[test]
+fn without_citus_its_functions_refuse() {
+    let database = clinic::database("no_citus");
+    let mut client = database.connect();
+    for call in [
+        "cluster_join()",
+        "cluster_check()",
+        "source_distribute('clinic')",
+        "source_undistribute('clinic')",
+        "source_create('ward', '{\"distributed\": true}')",
+        "criteria_hold(1)",
+    ] {
+        conflict(&mut client, call, "Citus");
+    }
+    let nodes = client
+        .query("SELECT * FROM ingest.source_node('clinic')", &[])
+        .unwrap();
+    assert!(nodes.is_empty());
+}
+
+/// A source goes to the nodes and comes back, with all triggers, which the copy of its rows passes by;
+/// what is defined meanwhile goes where the rest is.
+#[test]
+fn source_is_distributed_and_brought_back() {
+    let (server, mut client) = server("citus-move");
+    clinic::build(&mut client);
+    clinic::upsert(&mut client, OFFICE, "o", &serde_json::json!({"data": {}})).unwrap();
     client
         .batch_execute(
-            "SET citus.enable_schema_based_sharding = off;
-             SELECT ingest.source_create('ward');
-             INSERT INTO pg_dist_schema VALUES ('clinic'::regnamespace, 1)",
+            "CREATE FUNCTION public.mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER mine AFTER INSERT ON clinic.office FOR EACH ROW EXECUTE FUNCTION public.mine();
+             ALTER TABLE clinic.office DISABLE TRIGGER mine",
         )
         .unwrap();
-    let define = |source: &str| {
-        format!("SELECT ingest.profile_define('{source}', 'later', '{{\"type\": \"ROOT\"}}')")
-    };
-    client.batch_execute(&define("ward")).unwrap();
-    let changes = [
-        define("clinic"),
-        secure.to_owned(),
-        "SELECT ingest.profile_drop('clinic', 'office')".to_owned(),
-        "SELECT ingest.vocabulary_define('clinic', 'v', '[\"a\"]')".to_owned(),
-        "SELECT ingest.relationship_drop('clinic', 'worksAt')".to_owned(),
-    ];
-    for change in &changes {
-        let refusal = expect_sqlstate(client.batch_execute(change), "PT409");
-        assert!(refusal.message().contains("clinic"), "{refusal:?}");
-    }
+    let mut client = server.connect("postgres");
+    let triggers = "SELECT string_agg(concat(tgrelid::regclass, tgname, tgenabled), ' ' ORDER BY tgrelid::regclass::text, tgname)
+        FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'clinic.%'";
+    let before: String = value(&mut client, triggers);
+    let default = "SELECT count(*) FROM pg_attrdef WHERE adrelid = 'clinic.office'::regclass
+        AND pg_get_expr(adbin, adrelid) LIKE '%new_id%'";
+    let lacking = "SELECT count(*) FROM ingest.cluster_check()";
+    assert!(value::<i64>(&mut client, lacking) > 10);
     client
-        .batch_execute("TRUNCATE pg_dist_schema; UPDATE pg_dist_local_group SET groupid = 7")
+        .batch_execute("SELECT ingest.cluster_join(); SELECT ingest.source_distribute('clinic')")
         .unwrap();
-    let create = "SELECT ingest.source_create('other')".to_owned();
-    for change in changes.iter().chain([&create]) {
-        let refusal = expect_sqlstate(client.batch_execute(change), "PT409");
-        assert!(refusal.message().contains("coordinator"), "{refusal:?}");
+    let calls = called(&mut client);
+    assert_eq!(calls[0], "distribute clinic, triggers: 0");
+    let first_truncated = calls.iter().find(|call| call.starts_with("truncate"));
+    assert!(
+        first_truncated.is_some_and(|call| !call.ends_with("clinic.office")),
+        "{calls:?}"
+    );
+    assert_eq!(value::<String>(&mut client, triggers), before);
+    assert_eq!(value::<i64>(&mut client, default), 0);
+    for nothing in [lacking, "SELECT count(*) FROM ingest.doctor('clinic')"] {
+        assert_eq!(value::<i64>(&mut client, nothing), 0, "{nothing}");
     }
-    // What is there is read and written.
-    clinic::create(
+    // Another session learns of a definition, though the catalog has other triggers now.
+    let mut other = server.connect("postgres");
+    let body = serde_json::json!({"data": {}});
+    clinic::upsert(&mut other, OFFICE, "p", &body).unwrap();
+    client
+        .batch_execute("SELECT ingest.profile_define('clinic', 'later', '{\"type\": \"ROOT\"}')")
+        .unwrap();
+    let calls = called(&mut client);
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(
+        calls[0].starts_with("table clinic.later with clinic."),
+        "{calls:?}"
+    );
+    other
+        .batch_execute("SELECT ingest.resource_create('clinic', 'later', '{\"data\": {}}')")
+        .unwrap();
+    assert_eq!(value::<i64>(&mut client, lacking), 0);
+    client
+        .batch_execute(
+            "SELECT ingest.source_create('ward', '{\"distributed\": true}');
+             SELECT ingest.profile_define('ward', 'bed', '{\"type\": \"ROOT\"}')",
+        )
+        .unwrap();
+    let calls = called(&mut client);
+    assert_eq!(
+        calls,
+        [
+            "distribute ward, triggers: 0",
+            "undistribute ward",
+            "distribute ward, triggers: 0",
+            "table ward.bed_history with ward.bed"
+        ]
+    );
+    client
+        .batch_execute(
+            "CREATE TABLE ward.stray (id text); SELECT ingest.source_undistribute('clinic')",
+        )
+        .unwrap();
+    assert_eq!(value::<i64>(&mut client, default), 1);
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM ingest.doctor('clinic')"),
+        0
+    );
+    let told = clinic::story(&mut client, OFFICE, "o");
+    clinic::upsert(
         &mut client,
-        "provider",
+        OFFICE,
+        "o",
         &serde_json::json!({"data": {"name": "x"}}),
     )
     .unwrap();
+    assert!(clinic::story(&mut client, OFFICE, "o").starts_with(&told));
+}
+
+/// The gate on a shard writes the shard of the history beside it; a table that is only named like one
+/// is none.
+#[test]
+fn gate_is_on_the_shard() {
+    let (server, mut client) = server("citus-gate");
+    clinic::build(&mut client);
     client
-        .batch_execute("UPDATE pg_dist_local_group SET groupid = 0")
+        .batch_execute(
+            "CREATE TABLE clinic.office_102008 (LIKE clinic.office INCLUDING ALL);
+             CREATE TABLE clinic.office_history_102009 (LIKE clinic.office_history INCLUDING ALL);
+             CREATE TRIGGER \"~ingest_guard_102008\" BEFORE INSERT OR UPDATE ON clinic.office_102008
+                 FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic', 'office');
+             CREATE TRIGGER \"!ingest_archive_102008\" AFTER UPDATE OR DELETE ON clinic.office_102008
+                 FOR EACH ROW EXECUTE FUNCTION ingest.archive('clinic', 'office');
+             CREATE TRIGGER \"~ingest_confirm_102008\" AFTER INSERT ON clinic.office_102008
+                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.archive('clinic', 'office');
+             CREATE TRIGGER \"~ingest_seal_102009\" BEFORE INSERT OR UPDATE OR DELETE ON clinic.office_history_102009
+                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.seal('clinic', 'office')",
+        )
         .unwrap();
-    client.batch_execute(&define("clinic")).unwrap();
+    let mut client = server.connect("postgres");
+    let insert = "INSERT INTO clinic.office_102008 (id, data) VALUES ('o', '{\"name\": \"a\"}')";
+    let refused = expect_sqlstate(client.batch_execute(insert), "42501");
+    assert!(
+        refused
+            .message()
+            .contains("is not on the table that it names")
+    );
+    client
+        .batch_execute(
+            "INSERT INTO pg_dist_partition VALUES ('clinic.office', 7), ('clinic.office_history', 7);
+             INSERT INTO pg_dist_shard VALUES ('clinic.office', 102008), ('clinic.office_history', 102009)",
+        )
+        .unwrap();
+    let mut client = server.connect("postgres");
+    for _ in 0..2 {
+        client
+            .batch_execute(&format!(
+                "{insert};
+                 UPDATE clinic.office_102008 SET data = '{{\"name\": \"b\"}}' WHERE id = 'o';
+                 UPDATE clinic.office_102008 SET data = data WHERE id = 'o';
+                 DELETE FROM clinic.office_102008 WHERE id = 'o'"
+            ))
+            .unwrap();
+    }
+    let story = "SELECT string_agg(concat(version, ' ', data ->> 'name'), ', ' ORDER BY version) FROM clinic.office_history_102009";
+    assert_eq!(
+        value::<String>(&mut client, story),
+        "1 a, 2 b, 3 , 4 a, 5 b, 6 "
+    );
+    assert_eq!(
+        value::<i64>(&mut client, "SELECT count(*) FROM clinic.office_history"),
+        0
+    );
+    let wrong = "INSERT INTO clinic.office_102008 (id, data) VALUES ('x', '{\"name\": 7}')";
+    expect_sqlstate(client.batch_execute(wrong), "PT422");
+    for forged in [
+        "UPDATE clinic.office_history_102009 SET version = 9",
+        "DELETE FROM clinic.office_history_102009",
+    ] {
+        expect_sqlstate(client.batch_execute(forged), "42501");
+    }
+    // The shard of another table, another number, and a table of several shards.
+    client
+        .batch_execute(
+            "CREATE TABLE clinic.office_102010 (LIKE clinic.office INCLUDING ALL);
+             CREATE TRIGGER \"~ingest_guard\" BEFORE INSERT OR UPDATE ON clinic.office_102010
+                 FOR EACH ROW EXECUTE FUNCTION ingest.guard('clinic', 'office')",
+        )
+        .unwrap();
+    let other = "INSERT INTO clinic.office_102010 (id, data) VALUES ('o', '{}')";
+    expect_sqlstate(client.batch_execute(other), "42501");
+    client
+        .batch_execute("INSERT INTO pg_dist_shard VALUES ('clinic.provider', 102010)")
+        .unwrap();
+    let mut client = server.connect("postgres");
+    expect_sqlstate(client.batch_execute(other), "42501");
+    client
+        .batch_execute("INSERT INTO pg_dist_shard VALUES ('clinic.office_history', 102011)")
+        .unwrap();
+    let mut client = server.connect("postgres");
+    expect_sqlstate(client.batch_execute(insert), "42501");
 }
 
 /// Tables that are named as Citus names shards, and triggers that write them, here and over dblink,

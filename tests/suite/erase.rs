@@ -193,10 +193,20 @@ fn erased_version_keeps_its_place() {
         left,
         json!({"data": null, "contained": null, "context": null, "updated_by_login": null, "erased": erased})
     );
-    expect_sqlstate(
-        client.batch_execute("SELECT ingest.resource_read('clinic', 'office', 'o', 1)"),
-        "PT410",
-    );
+    // The resource lives: what is told is of the version, however it is asked for.
+    for call in [
+        "resource_read('clinic', 'office', 'o', 1)",
+        "resource_read_at('clinic', 'office', 'o', (SELECT updated_at FROM clinic.office_history WHERE id = 'o' AND version = 1))",
+        "resource_restore('clinic', 'office', 'o', 1)",
+    ] {
+        let refused = client.batch_execute(&format!("SELECT ingest.{call}"));
+        let refused = expect_sqlstate(refused, "PT410");
+        assert_eq!(
+            refused.message(),
+            "version 1 of office holds nothing: it is a deletion, or was erased",
+            "{call}"
+        );
+    }
     for (version, sqlstate) in [(1, "PT410"), (3, "PT409"), (4, "PT404"), (0, "PT404")] {
         expect_sqlstate(erase_version(&mut client, "o", version), sqlstate);
     }
@@ -221,7 +231,17 @@ fn pruned_history_has_no_gap_after_the_oldest_kept() {
              DELETE FROM clinic.office WHERE id = 'o3'",
         )
         .unwrap();
-    for wrong in ["NULL", "keep => 0", "'1 day', 1, 0"] {
+    // A sign too many would take all, of what has just ended too.
+    for wrong in [
+        "NULL",
+        "keep => 0",
+        "'1 day', 1, 0",
+        "'-1 day'",
+        "'1 month -31 days', 3",
+        "'1 day -25 hours'",
+        "'1001 years'",
+        "'178000000 years', 2",
+    ] {
         expect_sqlstate(prune(&mut client, wrong), "PT400");
     }
     assert_eq!(prune(&mut client, "older => '1 hour'").unwrap(), 0);

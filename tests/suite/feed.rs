@@ -229,6 +229,55 @@ fn feed_read_gives_every_version_once_in_order() {
     assert_eq!(row.get::<_, String>(5), "p");
 }
 
+/// A page costs what it gives, however much was written with it in one transaction, or was there
+/// before the feed: all of that has one place.
+#[test]
+fn page_costs_what_it_gives_wherever_it_begins() {
+    let (database, mut client) = clinic_with_feed();
+    // How often the indexes of the feed are looked into by a page, which a session of its own reads.
+    let cost = |profiles: &str, least: usize| {
+        let looks = "SELECT sum(idx_blks_read + idx_blks_hit)::bigint FROM pg_statio_user_indexes \
+            WHERE indexrelname LIKE '%feed_place%'";
+        let mut reader = database.connect();
+        run(&mut reader, "SELECT pg_stat_force_next_flush()");
+        let before: i64 = value(&mut reader, looks);
+        let call = format!("feed_read('clinic', NULL, 20, {profiles})");
+        let read = changes(&mut reader, &call).unwrap();
+        let kinds: BTreeSet<&str> = read.iter().map(|at| at.profile.as_str()).collect();
+        assert_eq!((read.len(), kinds.len()), (20, least), "{:?}", told(&read));
+        run(&mut reader, "SELECT pg_stat_force_next_flush()");
+        value::<i64>(&mut reader, looks) - before
+    };
+    // One after the other, so that each is a row of another table than the one before.
+    run(
+        &mut client,
+        "DO $$ BEGIN FOR n IN 1..3000 LOOP
+             INSERT INTO clinic.office (id, data) VALUES ('o' || n, '{}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p' || n, '{\"name\": \"x\"}');
+             INSERT INTO clinic.\"worksAt\" (from_id, to_id) VALUES ('p' || n, 'o' || n);
+         END LOOP; END $$",
+    );
+    settle(&mut client);
+    let most = 300;
+    let of_one_transaction = cost("NULL", 3);
+    assert!(of_one_transaction < most, "{of_one_transaction}");
+    // The same in histories.
+    run(
+        &mut client,
+        "UPDATE clinic.office SET data = '{\"name\": \"n\"}';
+         UPDATE clinic.provider SET data = '{\"name\": \"n\"}'",
+    );
+    settle(&mut client);
+    let of_histories = cost("ARRAY['office', 'provider']", 2);
+    assert!(of_histories < most, "{of_histories}");
+    // And of a feed that begins with all of it.
+    run(&mut client, "SELECT ingest.feed_drop('clinic')");
+    create(&mut client);
+    settle(&mut client);
+    let of_the_past = cost("NULL", 3);
+    assert!(of_the_past < most, "{of_the_past}");
+}
+
 /// A transaction that began early can write the later version, and commit while one between the two
 /// still runs. In the order of transactions alone version 3 would come before version 2.
 #[test]
@@ -613,6 +662,20 @@ fn feed_is_made_once_repaired_and_dropped() {
     assert_eq!(columns(&mut client), 0);
     assert_eq!(outcome(&mut client, "feed_create('clinic')"), "created");
     assert_eq!(outcome(&mut client, "feed_create('clinic')"), "unchanged");
+    // What is not said is what the signature says, wherever.
+    for call in [
+        "feed_create('clinic', NULL)",
+        "feed_create('clinic', notify => NULL)",
+        "feed_create('clinic', true)",
+    ] {
+        assert_eq!(outcome(&mut client, call), "unchanged", "{call}");
+    }
+    for call in [
+        "feed_read('clinic', NULL, NULL, NULL)",
+        "feed_read('clinic', count => NULL)",
+    ] {
+        assert_eq!(changes(&mut client, call).unwrap(), [], "{call}");
+    }
     assert_eq!(
         outcome(&mut client, "feed_create('clinic', false)"),
         "updated"
@@ -651,6 +714,7 @@ fn feed_is_made_once_repaired_and_dropped() {
          warning: clinic.office_history the index of the feed is missing; \
          error: clinic.provider the column feed_place of the feed is missing; \
          warning: clinic.provider the index of the feed is missing; \
+         error: clinic.provider_history its places in the feed are not those of its table; \
          warning: clinic.room the index of the feed is missing"
     );
     let refused =
@@ -704,6 +768,123 @@ fn feed_is_made_once_repaired_and_dropped() {
         value::<i64>(&mut client, "SELECT count(*) FROM ingest.feed"),
         0
     );
+}
+
+/// What a repair cannot bring back is told to who has not read it: the places of rows whose column was
+/// dropped, versions whose table was. Who begins anew gets what is there, in its order.
+#[test]
+fn reader_of_what_was_repaired_is_told() {
+    let again = "SELECT ingest.feed_create('clinic')";
+    let define = "SELECT ingest.profile_define(source, profile, definition) FROM ingest.profile_version \
+        WHERE profile = 'office' ORDER BY version DESC LIMIT 1";
+    for (broken, repair, left) in [
+        (
+            "ALTER TABLE clinic.office DROP COLUMN feed_place",
+            again,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "ALTER TABLE clinic.office_history DROP COLUMN feed_place",
+            define,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "ALTER TABLE clinic.office DROP COLUMN feed_place; ALTER TABLE clinic.office_history DROP COLUMN feed_place",
+            define,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+                "office/b 2 updated",
+            ],
+        ),
+        (
+            "DROP TABLE clinic.office_history",
+            again,
+            vec!["office/b 2 updated"],
+        ),
+        // The link table has lost its key with it.
+        (
+            "DROP TABLE clinic.office CASCADE",
+            again,
+            vec![
+                "office/a 1 created",
+                "office/a 2 updated",
+                "office/a 3 deleted",
+                "office/b 1 created",
+            ],
+        ),
+    ] {
+        let (_database, mut client) = clinic_with_feed();
+        run(
+            &mut client,
+            "INSERT INTO clinic.provider (id, data) VALUES ('p', '{\"name\": \"x\"}');
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{}'), ('b', '{}');
+             UPDATE clinic.office SET data = '{\"name\": \"1\"}';
+             DELETE FROM clinic.office WHERE id = 'a'",
+        );
+        settle(&mut client);
+        let read = all(&mut client, 3);
+        let (first, last) = (&read[1].cursor, &read[read.len() - 1].cursor);
+        assert_eq!(
+            page(&mut client, Some(first), 9).unwrap().len(),
+            4,
+            "{broken}"
+        );
+        run(&mut client, broken);
+        run(&mut client, repair);
+        settle(&mut client);
+        for cursor in [first, last] {
+            expect_sqlstate(page(&mut client, Some(cursor), 9), "PT410");
+        }
+        let of_others = "feed_read('clinic', profiles => ARRAY['provider'])";
+        let others = changes(&mut client, of_others).unwrap();
+        let of_others = format!(
+            "feed_read('clinic', '{}', 9, ARRAY['provider'])",
+            others[0].cursor
+        );
+        assert_eq!(changes(&mut client, &of_others).unwrap(), []);
+        // A version comes after those before it, of what was there and of what comes.
+        let mut anew = told(&all(&mut client, 2));
+        let at = anew
+            .iter()
+            .position(|change| change == "provider/p 1 created");
+        anew.remove(at.unwrap());
+        anew.sort_by_key(|change| change.split(' ').next().map(str::to_owned));
+        assert_eq!(anew, left, "{broken}");
+        let cursor = all(&mut client, 9).pop().unwrap().cursor;
+        run(
+            &mut client,
+            "UPDATE clinic.office SET data = '{\"name\": \"2\"}';
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{}')",
+        );
+        settle(&mut client);
+        let next = page(&mut client, Some(&cursor), 9).unwrap();
+        let updated = left
+            .contains(&"office/b 2 updated")
+            .then_some("office/b 3 updated");
+        let created = match left.contains(&"office/a 3 deleted") {
+            true => "office/a 4 created",
+            false => "office/a 1 created",
+        };
+        let expected: Vec<&str> = updated.into_iter().chain([created]).collect();
+        assert_eq!(told(&next), expected, "{broken}");
+        let problems = "SELECT count(*) FROM ingest.doctor('clinic')";
+        assert_eq!(value::<i64>(&mut client, problems), 0, "{broken}");
+    }
 }
 
 /// A column of the user's own is not taken for that of a feed, and what he makes of the feed's column
@@ -815,6 +996,13 @@ fn reader_sees_what_he_may_see() {
         .len(),
         2
     );
+    // Nor does he get a consumer with which he could not go on.
+    let of_all = "SELECT ingest.consumer_create('clinic', 'c')";
+    expect_sqlstate(reader.batch_execute(of_all), "42501");
+    run(
+        &mut reader,
+        "SELECT ingest.consumer_create('clinic', 'c', profiles => ARRAY['office'])",
+    );
     for call in ["feed_create('clinic')", "feed_drop('clinic')"] {
         expect_sqlstate(
             reader.batch_execute(&format!("SELECT ingest.{call}")),
@@ -840,6 +1028,47 @@ fn reader_sees_what_he_may_see() {
     );
 }
 
+/// A policy that shows another row at each look, as a volatile function can, moves no row out of a
+/// page: it is refused, and read again.
+#[test]
+fn page_that_policies_have_changed_is_read_again() {
+    let (mut database, mut client) = clinic_with_feed();
+    let role = database.create_role("reader", "");
+    run(
+        &mut client,
+        &format!(
+            "SELECT ingest.source_grant('clinic', '{role}', 'read');
+             INSERT INTO clinic.office (id, data) VALUES ('a', '{{}}'), ('b', '{{}}'), ('c', '{{}}');
+             INSERT INTO clinic.provider (id, data) VALUES ('p', '{{\"name\": \"x\"}}');
+             UPDATE clinic.office SET data = '{{\"name\": \"n\"}}';
+             CREATE SEQUENCE public.looks;
+             GRANT ALL ON SEQUENCE public.looks TO PUBLIC;
+             ALTER TABLE clinic.office ENABLE ROW LEVEL SECURITY;
+             ALTER TABLE clinic.office_history ENABLE ROW LEVEL SECURITY"
+        ),
+    );
+    settle(&mut client);
+    let mut reader = database.connect_as(&role);
+    for (living, archived) in [
+        ("true", "id <> 'b' OR nextval('public.looks') > 1"),
+        ("id <> 'b' OR nextval('public.looks') > 1", "true"),
+        ("true", "id <> 'b' OR nextval('public.looks') <> 2"),
+    ] {
+        run(
+            &mut client,
+            &format!(
+                "ALTER SEQUENCE public.looks RESTART;
+                 DROP POLICY IF EXISTS reader ON clinic.office;
+                 DROP POLICY IF EXISTS reader ON clinic.office_history;
+                 CREATE POLICY reader ON clinic.office FOR SELECT USING ({living});
+                 CREATE POLICY reader ON clinic.office_history FOR SELECT USING ({archived})"
+            ),
+        );
+        expect_sqlstate(page(&mut reader, None, 9), "40001");
+        assert_eq!(all(&mut reader, 2).len(), 7, "{living}, {archived}");
+    }
+}
+
 /// Whatever is not a cursor is told so; a cursor of another source, or for other profiles, too.
 #[test]
 fn wrong_cursors_and_counts_are_refused() {
@@ -859,6 +1088,30 @@ fn wrong_cursors_and_counts_are_refused() {
         let digit = if &cursor[at..=at] == "A" { "B" } else { "A" };
         other.replace_range(at..=at, digit);
         expect_sqlstate(page(&mut client, Some(&other), 1), "PT400");
+    }
+    // More than one digit, of a long one: some left out, some in another order.
+    let long = "x".repeat(64);
+    run(
+        &mut client,
+        &format!("INSERT INTO clinic.office (id, data) VALUES ('{long}', '{{}}')"),
+    );
+    settle(&mut client);
+    let long = all(&mut client, 9).pop().unwrap().cursor;
+    for at in 0..long.len() - 4 {
+        let (before, rest) = long.split_at(at);
+        let digits: Vec<char> = rest.chars().collect();
+        let others = [
+            rest[1..].to_owned(),
+            rest[4..].to_owned(),
+            format!("{}{}{}", digits[1], digits[0], &rest[2..]),
+            format!("{}{}{}", &rest[2..4], &rest[..2], &rest[4..]),
+        ];
+        for other in others.iter().filter(|other| *other != rest) {
+            let mistyped = format!("{before}{other}");
+            if mistyped != long {
+                expect_sqlstate(page(&mut client, Some(&mistyped), 1), "PT400");
+            }
+        }
     }
     for wrong in [
         "",
@@ -889,7 +1142,7 @@ fn wrong_cursors_and_counts_are_refused() {
         changes(&mut client, "feed_read('clinic', count => NULL)")
             .unwrap()
             .len(),
-        1
+        2
     );
     for (profiles, state) in [
         ("ARRAY['none']", "PT404"),
@@ -1084,10 +1337,6 @@ fn consumer_is_held_by_one_and_moves_forward() {
         "PT400",
     );
     let mut other = database.connect_as(&role);
-    assert_eq!(
-        value::<String>(&mut other, "SELECT consumer FROM ingest.feed_consumer"),
-        "c"
-    );
     for call in [
         "consumer_next('clinic', 'c')",
         &format!("consumer_done('clinic', 'c', '{}')", second[1].cursor),
@@ -1127,6 +1376,88 @@ fn consumer_is_held_by_one_and_moves_forward() {
         value::<i64>(&mut client, "SELECT count(*) FROM ingest.feed_consumer"),
         0
     );
+}
+
+/// A cursor says which resource was read last, to people who may not read it. So a consumer is shown to
+/// its role, to who belongs to that, and to who defines in the source.
+#[test]
+fn consumer_is_shown_to_its_role() {
+    let (mut database, mut client) = clinic_with_feed();
+    let [role, member, other, user, definer, owner] =
+        ["reader", "member", "other", "user", "definer", "owner"]
+            .map(|name| database.create_role(name, ""));
+    run(
+        &mut client,
+        &format!(
+            "SELECT ingest.source_grant('clinic', role, 'read') FROM unnest(ARRAY['{role}', '{other}']) AS role;
+             GRANT \"{role}\" TO \"{member}\";
+             GRANT USAGE ON SCHEMA clinic TO \"{user}\", \"{member}\";
+             INSERT INTO clinic.office (id, data) VALUES ('somebody', '{{}}')"
+        ),
+    );
+    settle(&mut client);
+    let mut reader = database.connect_as(&role);
+    run(
+        &mut reader,
+        "SELECT ingest.consumer_create('clinic', 'c', cursor) FROM ingest.feed_read('clinic')",
+    );
+    let seen = |name: &str| -> i64 {
+        let mut client = database.connect_as(name);
+        value(
+            &mut client,
+            "SELECT count(*) FROM ingest.feed_consumer WHERE cursor IS NOT NULL",
+        )
+    };
+    assert_eq!([&role, &member].map(|name| seen(name)), [1, 1]);
+    assert_eq!([&other, &user, &definer].map(|name| seen(name)), [0, 0, 0]);
+    run(
+        &mut client,
+        &format!(
+            "ALTER SCHEMA clinic OWNER TO \"{owner}\";
+             GRANT \"{owner}\" TO \"{definer}\""
+        ),
+    );
+    assert_eq!(seen(&definer), 1);
+    run(
+        &mut client,
+        &format!("REVOKE USAGE ON SCHEMA clinic FROM \"{role}\""),
+    );
+    assert_eq!(seen(&role), 0);
+}
+
+/// What a consumer reads of is kept once, however often it was said.
+#[test]
+fn profiles_of_a_consumer_are_kept_once() {
+    let (_database, mut client) = clinic_with_feed();
+    for (name, given, kept) in [
+        (
+            "many",
+            "array_fill('office'::text, ARRAY[50000])",
+            "{office}",
+        ),
+        (
+            "nested",
+            "'{{provider,office},{office,provider}}'",
+            "{office,provider}",
+        ),
+        ("shifted", "'[7:8]={worksAt,office}'", "{office,worksAt}"),
+        ("none", "'{}'", "{}"),
+    ] {
+        run(
+            &mut client,
+            &format!("SELECT ingest.consumer_create('clinic', '{name}', profiles => {given})"),
+        );
+        let sql =
+            format!("SELECT profiles::text FROM ingest.feed_consumer WHERE consumer = '{name}'");
+        assert_eq!(value::<String>(&mut client, &sql), kept);
+        // It goes on as it was made.
+        run(
+            &mut client,
+            &format!(
+                "SELECT ingest.consumer_done('clinic', '{name}', ingest.feed_end('clinic', {given}))"
+            ),
+        );
+    }
 }
 
 /// In a transaction with an old snapshot the feed is that of the snapshot, and a consumer who has moved

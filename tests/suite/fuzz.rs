@@ -221,6 +221,14 @@ fn argument(random: &mut Random, name: &str, kind: &str) -> String {
         "integer" => {
             (*random.one_of(&["0", "1", "2", "-1", "100", "2147483647", "-2147483648"])).to_owned()
         }
+        "bigint" => (*random.one_of(&[
+            "0",
+            "1",
+            "-1",
+            "9223372036854775807",
+            "-9223372036854775808",
+        ]))
+        .to_owned(),
         "oid" => (*random.one_of(&["0", "1259", "4294967295"])).to_owned(),
         "boolean" => (*random.one_of(&["true", "false"])).to_owned(),
         "bytea" => match random.below(3) {

@@ -41,6 +41,7 @@ fn plain(name: &str, of: &str) -> Box<dyn ToSql + Sync> {
         ("text", _) => Box::new("o"),
         ("jsonb", _) => Box::new(body),
         ("integer", _) => Box::new(1),
+        ("bigint", _) => Box::new(1_i64),
         ("interval", _) => Box::new("1 day"),
         ("regclass", _) => Box::new("clinic.office_history"),
         ("boolean", _) => Box::new(false),

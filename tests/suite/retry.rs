@@ -618,7 +618,14 @@ fn keys_are_forgotten_by_who_may_define() {
         client.query_one(&sql, &[]).map(|row| row.get::<_, i64>(0))
     };
     expect_sqlstate(prune(&mut database.connect_as(&writer), "'0'"), "42501");
-    for wrong in ["NULL", "'7 days', 0", "'7 days', -1"] {
+    for wrong in [
+        "NULL",
+        "'7 days', 0",
+        "'7 days', -1",
+        "'-7 days'",
+        "'-1 us', 1",
+        "'178000000 years'",
+    ] {
         expect_sqlstate(prune(&mut theirs, wrong), "PT400");
     }
     // One that another transaction is about to forget is not waited for.

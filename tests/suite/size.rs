@@ -464,3 +464,32 @@ fn resource_too_large_to_be_returned_is_refused() {
     );
     assert_eq!(read, 1);
 }
+
+/// A list of names is bounded, as a name is: however often one is said, it is not copied so often.
+#[test]
+fn array_of_texts_longer_than_a_megabyte_is_refused() {
+    let database = clinic::database("size");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            "SELECT ingest.feed_create('clinic'); SELECT ingest.source_create('f', '{\"format\": \"fhir\"}')",
+        )
+        .unwrap();
+    for names in [
+        "array_fill('office'::text, ARRAY[100000])",
+        "ARRAY[repeat('x', 2000000)]",
+        "array_fill(NULL::text, ARRAY[10000000]) || repeat('x', 100)",
+    ] {
+        for call in [
+            "feed_read('clinic', profiles => names)",
+            "feed_end('clinic', names)",
+            "consumer_create('clinic', 'c', profiles => names)",
+            "resource_validate('clinic', 'office', '{\"data\": {}}', names)",
+            "fhir_import('f', '[]', names)",
+            "fhir_import('f', '[]', NULL, names)",
+        ] {
+            let call = format!("SELECT ingest.{call} FROM (SELECT {names} AS names) AS n");
+            expect_sqlstate(client.batch_execute(&call), "PT413");
+        }
+    }
+}

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use ingest_tests::cluster::Cluster;
+use ingest_tests::expect_sqlstate;
 use ingest_tests::server::program;
 use postgres::Client;
 use serde_json::json;
 
 use crate::clinic::{self, OFFICE, value};
 use crate::dump::{Scratch, assert_gate_works, content, live_on, run};
+use crate::feed;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,6 +27,68 @@ fn assert_healthy(client: &mut Client) {
     assert_eq!(findings, None);
 }
 
+/// A feed with a consumer who has read all, and all that it gives.
+fn follow(client: &mut Client) -> Vec<String> {
+    client
+        .batch_execute("SELECT ingest.feed_create('clinic')")
+        .unwrap();
+    // Some have a place of their own, and not that of what was there.
+    client
+        .batch_execute(
+            "UPDATE clinic.office SET data = data || '{\"note\": \"followed\"}' WHERE id IN ('o3', 'o4');
+             INSERT INTO clinic.provider (id, data) VALUES ('followed', '{\"name\": \"x\"}')",
+        )
+        .unwrap();
+    feed::settle(client);
+    client
+        .batch_execute("SELECT ingest.consumer_create('clinic', 'c', ingest.feed_end('clinic'))")
+        .unwrap();
+    fed(client)
+}
+
+/// What a feed gives from its beginning.
+fn fed(client: &mut Client) -> Vec<String> {
+    let read = "SELECT profile || '/' || id || ' ' || version || ' ' || outcome FROM ingest.feed_read('clinic', count => 10000)";
+    let rows = client.query(read, &[]).unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The feed is of the server that it was made on: here it begins anew, with all that is there and what
+/// comes after that, though this server may have counted fewer transactions.
+#[track_caller]
+fn assert_feed_begins_anew(client: &mut Client, before: &[String]) {
+    for call in [
+        "feed_read('clinic')",
+        "feed_end('clinic')",
+        "consumer_next('clinic', 'c')",
+    ] {
+        expect_sqlstate(
+            client.batch_execute(&format!("SELECT ingest.{call}")),
+            "PT410",
+        );
+    }
+    let outcome: String = value(client, "SELECT ingest.feed_create('clinic') ->> 'outcome'");
+    assert_eq!(outcome, "created");
+    feed::settle(client);
+    assert_eq!(fed(client), before);
+    let consumer = "SELECT ingest.consumer_next('clinic', 'c')";
+    expect_sqlstate(client.batch_execute(consumer), "PT410");
+    client
+        .batch_execute(
+            "SELECT ingest.consumer_drop('clinic', 'c');
+             SELECT ingest.consumer_create('clinic', 'c', ingest.feed_end('clinic'));
+             UPDATE clinic.office SET data = data || '{\"note\": \"anew\"}' WHERE id IN ('o3', 'o5')",
+        )
+        .unwrap();
+    feed::settle(client);
+    let next: i64 = value(
+        client,
+        "SELECT count(*) FROM ingest.consumer_next('clinic', 'c') WHERE resource #>> '{data,note}' = 'anew'",
+    );
+    assert_eq!(next, 2);
+    assert_eq!(fed(client).len(), before.len() + 2);
+}
+
 /// A subscriber has what the publisher has, first copied and then as it changes, erasures and a
 /// definition too; the gate changes none of it on the way. When it stands alone, versions go on.
 #[test]
@@ -32,6 +96,7 @@ fn subscriber_has_the_same_records_and_goes_on() {
     let database = clinic::database("publisher");
     let mut client = database.connect();
     live_on(&mut client);
+    follow(&mut client);
     let schema = Scratch::new(&format!("{}.sql", database.name()));
     run(
         "pg_dump",
@@ -78,8 +143,11 @@ fn subscriber_has_the_same_records_and_goes_on() {
         "name": {"type": "array", "items": {"type": "object", "additionalProperties": true}}}});
     clinic::define(&mut client, "clinic", "Patient", &patient).unwrap();
     wait_until_same(&mut client);
+    feed::settle(&mut client);
+    let published = fed(&mut client);
 
     there.batch_execute("DROP SUBSCRIPTION records").unwrap();
+    assert_feed_begins_anew(&mut there, &published);
     let told: String = value(
         &mut there,
         "SELECT string_agg(outcome || ' ' || version || coalesce(' ' || (context ->> 'actor'), ''), ', ')
@@ -133,6 +201,7 @@ fn server_upgraded_has_the_same_records_and_goes_on() {
     client.batch_execute("CREATE EXTENSION ingest_ext").unwrap();
     clinic::build(&mut client);
     live_on(&mut client);
+    let followed = follow(&mut client);
     // A build of 15 marks every column with an option that it hides from its own dumps, and that
     // servers of other versions do not know: with it no table at all can be upgraded.
     client
@@ -149,6 +218,7 @@ fn server_upgraded_has_the_same_records_and_goes_on() {
     let to = value::<i32>(&mut client, version);
     assert!(from < to, "{from} to {to}");
     assert_eq!(content(&mut client), before);
+    assert_feed_begins_anew(&mut client, &followed);
     assert_gate_works(&mut client);
     assert_healthy(&mut client);
 }

@@ -53,7 +53,7 @@ impl Cursor {
         bytes.extend(profile.as_bytes());
         bytes.push(0);
         bytes.extend(id.as_bytes());
-        bytes.push(sum(&bytes));
+        bytes.extend(sum(&bytes));
         encode(&bytes)
     }
 
@@ -79,7 +79,7 @@ impl Cursor {
 
 fn parse(text: &str) -> Option<(u64, Cursor)> {
     let bytes = decode(text)?;
-    let (last, bytes) = bytes.split_last()?;
+    let (bytes, last) = bytes.split_last_chunk()?;
     let [FORM, rest @ ..] = bytes else {
         return None;
     };
@@ -108,11 +108,12 @@ fn parse(text: &str) -> Option<(u64, Cursor)> {
     Some((u64::from_be_bytes(*identity), cursor))
 }
 
-/// What shows that a text was cut or mistyped.
-fn sum(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |sum: u8, byte| {
-        sum.rotate_left(1) ^ byte.wrapping_mul(31)
-    })
+/// What shows that a text was cut or mistyped: FNV-1a of 32 bits.
+fn sum(bytes: &[u8]) -> [u8; 4] {
+    let hash = bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
+    hash.to_be_bytes()
 }
 
 /// The digits of base64url (RFC 4648, section 5), which stand in an address as they are.

@@ -1,6 +1,7 @@
 //! What was taken from a feed for ever: `ingest.feed_loss`.
 
-use super::Position;
+use super::making::here;
+use super::{Feed, Position};
 use crate::pg::{Arg, Instant, Reading, Result, Session, kind, statements};
 use crate::store::acting::{What, as_owner};
 use crate::store::table::Table;
@@ -39,15 +40,27 @@ pub fn lost(session: &Session, source: &str, last: &Position) -> Result<()> {
 /// Says that all versions of a table were taken for ever, if its source has a feed: those that have
 /// been read too, of which nobody is told otherwise.
 pub fn lost_all(session: &Session, table: &Table) -> Result<()> {
-    let Some(feed) = &table.feed else {
-        return Ok(());
-    };
+    match &table.feed {
+        Some(feed) => lost_table(session, &table.source, &table.name, feed),
+        None => Ok(()),
+    }
+}
+
+/// The same of a table that had to be repaired, with what its rows have been to readers.
+pub fn lost_repaired(session: &Session, source: &str, name: &str) -> Result<()> {
+    match here(session, source)? {
+        Some(feed) => lost_table(session, source, name, &feed),
+        None => Ok(()),
+    }
+}
+
+fn lost_table(session: &Session, source: &str, name: &str, feed: &Feed) -> Result<()> {
     let all = Position {
-        place: feed.place(&table.source, 0)?,
+        place: feed.place(source, 0)?,
         updated_at: Instant::MAX,
         id: String::new(),
         version: 0,
-        profile: table.name.clone(),
+        profile: name.to_owned(),
     };
-    lost(session, &table.source, &all)
+    lost(session, source, &all)
 }

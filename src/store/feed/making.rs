@@ -1,7 +1,7 @@
 //! A feed is made and taken away: the columns of the tables, the indexes over them, and the row of
 //! the catalog.
 
-use super::COLUMN;
+use super::{COLUMN, Feed};
 use crate::pg::{self, Arg, Error, Reading, Result, Session, State, Statement, kind, statements};
 use crate::store::acting::{What, as_owner};
 use crate::store::ddl::{self, Lock, Named};
@@ -11,7 +11,8 @@ use crate::store::source;
 use crate::store::table::{Form, PLACE, Table};
 use kind::{BOOL, INT8, TEXT};
 
-const CURRENT: &str = "SELECT f.server, f.notify FROM ingest.feed AS f WHERE f.source = $1";
+const CURRENT: &str =
+    "SELECT f.server, f.notify, f.shift FROM ingest.feed AS f WHERE f.source = $1";
 const HAS: &str = "SELECT pg_catalog.col_description(c.oid, a.attnum) FROM pg_catalog.pg_attribute AS a \
      JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
@@ -49,14 +50,30 @@ pub enum Standing {
 
 /// What stands of the feed of a source now.
 pub fn standing(session: &Session, source: &str) -> Result<Standing> {
+    Ok(match current(session, source)? {
+        None => Standing::None,
+        Some((server, _)) if server != pg::server() => Standing::Foreign,
+        Some((_, feed)) => Standing::Here(feed.notify),
+    })
+}
+
+/// The feed of a source now, if it is of this server.
+pub(super) fn here(session: &Session, source: &str) -> Result<Option<Feed>> {
+    let current = current(session, source)?;
+    Ok(current.and_then(|(server, feed)| (server == pg::server()).then_some(feed)))
+}
+
+fn current(session: &Session, source: &str) -> Result<Option<(i64, Feed)>> {
     as_owner(What::Catalog, || {
         let rows =
             CURRENT_SQL.with(|sql| session.run(sql, &[Arg::Text(source)], Reading::Latest, 1))?;
-        Ok(match rows.first() {
-            None => Standing::None,
-            Some(row) if row.int8(1) != pg::server() => Standing::Foreign,
-            Some(row) => Standing::Here(row.bool(2)),
-        })
+        Ok(rows.first().map(|row| {
+            let feed = Feed {
+                notify: row.bool(2),
+                shift: row.int8(3),
+            };
+            (row.int8(1), feed)
+        }))
     })
 }
 
@@ -111,9 +128,7 @@ fn drop_columns(session: &Session, source: &Name, tables: &[Named<'_>]) -> Resul
             }
             let table = format!("{}.\"{name}\"", source.quoted());
             session
-                .execute(&format!(
-                    "ALTER TABLE {table} DROP COLUMN {COLUMN} RESTRICT"
-                ))
+                .execute(&drop_column(&table))
                 .map_err(|error| ddl::in_the_way(source, error))?;
         }
     }
@@ -160,6 +175,11 @@ pub fn add_column(quoted: &str, history: bool) -> Vec<String> {
     };
     let comment = format!("COMMENT ON COLUMN {quoted}.{COLUMN} IS '{ABOUT}'");
     vec![add, rest, comment]
+}
+
+/// What takes it away, and the index with it.
+pub fn drop_column(quoted: &str) -> String {
+    format!("ALTER TABLE {quoted} DROP COLUMN {COLUMN} RESTRICT")
 }
 
 /// What gives it the index.

@@ -10,7 +10,8 @@ use crate::store::feed::{self, Begun, Cursor, consumer};
 use crate::store::table::PLACE;
 use std::mem::ManuallyDrop;
 
-/// Of a source that has a feed: the type of the column, and whether the index is there.
+/// Of a source that has a feed: the type of the column, whether the index is there, and whether the
+/// table has the column that the history goes with.
 const PARTS: &str = "SELECT (SELECT a.atttypid FROM pg_catalog.pg_attribute AS a \
          WHERE a.attrelid = c.oid AND a.attname = 'feed_place' AND NOT a.attisdropped), \
      EXISTS (SELECT FROM pg_catalog.pg_index AS x \
@@ -20,7 +21,10 @@ const PARTS: &str = "SELECT (SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
          AND x.indisvalid AND x.indisready AND x.indislive \
          AND pg_catalog.array_to_string(ARRAY(\
              SELECT pg_catalog.pg_get_indexdef(x.indexrelid, k, false) \
-             FROM pg_catalog.generate_series(1, x.indnkeyatts::pg_catalog.int4) AS k ORDER BY k), ', ') = $3) \
+             FROM pg_catalog.generate_series(1, x.indnkeyatts::pg_catalog.int4) AS k ORDER BY k), ', ') = $3), \
+     NOT EXISTS (SELECT FROM pg_catalog.pg_class AS t WHERE t.relname = $4 \
+         AND t.relnamespace = c.relnamespace AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a \
+             WHERE a.attrelid = t.oid AND a.attname = 'feed_place' AND NOT a.attisdropped)) \
      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
      WHERE n.nspname = $1 AND c.relname = $2";
 /// Who has this transaction, which others may not see.
@@ -31,7 +35,7 @@ const HOLDER: &str = "SELECT a.pid, NULL FROM pg_catalog.pg_stat_activity AS a \
 
 thread_local! {
     static PARTS_SQL: ManuallyDrop<Statement> = const {
-        ManuallyDrop::new(Statement::keyed(PARTS, &[kind::TEXT, kind::TEXT, kind::TEXT]))
+        ManuallyDrop::new(Statement::keyed(PARTS, &[kind::TEXT; 4]))
     };
     static HOLDER_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(HOLDER, &[kind::INT8])) };
@@ -56,6 +60,7 @@ pub(super) fn column_and_index(
         Arg::Text(shape.source.as_str()),
         Arg::Text(&name),
         Arg::Text(PLACE),
+        Arg::Text(shape.name.as_str()),
     ];
     let rows = PARTS_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
     let Some(row) = rows.first() else {
@@ -75,8 +80,20 @@ pub(super) fn column_and_index(
             &object,
             "the column feed_place of the feed is missing",
             Lock::All,
-            Cure::Run(feed::add_column(&quoted, history)),
+            Cure::Places(feed::add_column(&quoted, history)),
         ));
+    } else if !row.bool(3) {
+        // Its rows begin anew with those of the table: the older ones would come after them.
+        let mut statements = vec![feed::drop_column(&quoted)];
+        statements.extend(feed::add_column(&quoted, history));
+        statements.push(feed::add_index(&quoted));
+        findings.push(Finding::curable(
+            &object,
+            "its places in the feed are not those of its table",
+            Lock::All,
+            Cure::Places(statements),
+        ));
+        return Ok(());
     }
     if !row.bool(2) {
         let finding = Finding::curable(

@@ -7,6 +7,18 @@ use crate::store::ddl::{self, Lock, Named};
 use crate::store::index::Index;
 use crate::store::table::Table;
 
+/// What was to be repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repaired {
+    /// Nothing.
+    Nothing,
+    /// Something.
+    Some,
+    /// The table, its history, or their places in the feed: who reads that has lost what he had not
+    /// come to.
+    Lost,
+}
+
 /// Makes and repairs what is missing or wrong, after the indexes that are declared no more are
 /// gone. Says whether there was anything. What nothing here can cure is refused.
 pub fn repair(
@@ -14,7 +26,7 @@ pub fn repair(
     shape: &Shape<'_>,
     table: &Table,
     dropped: &[Index],
-) -> Result<bool> {
+) -> Result<Repaired> {
     let findings = examine(session, shape)?;
     if let Some(finding) = findings
         .iter()
@@ -26,7 +38,7 @@ pub fn repair(
     let cures: Vec<_> = findings.iter().filter_map(|at| at.cure.as_ref()).collect();
     let drops = dropped.iter().map(|_| Lock::All);
     let Some(against) = cures.iter().map(|at| at.0).chain(drops).max() else {
-        return Ok(false);
+        return Ok(Repaired::Nothing);
     };
     if let Some(ends) = shape.ends {
         let ends = [&ends.from, &ends.to].map(|name| Named { links: false, name });
@@ -39,7 +51,7 @@ pub fn repair(
     for index in dropped {
         index.drop(session, shape.source, shape.name)?;
     }
-    let mut made = false;
+    let (mut made, mut lost) = (false, false);
     for (_, cure) in &cures {
         match cure {
             Cure::Make { history } => {
@@ -55,12 +67,14 @@ pub fn repair(
                     session.execute(&statement)?;
                 }
                 made = true;
+                lost = true;
             }
-            Cure::Run(statements) => {
+            Cure::Run(statements) | Cure::Places(statements) => {
+                lost |= matches!(cure, Cure::Places(_));
                 for statement in statements {
                     session
                         .execute(statement)
-                        .map_err(|error| unfit(shape, error))?;
+                        .map_err(|error| unfit(shape, ddl::in_the_way(shape.source, error)))?;
                 }
             }
             Cure::Search { index, taken } => {
@@ -84,7 +98,11 @@ pub fn repair(
     if made {
         ddl::finish(session, shape.source, shape.name, (shape.form, shape.ends))?;
     }
-    Ok(!cures.is_empty())
+    Ok(match lost {
+        true => Repaired::Lost,
+        false if cures.is_empty() => Repaired::Nothing,
+        false => Repaired::Some,
+    })
 }
 
 /// Stored rows do not allow the repair; PostgreSQL's message would hold their keys.

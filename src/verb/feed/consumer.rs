@@ -5,7 +5,7 @@
 use super::{count, give};
 use crate::pg::{Answer, Call, Error, Result, Session, State, current_role, role_name};
 use crate::store::feed::consumer::{self, Consumer};
-use crate::store::feed::{self, Cursor};
+use crate::store::feed::{self, Cursor, Position};
 use crate::store::{Name, source};
 
 /// Makes a named reader.
@@ -14,13 +14,16 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let after = call.text(2)?;
     let profiles = call.texts(3, "profiles")?;
     Session::open(|session| {
-        let profiles = profiles.as_deref();
-        let begun = feed::begin(session, source, profiles)?;
+        let begun = feed::begin(session, source, profiles.as_deref())?;
         let cursor = match after {
             Some(_) => Some(Cursor::of(session, &begun, after)?.text(&begun)),
             None => None,
         };
-        let made = (current_role(), cursor.as_deref(), profiles);
+        // Who may not read it is told so now.
+        begun.keys(session, &Position::start(), 1)?;
+        // Not as they were given, which may be any number of times.
+        let profiles = begun.profiles();
+        let made = (current_role(), cursor.as_deref(), profiles.as_deref());
         match consumer::put(session, source, name.as_str(), made)? {
             true => Ok(()),
             false => Err(Error::refuse(

@@ -21,10 +21,12 @@ const LARGEST_PAGE: i32 = 10_000;
 /// Gives a source a feed, or puts right what is missing of it.
 pub fn create(call: &mut Call<'_>) -> Result<Answer> {
     let name = Name::new(call.need_text(0, "source")?, "source")?;
-    let notify = call.bool(1)?;
+    let notify = call.bool_or(1, true)?;
     let outcome = Session::open(|session| {
         source::lock_in_one_place(session, name.as_str())?;
-        let guarded = source::guarded(session, name.as_str())?;
+        let mut guarded = source::guarded(session, name.as_str())?;
+        // What links lead to comes first, so that all is there when they are repaired.
+        guarded.sort();
         let tables = named(&guarded);
         let standing = feed::standing(session, name.as_str())?;
         let begins = !matches!(standing, Standing::Here(_));
@@ -33,7 +35,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer> {
         }
         let mut repaired = false;
         for table in &tables {
-            repaired |= repair(session, &name, table.name)?;
+            repaired |= repair(session, &name, table.name, begins)?;
         }
         if begins {
             feed::go_on(session, &name, &tables)?;
@@ -105,10 +107,11 @@ fn give(
     let sink = call.materialize()?;
     let keys = begun.keys(session, &after.position, count)?;
     let mut known: HashMap<String, Rc<Guarded>> = HashMap::new();
-    for (position, _) in &keys {
-        if !known.contains_key(&position.profile) {
-            let guarded = find(source, &position.profile)?;
-            known.insert(position.profile.clone(), guarded);
+    for key in &keys {
+        let profile = &key.position.profile;
+        if !known.contains_key(profile) {
+            let guarded = find(source, profile)?;
+            known.insert(profile.clone(), guarded);
         }
     }
     begun.rows(session, &keys, |position, stored, erasure| {

@@ -139,7 +139,7 @@ fn not_erased(
 pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.text(1)?;
-    let (older, keep) = (call.interval(2)?, call.int4(3)?);
+    let (older, keep) = (call.age(2, "older")?, call.int4(3)?);
     let limit = call.int4(4)?.unwrap_or(BATCH);
     let rule = match (older, keep) {
         (None, None) => None,

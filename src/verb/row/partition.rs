@@ -41,7 +41,7 @@ pub fn partition(call: &mut Call<'_>) -> Result<Answer> {
                 ])
             })
         })?;
-        repair(session, &source, name.as_str())
+        repair(session, &source, name.as_str(), false)
     })
     .map_err(too_many_tables)?;
     Ok(Answer::Null)

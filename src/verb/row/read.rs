@@ -51,7 +51,7 @@ pub fn stored(
         );
     };
     if archived.is_tombstone() {
-        return Err(refusal::gone(guarded));
+        return Err(refusal::holds_nothing(guarded, version));
     }
     Ok(archived)
 }
@@ -78,7 +78,9 @@ pub fn read_at(call: &mut Call<'_>, noun: Noun) -> Result<Answer> {
     })?;
     match stored {
         None => Err(refusal::not_found(&guarded)),
-        Some(stored) if stored.is_tombstone() => Err(refusal::gone(&guarded)),
+        Some(stored) if stored.is_tombstone() => {
+            Err(refusal::holds_nothing(&guarded, stored.version))
+        }
         Some(stored) => datum_of_jsonb(&render::stored(&guarded, &stored)?),
     }
 }
