@@ -371,15 +371,18 @@ impl Statement {
     }
 }
 
+/// Answers a question by looking.
+type Look = fn() -> Result<bool>;
+
 thread_local! {
     /// Who says whether the costs decide if one plan serves all values, and what was said.
-    static ASK: Cell<Option<fn() -> Result<bool>>> = const { Cell::new(None) };
+    static ASK: Cell<Option<Look>> = const { Cell::new(None) };
     static SAID: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Lets somebody say whether there is something here for which a plan without values is none; it is
 /// asked once in a session.
-pub fn decide_plans(ask: fn() -> Result<bool>) {
+pub fn decide_plans(ask: Look) {
     ASK.set(Some(ask));
 }
 
