@@ -45,22 +45,32 @@ impl<'s> Rows<'s> {
 
     /// The rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = Row<'s>> + use<'s> {
+        let rows = *self;
+        (0..self.len()).filter_map(move |place| rows.get(place))
+    }
+
+    /// The row at a place, from 0.
+    pub fn get(&self, place: usize) -> Option<Row<'s>> {
+        if place >= self.len() {
+            return None;
+        }
         let table = self.table;
-        let count = if table.is_null() {
-            0
-        } else {
-            // SAFETY: a non-null tuple table lives until its session ends.
-            unsafe { (*table).numvals }
-        };
-        (0..count as usize).map(move |place| {
-            // SAFETY: `vals` has `numvals` entries.
-            let tuple = unsafe { *(*table).vals.add(place) };
-            Row {
-                table,
-                tuple,
-                session: PhantomData,
-            }
+        // SAFETY: `vals` has `numvals` entries.
+        let tuple = unsafe { *(*table).vals.add(place) };
+        Some(Row {
+            table,
+            tuple,
+            session: PhantomData,
         })
+    }
+
+    /// How many rows were returned.
+    fn len(&self) -> usize {
+        match self.table.is_null() {
+            true => 0,
+            // SAFETY: a non-null tuple table lives until its session ends.
+            false => unsafe { (*self.table).numvals as usize },
+        }
     }
 }
 

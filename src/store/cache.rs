@@ -21,7 +21,7 @@ use crate::pg::{
     check_for_interrupts, counters, generation, relation, watch,
 };
 use ::text::near::meant;
-use ingest_engine::bundle::{self, Link, LinkKind};
+use ingest_engine::bundle::{self, Link};
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::description::Format;
 use ingest_engine::fit;
@@ -553,7 +553,7 @@ impl Guarded {
     pub fn links<'v>(
         &self,
         resource: Object<'v>,
-        wanted: &dyn Fn(LinkKind, &str) -> bool,
+        wanted: bundle::Wanted<'_>,
     ) -> Result<Vec<Link<'v>>> {
         self.with_loading(|guarded| {
             let (schema, profile) = (&guarded.source.schema, &guarded.profile);

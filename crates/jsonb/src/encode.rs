@@ -79,6 +79,7 @@ impl<'o> Encoder<'o> {
         entry(kind, self.out.len() - start)
     }
 
+    #[inline]
     fn text(&mut self, bytes: &[u8]) -> Result<u32, Unwritable> {
         if bytes.contains(&0) {
             return Err(Unwritable::Nul);
@@ -110,6 +111,7 @@ impl<'o> Encoder<'o> {
         Ok(CONTAINER)
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> Result<(), Unwritable> {
         self.reserve(bytes.len())?;
         self.out.extend_from_slice(bytes);
@@ -228,6 +230,7 @@ impl<'o> Encoder<'o> {
 
     /// Sets the next entry: a length, but every 32nd holds the end's offset, so that a search
     /// need not add up all that stands before.
+    #[inline]
     fn enter(&mut self, entries: &mut Entries, mut word: u32) -> Result<(), Unwritable> {
         entries.total += (word & ENTRY_OFFLEN) as usize;
         let kind = word & ENTRY_TYPE;
@@ -244,8 +247,10 @@ impl<'o> Encoder<'o> {
     }
 
     fn pad(&mut self) {
-        let len = self.out.len() - self.base;
-        self.out.resize(self.base + len.next_multiple_of(4), 0);
+        let beyond = (self.out.len() - self.base) % 4;
+        if beyond != 0 {
+            self.out.extend_from_slice(&[0; 3][..4 - beyond]);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::lexical::Lexical;
 use crate::limits::Limits;
-use crate::profile::{Element, Mark, Node, Profile};
+use crate::profile::{Element, Mark, Member, Node, Profile};
 use crate::resource::{Halt, Missing, Need, Stop};
 use crate::schema::{Known, Schema, Slot};
 use jsonb::{Malformed, Object, Value, memory};
@@ -35,6 +35,15 @@ const REFERENCE: &str = "Reference";
 /// The type whose member `entry` holds resources with addresses of their own.
 const BUNDLE: &str = "Bundle";
 
+/// Which links are wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'w> {
+    /// Whether one may stand in a container of these bytes: one that holds none is passed over.
+    pub within: &'w dyn Fn(&[u8]) -> bool,
+    /// Whether this is one.
+    pub link: &'w dyn Fn(LinkKind, &str) -> bool,
+}
+
 /// The links of a resource that are wanted, in the order of the document. What has another shape
 /// than its type is passed over: a check tells.
 pub fn links<'v>(
@@ -42,7 +51,7 @@ pub fn links<'v>(
     profile: &Profile,
     resource: Object<'v>,
     limits: Limits,
-    wanted: &dyn Fn(LinkKind, &str) -> bool,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Link<'v>>, Stop> {
     let mut finder = Finder {
         schema,
@@ -104,7 +113,7 @@ pub fn expression(name: &str, resource: Object<'_>, text: &str) -> Result<String
 
 struct Finder<'f, 'v> {
     schema: &'f Schema,
-    wanted: &'f dyn Fn(LinkKind, &str) -> bool,
+    wanted: Wanted<'f>,
     limit: usize,
     found: Vec<Link<'v>>,
     missing: Missing,
@@ -122,21 +131,23 @@ impl<'f, 'v> Finder<'f, 'v> {
         let Some(shape) = profile.shapes.get(place) else {
             return Ok(());
         };
-        if depth > self.limit {
+        if depth > self.limit || !(self.wanted.within)(object.as_bytes()) {
             return Ok(());
         }
         let is_reference = place == 0 && profile.name == REFERENCE;
-        let mut members = shape.members.iter().peekable();
+        let mut next = 0;
         for member in object.iter() {
             let (key, value) = member?;
             let mark = Mark::new(key);
-            let before = |order| order == Ordering::Less;
-            while members
-                .next_if(|member| before(member.order(&mark, key)))
-                .is_some()
-            {}
-            let here = |order| order == Ordering::Equal;
-            let Some(member) = members.next_if(|member| here(member.order(&mark, key))) else {
+            next = next.max(shape.first_as_long(key.len()));
+            let members = shape.members.get(next..).unwrap_or_default();
+            let order = |member: &Member| member.order(&mark, key);
+            next += members
+                .iter()
+                .take_while(|member| order(member) == Ordering::Less)
+                .count();
+            let member = shape.members.get(next);
+            let Some(member) = member.filter(|member| order(member) == Ordering::Equal) else {
                 continue;
             };
             // A Bundle that is stored has full URLs of its own, by which its entries refer to each other.
@@ -168,7 +179,9 @@ impl<'f, 'v> Finder<'f, 'v> {
                 Lexical::Narrative | Lexical::Xhtml => self.link(LinkKind::Narrative, text)?,
                 _ => {}
             },
-            (Node::Array(items) | Node::Aligned(items), Value::Array(array)) => {
+            (Node::Array(items) | Node::Aligned(items), Value::Array(array))
+                if (self.wanted.within)(array.as_bytes()) =>
+            {
                 for item in array.iter() {
                     self.element(profile, items, item?, depth + 1)?;
                 }
@@ -209,7 +222,7 @@ impl<'f, 'v> Finder<'f, 'v> {
 
     fn link(&mut self, kind: LinkKind, text: &'v [u8]) -> Result<(), Malformed> {
         let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
-        if (self.wanted)(kind, text) {
+        if (self.wanted.link)(kind, text) {
             memory::reserve(&mut self.found, 1)?;
             self.found.push(Link { kind, text });
         }
