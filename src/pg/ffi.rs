@@ -101,6 +101,12 @@ unsafe extern "C-unwind" {
 
     // htup_details.h, tuptable.h, funcapi.h, tuplestore.h
     pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, count: c_int);
+    pub fn heap_deform_tuple(
+        tuple: HeapTuple,
+        shape: TupleDesc,
+        values: *mut Datum,
+        nulls: *mut bool,
+    );
     pub fn heap_form_tuple(shape: TupleDesc, values: *mut Datum, nulls: *mut bool) -> HeapTuple;
     pub fn HeapTupleHeaderGetDatum(header: HeapTupleHeader) -> Datum;
     pub fn GetAttributeByNum(tuple: HeapTupleHeader, column: i16, is_null: *mut bool) -> Datum;

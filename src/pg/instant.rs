@@ -1,7 +1,7 @@
 //! Instants as text, by PostgreSQL's own function for JSON.
 
 use super::catch::guard;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::{Instant, ffi};
 use core::ffi::{CStr, c_char};
 use pgrx::pg_sys::{Datum, TIMESTAMPTZOID};
@@ -16,7 +16,10 @@ pub fn iso(instant: Instant) -> Result<String> {
     unsafe { guard(|| ffi::JsonEncodeDateTime(text, Datum::from(instant), TIMESTAMPTZOID, zone)) }?;
     // SAFETY: the function ends what it writes with a NUL.
     let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
-    Ok(text.to_string_lossy().into_owned())
+    let text = text
+        .to_str()
+        .map_err(|_| Error::Bug("an instant that is no text".into()))?;
+    Ok(text.to_owned())
 }
 
 /// Whole milliseconds since 1970-01-01 00:00 UTC, those before it too.

@@ -3,7 +3,7 @@
 use super::history::{self, Last};
 use super::row::{Content, RowKey, Stored};
 use super::table::{Action, Form, Table};
-use crate::pg::{Arg, Reading, Result, Row, Rows, Session};
+use crate::pg::{Arg, Reading, Result, Rows, Session};
 use std::collections::HashMap;
 
 /// Keys for a statement over arrays.
@@ -91,23 +91,23 @@ pub struct Made<'s> {
 impl<'s> Made<'s> {
     /// What the row of an id became; each is asked for once, in the order of the batch.
     pub fn take(&mut self, id: &str) -> Result<Option<Last>> {
-        if let Some((row, next)) = self.row()?
+        if let Some((next, last)) = self.row()?
             && next == id
         {
             self.next += 1;
-            return Ok(Some(Last::at(&row, LAST)));
+            return Ok(Some(last));
         }
-        while let Some((row, id)) = self.row()? {
+        while let Some((id, last)) = self.row()? {
             self.next += 1;
-            self.rest.insert(id, Last::at(&row, LAST));
+            self.rest.insert(id, last);
         }
         Ok(self.rest.remove(id))
     }
 
-    /// The next row, and its id.
-    fn row(&self) -> Result<Option<(Row<'s>, &'s str)>> {
+    /// The id of the next row, and what it became.
+    fn row(&self) -> Result<Option<(&'s str, Last)>> {
         let row = self.rows.and_then(|rows| rows.get(self.next));
-        row.map(|row| Ok((row, row.text(ID)?.unwrap_or_default())))
+        row.map(|row| Ok((row.text(ID)?.unwrap_or_default(), Last::at(&row, LAST))))
             .transpose()
     }
 }

@@ -197,9 +197,15 @@ impl<'o> Encoder<'o> {
         child: impl Fn(&mut Self, &T) -> Result<u32, Unwritable>,
     ) -> Result<u32, Unwritable> {
         let mut entries = self.begin(OBJECT, members.len(), members.len() * 2)?;
+        self.reserve(members.iter().map(|(key, _)| key.len()).sum())?;
+        let start = self.out.len();
         for (key, _) in members {
-            self.text(key)?;
+            self.out.extend_from_slice(key);
             self.enter(&mut entries, entry(STRING, key.len())?)?;
+        }
+        // Keys are short, and stand together.
+        if self.out.get(start..).is_some_and(|keys| keys.contains(&0)) {
+            return Err(Unwritable::Nul);
         }
         for (_, item) in members {
             let entry = child(self, item)?;
