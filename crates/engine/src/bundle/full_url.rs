@@ -139,11 +139,13 @@ mod tests {
     #[test]
     fn link_means_an_entry_by_its_full_url() {
         let mut urls = FullUrls::default();
+        assert!(urls.are_urns());
         for (place, url) in ["urn:uuid:a", "http://x/fhir/Patient/0", "http://x/y"]
             .into_iter()
             .enumerate()
         {
             urls.add(url, place).unwrap();
+            assert_eq!(urls.are_urns(), place == 0, "{url}");
         }
         assert_eq!(urls.add("urn:uuid:a", 7), Err(Twins(0, 7)));
         let rest = Some("http://x/fhir/Observation/1");

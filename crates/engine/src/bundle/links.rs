@@ -38,7 +38,8 @@ const BUNDLE: &str = "Bundle";
 /// Which links are wanted.
 #[derive(Clone, Copy)]
 pub struct Wanted<'w> {
-    /// Whether one may stand in a container of these bytes: one that holds none is passed over.
+    /// Whether one may stand in these bytes, of a text or of a container: what holds none is passed
+    /// over.
     pub within: &'w dyn Fn(&[u8]) -> bool,
     /// Whether this is one.
     pub link: &'w dyn Fn(LinkKind, &str) -> bool,
@@ -60,8 +61,10 @@ pub fn links<'v>(
         found: Vec::new(),
         missing: Missing::default(),
     };
-    let walked = finder.shape(profile, 0, resource, 1);
-    walked.map_err(|halt: Halt| *halt)?;
+    if finder.may_hold(Value::Object(resource)) {
+        let walked = finder.shape(profile, 0, resource, 1);
+        walked.map_err(|halt: Halt| *halt)?;
+    }
     finder.missing.finish()?;
     Ok(finder.found)
 }
@@ -131,13 +134,16 @@ impl<'f, 'v> Finder<'f, 'v> {
         let Some(shape) = profile.shapes.get(place) else {
             return Ok(());
         };
-        if depth > self.limit || !(self.wanted.within)(object.as_bytes()) {
+        if depth > self.limit {
             return Ok(());
         }
         let is_reference = place == 0 && profile.name == REFERENCE;
         let mut next = 0;
         for member in object.iter() {
             let (key, value) = member?;
+            if !self.may_hold(value) {
+                continue;
+            }
             let mark = Mark::new(key);
             next = next.max(shape.first_as_long(key.len()));
             let members = shape.members.get(next..).unwrap_or_default();
@@ -164,6 +170,15 @@ impl<'f, 'v> Finder<'f, 'v> {
         Ok(())
     }
 
+    fn may_hold(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::String(text) => (self.wanted.within)(text),
+            Value::Array(array) => (self.wanted.within)(array.as_bytes()),
+            Value::Object(object) => (self.wanted.within)(object.as_bytes()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
     fn element(
         &mut self,
         profile: &'f Profile,
@@ -179,11 +194,12 @@ impl<'f, 'v> Finder<'f, 'v> {
                 Lexical::Narrative | Lexical::Xhtml => self.link(LinkKind::Narrative, text)?,
                 _ => {}
             },
-            (Node::Array(items) | Node::Aligned(items), Value::Array(array))
-                if (self.wanted.within)(array.as_bytes()) =>
-            {
+            (Node::Array(items) | Node::Aligned(items), Value::Array(array)) => {
                 for item in array.iter() {
-                    self.element(profile, items, item?, depth + 1)?;
+                    let item = item?;
+                    if self.may_hold(item) {
+                        self.element(profile, items, item, depth + 1)?;
+                    }
                 }
             }
             (Node::Object(place), Value::Object(object)) => {
