@@ -99,15 +99,14 @@ unsafe extern "C-unwind" {
     pub fn SPI_gettypeid(shape: TupleDesc, column: c_int) -> Oid;
     pub fn SPI_fnumber(shape: TupleDesc, name: *const c_char) -> c_int;
 
-    // htup_details.h, funcapi.h, tuplestore.h
-    pub fn heap_modify_tuple_by_cols(
+    // htup_details.h, tuptable.h, funcapi.h, tuplestore.h
+    pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, count: c_int);
+    pub fn heap_deform_tuple(
         tuple: HeapTuple,
         shape: TupleDesc,
-        count: c_int,
-        columns: *mut c_int,
         values: *mut Datum,
         nulls: *mut bool,
-    ) -> HeapTuple;
+    );
     pub fn heap_form_tuple(shape: TupleDesc, values: *mut Datum, nulls: *mut bool) -> HeapTuple;
     pub fn HeapTupleHeaderGetDatum(header: HeapTupleHeader) -> Datum;
     pub fn GetAttributeByNum(tuple: HeapTupleHeader, column: i16, is_null: *mut bool) -> Datum;

@@ -6,6 +6,7 @@ use super::{Instant, ffi, varlena};
 use jsonb::Value;
 use jsonb::memory::copy;
 use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, SPI_processed, SPI_tuptable, SPITupleTable};
+use std::cell::OnceCell;
 use std::marker::PhantomData;
 
 /// The rows of one execution. They live as long as their session.
@@ -45,36 +46,62 @@ impl<'s> Rows<'s> {
 
     /// The rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = Row<'s>> + use<'s> {
+        let rows = *self;
+        (0..self.len()).filter_map(move |place| rows.get(place))
+    }
+
+    /// The row at a place, from 0.
+    pub fn get(&self, place: usize) -> Option<Row<'s>> {
+        if place >= self.len() {
+            return None;
+        }
         let table = self.table;
-        let count = if table.is_null() {
-            0
-        } else {
-            // SAFETY: a non-null tuple table lives until its session ends.
-            unsafe { (*table).numvals }
-        };
-        (0..count as usize).map(move |place| {
-            // SAFETY: `vals` has `numvals` entries.
-            let tuple = unsafe { *(*table).vals.add(place) };
-            Row {
-                table,
-                tuple,
-                session: PhantomData,
-            }
+        // SAFETY: `vals` has `numvals` entries.
+        let tuple = unsafe { *(*table).vals.add(place) };
+        Some(Row {
+            table,
+            tuple,
+            apart: OnceCell::new(),
+            session: PhantomData,
         })
+    }
+
+    /// How many rows were returned.
+    fn len(&self) -> usize {
+        match self.table.is_null() {
+            true => 0,
+            // SAFETY: a non-null tuple table lives until its session ends.
+            false => unsafe { (*self.table).numvals as usize },
+        }
     }
 }
 
 /// One row; columns count from 1.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Row<'s> {
     table: *mut SPITupleTable,
     tuple: HeapTuple,
+    /// Its columns, once it was taken apart.
+    apart: OnceCell<Apart>,
     session: PhantomData<&'s Session>,
 }
+
+/// The columns of a row, and which of them are NULL.
+type Apart = ([Datum; MOST], [bool; MOST]);
+
+/// How many columns a row can have that is taken apart.
+const MOST: usize = 14;
 
 impl<'s> Row<'s> {
     /// The column's datum, or `None` for NULL. By reference types live as long as the session.
     pub fn datum(&self, column: i32) -> Option<Datum> {
+        if let (Some((values, nulls)), Ok(column)) = (self.apart.get(), usize::try_from(column)) {
+            let place = column.checked_sub(1)?;
+            return match nulls.get(place) {
+                Some(false) => values.get(place).copied(),
+                _ => None,
+            };
+        }
         let mut is_null = true;
         // SAFETY: tuple and shape belong together; SPI_getbinval raises nothing (a wrong column
         // number only sets SPI_result and answers null).
@@ -82,6 +109,25 @@ impl<'s> Row<'s> {
             ffi::SPI_getbinval(self.tuple, (*self.table).tupdesc, column, &raw mut is_null)
         };
         (!is_null).then_some(datum)
+    }
+
+    /// Takes the row apart, for who reads most of it: else each column behind a text is looked for from
+    /// the first on. A row of more columns than ours have stays as it is.
+    pub fn take_apart(&self) {
+        // SAFETY: the shape of a tuple table lives as long as it does.
+        let shape = unsafe { (*self.table).tupdesc };
+        // SAFETY: as above.
+        if unsafe { (*shape).natts } as usize > MOST {
+            return;
+        }
+        self.apart.get_or_init(|| {
+            let mut columns = ([Datum::null(); MOST], [true; MOST]);
+            let (values, nulls) = (columns.0.as_mut_ptr(), columns.1.as_mut_ptr());
+            // SAFETY: tuple and shape belong together, the arrays have room for its columns; it raises
+            // nothing.
+            unsafe { ffi::heap_deform_tuple(self.tuple, shape, values, nulls) };
+            columns
+        });
     }
 
     /// Refuses a row whose first columns are not of these types. The tables are the user's: a column

@@ -130,6 +130,7 @@ impl<'a> Arg<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn fits(&self) -> Result<()> {
         match self {
             Arg::Text(text) => varlena::fits(text.as_bytes()),

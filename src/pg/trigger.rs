@@ -5,8 +5,7 @@ use super::error::{Error, Result};
 use super::{Answer, Arg, Instant, ffi, kind, varlena};
 use core::ffi::{CStr, c_int};
 use jsonb::Value;
-use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc};
-use std::marker::PhantomData;
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TriggerData, TupleDesc, TupleTableSlot};
 
 /// What fired the trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,29 +148,45 @@ impl<'a> TriggerCall<'a> {
         name.to_str().unwrap_or("?")
     }
 
-    fn tuple(&self, tuple: HeapTuple) -> Option<Tuple<'a>> {
-        if tuple.is_null() {
+    /// A row with its columns taken apart, once for all that asks for them: the slot that holds it
+    /// keeps them.
+    fn tuple(&self, tuple: HeapTuple, slot: *mut TupleTableSlot) -> Option<Tuple<'a>> {
+        if tuple.is_null() || slot.is_null() {
             return None;
         }
-        // SAFETY: the relation is open for the call.
-        let shape = unsafe { (*self.data.tg_relation).rd_att };
-        Some(Tuple {
-            tuple,
-            shape,
-            call: PhantomData,
-        })
+        // SAFETY: the relation is open for the call; a slot has room for the columns of its shape, and
+        // says how many it has taken apart. To take apart what is in memory raises nothing, and what
+        // the slot holds stays until the trigger has returned.
+        unsafe {
+            let shape = (*self.data.tg_relation).rd_att;
+            let count = (*shape).natts;
+            if (*(*slot).tts_tupleDescriptor).natts != count {
+                return None;
+            }
+            if c_int::from((*slot).tts_nvalid) < count {
+                ffi::slot_getsomeattrs_int(slot, count);
+            }
+            let count = usize::try_from(count).unwrap_or(0);
+            Some(Tuple {
+                tuple,
+                shape,
+                values: std::slice::from_raw_parts((*slot).tts_values, count),
+                nulls: std::slice::from_raw_parts((*slot).tts_isnull, count),
+            })
+        }
     }
 
     /// The row before: of an UPDATE or a DELETE.
     pub fn old(&self) -> Result<Tuple<'a>> {
-        self.tuple(self.data.tg_trigtuple).ok_or_else(no_row)
+        self.tuple(self.data.tg_trigtuple, self.data.tg_trigslot)
+            .ok_or_else(no_row)
     }
 
     /// The row after: of an INSERT or an UPDATE.
     pub fn new_row(&self) -> Result<Tuple<'a>> {
         match self.event() {
-            Event::Update => self.tuple(self.data.tg_newtuple),
-            _ => self.tuple(self.data.tg_trigtuple),
+            Event::Update => self.tuple(self.data.tg_newtuple, self.data.tg_newslot),
+            _ => self.tuple(self.data.tg_trigtuple, self.data.tg_trigslot),
         }
         .ok_or_else(no_row)
     }
@@ -203,7 +218,8 @@ fn no_row() -> Error {
 pub struct Tuple<'a> {
     tuple: HeapTuple,
     shape: TupleDesc,
-    call: PhantomData<&'a TriggerData>,
+    values: &'a [Datum],
+    nulls: &'a [bool],
 }
 
 impl<'a> Tuple<'a> {
@@ -227,11 +243,20 @@ impl<'a> Tuple<'a> {
     }
 
     /// The column's datum, or `None` for NULL.
+    #[inline]
     fn datum(&self, column: c_int) -> Option<Datum> {
-        let mut is_null = true;
-        // SAFETY: tuple and shape belong together; a wrong number answers null.
-        let datum = unsafe { ffi::SPI_getbinval(self.tuple, self.shape, column, &raw mut is_null) };
-        (!is_null).then_some(datum)
+        let place = self.place(column)?;
+        match self.nulls.get(place) {
+            Some(false) => self.values.get(place).copied(),
+            _ => None,
+        }
+    }
+
+    /// Where a column stands among the values.
+    #[inline]
+    fn place(&self, column: c_int) -> Option<usize> {
+        let place = usize::try_from(column).ok()?.checked_sub(1)?;
+        (place < self.values.len()).then_some(place)
     }
 
     /// The datum of a column of this type; `None`, too, for a column of another: a trigger finds its
@@ -300,41 +325,35 @@ impl<'a> Tuple<'a> {
 
     /// The answer of a BEFORE trigger that lets the row go on with these columns changed.
     pub fn answer_with(&self, changes: &[(c_int, Arg<'_>)]) -> Result<Answer> {
-        const MOST: usize = 12;
-        if changes.len() > MOST {
-            return Err(Error::Bug("a trigger changes too many columns".into()));
-        }
         for (column, value) in changes {
-            if !value.is_of(self.type_of(*column)) {
+            if self.place(*column).is_none() || !value.is_of(self.type_of(*column)) {
                 return Err(Error::Bug(
                     "a trigger changes a column of another type".into(),
                 ));
             }
             value.fits()?;
         }
-        let mut columns = [0 as c_int; MOST];
-        let mut values = [Datum::null(); MOST];
-        let mut nulls = [false; MOST];
-        let (tuple, shape) = (self.tuple, self.shape);
-        let (columns, values, nulls) = (&mut columns, &mut values, &mut nulls);
-        // SAFETY: the closure owns nothing; the arrays are longer than `changes`.
+        let (tuple, shape, count) = (self.tuple, self.shape, self.values.len());
+        let (old_values, old_nulls) = (self.values.as_ptr(), self.nulls.as_ptr());
+        // SAFETY: the closure owns nothing; the room is for all columns of the shape, those that are
+        // changed are among them. What a tuple says of itself is copied as `heap_modify_tuple` does.
         let tuple = unsafe {
             guard(|| {
-                for (place, (column, value)) in changes.iter().enumerate() {
-                    columns[place] = *column;
-                    match value.datum() {
-                        Some(datum) => values[place] = datum,
-                        None => nulls[place] = true,
-                    }
+                let values = ffi::palloc(count * (size_of::<Datum>() + 1)).cast::<Datum>();
+                let nulls = values.add(count).cast::<bool>();
+                core::ptr::copy_nonoverlapping(old_values, values, count);
+                core::ptr::copy_nonoverlapping(old_nulls, nulls, count);
+                for (column, value) in changes {
+                    let place = *column as usize - 1;
+                    let value = value.datum();
+                    nulls.add(place).write(value.is_none());
+                    values.add(place).write(value.unwrap_or(Datum::null()));
                 }
-                ffi::heap_modify_tuple_by_cols(
-                    tuple,
-                    shape,
-                    changes.len() as c_int,
-                    columns.as_mut_ptr(),
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                )
+                let changed = ffi::heap_form_tuple(shape, values, nulls);
+                (*(*changed).t_data).t_ctid = (*(*tuple).t_data).t_ctid;
+                (*changed).t_self = (*tuple).t_self;
+                (*changed).t_tableOid = (*tuple).t_tableOid;
+                changed
             })
         }?;
         Ok(Answer::Value(Datum::from(tuple), pg_sys::TRIGGEROID))

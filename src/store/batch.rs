@@ -3,7 +3,7 @@
 use super::history::{self, Last};
 use super::row::{Content, RowKey, Stored};
 use super::table::{Action, Form, Table};
-use crate::pg::{Arg, Reading, Result, Session};
+use crate::pg::{Arg, Reading, Result, Rows, Session};
 use std::collections::HashMap;
 
 /// Keys for a statement over arrays.
@@ -73,42 +73,64 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Where the statements that write many return the version, which the instant follows, and the id.
+const LAST: i32 = 1;
+const ID: i32 = 3;
+
 /// What rows became, by id: they come back in the order in which they were given, but for those that
 /// do not, and so each is found without a search.
-pub struct Made {
-    next: std::vec::IntoIter<(String, Last)>,
+#[derive(Default)]
+pub struct Made<'s> {
+    rows: Option<Rows<'s>>,
+    /// The place of the row that is asked for next.
+    next: usize,
     /// Where that order does not hold.
-    rest: HashMap<String, Last>,
+    rest: HashMap<&'s str, Last>,
 }
 
-impl Made {
+impl<'s> Made<'s> {
     /// What the row of an id became; each is asked for once, in the order of the batch.
-    pub fn take(&mut self, id: &str) -> Option<Last> {
-        match self.next.as_slice().first() {
-            Some((next, _)) if next == id => self.next.next().map(|(_, last)| last),
-            _ => {
-                self.rest.extend(self.next.by_ref());
-                self.rest.remove(id)
-            }
+    pub fn take(&mut self, id: &str) -> Result<Option<Last>> {
+        if let Some((next, last)) = self.row()?
+            && next == id
+        {
+            self.next += 1;
+            return Ok(Some(last));
         }
+        while let Some((id, last)) = self.row()? {
+            self.next += 1;
+            self.rest.insert(id, last);
+        }
+        Ok(self.rest.remove(id))
+    }
+
+    /// The id of the next row, and what it became.
+    fn row(&self) -> Result<Option<(&'s str, Last)>> {
+        let row = self.rows.and_then(|rows| rows.get(self.next));
+        row.map(|row| Ok((row.text(ID)?.unwrap_or_default(), Last::at(&row, LAST))))
+            .transpose()
     }
 }
 
 /// Creates rows under keys that nobody has; a clash is PostgreSQL's 23505.
-pub fn insert_new(session: &Session, table: &Table, batch: &Batch<'_>) -> Result<Made> {
+pub fn insert_new<'s>(session: &'s Session, table: &Table, batch: &Batch<'_>) -> Result<Made<'s>> {
     made(session, table, Action::InsertNew, batch)
 }
 
 /// Creates rows; gives what those became whose key and identities were free.
-pub fn insert_many(session: &Session, table: &Table, batch: &Batch<'_>) -> Result<Made> {
+pub fn insert_many<'s>(session: &'s Session, table: &Table, batch: &Batch<'_>) -> Result<Made<'s>> {
     made(session, table, Action::InsertMany, batch)
 }
 
-fn made(session: &Session, table: &Table, action: Action, batch: &Batch<'_>) -> Result<Made> {
-    let rows: Vec<_> = write_many(session, table, action, batch)?;
+fn made<'s>(
+    session: &'s Session,
+    table: &Table,
+    action: Action,
+    batch: &Batch<'_>,
+) -> Result<Made<'s>> {
     Ok(Made {
-        next: rows.into_iter(),
-        rest: HashMap::new(),
+        rows: write_many(session, table, action, batch)?,
+        ..Made::default()
     })
 }
 
@@ -118,7 +140,12 @@ pub fn insert_many_locking(
     table: &Table,
     batch: &Batch<'_>,
 ) -> Result<HashMap<String, Last>> {
-    write_many(session, table, Action::InsertManyLocking, batch)
+    by_id(write_many(
+        session,
+        table,
+        Action::InsertManyLocking,
+        batch,
+    )?)
 }
 
 /// Replaces the content of rows that the caller has locked; gives what they became, by id.
@@ -127,23 +154,29 @@ pub fn update_many(
     table: &Table,
     batch: &Batch<'_>,
 ) -> Result<HashMap<String, Last>> {
-    write_many(session, table, Action::UpdateMany, batch)
+    by_id(write_many(session, table, Action::UpdateMany, batch)?)
 }
 
-fn write_many<T: Default + FromIterator<(String, Last)>>(
-    session: &Session,
+fn by_id(rows: Option<Rows<'_>>) -> Result<HashMap<String, Last>> {
+    let rows = rows.iter().flat_map(Rows::iter);
+    rows.map(|row| Ok((row.string(ID)?, Last::at(&row, LAST))))
+        .collect()
+}
+
+/// The rows of a statement that writes a batch; none of one without rows, which is not run.
+fn write_many<'s>(
+    session: &'s Session,
     table: &Table,
     action: Action,
     batch: &Batch<'_>,
-) -> Result<T> {
+) -> Result<Option<Rows<'s>>> {
     if batch.is_empty() {
-        return Ok(T::default());
+        return Ok(None);
     }
     let args = batch.args(table);
-    let rows = session.run(table.statement(action), &args, Reading::Fresh, 0)?;
-    rows.iter()
-        .map(|row| Ok((row.string(1)?, Last::at(&row, 2))))
-        .collect()
+    session
+        .run(table.statement(action), &args, Reading::Fresh, 0)
+        .map(Some)
 }
 
 /// Reads rows and holds them for a write, in the order of their keys, so that two who hold many

@@ -21,7 +21,7 @@ use crate::pg::{
     check_for_interrupts, counters, generation, relation, watch,
 };
 use ::text::near::meant;
-use ingest_engine::bundle::{self, Link, LinkKind};
+use ingest_engine::bundle::{self, Link};
 use ingest_engine::criteria::{Criterion, Mistake};
 use ingest_engine::description::Format;
 use ingest_engine::fit;
@@ -58,6 +58,8 @@ pub struct Guarded {
     pub history: History,
     /// The options of its source.
     pub options: Options,
+    /// The names of those indexes, once one of them is asked for.
+    index_names: OnceCell<Vec<String>>,
     /// Where references to other resources keep those from being deleted.
     restricting: OnceCell<Restricting>,
     /// What may hold such references to this one, with a table or without.
@@ -366,6 +368,7 @@ fn load(session: &Session, source: &Rc<Source>, name: &str) -> Result<Option<Gua
         ends,
         history,
         options,
+        index_names: OnceCell::new(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
@@ -595,7 +598,7 @@ impl Guarded {
     pub fn links<'v>(
         &self,
         resource: Object<'v>,
-        wanted: &dyn Fn(LinkKind, &str) -> bool,
+        wanted: bundle::Wanted<'_>,
     ) -> Result<Vec<Link<'v>>> {
         self.with_loading(|guarded| {
             let (schema, profile) = (&guarded.source.schema, &guarded.profile);
@@ -626,6 +629,19 @@ impl Guarded {
             }
         }
         Ok(expected)
+    }
+
+    /// The indexes that its definition declares, and their names.
+    pub fn named_indexes(&self) -> Result<impl Iterator<Item = (&Index, &str)>> {
+        let names = match self.index_names.get() {
+            Some(known) => known,
+            None => {
+                let profile = Name::new(self.name(), "profile")?;
+                let names = self.indexes.iter().map(|index| index.name(&profile));
+                self.index_names.get_or_init(|| names.collect())
+            }
+        };
+        Ok(self.indexes.iter().zip(names.iter().map(String::as_str)))
     }
 
     /// Where its references keep their targets from being deleted.
@@ -912,6 +928,7 @@ pub fn draft(current: &Guarded, definition: &ingest_engine::Definition) -> Resul
         ends: current.ends.clone(),
         history: definition.history().clone(),
         options: current.options.clone(),
+        index_names: OnceCell::new(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),
@@ -936,6 +953,7 @@ pub fn draft_around(draft: &Guarded, user: &Guarded) -> Result<Guarded> {
         ends: user.ends.clone(),
         history: user.history.clone(),
         options: user.options.clone(),
+        index_names: OnceCell::new(),
         restricting: OnceCell::new(),
         referrers: OnceCell::new(),
         parameters: OnceCell::new(),

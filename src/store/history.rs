@@ -358,7 +358,8 @@ pub fn archive(
             _ => layout.author().map(|at| old.arg(at)),
         };
         let (Key::Id(id) | Key::Ends(_, _, id)) = layout.key;
-        let mut args = vec![
+        let mut args = Vec::with_capacity(13);
+        args.extend([
             old.arg(id),
             Arg::Int4(version),
             old.arg(layout.created_at),
@@ -368,7 +369,7 @@ pub fn archive(
             login,
             context,
             content(layout.data),
-        ];
+        ]);
         match layout.key {
             Key::Id(_) => args.extend(layout.contained.map(content)),
             Key::Ends(from, to, _) => args.extend([old.arg(from), old.arg(to)]),

@@ -389,7 +389,7 @@ fn told(ids: String, all: i64) -> String {
 pub fn text(path: &str) -> String {
     match path.rsplit_once('.') {
         Some((above, name)) => format!("({} ->> {})", steps(above), literal(name)),
-        None => format!("(data ->> {})", literal(path)),
+        None => ["(data ->> ", &literal(path), ")"].concat(),
     }
 }
 

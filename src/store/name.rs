@@ -71,6 +71,9 @@ impl fmt::Display for Name {
 /// Any text as a SQL literal: a property's name, say, which comes from a definition and can hold
 /// anything.
 pub fn literal(text: &str) -> String {
+    if !text.contains(['\'', '\\']) {
+        return ["'", text, "'"].concat();
+    }
     let quoted = text.replace('\'', "''");
     match quoted.contains('\\') {
         true => format!("E'{}'", quoted.replace('\\', "\\\\")),

@@ -85,6 +85,7 @@ pub struct Stored {
 impl Stored {
     pub(super) fn of(table: &Table, row: &Row<'_>) -> Result<Self> {
         row.expect(table.columns.types)?;
+        row.take_apart();
         let (ends, contained) = match table.form() {
             Form::Native => (None, row.jsonb_copy(10)?),
             Form::Fhir => (None, None),

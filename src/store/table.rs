@@ -272,7 +272,7 @@ impl Table {
     fn counted(&self, insert: String) -> String {
         match self.about.whole {
             None => insert,
-            Some(_) => format!("WITH made AS ({insert}) SELECT id, version, updated_at FROM made"),
+            Some(_) => format!("WITH made AS ({insert}) SELECT version, updated_at, id FROM made"),
         }
     }
 
@@ -522,26 +522,26 @@ impl Table {
                 )
             }
             Action::InsertNew => (
-                format!("{insert_many} RETURNING id, version, updated_at"),
+                format!("{insert_many} RETURNING version, updated_at, id"),
                 contents(TEXTS, JSONBS),
             ),
             Action::InsertMany => (
                 self.counted(format!(
-                    "{insert_many} ON CONFLICT DO NOTHING RETURNING id, version, updated_at"
+                    "{insert_many} ON CONFLICT DO NOTHING RETURNING version, updated_at, id"
                 )),
                 contents(TEXTS, JSONBS),
             ),
             Action::InsertManyLocking => (
                 self.counted(format!(
                     "{insert_many} ON CONFLICT ({keys}) DO UPDATE SET data=excluded.data \
-                     WHERE false RETURNING id, version, updated_at"
+                     WHERE false RETURNING version, updated_at, id"
                 )),
                 contents(TEXTS, JSONBS),
             ),
             Action::UpdateMany => (
                 format!(
                     "UPDATE {only} AS t SET {} FROM unnest({}) AS n ({own}) WHERE {} \
-                     RETURNING t.id, t.version, t.updated_at",
+                     RETURNING t.version, t.updated_at, t.id",
                     set(content, "=", ", ", |at| format!("n.{}", content[at - 1])),
                     values,
                     same(key, "t", "n")

@@ -133,11 +133,12 @@ pub fn stored(guarded: &Guarded, stored: &Stored) -> Result<Vec<u8>> {
         _ => None,
     };
     let none = (&b""[..], Item::Null);
+    // In the order in which they are stored, but for the ends of a link.
     let mut members = [
         (&b"id"[..], Item::Text(id)),
-        (b"type", Item::Text(guarded.name())),
         (b"data", Item::Copy(data)),
         (b"meta", Item::Object(&meta)),
+        (b"type", Item::Text(guarded.name())),
         none.clone(),
         none,
     ];
@@ -177,23 +178,23 @@ impl Meta {
     }
 
     fn members<'a>(&'a self, guarded: &'a Guarded, stored: &'a Stored) -> Result<Vec<Member<'a>>> {
-        let mut members = vec![
-            (&b"versionId"[..], Item::Text(&self.version)),
-            (b"createdAt", Item::Text(&self.created_at)),
-            (
-                b"lastUpdated",
-                Item::Text(self.updated_at.as_deref().unwrap_or(&self.created_at)),
-            ),
-            (b"source", Item::Text(guarded.source_name())),
+        let updated_at = self.updated_at.as_deref().unwrap_or(&self.created_at);
+        // In the order in which they are stored.
+        let mut members = Vec::with_capacity(7);
+        members.push((&b"source"[..], Item::Text(guarded.source_name())));
+        if let Some(context) = &stored.context {
+            members.push((b"context", Item::Copy(Value::read(context)?)));
+        }
+        members.extend([
+            (&b"createdAt"[..], Item::Text(&self.created_at)),
+            (b"updatedBy", Item::Text(&stored.updated_by)),
+            (b"versionId", Item::Text(&self.version)),
+            (b"lastUpdated", Item::Text(updated_at)),
             (
                 b"profileVersion",
                 Item::Int(i64::from(stored.profile_version)),
             ),
-            (b"updatedBy", Item::Text(&stored.updated_by)),
-        ];
-        if let Some(context) = &stored.context {
-            members.push((b"context", Item::Copy(Value::read(context)?)));
-        }
+        ]);
         Ok(members)
     }
 }

@@ -41,6 +41,22 @@ fn torn(client: &mut Client) -> i64 {
     )
 }
 
+/// PostgreSQL's own function for JSON is asked only for instants beyond the calendar: all others are
+/// written as it writes them, with no zeros at their ends.
+#[test]
+fn instants_are_written_as_postgresql_writes_them() {
+    let (_database, mut client) = ward::database("envelope_instant");
+    client
+        .batch_execute(
+            "SET timezone = 'UTC';
+             INSERT INTO fhir.\"Patient\" (data)
+                SELECT '{\"resourceType\": \"Patient\"}' FROM generate_series(1, 300)",
+        )
+        .unwrap();
+    let sql = "SELECT count(*) FROM fhir.\"Patient\" WHERE data #> '{meta,lastUpdated}' = to_jsonb(updated_at)";
+    assert_eq!(value::<i64>(&mut client, sql), 300);
+}
+
 /// What the client says of the server's members is replaced; all else of the resource is kept, its
 /// meta and the digits of its numbers too.
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ingest_engine::bundle::{
-    Action, Bundle, Kind, Link, LinkKind, Places, Target, links, narrative_with,
+    Action, Bundle, Kind, Link, LinkKind, Places, Target, Wanted, links, narrative_with,
     references_in_patch, write,
 };
 use ingest_engine::definition::fhir::describe;
@@ -107,7 +107,10 @@ fn found<'v>(schema: &Schema, resource: &'v [u8]) -> Vec<Link<'v>> {
             &profile,
             object(resource),
             Limits::default(),
-            &|_, _| true,
+            Wanted {
+                within: &|_| true,
+                link: &|_, _| true,
+            },
         ) {
             Ok(links) => return links,
             Err(Stop::Needs(needed)) => {

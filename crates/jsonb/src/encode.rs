@@ -79,6 +79,7 @@ impl<'o> Encoder<'o> {
         entry(kind, self.out.len() - start)
     }
 
+    #[inline]
     fn text(&mut self, bytes: &[u8]) -> Result<u32, Unwritable> {
         if bytes.contains(&0) {
             return Err(Unwritable::Nul);
@@ -110,6 +111,7 @@ impl<'o> Encoder<'o> {
         Ok(CONTAINER)
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> Result<(), Unwritable> {
         self.reserve(bytes.len())?;
         self.out.extend_from_slice(bytes);
@@ -195,9 +197,15 @@ impl<'o> Encoder<'o> {
         child: impl Fn(&mut Self, &T) -> Result<u32, Unwritable>,
     ) -> Result<u32, Unwritable> {
         let mut entries = self.begin(OBJECT, members.len(), members.len() * 2)?;
+        self.reserve(members.iter().map(|(key, _)| key.len()).sum())?;
+        let start = self.out.len();
         for (key, _) in members {
-            self.text(key)?;
+            self.out.extend_from_slice(key);
             self.enter(&mut entries, entry(STRING, key.len())?)?;
+        }
+        // Keys are short, and stand together.
+        if self.out.get(start..).is_some_and(|keys| keys.contains(&0)) {
+            return Err(Unwritable::Nul);
         }
         for (_, item) in members {
             let entry = child(self, item)?;
@@ -228,6 +236,7 @@ impl<'o> Encoder<'o> {
 
     /// Sets the next entry: a length, but every 32nd holds the end's offset, so that a search
     /// need not add up all that stands before.
+    #[inline]
     fn enter(&mut self, entries: &mut Entries, mut word: u32) -> Result<(), Unwritable> {
         entries.total += (word & ENTRY_OFFLEN) as usize;
         let kind = word & ENTRY_TYPE;
@@ -244,8 +253,10 @@ impl<'o> Encoder<'o> {
     }
 
     fn pad(&mut self) {
-        let len = self.out.len() - self.base;
-        self.out.resize(self.base + len.next_multiple_of(4), 0);
+        let beyond = (self.out.len() - self.base) % 4;
+        if beyond != 0 {
+            self.out.extend_from_slice(&[0; 3][..4 - beyond]);
+        }
     }
 }
 

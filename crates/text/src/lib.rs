@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod ecmascript;
+pub mod instant;
 pub mod moment;
 pub mod narrative;
 pub mod near;

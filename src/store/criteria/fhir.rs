@@ -19,7 +19,7 @@ impl Search {
                 break;
             }
             if let Some(ids) = criterion.ids() {
-                let ids = writer.text(&array(&ids));
+                let ids = writer.text(array(&ids));
                 wheres.push(format!("id = ANY ({ids}::pg_catalog.text[])"));
                 by_key = true;
                 continue;
@@ -43,7 +43,7 @@ impl Search {
                 Candidates::Spans(spans) => (spans.clone(), "tstzmultirange"),
                 Candidates::Numbers(numbers) => (numbers.clone(), "nummultirange"),
             };
-            let given = writer.text(&given);
+            let given = writer.text(given);
             wheres.push(format!(
                 "{} && {given}::pg_catalog.{of}",
                 index.expression()

@@ -5,7 +5,7 @@ mod fhir;
 use super::cache::Guarded;
 use super::index::{Index, json, outside, text};
 use super::kept;
-use super::name::{Name, literal};
+use super::name::literal;
 use super::row::Stored;
 use super::table::{self, Table, qualified};
 use crate::pg::{
@@ -15,6 +15,7 @@ use crate::pg::{
 use ingest_engine::criteria::{Criterion, Side, Test};
 use ingest_engine::path::Form;
 use jsonb::{Item, Value, write};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// How many values one search can have.
@@ -137,12 +138,11 @@ impl Search {
     /// Criteria of a profile in SQL.
     pub fn of(guarded: &Guarded, criteria: &[Criterion]) -> Result<Self> {
         let (mut standing, mut lost) = (Vec::new(), None);
-        for index in &guarded.indexes {
-            let name = index.name(&Name::new(guarded.name(), "profile")?);
-            if is_valid_index(guarded.source_name(), &name)? {
+        for (index, name) in guarded.named_indexes()? {
+            if is_valid_index(guarded.source_name(), name)? {
                 standing.push(index);
             } else if is_any(&served(&[index], criteria)) {
-                lost.get_or_insert(name);
+                lost.get_or_insert_with(|| name.to_owned());
             }
         }
         let served = served(&standing, criteria);
@@ -339,10 +339,8 @@ impl Search {
         // What a key finds is put in order here as long as it is little: without the portal, and the
         // nodes of a plan that order and limit it (docs/performance.md).
         if self.by_key && after.is_empty() && u32::try_from(count).is_ok_and(|count| count >= FEW) {
-            let sql = format!(
-                "SELECT {} FROM {} WHERE {}",
-                table.columns.row, table.only, self.wheres
-            );
+            let (row, only) = (table.columns.row, table.only.as_str());
+            let sql = ["SELECT ", row, " FROM ", only, " WHERE ", &self.wheres].concat();
             let search = kept::search(table, &sql, |sql| {
                 Statement::search(sql, self.types(), true)
             });
@@ -537,8 +535,8 @@ struct Writer {
 }
 
 impl Writer {
-    fn text(&mut self, value: &str) -> String {
-        self.values.push(Parameter::Text(value.to_owned()));
+    fn text(&mut self, value: String) -> String {
+        self.values.push(Parameter::Text(value));
         format!("${}", self.values.len())
     }
 
@@ -560,26 +558,20 @@ impl Writer {
                     all.push(alternatives(&any.collect::<Result<Vec<_>>>()?));
                 }
                 Test::Missing(true) if many => {
-                    let there = self.test(
-                        Form::Any,
-                        "(e.value #>> '{}')",
-                        "e.value",
-                        &Test::Missing(false),
-                    )?;
+                    let there = self.test(Form::Any, Place::Element, &Test::Missing(false))?;
                     all.push(format!("NOT {}", some(path, &there)));
                 }
                 _ if many => {
-                    let form = criterion.found.form();
-                    inside.push(self.test(form, "(e.value #>> '{}')", "e.value", test)?);
+                    inside.push(self.test(criterion.found.form(), Place::Element, test)?);
                 }
-                _ => all.push(self.test(criterion.found.form(), &text(path), &json(path), test)?),
+                _ => all.push(self.test(criterion.found.form(), Place::Data(path), test)?),
             }
         }
         // One element passes all of them.
         if !inside.is_empty() {
             all.push(some(path, &inside.join(" AND ")));
         }
-        Ok(format!("({})", all.join(" AND ")))
+        Ok(["(", &all.join(" AND "), ")"].concat())
     }
 
     /// A condition that finds a value by what contains it: what an index over the array holds, or
@@ -596,52 +588,81 @@ impl Writer {
         })
     }
 
-    /// A test of one value, which is there as text and as JSONB.
-    fn test(&mut self, form: Form, text: &str, json: &str, test: &Test) -> Result<String> {
+    /// A test of one value, in the form in which it is compared: as JSONB or as text.
+    fn test(&mut self, form: Form, place: Place<'_>, test: &Test) -> Result<String> {
+        let at = match (test, form) {
+            (Test::Any(_) | Test::Bound(..), Form::Number | Form::Any) => place.json(),
+            _ => place.text(),
+        };
         Ok(match (test, form) {
             (Test::Any(values), Form::Number | Form::Any) => {
                 let any = values.iter().map(|value| {
                     let value = self.jsonb(value.clone());
-                    format!("{json} = {value}")
+                    format!("{at} = {value}")
                 });
                 let any = alternatives(&any.collect::<Vec<_>>());
-                format!("{any} AND {}", not_null(json))
+                format!("{any} AND {}", not_null(&at))
             }
             (Test::Any(values), _) => {
                 let any = values.iter().map(|value| {
-                    let value = self.text(&plain(value)?);
-                    Ok(format!("{text} = {value}"))
+                    let value = self.text(plain(value)?);
+                    Ok([&*at, " = ", &value].concat())
                 });
                 alternatives(&any.collect::<Result<Vec<_>>>()?)
             }
             (Test::Bound(side, value), Form::Number | Form::Any) => format!(
-                "{json} {} {} AND {} AND pg_catalog.jsonb_typeof({json}) = 'number'",
+                "{at} {} {} AND {} AND pg_catalog.jsonb_typeof({at}) = 'number'",
                 side.operator(),
                 self.jsonb(value.clone()),
-                not_null(json)
+                not_null(&at)
             ),
             (Test::Bound(side, value), Form::Instant) => format!(
-                "ingest.moment({text}) {} ingest.moment({})",
+                "ingest.moment({at}) {} ingest.moment({})",
                 side.operator(),
-                self.text(&plain(value)?)
+                self.text(plain(value)?)
             ),
             (Test::Bound(side, value), Form::Text) => format!(
-                "{text} {} {}",
+                "{at} {} {}",
                 match side {
                     Side::Ge => "~>=~",
                     Side::Gt => "~>~",
                     Side::Le => "~<=~",
                     Side::Lt => "~<~",
                 },
-                self.text(&plain(value)?)
+                self.text(plain(value)?)
             ),
             (Test::Bound(side, value), _) => {
-                format!("{text} {} {}", side.operator(), self.text(&plain(value)?))
+                format!("{at} {} {}", side.operator(), self.text(plain(value)?))
             }
-            (Test::Prefix(prefix), _) => format!("{text} ~~ {}", self.text(&pattern(prefix))),
-            (Test::Missing(true), _) => format!("{text} IS NULL"),
-            (Test::Missing(false), _) => format!("{text} IS NOT NULL"),
+            (Test::Prefix(prefix), _) => format!("{at} ~~ {}", self.text(pattern(prefix))),
+            (Test::Missing(true), _) => format!("{at} IS NULL"),
+            (Test::Missing(false), _) => format!("{at} IS NOT NULL"),
         })
+    }
+}
+
+/// Where a value stands that is tested.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    /// At a path in the data.
+    Data(&'p str),
+    /// In an array that is gone through.
+    Element,
+}
+
+impl Place<'_> {
+    fn text(self) -> Cow<'static, str> {
+        match self {
+            Self::Data(path) => Cow::Owned(text(path)),
+            Self::Element => Cow::Borrowed("(e.value #>> '{}')"),
+        }
+    }
+
+    fn json(self) -> Cow<'static, str> {
+        match self {
+            Self::Data(path) => Cow::Owned(json(path)),
+            Self::Element => Cow::Borrowed("e.value"),
+        }
     }
 }
 

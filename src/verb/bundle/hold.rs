@@ -8,7 +8,7 @@ use crate::store::batch::{self, Hold};
 use crate::store::reference;
 use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
-use crate::store::{Guarded, find, find_if_there, id};
+use crate::store::{Guarded, find, find_if_there};
 use crate::verb::link;
 use crate::verb::part::Part;
 use ingest_engine::Resource;
@@ -39,7 +39,7 @@ pub fn hold(operations: &[Operation<'_>], keys: &[Key], part: Part) -> Result<He
             (Content::Patch(_), Some(id)) => want(guarded, id, Hold::Write),
             // One that is to be new, too: another may be about to delete it; but not one that was made
             // for it.
-            (Content::Body(_), Some(id)) if !id::is_made(id) => want(guarded, id, Hold::Write),
+            (Content::Body(_), Some(id)) if !operation.is_new => want(guarded, id, Hold::Write),
             _ => {}
         }
         if let Some(key) = key_of(operation) {

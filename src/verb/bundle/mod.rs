@@ -9,6 +9,7 @@
 
 mod fhir;
 mod hold;
+mod known;
 mod native;
 mod operation;
 mod pass;

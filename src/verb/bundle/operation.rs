@@ -75,6 +75,8 @@ pub struct Operation<'a> {
     pub guarded: Rc<Guarded>,
     /// The id of the resource or link, where it is known before.
     pub id: Option<Cow<'a, str>>,
+    /// Whether the id was made for what it makes: no other operation can be about the same.
+    pub is_new: bool,
     /// What must match, where criteria say what it is about.
     pub criteria: Option<Criteria>,
     /// With what.
@@ -106,7 +108,9 @@ pub fn check_distinct(operations: &[Operation<'_>], resolved: bool, part: Part) 
     let mut seen: HashMap<(&str, &str), &Operation<'_>> = HashMap::new();
     for operation in operations {
         check_for_interrupts()?;
-        let Some(id) = &operation.id else { continue };
+        let Some(id) = operation.id.as_ref().filter(|_| !operation.is_new) else {
+            continue;
+        };
         if operation.awaits().is_some() && !resolved {
             continue;
         }

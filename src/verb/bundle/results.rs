@@ -4,12 +4,12 @@ use super::hold::hold_rows;
 use super::operation::{Content, Operation, Verb, same};
 use super::run::Matches;
 use crate::pg::{Error, Result, Session, State, check_for_interrupts};
-use crate::store::Outcome;
 use crate::store::batch::Hold;
 use crate::store::history::Last;
 use crate::store::reference::{self, Coming, Unmet, telling};
 use crate::store::refusal;
 use crate::store::row::{RowKey, Stored};
+use crate::store::{Guarded, Outcome};
 use crate::verb::body::Parts;
 use crate::verb::criteria::Criteria;
 use crate::verb::link;
@@ -18,7 +18,10 @@ use crate::verb::part::Part;
 use crate::verb::request::Effect;
 use crate::verb::resource::{create_if, patch};
 use crate::verb::row::{delete_row, put};
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
 
 /// What an operation did, to which id, and the version of that now.
 type Did = (Outcome, String, Option<Last>);
@@ -34,7 +37,7 @@ pub struct Done {
     /// How.
     pub verb: Verb,
     /// To what.
-    pub profile: String,
+    pub guarded: Rc<Guarded>,
     /// What came of it.
     pub outcome: Outcome,
     /// The id of the resource or link.
@@ -48,7 +51,7 @@ impl Done {
     pub fn effect(&self) -> Effect<'_> {
         Effect::Done {
             outcome: self.outcome,
-            profile: &self.profile,
+            profile: self.guarded.name(),
             id: &self.id,
             now: self.now,
         }
@@ -58,17 +61,20 @@ impl Done {
 /// What has become of the operations, by their places in the bundle.
 pub struct Results {
     part: Part,
-    done: HashMap<usize, Done>,
+    /// The place of the first.
+    first: usize,
+    done: Vec<Option<Done>>,
     /// Who wrote for criteria what does not meet them.
     unmet: HashSet<usize>,
 }
 
 impl Results {
-    /// Of nothing yet.
-    pub fn new(part: Part) -> Self {
+    /// Of nothing yet, for the operations of these places.
+    pub fn new(part: Part, places: Range<usize>) -> Self {
         Self {
             part,
-            done: HashMap::new(),
+            first: places.start,
+            done: places.map(|_| None).collect(),
             unmet: HashSet::new(),
         }
     }
@@ -85,7 +91,13 @@ impl Results {
 
     /// What an operation did.
     pub fn get(&self, index: usize) -> Option<&Done> {
-        self.done.get(&index)
+        self.done.get(index.checked_sub(self.first)?)?.as_ref()
+    }
+
+    /// The same, which is not asked for again.
+    pub fn take(&mut self, index: usize) -> Option<Done> {
+        let place = index.checked_sub(self.first)?;
+        self.done.get_mut(place)?.take()
     }
 
     /// The id of what an operation is about.
@@ -95,18 +107,22 @@ impl Results {
 
     /// All that was done, each with its place.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Done)> {
-        self.done.iter().map(|(index, done)| (*index, done))
+        let done = (self.first..).zip(&self.done);
+        done.filter_map(|(index, done)| Some((index, done.as_ref()?)))
     }
 
     fn put(&mut self, operation: &Operation<'_>, (outcome, id, now): Did) {
         let done = Done {
             verb: operation.verb,
-            profile: operation.guarded.name().to_owned(),
+            guarded: operation.guarded.clone(),
             outcome,
             id,
             now,
         };
-        self.done.insert(operation.index, done);
+        let place = operation.index.checked_sub(self.first);
+        if let Some(place) = place.and_then(|place| self.done.get_mut(place)) {
+            *place = Some(done);
+        }
     }
 
     fn set(&mut self, operation: &Operation<'_>, done: Result<Did>) -> Result<()> {
@@ -219,9 +235,10 @@ impl Results {
             let Content::Body(body) = &operation.content else {
                 continue;
             };
-            let one = match &operation.id {
-                Some(id) => Incoming::under(operation.index, body, id.clone()),
-                None => Incoming::new(operation.index, body, None),
+            let (index, is_new) = (operation.index, operation.is_new);
+            let one = match operation.id.as_deref() {
+                Some(id) => Incoming::under(index, body, Cow::Borrowed(id), is_new),
+                None => Incoming::new(index, body, None),
             };
             incoming.push(one.map_err(|error| self.part.name(operation.index, error))?);
         }
@@ -230,9 +247,9 @@ impl Results {
                 true => self.part.name(first.index, error),
                 false => error,
             })?;
-        for ((operation, one), landed) in group.iter().zip(&incoming).zip(landed) {
+        for ((operation, one), landed) in group.iter().zip(incoming).zip(landed) {
             if let Landed::Written(outcome, now) = landed {
-                self.put(operation, (outcome, one.id.clone().into_owned(), Some(now)));
+                self.put(operation, (outcome, one.id.into_owned(), Some(now)));
             }
         }
         Ok(())
@@ -240,7 +257,7 @@ impl Results {
 
     /// The operation that wrote a row.
     fn place(&self, profile: &str, id: &str) -> Option<usize> {
-        let of = |done: &Done| done.profile == profile && done.id == id;
+        let of = |done: &Done| done.guarded.name() == profile && done.id == id;
         self.iter()
             .find(|(_, done)| of(done))
             .map(|(index, _)| index)

@@ -21,6 +21,7 @@ use crate::verb::part::Part;
 use crate::verb::resource::{create_if, upsert_if};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// What the criteria of operations have led to, by their places: a resource that matches, or none.
 pub type Matches = HashMap<usize, Option<Stored>>;
@@ -32,6 +33,9 @@ pub type Document<'b> = Cow<'b, [u8]>;
 pub trait Script<'b> {
     /// What its errors name.
     fn part(&self) -> Part;
+
+    /// The places of its operations in the bundle.
+    fn places(&self) -> Range<usize>;
 
     /// Its documents with the ids that are known now.
     fn documents(&self) -> Result<Vec<Document<'b>>>;
@@ -56,7 +60,7 @@ pub trait Script<'b> {
 /// Runs all operations.
 pub fn run(script: &mut dyn Script<'_>) -> Result<Results> {
     let part = script.part();
-    let mut results = Results::new(part);
+    let mut results = Results::new(part, script.places());
     let ((), unmet) = reference::deferred(|| apply(script, &mut results))?;
     match unmet
         .into_iter()
@@ -291,6 +295,7 @@ fn settle(operations: &mut [Operation<'_>], matches: &Matches, part: Part) -> Re
                         .map_err(|error| part.name(operation.index, error))?;
                 }
                 operation.id = Some(stored.id.clone().into());
+                operation.is_new = false;
             }
             // Nothing that is new can be the match of another's criteria, or it is told afterwards:
             // it is made together with the others.
@@ -372,10 +377,16 @@ fn step(operation: &Operation<'_>, matches: &Matches, held: &Held) -> u8 {
 /// Refuses what the bundle itself has made or changed to meet the criteria of another: had it been
 /// there before, the other would have found it, and which comes first would be a guess.
 fn check_apart(operations: &[Operation<'_>], results: &Results, part: Part) -> Result<()> {
+    if operations
+        .iter()
+        .all(|operation| operation.criteria.is_none())
+    {
+        return Ok(());
+    }
     let mut written = pass::Written::new();
     for (index, done) in results.iter() {
         if let Outcome::Created | Outcome::Updated = done.outcome {
-            let of = written.entry(&done.profile).or_default();
+            let of = written.entry(done.guarded.name()).or_default();
             of.insert(&done.id, index);
         }
     }

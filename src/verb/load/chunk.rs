@@ -254,7 +254,7 @@ fn create(session: &Session, job: &Job<'_, '_>, bodies: &[&Incoming<'_>]) -> Res
     bodies
         .iter()
         .map(|body| {
-            Ok(match made.take(&body.id) {
+            Ok(match made.take(&body.id)? {
                 Some(made) => Landed::Written(Outcome::Created, made),
                 None => match row::read(session, table, body.key(), Reading::Fresh)? {
                     Some(_) => Landed::Refused(Refused::of(refusal::exists(guarded))?),

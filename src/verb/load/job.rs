@@ -4,7 +4,9 @@ use super::{Incoming, Landed, Mode, OnError, Refused};
 use crate::pg::{Error, Result};
 use crate::store::Guarded;
 use crate::verb::part::Part;
+use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What is to be written, and how.
 pub struct Job<'j, 'a> {
@@ -18,8 +20,10 @@ pub struct Job<'j, 'a> {
     pub on_error: OnError,
     /// What the bodies are called.
     pub part: Part,
-    /// The places of those that are written now, by their ids.
+    /// The places of those that are written now, by their ids: not of those whose ids were made.
     places: HashMap<&'j str, usize>,
+    /// The places of the others, once one of them is asked for: no two can have the same id.
+    made: OnceCell<HashMap<&'j str, usize>>,
 }
 
 impl<'j, 'a> Job<'j, 'a> {
@@ -38,21 +42,27 @@ impl<'j, 'a> Job<'j, 'a> {
             on_error,
             part,
             places: HashMap::new(),
+            made: OnceCell::new(),
         }
     }
 
     /// Takes the first body of each id; gives the others, each with the place of the first.
     pub fn take(&mut self, todo: Vec<usize>) -> (Vec<usize>, Vec<(usize, usize)>) {
-        self.places = HashMap::with_capacity(todo.len());
+        let is_given = |at: &&usize| self.incoming.get(**at).is_some_and(|one| !one.is_new());
+        self.places = HashMap::with_capacity(todo.iter().filter(is_given).count());
         let (mut first, mut twins) = (Vec::with_capacity(todo.len()), Vec::new());
         for at in todo {
             let Some(one) = self.incoming.get(at) else {
                 continue;
             };
-            match self.places.get(one.id.as_ref()) {
-                Some(twin) => twins.push((at, *twin)),
-                None => {
-                    self.places.insert(one.id.as_ref(), at);
+            if one.is_new() {
+                first.push(at);
+                continue;
+            }
+            match self.places.entry(one.id.as_ref()) {
+                Entry::Occupied(twin) => twins.push((at, *twin.get())),
+                Entry::Vacant(free) => {
+                    free.insert(at);
                     first.push(at);
                 }
             }
@@ -68,7 +78,15 @@ impl<'j, 'a> Job<'j, 'a> {
 
     /// The place of the body with this id.
     pub fn place(&self, id: &str) -> Option<usize> {
-        self.places.get(id).copied()
+        if let Some(place) = self.places.get(id) {
+            return Some(*place);
+        }
+        let made = self.made.get_or_init(|| {
+            let all = self.incoming.iter().enumerate();
+            let made = all.filter(|(_, one)| one.is_new());
+            made.map(|(at, one)| (one.id.as_ref(), at)).collect()
+        });
+        made.get(id).copied()
     }
 
     /// How a row of the call is named: `body 3` to who will find none of them.

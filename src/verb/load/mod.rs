@@ -131,16 +131,15 @@ impl Refused {
 impl<'a> Incoming<'a> {
     /// A body with the id it will have: the one given, its own, or a new one.
     pub fn new(place: usize, body: &Body<'a>, given: Option<&'a str>) -> Result<Self> {
-        let id = match body.id(given)? {
-            Some(id) => Cow::Borrowed(id),
-            None => Cow::Owned(id::generate()),
-        };
-        Self::under(place, body, id)
+        match body.id(given)? {
+            Some(id) => Self::under(place, body, Cow::Borrowed(id), id::is_made(id)),
+            None => Self::under(place, body, Cow::Owned(id::generate()), true),
+        }
     }
 
-    /// A body under this id.
-    pub fn under(place: usize, body: &Body<'a>, id: Cow<'a, str>) -> Result<Self> {
-        let key = match id::is_made(&id) {
+    /// A body under this id, which was made for it, or not.
+    pub fn under(place: usize, body: &Body<'a>, id: Cow<'a, str>, is_made: bool) -> Result<Self> {
+        let key = match is_made {
             true => Key::New,
             false => Key::Given,
         };

@@ -7,9 +7,16 @@ use super::links::LinkKind;
 use jsonb::{Malformed, steps};
 use std::collections::HashMap;
 
+/// What a name that is no address begins with.
+const URN: &str = "urn:";
+
 /// The full URLs of entries.
 #[derive(Debug, Default)]
-pub struct FullUrls<'a>(HashMap<&'a str, usize>);
+pub struct FullUrls<'a> {
+    entries: HashMap<&'a str, usize>,
+    /// Whether one of them is another URL than a `urn:`.
+    has_others: bool,
+}
 
 /// Two entries with one full URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +49,8 @@ pub enum Meaning<'v> {
 impl<'a> FullUrls<'a> {
     /// Takes the full URL of an entry.
     pub fn add(&mut self, url: &'a str, entry: usize) -> Result<(), Twins> {
-        let known = *self.0.entry(url).or_insert(entry);
+        self.has_others |= !url.starts_with(URN);
+        let known = *self.entries.entry(url).or_insert(entry);
         match known == entry {
             true => Ok(()),
             false => Err(Twins(known, entry)),
@@ -51,12 +59,17 @@ impl<'a> FullUrls<'a> {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
+    }
+
+    /// Whether what means an entry has `urn:` in it.
+    pub fn are_urns(&self) -> bool {
+        !self.has_others
     }
 
     /// The entry of this very full URL.
     pub fn entry(&self, url: &str) -> Option<usize> {
-        self.0.get(url).copied()
+        self.entries.get(url).copied()
     }
 
     /// What a link means that stands in the entry with the full URL `from`; `None` for what is to
@@ -72,20 +85,21 @@ impl<'a> FullUrls<'a> {
     ) -> Result<Option<Meaning<'v>>, Malformed> {
         steps::take(1)?;
         if kind == LinkKind::Uri {
-            let entry = self.entry(text).filter(|_| text.starts_with("urn:"));
+            let entry = self.entry(text).filter(|_| text.starts_with(URN));
             return Ok(entry.map(|entry| Meaning::Entry {
                 entry,
                 of_version: false,
                 rest: "",
             }));
         }
-        if kind == LinkKind::Reference
+        let is_reference = kind == LinkKind::Reference;
+        let nothing = (is_reference && text.starts_with(URN)).then_some(Meaning::Nothing);
+        if is_reference
+            && nothing.is_none()
             && let Some((of, query)) = address::of_search(text)
         {
             return Ok(Some(Meaning::Search { of, query }));
         }
-        let nothing = kind == LinkKind::Reference && text.starts_with("urn:");
-        let nothing = nothing.then_some(Meaning::Nothing);
         if self.is_empty() {
             return Ok(nothing);
         }
@@ -125,11 +139,13 @@ mod tests {
     #[test]
     fn link_means_an_entry_by_its_full_url() {
         let mut urls = FullUrls::default();
+        assert!(urls.are_urns());
         for (place, url) in ["urn:uuid:a", "http://x/fhir/Patient/0", "http://x/y"]
             .into_iter()
             .enumerate()
         {
             urls.add(url, place).unwrap();
+            assert_eq!(urls.are_urns(), place == 0, "{url}");
         }
         assert_eq!(urls.add("urn:uuid:a", 7), Err(Twins(0, 7)));
         let rest = Some("http://x/fhir/Observation/1");

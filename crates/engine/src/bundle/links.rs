@@ -3,7 +3,7 @@
 
 use crate::lexical::Lexical;
 use crate::limits::Limits;
-use crate::profile::{Element, Mark, Node, Profile};
+use crate::profile::{Element, Mark, Member, Node, Profile};
 use crate::resource::{Halt, Missing, Need, Stop};
 use crate::schema::{Known, Schema, Slot};
 use jsonb::{Malformed, Object, Value, memory};
@@ -35,6 +35,16 @@ const REFERENCE: &str = "Reference";
 /// The type whose member `entry` holds resources with addresses of their own.
 const BUNDLE: &str = "Bundle";
 
+/// Which links are wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'w> {
+    /// Whether one may stand in these bytes, of a text or of a container: what holds none is passed
+    /// over.
+    pub within: &'w dyn Fn(&[u8]) -> bool,
+    /// Whether this is one.
+    pub link: &'w dyn Fn(LinkKind, &str) -> bool,
+}
+
 /// The links of a resource that are wanted, in the order of the document. What has another shape
 /// than its type is passed over: a check tells.
 pub fn links<'v>(
@@ -42,7 +52,7 @@ pub fn links<'v>(
     profile: &Profile,
     resource: Object<'v>,
     limits: Limits,
-    wanted: &dyn Fn(LinkKind, &str) -> bool,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Link<'v>>, Stop> {
     let mut finder = Finder {
         schema,
@@ -51,8 +61,10 @@ pub fn links<'v>(
         found: Vec::new(),
         missing: Missing::default(),
     };
-    let walked = finder.shape(profile, 0, resource, 1);
-    walked.map_err(|halt: Halt| *halt)?;
+    if finder.may_hold(Value::Object(resource)) {
+        let walked = finder.shape(profile, 0, resource, 1);
+        walked.map_err(|halt: Halt| *halt)?;
+    }
     finder.missing.finish()?;
     Ok(finder.found)
 }
@@ -104,7 +116,7 @@ pub fn expression(name: &str, resource: Object<'_>, text: &str) -> Result<String
 
 struct Finder<'f, 'v> {
     schema: &'f Schema,
-    wanted: &'f dyn Fn(LinkKind, &str) -> bool,
+    wanted: Wanted<'f>,
     limit: usize,
     found: Vec<Link<'v>>,
     missing: Missing,
@@ -126,17 +138,22 @@ impl<'f, 'v> Finder<'f, 'v> {
             return Ok(());
         }
         let is_reference = place == 0 && profile.name == REFERENCE;
-        let mut members = shape.members.iter().peekable();
+        let mut next = 0;
         for member in object.iter() {
             let (key, value) = member?;
+            if !self.may_hold(value) {
+                continue;
+            }
             let mark = Mark::new(key);
-            let before = |order| order == Ordering::Less;
-            while members
-                .next_if(|member| before(member.order(&mark, key)))
-                .is_some()
-            {}
-            let here = |order| order == Ordering::Equal;
-            let Some(member) = members.next_if(|member| here(member.order(&mark, key))) else {
+            next = next.max(shape.first_as_long(key.len()));
+            let members = shape.members.get(next..).unwrap_or_default();
+            let order = |member: &Member| member.order(&mark, key);
+            next += members
+                .iter()
+                .take_while(|member| order(member) == Ordering::Less)
+                .count();
+            let member = shape.members.get(next);
+            let Some(member) = member.filter(|member| order(member) == Ordering::Equal) else {
                 continue;
             };
             // A Bundle that is stored has full URLs of its own, by which its entries refer to each other.
@@ -151,6 +168,15 @@ impl<'f, 'v> Finder<'f, 'v> {
             }
         }
         Ok(())
+    }
+
+    fn may_hold(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::String(text) => (self.wanted.within)(text),
+            Value::Array(array) => (self.wanted.within)(array.as_bytes()),
+            Value::Object(object) => (self.wanted.within)(object.as_bytes()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
     }
 
     fn element(
@@ -170,7 +196,10 @@ impl<'f, 'v> Finder<'f, 'v> {
             },
             (Node::Array(items) | Node::Aligned(items), Value::Array(array)) => {
                 for item in array.iter() {
-                    self.element(profile, items, item?, depth + 1)?;
+                    let item = item?;
+                    if self.may_hold(item) {
+                        self.element(profile, items, item, depth + 1)?;
+                    }
                 }
             }
             (Node::Object(place), Value::Object(object)) => {
@@ -209,7 +238,7 @@ impl<'f, 'v> Finder<'f, 'v> {
 
     fn link(&mut self, kind: LinkKind, text: &'v [u8]) -> Result<(), Malformed> {
         let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
-        if (self.wanted)(kind, text) {
+        if (self.wanted.link)(kind, text) {
             memory::reserve(&mut self.found, 1)?;
             self.found.push(Link { kind, text });
         }

@@ -16,7 +16,7 @@ mod request;
 mod write;
 
 pub use full_url::{FullUrls, Meaning, Twins};
-pub use links::{Link, LinkKind, expression, links};
+pub use links::{Link, LinkKind, Wanted, expression, links};
 pub use patch::references_in_patch;
 pub use query::renamed;
 pub use read::{Bundle, Entry, Kind, is_bundle};

@@ -55,11 +55,14 @@ impl Places {
     }
 
     fn members<'a>(&'a self, object: Object<'a>) -> Result<Vec<Member<'a>>, Malformed> {
-        let members = object.iter().map(|member| {
+        let mut members = Vec::new();
+        // And an id.
+        memory::reserve(&mut members, object.len() + 1)?;
+        for member in object.iter() {
             let (key, value) = member?;
-            Ok((key, self.item(value)?))
-        });
-        members.collect()
+            members.push((key, self.item(value)?));
+        }
+        Ok(members)
     }
 }
 
@@ -75,8 +78,13 @@ pub fn write(
 ) -> Result<Vec<u8>, Unwritable> {
     places.sort();
     let mut members = places.members(resource)?;
-    members.retain(|(key, _)| *key != b"id");
-    members.extend(id.map(|id| (&b"id"[..], Item::Text(id))));
+    let at = members.iter().position(|(key, _)| *key == b"id");
+    match (at, id) {
+        (Some(at), Some(id)) => members[at].1 = Item::Text(id),
+        (Some(at), None) => drop(members.remove(at)),
+        (None, Some(id)) => members.insert(0, (b"id", Item::Text(id))),
+        (None, None) => {}
+    }
     encode(&Item::Members(members))
 }
 

@@ -202,13 +202,15 @@ fn criterion(
         Value::Array(items) => property.alternatives(items)?,
         single => vec![Test::Any(vec![property.value(single)?])],
     };
-    let mut keyed = tests
-        .drain(..)
-        .map(|test| Ok((test.canonical()?, test)))
-        .collect::<Result<Vec<_>, Malformed>>()?;
-    keyed.sort_by(|a, b| a.0.cmp(&b.0));
-    keyed.dedup_by(|a, b| a.0 == b.0);
-    let tests: Vec<Test> = keyed.into_iter().map(|(_, test)| test).collect();
+    if tests.len() > 1 {
+        let mut keyed = tests
+            .drain(..)
+            .map(|test| Ok((test.canonical()?, test)))
+            .collect::<Result<Vec<_>, Malformed>>()?;
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        keyed.dedup_by(|a, b| a.0 == b.0);
+        tests = keyed.into_iter().map(|(_, test)| test).collect();
+    }
     if let Some(wrong) = apart::wrong(&found, &tests)? {
         return Err(property.refuse(wrong));
     }

@@ -52,22 +52,28 @@ pub fn write(resource: Object<'_>, envelope: &Envelope<'_>) -> Result<Vec<u8>, U
         Some(given) => copied(given, server)?,
         None => copied_none(server.len())?,
     };
-    meta.push((b"versionId", Item::Text(&version)));
-    meta.push((b"lastUpdated", Item::Text(envelope.last_updated)));
+    put(&mut meta, (b"versionId", Item::Text(&version)));
+    put(
+        &mut meta,
+        (b"lastUpdated", Item::Text(envelope.last_updated)),
+    );
     let extension = created::extension(envelope.created_at);
     match envelope.created {
         Created::Nowhere => {}
-        Created::Member => meta.push((created::MEMBER, Item::Text(envelope.created_at))),
+        Created::Member => put(
+            &mut meta,
+            (created::MEMBER, Item::Text(envelope.created_at)),
+        ),
         Created::Extension => {
             let mut all = created::others(given)?;
             memory::reserve(&mut all, 1)?;
             all.push(Item::Object(&extension));
-            meta.push((created::EXTENSION, Item::Items(all)));
+            put(&mut meta, (created::EXTENSION, Item::Items(all)));
         }
     }
     let mut members = copied(resource, OF_ROOT)?;
-    members.push((b"id", Item::Text(envelope.id)));
-    members.push((b"meta", Item::Object(&meta)));
+    put(&mut members, (b"id", Item::Text(envelope.id)));
+    put(&mut members, (b"meta", Item::Object(&meta)));
     jsonb::write(&Item::Object(&members))
 }
 
@@ -81,6 +87,13 @@ fn copied<'a>(object: Object<'a>, server: &[&[u8]]) -> Result<Vec<Member<'a>>, M
         }
     }
     Ok(members)
+}
+
+/// Puts a member where it is stored: what stands in that order is written without being sorted.
+fn put<'a>(members: &mut Vec<Member<'a>>, member: Member<'a>) {
+    let before = |(key, _): &Member<'_>| (key.len(), *key) < (member.0.len(), member.0);
+    let place = members.partition_point(before);
+    members.insert(place, member);
 }
 
 fn copied_none<'a>(room: usize) -> Result<Vec<Member<'a>>, Malformed> {

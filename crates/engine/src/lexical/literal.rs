@@ -45,8 +45,10 @@ pub(crate) fn literal(text: &[u8]) -> Option<Literal<'_>> {
 
 /// What a reference of FHIR looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pointing {
-    /// As R4 spells references: `<type>/<id>`, perhaps with a version; an absolute URI; `#<id>`.
+pub(crate) enum Pointing<'a> {
+    /// `<type>/<id>`, of this type.
+    To(&'a [u8]),
+    /// As else R4 spells references: the same with a version; an absolute URI; `#<id>`.
     Known,
     /// `<type>?<criteria>`, which a transaction looks for; elsewhere nobody does.
     Conditional,
@@ -57,13 +59,14 @@ pub(crate) enum Pointing {
 }
 
 /// Reads a reference of FHIR.
-pub(crate) fn pointing(text: &[u8]) -> Pointing {
+pub(crate) fn pointing(text: &[u8]) -> Pointing<'_> {
     if !is_uri(text) {
         return Pointing::Nowhere;
     }
     let is_end = |byte: &u8| matches!(byte, b':' | b'/' | b'?' | b'#');
     match text.iter().position(is_end).map(|at| text.split_at(at)) {
         Some(([], [b'#', ..])) => Pointing::Known,
+        Some((kind, [b'/', id @ ..])) if is_type(kind) && is_id_of_fhir(id) => Pointing::To(kind),
         Some((scheme, [b':', rest @ ..])) => match is_scheme(scheme) && !rest.is_empty() {
             true => Pointing::Known,
             false => Pointing::Nowhere,
@@ -75,7 +78,7 @@ pub(crate) fn pointing(text: &[u8]) -> Pointing {
     }
 }
 
-fn relative_of_fhir(text: &[u8]) -> Pointing {
+fn relative_of_fhir(text: &[u8]) -> Pointing<'static> {
     let mut path = text.split(|byte| matches!(byte, b'?' | b'#'));
     let mut steps = path.next().unwrap_or_default().split(|byte| *byte == b'/');
     if steps.clone().any(<[u8]>::is_empty) {
@@ -90,7 +93,6 @@ fn relative_of_fhir(text: &[u8]) -> Pointing {
     ];
     let is_known = path.next().is_none()
         && match read {
-            [Some(kind), Some(id), None, ..] => is_type(kind) && is_id_of_fhir(id),
             [Some(kind), Some(id), Some(b"_history"), Some(version), None] => {
                 is_type(kind) && is_id_of_fhir(id) && is_id_of_fhir(version)
             }

@@ -2,10 +2,9 @@
 
 /// `[A-Za-z0-9\-\.]{1,64}`
 pub(super) fn is_id(text: &[u8]) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    let valid = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.');
+    // As in `resource::is_id`.
+    (1..=64).contains(&text.len()) && text.iter().fold(true, |all, byte| all & valid(byte))
 }
 
 /// `urn:oid:[0-2](\.(0|[1-9][0-9]*))+`

@@ -85,9 +85,12 @@ impl<'w> Walk<'w> {
         let pointed = match object.get(b"reference")? {
             Some(Value::String(text)) => {
                 let here = at.member(b"reference", &object);
-                match self.is_url(text, &here) {
-                    true => self.pointed(target, text, at)?,
-                    false => None,
+                match self.pointing(text, &here) {
+                    Pointing::To(kind) => Some(kind),
+                    Pointing::Known | Pointing::Conditional | Pointing::Odd => {
+                        self.pointed(target, text, at)?
+                    }
+                    Pointing::Nowhere => None,
                 }
             }
             _ => None,
@@ -117,11 +120,11 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    /// Whether a reference is a URL that can lead somewhere; if it can, and hardly will, that is told.
-    fn is_url(&mut self, text: &[u8], at: &Trail<'_>) -> bool {
+    /// What a reference looks like; it is told of one that leads nowhere, or hardly somewhere.
+    fn pointing<'a>(&mut self, text: &'a [u8], at: &Trail<'_>) -> Pointing<'a> {
         let found = pointing(text);
-        let told = match found {
-            Pointing::Known => None,
+        let wrong = match found {
+            Pointing::To(_) | Pointing::Known => None,
             // It can be a transaction.
             Pointing::Conditional if at.begins_at(BUNDLE) => None,
             Pointing::Conditional => Some((Severity::Warning, CONDITIONAL)),
@@ -129,18 +132,17 @@ impl<'w> Walk<'w> {
             Pointing::Nowhere => Some((Severity::Error, NO_URL)),
         };
         // What only constrains a reference further is not told again.
-        if let Some((severity, expected)) = told
-            && !self.constrains
-        {
+        if let Some((severity, expected)) = wrong.filter(|_| !self.constrains) {
             self.report_at(at).push(Issue {
                 severity,
                 ..Issue::error(Code::Invalid, at.render(), expected)
             });
         }
-        found != Pointing::Nowhere
+        found
     }
 
-    /// The type of the resource that a reference points to, if that can be told.
+    /// The type of the resource that another reference than `<type>/<id>` points to, if that can be
+    /// told.
     fn pointed<'a>(
         &mut self,
         target: &Target,

@@ -2,7 +2,7 @@
 
 use crate::data::lines;
 use crate::judge::Judge;
-use ingest_engine::bundle::{LinkKind, links};
+use ingest_engine::bundle::{LinkKind, Wanted, links};
 use ingest_engine::{Limits, Need};
 use jsonb::{Value, from_json};
 
@@ -25,8 +25,11 @@ fn references_of_synthea_are_found() {
             let Value::Object(object) = Value::read(&bytes).unwrap() else {
                 panic!("not an object");
             };
-            let wanted = |kind, _: &str| kind == LinkKind::Reference;
-            for link in links(schema, &profile, object, Limits::default(), &wanted).unwrap() {
+            let wanted = Wanted {
+                within: &|_| true,
+                link: &|kind, _| kind == LinkKind::Reference,
+            };
+            for link in links(schema, &profile, object, Limits::default(), wanted).unwrap() {
                 urns += usize::from(link.text.starts_with("urn:uuid:"));
                 inside += usize::from(link.text.starts_with('#'));
             }

@@ -5,6 +5,7 @@ use super::prefix::Prefix;
 use super::{Expected, text, text_of};
 use crate::leaf::Leaf;
 use jsonb::{Malformed, Object, Value};
+use text::instant::utc;
 use text::moment::{UNIX_DAYS, partial_datetime, without_zone};
 
 /// Nanoseconds from 1970-01-01T00:00:00 to the first and to the last instant.
@@ -219,31 +220,7 @@ pub(crate) fn written(span: Span) -> String {
 /// `2000-01-31T23:59:59.123456Z` of so many microseconds from 1970; at the ends of the calendar
 /// nothing, which is without end.
 fn timestamp(microseconds: i128) -> String {
-    const DAY: i128 = 86_400_000_000;
-    let (days, rest) = (microseconds.div_euclid(DAY), microseconds.rem_euclid(DAY));
-    // Civil from days: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i128::from(month <= 2);
-    if !(1..=9_999).contains(&year) {
-        return String::new();
-    }
-    let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z",
-        seconds / 3_600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    let utc = i64::try_from(microseconds).ok().and_then(utc);
+    let utc = utc.as_ref().and_then(|utc| str::from_utf8(utc).ok());
+    utc.map_or_else(String::new, |utc| [utc, "Z"].concat())
 }

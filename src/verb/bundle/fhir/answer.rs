@@ -53,7 +53,8 @@ impl Response {
             return Ok(response);
         };
         if outcome != Outcome::Deleted {
-            response.location = Some(format!("{profile}/{id}/_history/{}", now.version));
+            let version = now.version.to_string();
+            response.location = Some([profile, "/", id, "/_history/", &version].concat());
         }
         tag(&mut response, now)?;
         Ok(response)
@@ -82,22 +83,32 @@ impl Response {
     }
 
     fn item(&self) -> Result<Item<'_>> {
-        let mut response = vec![(&b"status"[..], Item::Text(self.status))];
-        for (key, value) in [
-            (&b"location"[..], &self.location),
-            (b"etag", &self.etag),
-            (b"lastModified", &self.last_modified),
-        ] {
-            response.extend(value.as_deref().map(|text| (key, Item::Text(text))));
-        }
-        if let Some(outcome) = &self.outcome {
-            response.push((b"outcome", Item::Copy(Value::read(outcome)?)));
-        }
-        let mut entry = vec![(&b"response"[..], Item::Members(response))];
-        if let Some(resource) = &self.resource {
-            entry.push((b"resource", Item::Copy(Value::read(resource)?)));
-        }
-        Ok(Item::Members(entry))
+        // In the order in which they are stored.
+        let outcome = self.outcome.as_deref().map(Value::read).transpose()?;
+        let members = [
+            (&b"etag"[..], self.etag.as_deref().map(Item::Text)),
+            (b"status", Some(Item::Text(self.status))),
+            (b"outcome", outcome.map(Item::Copy)),
+            (b"location", self.location.as_deref().map(Item::Text)),
+            (
+                b"lastModified",
+                self.last_modified.as_deref().map(Item::Text),
+            ),
+        ];
+        let mut response = Vec::with_capacity(members.len());
+        response.extend(
+            members
+                .into_iter()
+                .filter_map(|(key, item)| Some((key, item?))),
+        );
+        let response = Item::Members(response);
+        Ok(Item::Members(match &self.resource {
+            Some(resource) => vec![
+                (b"resource", Item::Copy(Value::read(resource)?)),
+                (b"response", response),
+            ],
+            None => vec![(b"response", response)],
+        }))
     }
 }
 
@@ -108,7 +119,7 @@ fn outcome(text: &str) -> Result<Vec<u8>> {
 
 /// Says the version, and when it was made.
 pub fn tag(response: &mut Response, now: Last) -> Result<()> {
-    response.etag = Some(format!("W/\"{}\"", now.version));
+    response.etag = Some(["W/\"", &now.version.to_string(), "\""].concat());
     response.last_modified = Some(iso(now.updated_at)?);
     Ok(())
 }

@@ -1,15 +1,31 @@
 //! An entry of a Bundle, and what is known of the resource that it is about.
 
 use crate::pg::{Result, limits};
-use crate::store::{Guarded, find, id, refusal};
+use crate::store::{Guarded, id, refusal};
+use crate::verb::bundle::known::Known;
 use ingest_engine::bundle::{
-    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, expression, references_in_patch,
+    Action, Entry, FullUrls, Link, LinkKind, Meaning, Target, Wanted, expression,
+    references_in_patch,
 };
 use ingest_engine::envelope::fhir;
 use ingest_engine::issue::Code;
 use ingest_engine::{Issue, Report};
 use jsonb::{Object, Value};
+use memchr::{memchr, memmem};
 use std::rc::Rc;
+use std::sync::LazyLock;
+
+/// A link, and what it means; of a narrative each of its addresses means something.
+pub struct Lead<'b> {
+    /// The link.
+    pub link: Link<'b>,
+    /// What it means.
+    pub meaning: Option<Meaning<'b>>,
+}
+
+/// What names an entry by `urn:`, and what refers to something by criteria.
+static URN: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("urn:"));
+const QUERY: u8 = b'?';
 
 /// An entry.
 pub struct Planned<'b> {
@@ -24,7 +40,7 @@ pub struct Planned<'b> {
     /// Whether the id is the client's, and stays.
     pub is_given: bool,
     /// What in it may lead to others.
-    pub links: Vec<Link<'b>>,
+    pub links: Vec<Lead<'b>>,
     /// The place of the first entry that creates the same, if this one is not it.
     pub twin: Option<usize>,
     /// Whether it depends on what others have become.
@@ -37,8 +53,8 @@ pub struct Planned<'b> {
 
 impl<'b> Planned<'b> {
     /// What is known before anything is looked for.
-    pub fn new(source: &str, entry: &'b Entry<'b>) -> Result<Self> {
-        let guarded = find(source, entry.of)?;
+    pub fn new(known: &mut Known<'_>, entry: &'b Entry<'b>) -> Result<Self> {
+        let guarded = known.find(entry.of)?;
         guarded.table()?;
         let (id, is_given) = match &entry.action {
             Action::Create { .. } => (Some(id::generate()), false),
@@ -98,8 +114,15 @@ impl<'b> Planned<'b> {
             }
             kind => urls.meaning(from, kind, text).is_ok_and(|it| it.is_some()),
         };
-        self.links = match (self.resource(), self.action) {
-            (Some(resource), _) => self.guarded.links(resource, &leads)?,
+        let within = |bytes: &[u8]| {
+            !urls.are_urns() || URN.find(bytes).is_some() || memchr(QUERY, bytes).is_some()
+        };
+        let wanted = Wanted {
+            within: &within,
+            link: &leads,
+        };
+        let links = match (self.resource(), self.action) {
+            (Some(resource), _) => self.guarded.links(resource, wanted)?,
             (None, Action::Patch { patch, .. }) => {
                 let leads = |text: &str| leads(LinkKind::Reference, text);
                 references_in_patch(Value::read(patch)?, limits().max_depth + 2, &leads)?
@@ -107,8 +130,13 @@ impl<'b> Planned<'b> {
             (None, _) => return Ok(()),
         };
         let mut lost = Report::new(limits());
-        for link in &self.links {
-            self.is_late |= match urls.meaning(from, link.kind, link.text)? {
+        for link in links {
+            let meaning = match link.kind {
+                LinkKind::Narrative => None,
+                kind => urls.meaning(from, kind, link.text)?,
+            };
+            self.links.push(Lead { link, meaning });
+            self.is_late |= match meaning {
                 Some(Meaning::Search { .. }) => true,
                 Some(Meaning::Entry { of_version, .. }) => of_version,
                 Some(Meaning::Nothing) => {

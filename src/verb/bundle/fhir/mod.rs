@@ -79,7 +79,7 @@ impl Came {
         match self {
             Self::Read(response) => Ok(response),
             Self::Unmet(done) => {
-                let issue = unmet_issue(&done.profile);
+                let issue = unmet_issue(done.guarded.name());
                 response(into, done.effect())?.warning(issue)
             }
             came => response(into, came.effect()),
@@ -170,7 +170,8 @@ fn all_well<'e, 'a>(given: &'e [Read<'a>]) -> Result<Vec<&'e Entry<'a>>> {
 /// Runs entries together, the first of which stands at this place in the Bundle.
 fn respond((source, view): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> Result<Vec<Came>> {
     let mut entries = Entries::new(source, first, entries)?;
-    let results = run(&mut entries)?;
+    let mut results = run(&mut entries)?;
+    let have_twins = entries.planned.iter().any(|one| one.twin.is_some());
     let mut came = Vec::with_capacity(entries.planned.len());
     for (place, planned) in entries.planned.iter().enumerate() {
         check_for_interrupts()?;
@@ -180,14 +181,18 @@ fn respond((source, view): Into<'_>, first: usize, entries: &[&Entry<'_>]) -> Re
                 Came::Read(get::get(&entries, planned, view).map_err(|error| at(index, error))?)
             }
             _ => {
-                let done = results.get(first + planned.twin.unwrap_or(place));
-                let done = done.ok_or(Error::Bug("an entry was left out of a bundle".into()))?;
-                let mut done = done.clone();
+                let index = first + planned.twin.unwrap_or(place);
+                let done = match have_twins {
+                    true => results.get(index).cloned(),
+                    false => results.take(index),
+                };
+                let mut done =
+                    done.ok_or(Error::Bug("an entry was left out of a bundle".into()))?;
                 // Who creates what another entry creates finds it.
                 if planned.twin.is_some() && done.outcome == Outcome::Created {
                     done.outcome = Outcome::Matched;
                 }
-                match results.is_unmet(first + planned.twin.unwrap_or(place)) {
+                match results.is_unmet(index) {
                     true => Came::Unmet(done),
                     false => Came::Done(done),
                 }

@@ -1,6 +1,7 @@
 //! References that depend on what the other entries have written: by criteria, and to a version.
 
 use super::at;
+use super::entry::Lead;
 use super::script::Entries;
 use crate::pg::{Error, Reading, Result, Session, State, check_for_interrupts, snapshot_is_old};
 use crate::store::{Guarded, find, refusal};
@@ -43,9 +44,8 @@ impl Entries<'_> {
         let places = late.iter().map(|one| one.index.saturating_sub(self.first));
         for planned in places.filter_map(|place| self.planned.get(place)) {
             check_for_interrupts()?;
-            for link in &planned.links {
-                let meaning = self.urls.meaning(planned.full_url, link.kind, link.text)?;
-                let Some(Meaning::Search { of, query }) = meaning else {
+            for Lead { link, meaning } in &planned.links {
+                let Some(Meaning::Search { of, query }) = *meaning else {
                     continue;
                 };
                 if let Entry::Vacant(place) = by_type.entry(of).or_default().entry(link.text) {
@@ -139,8 +139,8 @@ impl Entries<'_> {
             return Ok(());
         };
         let mut awaited = Vec::new();
-        for link in &planned.links {
-            match self.urls.meaning(planned.full_url, link.kind, link.text)? {
+        for Lead { link, meaning } in &planned.links {
+            match *meaning {
                 Some(Meaning::Search { of, query }) => {
                     awaited.push(Awaited::Match(link.text, of, query));
                 }

@@ -1,9 +1,10 @@
 //! The entries of a Bundle as operations.
 
 use super::at;
-use super::entry::Planned;
+use super::entry::{Lead, Planned};
 use crate::pg::{Error, Result, State, check_for_interrupts, limits};
 use crate::verb::body::Body;
+use crate::verb::bundle::known::Known;
 use crate::verb::bundle::operation::{Content, Operation, Verb};
 use crate::verb::bundle::results::Results;
 use crate::verb::bundle::run::{Document, Matches, Script};
@@ -16,6 +17,7 @@ use ingest_engine::bundle::{
 use jsonb::{Unwritable, Value};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Entries that are run together.
 pub struct Entries<'b> {
@@ -41,9 +43,11 @@ impl<'b> Entries<'b> {
             urls: FullUrls::default(),
             found: HashMap::new(),
         };
+        let mut known = Known::of(source);
         for (place, entry) in given.iter().enumerate() {
             check_for_interrupts()?;
-            let planned = Planned::new(source, entry).map_err(|error| at(first + place, error))?;
+            let planned =
+                Planned::new(&mut known, entry).map_err(|error| at(first + place, error))?;
             if let Some(url) = planned.name() {
                 let added = entries.urls.add(url, place);
                 added.map_err(|twins| entries.same_url(twins))?;
@@ -120,16 +124,12 @@ impl<'b> Entries<'b> {
     pub fn address(&self, place: usize) -> Option<String> {
         let planned = self.planned.get(place)?;
         let first = self.planned.get(planned.twin.unwrap_or(place))?;
-        Some(format!(
-            "{}/{}",
-            planned.guarded.name(),
-            first.id.as_deref()?
-        ))
+        Some([planned.guarded.name(), "/", first.id.as_deref()?].concat())
     }
 
     /// What becomes of a link, if it does not stay.
-    fn becomes(&self, from: &Planned<'b>, kind: LinkKind, text: &str) -> Result<Option<String>> {
-        Ok(match self.urls.meaning(from.full_url, kind, text)? {
+    fn becomes(&self, text: &str, meaning: Option<Meaning<'_>>) -> Option<String> {
+        match meaning {
             Some(Meaning::Entry {
                 entry,
                 of_version,
@@ -137,6 +137,7 @@ impl<'b> Entries<'b> {
             }) => {
                 let version = self.planned.get(entry).and_then(|planned| planned.version);
                 match (self.address(entry), of_version, version) {
+                    (Some(address), false, _) if rest.is_empty() => Some(address),
                     (Some(address), false, _) => Some(format!("{address}{rest}")),
                     (Some(address), true, Some(version)) => {
                         Some(format!("{address}/_history/{version}{rest}"))
@@ -146,7 +147,7 @@ impl<'b> Entries<'b> {
             }
             Some(Meaning::Search { .. }) => self.found.get(text).cloned(),
             Some(Meaning::Nothing) | None => None,
-        })
+        }
     }
 
     /// What an entry writes, a root container; nothing of one that writes nothing.
@@ -160,8 +161,8 @@ impl<'b> Entries<'b> {
                 let entry = self.urls.entry(text);
                 Ok::<_, Error>(entry.and_then(|place| self.address(place)))
             })?;
-            for link in &planned.links {
-                if let Some(becomes) = self.becomes(planned, link.kind, link.text)? {
+            for Lead { link, meaning } in &planned.links {
+                if let Some(becomes) = self.becomes(link.text, *meaning) {
                     places.put(link.text, becomes)?;
                 }
             }
@@ -173,12 +174,14 @@ impl<'b> Entries<'b> {
             return Ok(Cow::default());
         };
         let mut places = Places::default();
-        for link in &planned.links {
+        for Lead { link, meaning } in &planned.links {
             let becomes = match link.kind {
                 LinkKind::Narrative => narrative_with(link.text, |address| {
-                    self.becomes(planned, LinkKind::Narrative, address)
+                    let from = planned.full_url;
+                    let meaning = self.urls.meaning(from, LinkKind::Narrative, address)?;
+                    Ok::<_, Error>(self.becomes(address, meaning))
                 })?,
-                kind => self.becomes(planned, kind, link.text)?,
+                LinkKind::Reference | LinkKind::Uri => self.becomes(link.text, *meaning),
             };
             if let Some(becomes) = becomes {
                 places.put(link.text, becomes)?;
@@ -244,11 +247,14 @@ impl<'b> Entries<'b> {
             Content::Body(body) if planned.is_given => body.id.map(Cow::Borrowed),
             _ => planned.id.clone().map(Cow::Owned),
         };
+        let is_new =
+            matches!(content, Content::Body(_)) && !planned.is_given && !planned.is_matched;
         Ok(Some(Operation {
             index: self.first + place,
             verb,
             guarded: guarded.clone(),
             id,
+            is_new,
             criteria,
             content,
             expected,
@@ -292,13 +298,18 @@ impl<'b> Script<'b> for Entries<'b> {
         Part::Entry
     }
 
+    fn places(&self) -> Range<usize> {
+        self.first..self.first + self.planned.len()
+    }
+
     fn documents(&self) -> Result<Vec<Document<'b>>> {
-        let documents = (0..self.planned.len()).map(|place| {
+        let mut documents = Vec::with_capacity(self.planned.len());
+        for place in 0..self.planned.len() {
             check_for_interrupts()?;
-            self.document(place)
-                .map_err(|error| at(self.first + place, error))
-        });
-        documents.collect()
+            let document = self.document(place);
+            documents.push(document.map_err(|error| at(self.first + place, error))?);
+        }
+        Ok(documents)
     }
 
     fn operations<'d>(&self, documents: &'d [Document<'_>]) -> Result<Vec<Operation<'d>>> {

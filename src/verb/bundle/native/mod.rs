@@ -3,6 +3,7 @@
 mod placeholder;
 mod read;
 
+use super::known::Known;
 use super::operation::Operation;
 use super::run::{Document, Matches, Script, run};
 use crate::pg::{Error, Result, State, check_for_interrupts};
@@ -10,14 +11,15 @@ use crate::store::Outcome;
 use crate::verb::body::shown_key;
 use crate::verb::part::Part;
 use crate::verb::request::{Effect, Made, Request};
-use jsonb::{Item, Value, write};
+use jsonb::{Item, Member, Value, write};
 use placeholder::Placeholders;
 use read::{word, word_of};
+use std::ops::Range;
 
 /// Applies a bundle.
 pub fn apply(source: &str, bundle: Value<'_>, request: Request<'_>) -> Result<Vec<u8>> {
     let given = operations_of(bundle)?;
-    let mut placeholders = Placeholders::default();
+    let mut placeholders = Placeholders::of(bundle);
     for (index, value) in given.iter().enumerate() {
         check_for_interrupts()?;
         placeholders
@@ -61,22 +63,29 @@ impl<'a> Script<'a> for Operations<'a> {
         Part::Operation
     }
 
+    fn places(&self) -> Range<usize> {
+        0..self.given.len()
+    }
+
     fn documents(&self) -> Result<Vec<Document<'a>>> {
-        let resolved = self.given.iter().enumerate().map(|(index, value)| {
+        let mut documents = Vec::with_capacity(self.given.len());
+        for (index, value) in self.given.iter().enumerate() {
             check_for_interrupts()?;
-            self.placeholders
-                .resolve(*value)
-                .map_err(|error| at(index, error))
-        });
-        resolved.collect()
+            let resolved = self.placeholders.resolve(*value);
+            documents.push(resolved.map_err(|error| at(index, error))?);
+        }
+        Ok(documents)
     }
 
     fn operations<'d>(&self, documents: &'d [Document<'_>]) -> Result<Vec<Operation<'d>>> {
-        let read = documents.iter().enumerate().map(|(index, bytes)| {
+        let mut operations = Vec::with_capacity(documents.len());
+        let mut known = Known::of(self.source);
+        for (index, bytes) in documents.iter().enumerate() {
             check_for_interrupts()?;
-            read::read(self.source, index, Value::read(bytes)?).map_err(|error| at(index, error))
-        });
-        read.collect()
+            let read = read::read(&mut known, index, Value::read(bytes)?);
+            operations.push(read.map_err(|error| at(index, error))?);
+        }
+        Ok(operations)
     }
 
     fn learn(&mut self, matches: &Matches) -> Result<bool> {
@@ -123,7 +132,7 @@ fn at(index: usize, error: Error) -> Error {
 
 /// `{"operations": [{"index", "operation", "type", "outcome", "id", "version"}, …]}`
 fn answer(rows: &[(&str, Effect<'_>)], told: impl Fn(Outcome) -> Outcome) -> Result<Vec<u8>> {
-    let mut items = Vec::with_capacity(rows.len());
+    let mut all = Vec::with_capacity(rows.len());
     for (index, (word, effect)) in (0..).zip(rows) {
         check_for_interrupts()?;
         let Effect::Done {
@@ -136,15 +145,18 @@ fn answer(rows: &[(&str, Effect<'_>)], told: impl Fn(Outcome) -> Outcome) -> Res
             return Err(Error::Bug("an operation that does nothing".into()));
         };
         let version = now.map_or(0, |now| now.version);
-        items.push(Item::Members(vec![
-            (b"index", Item::Int(index)),
-            (b"operation", Item::Text(word)),
-            (b"type", Item::Text(profile)),
-            (b"outcome", Item::Text(told(outcome).as_str())),
+        // In the order in which they are stored.
+        let members: [Member<'_>; _] = [
             (b"id", Item::Text(id)),
+            (b"type", Item::Text(profile)),
+            (b"index", Item::Int(index)),
+            (b"outcome", Item::Text(told(outcome).as_str())),
             (b"version", Item::Int(i64::from(version))),
-        ]));
+            (b"operation", Item::Text(word)),
+        ];
+        all.push(members);
     }
-    write(&Item::Members(vec![(b"operations", Item::Items(items))]))
+    let items: Vec<_> = all.iter().map(|members| Item::Object(members)).collect();
+    write(&Item::Object(&[(b"operations", Item::Array(&items))]))
         .map_err(|_| Error::refuse(State::TooLarge, "the answer is too large"))
 }

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 
 /// The placeholders that a bundle defines, the ids they stand for, and by which operation each is
 /// defined.
-#[derive(Default)]
 pub struct Placeholders {
+    /// Whether the bundle may hold any: most do not, and are taken as they are.
+    may_be: bool,
     ids: HashMap<String, String>,
     own: HashMap<usize, String>,
 }
@@ -28,11 +29,23 @@ pub fn is_placeholder(text: &[u8]) -> bool {
 }
 
 impl Placeholders {
+    /// Of a bundle of which nothing is read yet.
+    pub fn of(bundle: Value<'_>) -> Self {
+        Self {
+            may_be: matches!(bundle, Value::Object(object) if holds(object.as_bytes())),
+            ids: HashMap::new(),
+            own: HashMap::new(),
+        }
+    }
+
     /// Takes the placeholder that an operation has for its id, or its body has.
     pub fn define(&mut self, index: usize, operation: Value<'_>) -> Result<()> {
         let Value::Object(operation) = operation else {
             return Ok(());
         };
+        if !self.may_be {
+            return Ok(());
+        }
         let mut ids = vec![operation.get(b"id")?];
         if let Some(Value::Object(body)) = operation.get(b"body")? {
             ids.push(body.get(b"id")?);
@@ -68,7 +81,9 @@ impl Placeholders {
     pub fn resolve<'b>(&self, operation: Value<'b>) -> Result<Document<'b>> {
         let levels = limits().max_depth + 3;
         let mut replaced = Replaced::new();
-        self.collect(operation, levels, &mut replaced)?;
+        if self.may_be {
+            self.collect(operation, levels, &mut replaced)?;
+        }
         if let (Value::Object(object), true) = (operation, replaced.is_empty()) {
             return Ok(Cow::Borrowed(object.as_bytes()));
         }

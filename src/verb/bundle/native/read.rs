@@ -2,9 +2,10 @@
 
 use super::placeholder::is_placeholder;
 use crate::pg::{Error, Result, State};
+use crate::store::id;
 use crate::store::table::Form;
-use crate::store::{find, id};
 use crate::verb::body::{Body, shown_key};
+use crate::verb::bundle::known::Known;
 use crate::verb::bundle::operation::{Content, Operation, Verb};
 use crate::verb::criteria::{Criteria, Given};
 use crate::verb::link;
@@ -165,7 +166,7 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
 }
 
 /// Understands an operation whose placeholders are resolved.
-pub fn read<'a>(source: &str, index: usize, value: Value<'a>) -> Result<Operation<'a>> {
+pub fn read<'a>(known: &mut Known<'_>, index: usize, value: Value<'a>) -> Result<Operation<'a>> {
     let members = Members::read(value)?;
     let verb = members.verb.ok_or_else(|| bad("has no operation"))?;
     members.check(verb)?;
@@ -175,7 +176,7 @@ pub fn read<'a>(source: &str, index: usize, value: Value<'a>) -> Result<Operatio
         (false, ..) => return Err(bad("an operation on resources needs profile")),
         (true, ..) => return Err(bad("an operation on links needs relationship")),
     };
-    let guarded = find(source, name)?;
+    let guarded = known.find(name)?;
     guarded.table()?;
     if guarded.form() == Form::Fhir {
         return Err(Error::refuse(
@@ -194,13 +195,17 @@ pub fn read<'a>(source: &str, index: usize, value: Value<'a>) -> Result<Operatio
             .map(Cow::Borrowed)
             .ok_or_else(|| bad("the operation needs id"))
     };
-    let mut criteria = None;
+    let (mut criteria, mut is_new) = (None, false);
     let (id, content) = match verb {
         Verb::Create => {
             let body = Body::read(&guarded, body()?)?;
-            let id = body
-                .id(members.id)?
-                .map_or_else(|| Cow::Owned(id::generate()), Cow::Borrowed);
+            let id = match body.id(members.id)? {
+                Some(id) => Cow::Borrowed(id),
+                None => {
+                    is_new = true;
+                    Cow::Owned(id::generate())
+                }
+            };
             (Some(id), Content::Body(body))
         }
         Verb::Upsert => {
@@ -248,12 +253,17 @@ pub fn read<'a>(source: &str, index: usize, value: Value<'a>) -> Result<Operatio
             (Some(Cow::Owned(format!("{from},{to}"))), Content::Ends(key))
         }
     };
+    if let (Some(id), Content::Body(_), false) = (&id, &content, is_new) {
+        // A placeholder stands for an id that was made.
+        is_new = id::is_made(id);
+    }
     let (expected, cascade) = (members.expected, members.cascade.unwrap_or(false));
     Ok(Operation {
         index,
         verb,
         guarded,
         id,
+        is_new,
         criteria,
         content,
         expected,
