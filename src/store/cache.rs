@@ -446,6 +446,7 @@ impl Guarded {
             ends: self.ends.clone(),
             history: self.history.clone(),
             options: self.options.clone(),
+            index_names: OnceCell::new(),
             restricting: OnceCell::new(),
             referrers: OnceCell::new(),
             parameters: OnceCell::new(),
