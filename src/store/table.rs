@@ -284,11 +284,16 @@ impl Table {
     /// The statement that does this.
     #[inline]
     pub fn statement(&self, action: Action) -> &Statement {
-        self.statements[action as usize].get_or_init(|| Box::new(self.write(action)))
+        self.statements[action as usize].get_or_init(|| Box::new(self.write(action, None)))
+    }
+
+    /// The statement that does this with rows that are so few that each is written out.
+    pub fn of_few(&self, action: Action, rows: usize) -> Statement {
+        self.write(action, Some(rows))
     }
 
     /// Writes a statement. Its parameters are those of the key, and then what it says.
-    fn write(&self, action: Action) -> Statement {
+    fn write(&self, action: Action, rows: Option<usize>) -> Statement {
         let (table, only, history) = (&self.quoted, &self.only, &self.history);
         let Columns {
             row, key, content, ..
@@ -304,11 +309,24 @@ impl Table {
         );
         let insert = format!("INSERT INTO {table} AS t ({own})");
         let values = parameters(key.len() + content.len());
-        // In the list of SELECT, because in FROM each array would be put into a store of its own first.
-        let unnested =
-            (1..=key.len() + content.len()).map(|at| format!("pg_catalog.unnest(${at})"));
-        let unnested = unnested.collect::<Vec<_>>().join(", ");
-        let insert_many = format!("{insert} SELECT {unnested}");
+        let columns = 1..=key.len() + content.len();
+        let listed = |one: &dyn Fn(usize) -> String| {
+            let all: Vec<String> = columns.clone().map(one).collect();
+            all.join(", ")
+        };
+        let given = match rows {
+            // In the list of SELECT, because in FROM each array would be put into a store of its own first.
+            None => format!(
+                "SELECT {}",
+                listed(&|at| format!("pg_catalog.unnest(${at})"))
+            ),
+            Some(rows) => {
+                let rows =
+                    (1..=rows).map(|row| format!("({})", listed(&|at| format!("${at}[{row}]"))));
+                format!("VALUES {}", rows.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let insert_many = format!("{insert} {given}");
         let texts = |of: Oid| vec![of; key.len()];
         let with = |rest: &[Oid]| [&texts(TEXT), rest].concat();
         let contents = |key: Oid, of: Oid| [texts(key), vec![of; content.len()]].concat();

@@ -23,6 +23,7 @@ const PARTS: &[&str] = &[
     "history_keeps",
     "history_range",
     "no_such",
+    "owns_source",
     "profile_distribute",
     "proxy_made",
     "schema_make",

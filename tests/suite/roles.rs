@@ -950,6 +950,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "api_doors",
         "api_made",
         "define_refusal",
+        "owns_source",
         "source_hold",
         "source_in_one_place",
         "source_owner",
