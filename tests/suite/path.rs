@@ -573,8 +573,8 @@ fn search_comes_in_the_order_that_is_asked_for() {
         }
         let visits = json!({"visits": 3});
         expect_sqlstate(
-            page(&mut client, &visits, &json!(["ward"]), 10, "b"),
-            "PT400",
+            page(&mut client, &visits, &json!(["ward"]), 10, "never"),
+            "PT410",
         );
     }
 }

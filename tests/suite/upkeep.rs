@@ -173,7 +173,7 @@ fn query_string_becomes_criteria() {
         );
     }
     let keys: Vec<String> = (0..65).map(|key| format!("k{key}=1")).collect();
-    for large in [keys.join("&"), format!("name={}", "x".repeat(8_200))] {
+    for large in [keys.join("&"), format!("name={}", "x".repeat(66_000))] {
         expect_sqlstate(
             client.query_one("SELECT ingest.criteria($1)", &[&large]),
             "PT413",
