@@ -617,6 +617,16 @@ fn spellings_of_the_same_are_one() {
         (&["probability=le0.00"], &["probability=le-0"]),
         (&["probability=ap1e2"], &["probability=ap100"]),
         (&["value=5.4||mg"], &["value=05.4||mg"]),
+        // Not the same, but of one value, or of one instant: one resource meets both.
+        (&["probability=1"], &["probability=1.0"]),
+        (&["probability=ne1"], &["probability=ne1.0"]),
+        (&["probability=1e2"], &["probability=100"]),
+        (&["probability=1e2"], &["probability=10e1"]),
+        (&["value=5.4||mg"], &["value=54e-1"]),
+        (
+            &["date=2020-01-01T00:00:00Z"],
+            &["date=2020-01-01T01:00:00+01:00"],
+        ),
     ] {
         assert_eq!(one(left), one(right), "{left:?}");
     }
@@ -625,10 +635,12 @@ fn spellings_of_the_same_are_one() {
         (&["name=Bob,Rob"], &["name=Bob", "name=Rob"]),
         (&[r"identifier=a\,b"], &["identifier=a,b"]),
         (&["identifier=|a"], &["identifier=a"]),
-        (&["probability=1"], &["probability=1.0"]),
-        (&["probability=ne1"], &["probability=ne1.0"]),
-        (&["probability=1e2"], &["probability=100"]),
-        (&["probability=1e2"], &["probability=10e1"]),
+        (&["value=5.4||mg"], &["value=5.5||mg"]),
+        (
+            &["date=2020-01-01T00:00:00Z"],
+            &["date=2020-01-01T00:00:00+01:00"],
+        ),
+        (&["date=2020-01-01"], &["date=2020-01"]),
         (&["probability=gt1"], &["probability=gt10"]),
         (&["identifier=a"], &["identifier=A"]),
     ] {
