@@ -75,24 +75,22 @@ CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS voi
 AS $$
 DECLARE
     schema CONSTANT regnamespace := quote_ident(source)::regnamespace;
-    statements text[];
+    dropping   text[];
+    making     text[];
     statement  text;
     part       regclass;
 BEGIN
     PERFORM set_config('citus.enable_unsafe_triggers', 'on', true);
     -- A copy of rows is no write: it passes no gate, and neither does it pass a trigger of anybody's.
-    SELECT COALESCE(array_agg(pg_get_triggerdef(t.oid) ORDER BY t.tgrelid, t.tgname), '{}')
+    SELECT COALESCE(array_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)), '{}'),
+        COALESCE(array_agg(pg_get_triggerdef(t.oid) ORDER BY t.tgrelid, t.tgname), '{}')
         || COALESCE(array_agg(format('ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
                CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname))
                FILTER (WHERE t.tgenabled <> 'O'), '{}')
-    INTO statements
+    INTO dropping, making
     FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
     WHERE c.relnamespace = schema AND NOT t.tgisinternal;
-    FOR statement IN
-        SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
-        FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = schema AND NOT t.tgisinternal
-    LOOP
+    FOREACH statement IN ARRAY dropping LOOP
         EXECUTE statement;
     END LOOP;
     IF distributes THEN
@@ -108,7 +106,7 @@ BEGIN
     ELSE
         PERFORM citus_schema_undistribute(schema);
     END IF;
-    FOREACH statement IN ARRAY statements LOOP
+    FOREACH statement IN ARRAY making LOOP
         EXECUTE statement;
     END LOOP;
     -- The gate makes ids where the row is written: one that is made before is asked for in the history.

@@ -376,24 +376,18 @@ impl Statement {
 type Look = fn() -> Result<bool>;
 
 thread_local! {
-    /// Who says whether the costs decide if one plan serves all values, and what was said.
+    /// Who says whether the costs decide if one plan serves all values.
     static ASK: Cell<Option<Look>> = const { Cell::new(None) };
-    static SAID: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Lets somebody say whether there is something here for which a plan without values is none; it is
-/// asked once in a session.
+/// asked when a statement is planned, and keeps what it has found.
 pub fn decide_plans(ask: Look) {
     ASK.set(Some(ask));
 }
 
 fn are_planned_by_cost() -> Result<bool> {
-    if let Some(said) = SAID.get() {
-        return Ok(said);
-    }
-    let said = ASK.get().map_or(Ok(false), |ask| ask())?;
-    SAID.set(Some(said));
-    Ok(said)
+    ASK.get().map_or(Ok(false), |ask| ask())
 }
 
 /// The statement as it is parsed.

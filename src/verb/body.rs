@@ -5,8 +5,8 @@ use crate::pg::{Error, Result, State};
 use crate::store::Guarded;
 use crate::store::row::Content;
 use crate::store::table::Form;
-use ingest_engine::envelope::fhir;
-use jsonb::{Item, Value, write};
+use ingest_engine::envelope::{Created, fhir, moved};
+use jsonb::{Item, Object, Value, write};
 use std::borrow::Cow;
 
 /// The body of a resource. What stands in it is not judged here: the gate does that.
@@ -18,6 +18,16 @@ pub struct Body<'a> {
     pub data: Value<'a>,
     /// The contained resources, whatever kind of value they are.
     pub contained: Option<Value<'a>>,
+}
+
+/// A resource as it is sent, without what it says of its creation: that is the server's.
+pub fn without_creation(resource: Object<'_>, said: Created) -> Result<Vec<u8>> {
+    moved(resource, said, Created::Nowhere, None).map_err(|_| too_large())
+}
+
+/// The refusal of a body that cannot be written.
+pub fn too_large() -> Error {
+    Error::refuse(State::TooLarge, "the resource is too large")
 }
 
 const SHAPE: &str = "A body is {\"data\": {...}, \"contained\"?: {...}, \"id\"?: \"...\"}; type and meta, as they are read, may stay.";

@@ -7,7 +7,7 @@ use crate::store::batch::Hold;
 use crate::store::row::{RowKey, Stored};
 use crate::store::table::Form;
 use crate::store::{Guarded, Outcome};
-use crate::verb::body::{Body, Parts};
+use crate::verb::body::{Body, Parts, too_large, without_creation};
 use crate::verb::criteria::Given;
 use crate::verb::render::{self, Written};
 use crate::verb::row::{held, replace};
@@ -100,7 +100,7 @@ pub fn write(
     let mut after = apply(Value::read(&before)?, patch, limits().max_depth + around)
         .map_err(|error| refused(error, begins))?;
     if let (Some(said), Value::Object(object)) = (said, Value::read(&after)?) {
-        after = moved(object, said, Created::Nowhere, None).map_err(|_| too_large())?;
+        after = without_creation(object, said)?;
     }
     let body = Body::read(guarded, Value::read(&after)?).map_err(|error| {
         error.hint("A patch begins at the body: /data/name, or {\"data\": {...}}.")
@@ -108,10 +108,6 @@ pub fn write(
     body.id(Some(id))?;
     let parts = Parts::of(&body)?;
     replace(session, guarded, key, parts.content(), &current)
-}
-
-fn too_large() -> Error {
-    Error::refuse(State::TooLarge, "the resource is too large")
 }
 
 fn refused(error: PatchError, hint: &str) -> Error {

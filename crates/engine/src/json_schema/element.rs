@@ -5,7 +5,7 @@ use super::{Keywords, Step, Writer, all_of, describe, keywords, present};
 use crate::lexical::Lexical;
 use crate::profile::{Element, Node, Presence, Profile};
 use crate::resource::{Need, Stop};
-use crate::rule::{Binding, Bound, DEFINITIONS, Decimal, Enumeration, Exact, Rule, Target};
+use crate::rule::{Binding, Bound, CORE, Decimal, Enumeration, Exact, Rule, Target};
 use crate::schema::Known;
 use jsonb::steps;
 use jsonb::to_text;
@@ -216,7 +216,7 @@ fn fhir_target(target: &Target) -> Value {
     let form = lexical::pointing(kinds.as_deref());
     let mut schema = keywords(json!({"properties": {"reference": {"pattern": form}}}));
     agree(&mut schema, target, |kind| {
-        json!([kind, format!("{DEFINITIONS}{kind}")])
+        json!([kind, format!("{CORE}{kind}")])
     });
     Value::Object(schema)
 }

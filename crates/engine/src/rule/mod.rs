@@ -17,7 +17,8 @@ pub(crate) use read::{cardinality, read_rules};
 pub(crate) use setting::{Reading, Settings, read_settings};
 pub(crate) use size::{Bound, Decimal};
 pub(crate) use slicing::{Discriminator, Order, Slice, Slicing, SlicingSetting, Told};
-pub(crate) use target::{DEFINITIONS, Target, Verdict};
+pub use target::CORE;
+pub(crate) use target::{Target, Verdict};
 pub(crate) use when::{Answers, Asked, Condition, Scope, Test, When};
 
 use crate::constraint::Constraint;

@@ -18,8 +18,8 @@ pub(crate) struct Target {
     pub(crate) keep: bool,
 }
 
-/// What stands before the name of a type of FHIR where it is told as a URL.
-pub(crate) const DEFINITIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// What the canonicals of FHIR's own types begin with: their names follow.
+pub const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// What became of a reference whose form was already checked.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::issue::{Code, Report};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::resource::{Halt, Need};
-use crate::rule::DEFINITIONS;
+use crate::rule::CORE;
 use crate::schema::{Known, Slot};
 use crate::trail::Trail;
 use jsonb::{Malformed, Object, Value, steps};
@@ -73,7 +73,7 @@ impl<'w> Walk<'w> {
             let base = profile.base.as_deref().map(str::as_bytes);
             return Ok(base.is_none_or(|base| base == of));
         }
-        match url.strip_prefix(DEFINITIONS) {
+        match url.strip_prefix(CORE) {
             Some("Resource" | "DomainResource") | None => Ok(true),
             Some(kind) => Ok(kind.as_bytes() == of || !self.resource_named(kind.as_bytes(), at)?),
         }

@@ -5,7 +5,7 @@ use crate::issue::{Code, Issue, Severity};
 use crate::lexical::{Pointing, pointing};
 use crate::limits::MOST_REFERENCES;
 use crate::resource::{Halt, Reference};
-use crate::rule::{DEFINITIONS, Target, Verdict};
+use crate::rule::{CORE, Target, Verdict};
 use crate::trail::Trail;
 use jsonb::{Object, Value};
 
@@ -96,9 +96,7 @@ impl<'w> Walk<'w> {
             _ => None,
         };
         let said = match object.get(b"type")? {
-            Some(Value::String(said)) => {
-                Some(said.strip_prefix(DEFINITIONS.as_bytes()).unwrap_or(said))
-            }
+            Some(Value::String(said)) => Some(said.strip_prefix(CORE.as_bytes()).unwrap_or(said)),
             _ => None,
         };
         if let Some(kind) = pointed

@@ -4,7 +4,7 @@
 use super::door::Ways;
 use super::request::Request;
 use crate::pg::{Error, Result, State, check_for_interrupts};
-use ingest_engine::envelope::{Created, moved};
+use crate::verb::body::without_creation;
 use jsonb::{Item, Member, Object, Value, memory, write};
 
 /// The Bundle, a root container; none where nothing in it changes.
@@ -64,7 +64,7 @@ fn entry_of(
     if let (Some(said), Some(Value::Object(given))) = (said, entry.get(b"resource")?)
         && given.get(b"meta")?.is_some()
     {
-        resource = Some(moved(given, said, Created::Nowhere, None).map_err(|_| too_large())?);
+        resource = Some(without_creation(given, said)?);
     }
     let mut changed = Vec::new();
     for (name, value) in [(&b"request"[..], &asked), (b"resource", &resource)] {
@@ -87,9 +87,6 @@ fn with<'a>(object: Object<'a>, changed: Vec<Member<'a>>) -> Result<Vec<u8>> {
         members.push((key, Item::Copy(value)));
     }
     members.extend(changed);
-    write(&Item::Object(&members)).map_err(|_| too_large())
-}
-
-fn too_large() -> Error {
-    Error::refuse(State::TooLarge, "the Bundle is too large")
+    write(&Item::Object(&members))
+        .map_err(|_| Error::refuse(State::TooLarge, "the Bundle is too large"))
 }

@@ -8,6 +8,7 @@ use super::view::{shown, view};
 use crate::pg::{Error, Reading, Result, Session, State, unix_time};
 use crate::store::options::CreateId;
 use crate::store::{Guarded, Outcome};
+use crate::verb::body::{too_large, without_creation};
 use crate::verb::criteria::{Given, beside_address, unmet_issue};
 use crate::verb::http::request::Expected;
 use crate::verb::render::Written;
@@ -17,7 +18,6 @@ use ::rest::media::Body;
 use ::rest::preference::Return;
 use ::rest::query::{Answer, Query};
 use ::rest::route::Kind;
-use ingest_engine::envelope::{Created, moved};
 use jsonb::{Item, Value, write};
 use std::borrow::Cow;
 
@@ -87,7 +87,7 @@ pub fn taken(
     // What the door says of the creation is the server's, too.
     match (request.door.ways.map(Ways::created), Value::read(&body)?) {
         (Some(said), Value::Object(object)) if said != guarded.options.created => {
-            moved(object, said, Created::Nowhere, None).map_err(|_| too_large())
+            without_creation(object, said)
         }
         _ => Ok(body),
     }
@@ -305,8 +305,4 @@ pub fn answer(
 
 fn bad(message: &str) -> Error {
     Error::refuse(State::BadRequest, message)
-}
-
-fn too_large() -> Error {
-    Error::refuse(State::TooLarge, "the resource is too large")
 }

@@ -25,6 +25,7 @@ mod slicing;
 mod tree;
 mod unchecked;
 
+pub use crate::rule::CORE;
 pub use describe::{Described, NotDescribed, describe, describe_profile};
 pub use elements::TypeOf;
 pub use expand::{MOST_CONCEPTS, NotExpanded, expand};
@@ -42,6 +43,3 @@ fn tail(canonical: &str) -> &str {
     let url = without_version(canonical);
     url.rsplit_once('/').map_or(url, |(_, tail)| tail)
 }
-
-/// What the canonicals of FHIR's own types begin with.
-pub const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
