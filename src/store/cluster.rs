@@ -7,8 +7,8 @@
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, NamedLock, Oid, Reading, Result, Session, State, Statement, Whole, decide_plans,
-    has_extension, kind, lock_name, set_local,
+    Arg, Error, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement, Whole,
+    decide_plans, has_extension, kind, lock_name, set_local, setting,
 };
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -30,6 +30,7 @@ thread_local! {
     static HERE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
     static IS_HERE: Cell<Option<bool>> = const { Cell::new(None) };
+    static CARRIES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What Citus is here.
@@ -133,6 +134,72 @@ pub fn is_distributed(session: &Session, table: &Table) -> Result<bool> {
     let asked = Statement::by_key(IS_DISTRIBUTED, &[kind::TEXT]);
     let rows = session.run(&asked, &[Arg::Text(&table.quoted)], Reading::Latest, 1)?;
     Ok(rows.count() > 0)
+}
+
+/// The name of the piece of a table that is on this node, which a move leaves as it is.
+const PIECE_HERE: &str = "SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_dist_shard AS s \
+     JOIN pg_catalog.pg_dist_placement AS l ON l.shardid = s.shardid \
+     JOIN pg_catalog.pg_dist_local_group AS g ON g.groupid = l.groupid \
+     JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(pg_catalog.shard_name(s.logicalrelid, s.shardid)) \
+     WHERE s.logicalrelid = pg_catalog.to_regclass($1) LIMIT 2";
+
+/// The piece of a table to which a call was carried.
+pub fn piece_here(table: &Table) -> Result<String> {
+    let asked = Statement::by_key(PIECE_HERE, &[kind::TEXT]);
+    Session::open(|session| {
+        let rows = session.run(&asked, &[Arg::Text(&table.quoted)], Reading::Latest, 2)?;
+        match (rows.count(), rows.first()) {
+            (1, Some(row)) => row.string(1),
+            _ => Err(Error::refuse(
+                State::Conflict,
+                format!("{} is not on this node", table.quoted),
+            )
+            .hint("Call on the coordinator, which finds the node of the source.")),
+        }
+    })
+}
+
+/// Whether this call was carried here by another: of this backend, or of one on another node, whose
+/// sessions Citus names so.
+pub fn is_carried() -> Result<bool> {
+    Ok(is_here()?
+        && (CARRIES.get()
+            || setting(c"application_name")?.is_some_and(|name| name.starts_with("citus_internal"))))
+}
+
+/// Lets what was carried here read the catalog, which to Citus is a query within a query.
+pub fn nested<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    const ALLOWED: &CStr = c"citus.allow_nested_distributed_execution";
+    let before = setting(ALLOWED)?;
+    set_local(ALLOWED, "on")?;
+    let done = body()?;
+    set_local(ALLOWED, before.as_deref().unwrap_or("off"))?;
+    Ok(done)
+}
+
+/// Selects from a call where a table is, within this transaction and as the caller.
+pub fn carry<'s>(
+    session: &'s Session,
+    table: &Table,
+    (columns, call): (&str, &str),
+    args: &[Arg<'_>],
+    types: &'static [Oid],
+) -> Result<Rows<'s>> {
+    let (quoted, key) = (&table.quoted, table.columns.key[0]);
+    // It writes nothing, and opens the transaction there: what only reads leaves no lock behind. (No key
+    // is empty; a condition that is false by itself asks no shard.)
+    let open = format!("DELETE FROM {quoted} WHERE {key} = ''");
+    let ask = format!(
+        "SELECT {columns} FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE {key} = '') AS one, \
+         LATERAL {call} AS done"
+    );
+    let open = Statement::by_values(open, &[]).about(&table.about);
+    session.run(&open, &[], Reading::Fresh, 0)?;
+    let ask = Statement::by_values(ask, types);
+    let outer = CARRIES.replace(true);
+    let done = session.run(&ask, args, Reading::Fresh, 0);
+    CARRIES.set(outer);
+    done
 }
 
 /// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock is at the

@@ -8,7 +8,7 @@ use super::cluster;
 use super::comment;
 use super::name::Name;
 use super::source::LOCK_ALL;
-use super::table::Form;
+use super::table::{Form, Table};
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
 use std::mem::ManuallyDrop;
 
@@ -313,12 +313,45 @@ pub fn lock(session: &Session, source: &Name, tables: &[Named<'_>], against: Loc
     let mut tables = tables.to_vec();
     tables.sort_unstable();
     tables.dedup();
+    let pairs = tables.iter().map(|at| pair(at.name));
+    lock_pairs(session, source, pairs, against)
+}
+
+/// The same, of tables that were found, or of pieces of them.
+pub fn lock_tables(
+    session: &Session,
+    source: &Name,
+    tables: &[&Table],
+    against: Lock,
+) -> Result<()> {
+    let mut tables = tables.to_vec();
+    tables.sort_unstable_by_key(|at| (at.form() == Form::Link, &at.name));
+    tables.dedup_by_key(|at| &at.name);
+    let pairs = tables.iter().map(|at| pair_of(at));
+    lock_pairs(session, source, pairs, against)
+}
+
+/// The names of a table and of its history.
+type Pair = [String; 2];
+
+fn pair(name: &str) -> Pair {
+    [name.to_owned(), format!("{name}_history")]
+}
+
+fn pair_of(table: &Table) -> Pair {
+    [table.name.clone(), table.history_name.clone()]
+}
+
+fn lock_pairs(
+    session: &Session,
+    source: &Name,
+    pairs: impl Iterator<Item = Pair>,
+    against: Lock,
+) -> Result<()> {
     let mut present = Vec::new();
-    for table in tables {
-        for name in [table.name.to_owned(), format!("{}_history", table.name)] {
-            if is_there(session, source, &name)? {
-                present.push(format!("{}.\"{name}\"", source.quoted()));
-            }
+    for name in pairs.flatten() {
+        if is_there(session, source, &name)? {
+            present.push(format!("{}.\"{name}\"", source.quoted()));
         }
     }
     if present.is_empty() {
@@ -345,12 +378,17 @@ pub fn is_there(session: &Session, source: &Name, name: &str) -> Result<bool> {
 /// Whether the table or its history holds a row, in the newest state that there is: that of who has
 /// locked them.
 pub fn holds_rows(session: &Session, source: &Name, name: &str) -> Result<bool> {
-    holds(session, source, name, Reading::Latest)
+    holds(session, source, pair(name), Reading::Latest)
 }
 
-/// As [`holds_rows`], as this transaction sees it.
-pub fn shows_rows(session: &Session, source: &Name, name: &str) -> Result<bool> {
-    holds(session, source, name, Reading::Fresh)
+/// The same of a table that was found, or of a piece of one, as it is read.
+pub fn table_holds_rows(
+    session: &Session,
+    source: &Name,
+    table: &Table,
+    reading: Reading,
+) -> Result<bool> {
+    holds(session, source, pair_of(table), reading)
 }
 
 /// How many rows the table has in the newest state: its history is not counted.
@@ -366,8 +404,8 @@ pub fn count_rows(session: &Session, source: &Name, name: &str) -> Result<i64> {
     Ok(rows.first().map_or(0, |row| row.int8(1)))
 }
 
-fn holds(session: &Session, source: &Name, name: &str, reading: Reading) -> Result<bool> {
-    for name in [name.to_owned(), format!("{name}_history")] {
+fn holds(session: &Session, source: &Name, names: Pair, reading: Reading) -> Result<bool> {
+    for name in names {
         if !is_there(session, source, &name)? {
             continue;
         }
@@ -383,11 +421,9 @@ fn holds(session: &Session, source: &Name, name: &str, reading: Reading) -> Resu
 /// Drops what is there of these tables and their histories, and nothing that depends on them.
 pub fn drop(session: &Session, source: &Name, names: &[&str]) -> Result<()> {
     let mut present = Vec::new();
-    for name in names {
-        for name in [(*name).to_owned(), format!("{name}_history")] {
-            if is_there(session, source, &name)? {
-                present.push(format!("{}.\"{name}\"", source.quoted()));
-            }
+    for name in names.iter().flat_map(|name| pair(name)) {
+        if is_there(session, source, &name)? {
+            present.push(format!("{}.\"{name}\"", source.quoted()));
         }
     }
     if present.is_empty() {

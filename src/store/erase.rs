@@ -3,7 +3,7 @@
 
 use super::acting;
 use super::author::Author;
-use super::ddl::{self, Lock, Named};
+use super::ddl::{self, Lock};
 use super::feed::{self, Position};
 use super::history::{self, Last, through_seal};
 use super::links::{self, Touching};
@@ -50,14 +50,9 @@ struct Newest {
 
 /// Keeps a row, or the place of one that was deleted, from everybody until the transaction ends. Who
 /// makes a deleted one again waits for no row, so that its whole table is locked against changes.
-pub fn hold(
-    session: &Session,
-    (source, named): (&Name, Named<'_>),
-    table: &Table,
-    key: RowKey<'_>,
-) -> Result<()> {
+pub fn hold(session: &Session, source: &Name, table: &Table, key: RowKey<'_>) -> Result<()> {
     if row::lock_for_delete(session, table, key)?.is_none() {
-        ddl::lock(session, source, &[named], Lock::Changes)?;
+        ddl::lock_tables(session, source, &[table], Lock::Changes)?;
         row::lock_for_delete(session, table, key)?;
     }
     Ok(())

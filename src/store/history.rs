@@ -36,7 +36,7 @@ impl Last {
     }
 
     /// Of a result that has the version in this column, from 1, and the instant in the next.
-    pub(super) fn at(row: &Row<'_>, column: i32) -> Self {
+    pub fn at(row: &Row<'_>, column: i32) -> Self {
         Self {
             version: row.int4(column),
             updated_at: row.instant(column + 1).unwrap_or_default(),

@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod request;
 pub mod row;
 pub mod search_index;
+pub mod site;
 pub mod sort;
 pub mod source;
 pub mod standing;

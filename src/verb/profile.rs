@@ -1,15 +1,16 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
-use super::definition::{Defined, describe_tables, drop_tables, make_tables, named, said_before};
+use super::definition::{Defined, describe_tables, drop_tables, make_tables, said_before};
 use super::{fhir_profiles, resource};
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, datum_of_jsonb};
+use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb, kind};
 use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
 use crate::store::index::{Index, declared};
 use crate::store::refusal;
+use crate::store::site::{self, Site};
 use crate::store::table::Form;
 use crate::store::{
-    Guarded, Name, cache, ddl, definition, find, history, import, links, search_index, source,
+    Guarded, Name, cache, cluster, ddl, definition, find, history, import, links, search_index, source,
 };
 use ingest_engine::{Definition, Format, Kind, Said, Style};
 use jsonb::{Value, from_text};
@@ -227,28 +228,38 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let profile = call.need_text(1, "profile")?;
     let cascade = call.bool(2)?;
-    let purged = Session::open(|session| {
-        source::lock_in_one_place(session, source.as_str())?;
-        let guarded = find(source.as_str(), profile)?;
-        guarded.table()?;
+    let purge_at = |session: &Session, site: Site| {
+        let guarded = site.find(source.as_str(), profile)?;
+        let table = guarded.table()?;
+        if site.is_elsewhere() {
+            let args = [
+                Arg::Text(source.as_str()),
+                Arg::Text(profile),
+                Arg::Bool(cascade),
+            ];
+            let call = ("done", "ingest.profile_purge($1, $2, $3)");
+            let types = &[kind::TEXT, kind::TEXT, kind::BOOL];
+            let rows = cluster::carry(session, table, call, &args, types)?;
+            return Ok(rows.first().map_or(0, |row| row.int8(1)));
+        }
         let touching = match guarded.is_relationship() {
             true => Vec::new(),
             false => links::touching(session, source.as_str(), profile)?,
         };
         let relationships = touching
             .iter()
-            .map(|at| find(source.as_str(), &at.relationship))
+            .map(|at| site.find(source.as_str(), &at.relationship))
             .collect::<Result<Vec<_>>>()?;
-        let mut touched: Vec<_> = relationships.iter().map(|at| named(at)).collect();
-        touched.push(named(&guarded));
-        source::as_schema_owner(session, source.as_str(), || {
-            ddl::lock(session, &source, &touched, Lock::Writers)?;
+        let touched = site::tables(relationships.iter().chain([&guarded]))?;
+        let purged = source::as_schema_owner(session, source.as_str(), || {
+            ddl::lock_tables(session, &source, &touched, Lock::Writers)?;
             let mut linked = Vec::new();
             for relationship in &relationships {
+                let table = relationship.table()?;
                 if cascade {
                     purge_one(session, &source, relationship)?;
-                } else if ddl::holds_rows(session, &source, relationship.name())? {
-                    let count = ddl::count_rows(session, &source, relationship.name())?;
+                } else if ddl::table_holds_rows(session, &source, table, Reading::Latest)? {
+                    let count = ddl::count_rows(session, &source, &table.name)?;
                     let noun = if count == 1 { "link" } else { "links" };
                     linked.push(format!("{} ({count} {noun})", relationship.name()));
                 }
@@ -257,9 +268,12 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
                 return Err(links_stay(profile, &linked.join(", ")));
             }
             purge_one(session, &source, &guarded)
-        })
-    })?;
-    Ok(Answer::int8(i64::try_from(purged).unwrap_or(i64::MAX)))
+        })?;
+        Ok(i64::try_from(purged).unwrap_or(i64::MAX))
+    };
+    let purged =
+        Session::open(|session| site::at(session, &source, |site| purge_at(session, site)))?;
+    Ok(Answer::int8(purged))
 }
 
 /// The refusal to purge what relationships hold links or history of.
@@ -281,10 +295,11 @@ fn purge_one(session: &Session, source: &Name, guarded: &Guarded) -> Result<u64>
         let by = error.constraint().map_or("", |(_, _, table)| table);
         refusal::referred_to(guarded, by)
     })?;
-    if !ddl::holds_rows(session, source, guarded.name())? {
+    let holds = |reading| ddl::table_holds_rows(session, source, guarded.table()?, reading);
+    if !holds(Reading::Latest)? {
         return Ok(purged);
     }
-    match ddl::shows_rows(session, source, guarded.name())? {
+    match holds(Reading::Fresh)? {
         true => Err(refusal::swallowed(guarded)),
         false => Err(source::newer_than_snapshot()),
     }

@@ -4,15 +4,16 @@
 
 use super::delete::still_linked;
 use super::key_of;
-use crate::pg::{self, Answer, Call, Error, Reading, Result, Session, State};
+use crate::pg::{self, Answer, Arg, Call, Error, Oid, Reading, Result, Session, State, kind};
 use crate::store::catalog::Catalog;
-use crate::store::ddl::Named;
 use crate::store::erase::{self, Erased, Erasure, Older};
 use crate::store::history::Last;
 use crate::store::row::{self, RowKey};
-use crate::store::{Guarded, Name, Outcome, author, find, links, reference, refusal, source};
+use crate::store::site::{self, Site};
+use crate::store::{Guarded, Name, Outcome, author, cluster, links, reference, refusal, source};
 use crate::verb::render::Written;
 use ingest_engine::History;
+use kind::TEXT;
 
 /// How many bytes a reason may have.
 const LONGEST_REASON: usize = 1000;
@@ -24,10 +25,16 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
     let source = Name::new(call.need_text(0, "source")?, "source")?;
     let (profile, id) = (call.need_text(1, "profile")?, call.need_text(2, "id")?);
     let (reason, cascade) = (reason(call, 3)?, call.bool(4)?);
-    let marker = Session::open(|session| {
-        source::lock_in_one_place(session, source.as_str())?;
-        let guarded = find(source.as_str(), profile)?;
+    let erase_at = |session: &Session, site: Site| {
+        let guarded = site.find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
+        if site.is_elsewhere() {
+            let args = [source.as_str(), profile, id, reason].map(Arg::Text);
+            let args = [&args[..], &[Arg::Bool(cascade)]].concat();
+            let call = "ingest.resource_erase($1, $2, $3, $4, $5)";
+            let types = &[TEXT, TEXT, TEXT, TEXT, kind::BOOL];
+            return carried(session, &guarded, call, &args, types);
+        }
         let author = author::of_version(&guarded)?;
         let erasure = Erasure {
             author: &author,
@@ -39,11 +46,11 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
         };
         let relationships = touching
             .iter()
-            .map(|at| find(source.as_str(), &at.relationship))
+            .map(|at| site.find(source.as_str(), &at.relationship))
             .collect::<Result<Vec<_>>>()?;
         let marker = source::as_schema_owner(session, source.as_str(), || {
             let table = guarded.table()?;
-            erase::hold(session, (&source, named(&guarded)), table, key)?;
+            erase::hold(session, &source, table, key)?;
             let mut linked = Vec::new();
             for (relationship, at) in relationships.iter().zip(&touching) {
                 let table = relationship.table()?;
@@ -80,8 +87,25 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
             reference::leave(&guarded, id)?;
         }
         Ok(marker)
-    })?;
+    };
+    let marker =
+        Session::open(|session| site::at(session, &source, |site| erase_at(session, site)))?;
     erased(id, marker).answer(call)
+}
+
+/// What came of an erasure that was carried to the node of the table.
+fn carried(
+    session: &Session,
+    guarded: &Guarded,
+    call: &str,
+    args: &[Arg<'_>],
+    types: &'static [Oid],
+) -> Result<Last> {
+    let columns = "done.version, done.updated_at";
+    let rows = cluster::carry(session, guarded.table()?, (columns, call), args, types)?;
+    rows.first()
+        .map(|row| Last::at(&row, 1))
+        .ok_or(Error::Bug("no row of a call".into()))
 }
 
 /// Erases what an old version held.
@@ -92,10 +116,21 @@ pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
         .int4(3)?
         .ok_or_else(|| Error::refuse(State::BadRequest, "version must not be null"))?;
     let reason = reason(call, 4)?;
-    let erased_now = Session::open(|session| {
-        source::lock_in_one_place(session, source.as_str())?;
-        let guarded = find(source.as_str(), profile)?;
+    let erase_at = |session: &Session, site: Site| {
+        let guarded = site.find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
+        if site.is_elsewhere() {
+            let args = [
+                Arg::Text(source.as_str()),
+                Arg::Text(profile),
+                Arg::Text(id),
+                Arg::Int4(version),
+                Arg::Text(reason),
+            ];
+            let call = "ingest.version_erase($1, $2, $3, $4, $5)";
+            let types = &[TEXT, TEXT, TEXT, kind::INT4, TEXT];
+            return carried(session, &guarded, call, &args, types);
+        }
         let author = author::of_statement(&guarded)?;
         let erasure = Erasure {
             author: &author,
@@ -109,7 +144,9 @@ pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
             Some(last) => Ok(last),
             None => Err(not_erased(session, &guarded, key, version)?),
         }
-    })?;
+    };
+    let erased_now =
+        Session::open(|session| site::at(session, &source, |site| erase_at(session, site)))?;
     erased(id, erased_now).answer(call)
 }
 
@@ -151,8 +188,7 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         let message = format!("{which} is less than 1");
         return Err(Error::refuse(State::BadRequest, message));
     }
-    let count = Session::open(|session| {
-        source::lock_in_one_place(session, source.as_str())?;
+    let prune_at = |session: &Session, site: Site| {
         let names = match profile {
             Some(profile) => vec![profile.to_owned()],
             None => {
@@ -169,15 +205,31 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         let (mut count, mut left) = (0, limit);
         for name in &names {
             pg::check_for_interrupts()?;
-            let guarded = find(source.as_str(), name)?;
+            let guarded = site.find(source.as_str(), name)?;
             let table = guarded.table()?;
             let rule = match rule {
                 Some(rule) => rule,
                 None => said(&guarded).ok_or_else(|| no_rule(name))?,
             };
-            let pruned = source::as_schema_owner(session, source.as_str(), || {
-                erase::prune(session, table, rule, left)
-            })?;
+            let pruned = match site.is_elsewhere() {
+                true => {
+                    let args = [
+                        Arg::Text(source.as_str()),
+                        Arg::Text(name),
+                        older.unwrap_or(Arg::Null),
+                        keep.map_or(Arg::Null, Arg::Int4),
+                        Arg::Int4(left),
+                    ];
+                    let call = ("done", "ingest.history_prune($1, $2, $3, $4, $5)");
+                    let types = &[TEXT, TEXT, kind::INTERVAL, kind::INT4, kind::INT4];
+                    let rows = cluster::carry(session, table, call, &args, types)?;
+                    let count = rows.first().map_or(0, |row| row.int8(1));
+                    u64::try_from(count).unwrap_or_default()
+                }
+                false => source::as_schema_owner(session, source.as_str(), || {
+                    erase::prune(session, table, rule, left)
+                })?,
+            };
             count += pruned;
             left = left.saturating_sub(i32::try_from(pruned).unwrap_or(i32::MAX));
             if left < 1 {
@@ -185,7 +237,9 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
             }
         }
         Ok(count)
-    })?;
+    };
+    let count =
+        Session::open(|session| site::at(session, &source, |site| prune_at(session, site)))?;
     Ok(Answer::int8(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
@@ -226,13 +280,6 @@ fn reason<'a>(call: &Call<'a>, place: usize) -> Result<&'a str> {
         return refuse(State::TooLarge, message);
     }
     Ok(reason)
-}
-
-fn named(guarded: &Guarded) -> Named<'_> {
-    Named {
-        links: guarded.is_relationship(),
-        name: guarded.name(),
-    }
 }
 
 /// What is left was kept by a trigger or a rule, or is newer than the snapshot of the transaction.
