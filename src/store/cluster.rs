@@ -5,7 +5,7 @@
 //! another node is a table of that node alone. `docs/scale.md` says what works.
 
 use super::name::Name;
-use super::table::Table;
+use super::table::{Table, parameters};
 use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement, Whole,
     decide_plans, has_extension, kind, lock_name, set_local, setting,
@@ -164,7 +164,8 @@ pub fn piece_here(table: &Table) -> Result<String> {
 pub fn is_carried() -> Result<bool> {
     Ok(is_here()?
         && (CARRIES.get()
-            || setting(c"application_name")?.is_some_and(|name| name.starts_with("citus_internal"))))
+            || setting(c"application_name")?
+                .is_some_and(|name| name.starts_with("citus_internal"))))
 }
 
 /// Lets what was carried here read the catalog, which to Citus is a query within a query.
@@ -177,11 +178,12 @@ pub fn nested<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(done)
 }
 
-/// Selects from a call where a table is, within this transaction and as the caller.
+/// Calls one of our functions where a table is, within this transaction and as the caller, and gives
+/// these columns of what it answers, which is called `done`.
 pub fn carry<'s>(
     session: &'s Session,
     table: &Table,
-    (columns, call): (&str, &str),
+    (function, columns): (&str, &str),
     args: &[Arg<'_>],
     types: &'static [Oid],
 ) -> Result<Rows<'s>> {
@@ -191,7 +193,8 @@ pub fn carry<'s>(
     let open = format!("DELETE FROM {quoted} WHERE {key} = ''");
     let ask = format!(
         "SELECT {columns} FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE {key} = '') AS one, \
-         LATERAL {call} AS done"
+         LATERAL ingest.{function}({}) AS done",
+        parameters(args.len())
     );
     let open = Statement::by_values(open, &[]).about(&table.about);
     session.run(&open, &[], Reading::Fresh, 0)?;

@@ -9,7 +9,7 @@ use super::history::{self, Last, through_seal};
 use super::links::{self, Touching};
 use super::name::Name;
 use super::row::{self, RowKey};
-use super::table::{Form, PLACE, Table, same, versions_of};
+use super::table::{Form, PLACE, Table, parameters, same, versions_of};
 use crate::pg::{
     Arg, Error, Event, Instant, Oid, Reading, Result, Session, State, Statement, iso, kind, now,
 };
@@ -144,12 +144,11 @@ fn mark(
         types.push(of);
         args.push(arg);
     }
-    let values: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
     let sql = format!(
         "INSERT INTO {} ({}) VALUES ({})",
         table.history,
         columns.join(", "),
-        values.join(", ")
+        parameters(columns.len())
     );
     through_seal((history, Event::Insert), || {
         session.run(&Statement::by_key(sql, types), &args, Reading::Fresh, 0)

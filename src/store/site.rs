@@ -1,6 +1,6 @@
 //! Where the tables of a source are, for what takes rows or versions out of them for ever. The seal of a
-//! history opens in the backend that says so, and no other: where Citus has the tables on another node,
-//! the call is carried there, in the transaction of the caller and as the caller, and done to the pieces.
+//! history opens in the backend that says so, and no other: where the tables are in pieces on another node,
+//! the call is carried there, in the transaction of the caller and as the caller, and done to those.
 
 use super::source;
 use super::table::Table;
@@ -21,11 +21,7 @@ pub enum Site {
 
 /// Makes sure that the source exists and is the caller's to define, says where its tables are, and does
 /// that. It holds the source as a definition does.
-pub fn at<T>(
-    session: &Session,
-    source: &Name,
-    body: impl FnOnce(Site) -> Result<T>,
-) -> Result<T> {
+pub fn at<T>(session: &Session, source: &Name, body: impl FnOnce(Site) -> Result<T>) -> Result<T> {
     if cluster::is_carried()? {
         return cluster::nested(|| {
             source::check_usage(source.as_str())?;

@@ -639,7 +639,7 @@ impl Table {
 }
 
 /// `$1, $2, …`
-fn parameters(count: usize) -> String {
+pub(super) fn parameters(count: usize) -> String {
     let each: Vec<String> = (1..=count).map(|at| format!("${at}")).collect();
     each.join(", ")
 }

@@ -10,7 +10,8 @@ use crate::store::refusal;
 use crate::store::site::{self, Site};
 use crate::store::table::Form;
 use crate::store::{
-    Guarded, Name, cache, cluster, ddl, definition, find, history, import, links, search_index, source,
+    Guarded, Name, cache, cluster, ddl, definition, find, history, import, links, search_index,
+    source,
 };
 use ingest_engine::{Definition, Format, Kind, Said, Style};
 use jsonb::{Value, from_text};
@@ -237,7 +238,7 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
                 Arg::Text(profile),
                 Arg::Bool(cascade),
             ];
-            let call = ("done", "ingest.profile_purge($1, $2, $3)");
+            let call = ("profile_purge", "done");
             let types = &[kind::TEXT, kind::TEXT, kind::BOOL];
             let rows = cluster::carry(session, table, call, &args, types)?;
             return Ok(rows.first().map_or(0, |row| row.int8(1)));

@@ -10,43 +10,8 @@ use postgres::Client;
 
 use crate::clinic::{self, OFFICE, PROVIDER, value};
 
-/// The tables that are asked, where Citus has them, and its functions: they write those tables, and
-/// `called`. Nothing is on another node.
-const STAND_IN: &str = "CREATE SCHEMA citus;
-    CREATE TABLE citus.pg_dist_local_group (groupid int NOT NULL PRIMARY KEY);
-    INSERT INTO citus.pg_dist_local_group VALUES (0);
-    CREATE TABLE citus.pg_dist_schema (schemaid oid NOT NULL PRIMARY KEY, colocationid int NOT NULL);
-    CREATE TABLE citus.pg_dist_partition (logicalrelid regclass NOT NULL PRIMARY KEY, colocationid int NOT NULL);
-    CREATE TABLE citus.pg_dist_shard (logicalrelid regclass NOT NULL, shardid bigint NOT NULL PRIMARY KEY);
-    CREATE TABLE citus.pg_dist_placement (shardid bigint, groupid int);
-    CREATE TABLE citus.pg_dist_node (groupid int, nodename text, nodeport int, noderole text);
-    CREATE TABLE citus.called (ordinal serial, call text);
-    ALTER TABLE citus.pg_dist_local_group SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_schema SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_partition SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_shard SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_placement SET SCHEMA pg_catalog;
-    ALTER TABLE citus.pg_dist_node SET SCHEMA pg_catalog;
-    CREATE FUNCTION pg_catalog.shard_name(relation regclass, shard bigint) RETURNS text LANGUAGE sql AS
-        $$ SELECT format('%I.%I', n.nspname, c.relname || '_' || shard) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation $$;
-    CREATE FUNCTION pg_catalog.create_reference_table(relation regclass) RETURNS void LANGUAGE sql AS
-        $$ INSERT INTO pg_dist_partition VALUES (relation, 1) $$;
-    CREATE FUNCTION pg_catalog.citus_schema_distribute(schema regnamespace) RETURNS void LANGUAGE sql AS
-        $$ INSERT INTO citus.called (call) SELECT 'distribute ' || schema || ', triggers: ' || count(t.oid)
-           FROM pg_class c LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal WHERE c.relnamespace = schema;
-           INSERT INTO pg_dist_schema VALUES (schema, schema::oid::int);
-           INSERT INTO pg_dist_partition SELECT c.oid, schema::oid::int FROM pg_class c WHERE c.relnamespace = schema AND c.relkind = 'r' $$;
-    CREATE FUNCTION pg_catalog.citus_schema_undistribute(schema regnamespace) RETURNS void LANGUAGE sql AS
-        $$ INSERT INTO citus.called (call) VALUES ('undistribute ' || schema);
-           DELETE FROM pg_dist_partition AS p USING pg_dist_schema AS s WHERE s.schemaid = schema AND p.colocationid = s.colocationid;
-           DELETE FROM pg_dist_schema AS s WHERE s.schemaid = schema $$;
-    CREATE FUNCTION pg_catalog.create_distributed_table(relation regclass, distribution text, kind text, colocate_with text) RETURNS void LANGUAGE sql AS
-        $$ INSERT INTO citus.called (call) VALUES (format('table %s with %s', relation, colocate_with));
-           INSERT INTO pg_dist_partition SELECT relation, p.colocationid FROM pg_dist_partition AS p WHERE p.logicalrelid = colocate_with::regclass $$;
-    CREATE FUNCTION pg_catalog.truncate_local_data_after_distributing_table(relation regclass) RETURNS void LANGUAGE sql AS
-        $$ INSERT INTO citus.called (call) VALUES ('truncate ' || relation) $$;
-    CREATE FUNCTION pg_catalog.run_command_on_workers(command text) RETURNS TABLE (success boolean, result text) LANGUAGE sql AS
-        $$ SELECT true, 'GRANT'::text WHERE false $$;";
+/// The tables that are asked, where Citus has them, and its functions.
+const STAND_IN: &str = include_str!("../citus/stand_in.sql");
 
 /// A server of its own with an extension that is called citus.
 fn server(name: &str) -> (Cluster, Client) {
@@ -167,10 +132,6 @@ fn what_citus_would_do_by_halves_is_refused() {
     for call in [
         "source_secure('clinic')",
         "feed_create('clinic')",
-        "profile_purge('clinic', 'office')",
-        "history_prune('clinic', 'office')",
-        "resource_erase('clinic', 'office', 'o', 'why')",
-        "version_erase('clinic', 'office', 'o', 1, 'why')",
         "history_partition('clinic', 'office', '1 year')",
     ] {
         conflict(&mut client, call, "Citus distributes the schema");
@@ -388,6 +349,167 @@ fn gate_is_on_the_shard() {
         .unwrap();
     let mut client = server.connect("postgres");
     expect_sqlstate(client.batch_execute(insert), "42501");
+}
+
+/// Makes each table of the source a piece, with its triggers, as Citus would make them on this node.
+const PIECES: &str = r#"DO $$
+    DECLARE part record; made record; shard bigint := 102008; piece text;
+    BEGIN
+        INSERT INTO pg_dist_schema VALUES ('clinic'::regnamespace, 7);
+        FOR part IN SELECT c.oid, c.relname FROM pg_class c
+            WHERE c.relnamespace = 'clinic'::regnamespace AND c.relkind = 'r' ORDER BY c.relname
+        LOOP
+            piece := part.relname || '_' || shard;
+            EXECUTE format('CREATE TABLE clinic.%I (LIKE clinic.%I INCLUDING ALL)', piece, part.relname);
+            FOR made IN SELECT replace(replace(pg_get_triggerdef(t.oid), format(' ON clinic.%I ', part.relname), format(' ON clinic.%I ', piece)),
+                    quote_ident(t.tgname), quote_ident(t.tgname || '_' || shard)) AS sql
+                FROM pg_trigger t WHERE t.tgrelid = part.oid AND NOT t.tgisinternal AND t.tgtype & 32 = 0
+            LOOP
+                EXECUTE made.sql;
+            END LOOP;
+            INSERT INTO pg_dist_partition VALUES (part.oid, 7);
+            INSERT INTO pg_dist_shard VALUES (part.oid, shard);
+            INSERT INTO pg_dist_placement VALUES (shard, 0);
+            shard := shard + 1;
+        END LOOP;
+    END $$"#;
+
+/// What takes rows and versions out for ever is carried to where the tables are, and takes them from
+/// their pieces there: as the caller, who may do so, and from what Citus says is on this node.
+#[test]
+fn what_is_taken_out_is_taken_from_the_pieces() {
+    let (server, mut client) = server("citus-erase");
+    clinic::build(&mut client);
+    client
+        .batch_execute("SELECT ingest.cluster_join()")
+        .unwrap();
+    client.batch_execute(PIECES).unwrap();
+    let mut client = server.connect("postgres");
+    let piece = |client: &mut Client, table: &str| {
+        let sql = format!(
+            "SELECT shard_name(logicalrelid, shardid) FROM pg_dist_shard WHERE logicalrelid = 'clinic.\"{table}\"'::regclass"
+        );
+        value::<String>(client, &sql)
+    };
+    let [office, offices, provider, links, linked] = [
+        "office",
+        "office_history",
+        "provider",
+        "worksAt",
+        "worksAt_history",
+    ]
+    .map(|table| piece(&mut client, table));
+    client
+        .batch_execute(&format!(
+            "INSERT INTO {office} (id, data) SELECT 'o' || n, '{{\"note\": \"1\"}}' FROM generate_series(1, 3) AS n;
+             UPDATE {office} SET data = '{{\"note\": \"2\"}}'; UPDATE {office} SET data = '{{\"note\": \"3\"}}';
+             INSERT INTO {provider} (id, data) VALUES ('p', '{{\"name\": \"p\"}}');
+             INSERT INTO {links} (from_id, to_id) VALUES ('p', 'o1'), ('p', 'o2')"
+        ))
+        .unwrap();
+    let row = |client: &mut Client, call: &str| {
+        let sql =
+            format!("SELECT w.outcome || ' ' || w.id || ' ' || w.version FROM ingest.{call} AS w");
+        client
+            .query_one(&sql, &[])
+            .map(|row| row.get::<_, String>(0))
+    };
+    let erased = row(
+        &mut client,
+        "version_erase('clinic', 'office', 'o1', 1, 'why')",
+    )
+    .unwrap();
+    assert_eq!(erased, "erased o1 1");
+    let current = row(
+        &mut client,
+        "version_erase('clinic', 'office', 'o1', 3, 'why')",
+    );
+    expect_sqlstate(current, "PT409");
+    let still = row(
+        &mut client,
+        "resource_erase('clinic', 'office', 'o1', 'why')",
+    );
+    let refusal = expect_sqlstate(still, "PT409");
+    assert!(refusal.message().contains("worksAt (1)"), "{refusal:?}");
+    let never = row(
+        &mut client,
+        "resource_erase('clinic', 'office', 'o9', 'why')",
+    );
+    expect_sqlstate(never, "PT404");
+    let link = "resource_erase('clinic', 'worksAt', 'provider.p,office.o2', 'why')";
+    assert_eq!(
+        row(&mut client, link).unwrap(),
+        "erased provider.p,office.o2 2"
+    );
+    let whole = "resource_erase('clinic', 'office', 'o1', 'why', cascade => true)";
+    assert_eq!(row(&mut client, whole).unwrap(), "erased o1 4");
+    expect_sqlstate(row(&mut client, whole), "PT410");
+    let told = |client: &mut Client, from: &str| {
+        let sql = format!(
+            "SELECT string_agg(concat_ws(' ', id, version, data ->> 'note', erased ->> 'reason', erased ->> 'by'), ', ' ORDER BY id, version) FROM {from}"
+        );
+        value::<Option<String>>(client, &sql)
+    };
+    assert_eq!(
+        told(&mut client, &offices).as_deref(),
+        Some("o1 4 why postgres, o2 1 1, o2 2 2, o3 1 1, o3 2 2")
+    );
+    assert_eq!(
+        told(&mut client, &linked).as_deref(),
+        Some("provider.p,office.o1 2 why postgres, provider.p,office.o2 2 why postgres")
+    );
+    // Who makes it again goes on from there, and the seal is closed.
+    client
+        .batch_execute(&format!(
+            "INSERT INTO {office} (id, data) VALUES ('o1', '{{}}')"
+        ))
+        .unwrap();
+    let version: i32 = value(
+        &mut client,
+        &format!("SELECT version FROM {office} WHERE id = 'o1'"),
+    );
+    assert_eq!(version, 5);
+    let forged = format!("DELETE FROM {offices}");
+    expect_sqlstate(client.batch_execute(&forged), "42501");
+    // One of each of three, at most two.
+    for (limit, pruned) in [(2, 2), (2, 0)] {
+        let sql = format!(
+            "SELECT ingest.history_prune('clinic', 'office', keep => 2, \"limit\" => {limit})"
+        );
+        assert_eq!(value::<i64>(&mut client, &sql), pruned);
+    }
+    let kept = expect_sqlstate(
+        client.batch_execute("SELECT ingest.profile_purge('clinic', 'office')"),
+        "PT409",
+    );
+    assert!(kept.message().contains("worksAt"), "{kept:?}");
+    let purge = "SELECT ingest.profile_purge('clinic', 'office', cascade => true)";
+    assert_eq!(value::<i64>(&mut client, purge), 3);
+    for gone in [&office, &offices, &links, &linked] {
+        let left: i64 = value(&mut client, &format!("SELECT count(*) FROM {gone}"));
+        assert_eq!(left, 0, "{gone}");
+    }
+    // What Citus allows in a call that was carried here is not left behind.
+    let nested: String = value(
+        &mut client,
+        "SELECT current_setting('citus.allow_nested_distributed_execution')",
+    );
+    assert_eq!(nested, "off");
+    // A call that looks like one that was carried here gives no right, and finds no piece that is not here.
+    client
+        .batch_execute("CREATE ROLE other; SELECT ingest.source_grant('clinic', 'other', 'write');
+             GRANT EXECUTE ON FUNCTION ingest.resource_erase(text, text, text, text, boolean) TO other;
+             SET application_name = 'citus_internal gpid=1'; SET ROLE other")
+        .unwrap();
+    expect_sqlstate(row(&mut client, whole), "42501");
+    client
+        .batch_execute("RESET ROLE; UPDATE pg_dist_placement SET groupid = 5")
+        .unwrap();
+    let refusal = expect_sqlstate(row(&mut client, whole), "PT409");
+    assert!(
+        refusal.message().contains("is not on this node"),
+        "{refusal:?}"
+    );
 }
 
 /// Tables that are named as Citus names shards, and triggers that write them, here and over dblink,

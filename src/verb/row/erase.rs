@@ -31,7 +31,7 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
         if site.is_elsewhere() {
             let args = [source.as_str(), profile, id, reason].map(Arg::Text);
             let args = [&args[..], &[Arg::Bool(cascade)]].concat();
-            let call = "ingest.resource_erase($1, $2, $3, $4, $5)";
+            let call = "resource_erase";
             let types = &[TEXT, TEXT, TEXT, TEXT, kind::BOOL];
             return carried(session, &guarded, call, &args, types);
         }
@@ -97,12 +97,12 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
 fn carried(
     session: &Session,
     guarded: &Guarded,
-    call: &str,
+    function: &str,
     args: &[Arg<'_>],
     types: &'static [Oid],
 ) -> Result<Last> {
-    let columns = "done.version, done.updated_at";
-    let rows = cluster::carry(session, guarded.table()?, (columns, call), args, types)?;
+    let call = (function, "done.version, done.updated_at");
+    let rows = cluster::carry(session, guarded.table()?, call, args, types)?;
     rows.first()
         .map(|row| Last::at(&row, 1))
         .ok_or(Error::Bug("no row of a call".into()))
@@ -127,7 +127,7 @@ pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
                 Arg::Int4(version),
                 Arg::Text(reason),
             ];
-            let call = "ingest.version_erase($1, $2, $3, $4, $5)";
+            let call = "version_erase";
             let types = &[TEXT, TEXT, TEXT, kind::INT4, TEXT];
             return carried(session, &guarded, call, &args, types);
         }
@@ -220,7 +220,7 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
                         keep.map_or(Arg::Null, Arg::Int4),
                         Arg::Int4(left),
                     ];
-                    let call = ("done", "ingest.history_prune($1, $2, $3, $4, $5)");
+                    let call = ("history_prune", "done");
                     let types = &[TEXT, TEXT, kind::INTERVAL, kind::INT4, kind::INT4];
                     let rows = cluster::carry(session, table, call, &args, types)?;
                     let count = rows.first().map_or(0, |row| row.int8(1));

@@ -1,0 +1,38 @@
+-- What is taken out for ever: scripts/citus-check runs this on the coordinator and on a plain database, and
+-- compares. It comes last, and leaves no resource behind.
+SELECT outcome, version FROM ingest.resource_create('clinic', 'office', '{"data": {"name": "E"}}', 'e');
+SELECT outcome, version FROM ingest.resource_upsert('clinic', 'office', 'e', '{"data": {"name": "F"}}');
+SELECT outcome, version FROM ingest.resource_upsert('clinic', 'office', 'e', '{"data": {"name": "G"}}');
+SELECT outcome FROM ingest.resource_create('clinic', 'provider', '{"data": {"number": 90, "at": {"reference": "office/e"}}}', 'pe');
+SELECT outcome FROM ingest.resource_create('clinic', 'provider', '{"data": {"number": 91}}', 'pf');
+SELECT outcome FROM ingest.relationship_link('clinic', 'worksAt', '{"from": {"id": "pf", "type": "provider"}, "to": {"id": "e", "type": "office"}}');
+SELECT outcome, id, version FROM ingest.version_erase('clinic', 'office', 'e', 1, 'why');
+SELECT outcome, id, version FROM ingest.version_erase('clinic', 'office', 'e', 1, 'why');
+SELECT outcome, id, version FROM ingest.version_erase('clinic', 'office', 'e', 3, 'why');
+SELECT outcome, id, version FROM ingest.version_erase('clinic', 'office', 'e', 9, 'why');
+SELECT outcome, version, erased ->> 'reason', erased ->> 'by' FROM ingest.resource_history('clinic', 'office', 'e');
+SELECT ingest.resource_read('clinic', 'office', 'e', 1);
+SELECT ingest.history_prune('clinic', 'office');
+SELECT ingest.history_prune('clinic', 'office', keep => 2);
+SELECT ingest.history_prune('clinic', older => '1 day');
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', 'why');
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', 'why', cascade => true);
+DELETE FROM clinic.provider WHERE id = 'pe';
+BEGIN;
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', 'why', cascade => true);
+SELECT outcome, version FROM ingest.resource_create('clinic', 'office', '{"data": {"name": "H"}}', 'e');
+SELECT outcome, version FROM ingest.resource_history('clinic', 'office', 'e');
+ROLLBACK;
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', 'why', cascade => true);
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', 'why');
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'never', 'why');
+SELECT outcome, id, version FROM ingest.resource_erase('clinic', 'office', 'e', ' ');
+SELECT ingest.resource_read('clinic', 'office', 'e');
+SELECT outcome, version FROM ingest.resource_create('clinic', 'office', '{"data": {"name": "H"}}', 'e');
+SELECT outcome, version FROM ingest.resource_history('clinic', 'office', 'e');
+SELECT outcome, version, erased ->> 'reason' FROM ingest.relationship_history('clinic', 'worksAt', 'provider.pf,office.e');
+SELECT ingest.profile_purge('clinic', 'office') > 0;
+SELECT ingest.profile_purge('clinic', 'provider', cascade => true) > 0;
+SELECT ingest.profile_purge('clinic', 'office', cascade => true) > 0;
+SELECT count(*) FROM clinic.office_history;
+DELETE FROM clinic.office_history;

@@ -1,0 +1,37 @@
+-- What the extension asks of Citus, where there is none: its tables, and functions that write those and
+-- citus.called. Nothing is on another node.
+CREATE SCHEMA citus;
+CREATE TABLE citus.pg_dist_local_group (groupid int NOT NULL PRIMARY KEY);
+INSERT INTO citus.pg_dist_local_group VALUES (0);
+CREATE TABLE citus.pg_dist_schema (schemaid oid NOT NULL PRIMARY KEY, colocationid int NOT NULL);
+CREATE TABLE citus.pg_dist_partition (logicalrelid regclass NOT NULL PRIMARY KEY, colocationid int NOT NULL);
+CREATE TABLE citus.pg_dist_shard (logicalrelid regclass NOT NULL, shardid bigint NOT NULL PRIMARY KEY);
+CREATE TABLE citus.pg_dist_placement (shardid bigint, groupid int);
+CREATE TABLE citus.pg_dist_node (groupid int, nodename text, nodeport int, noderole text);
+CREATE TABLE citus.called (ordinal serial, call text);
+ALTER TABLE citus.pg_dist_local_group SET SCHEMA pg_catalog;
+ALTER TABLE citus.pg_dist_schema SET SCHEMA pg_catalog;
+ALTER TABLE citus.pg_dist_partition SET SCHEMA pg_catalog;
+ALTER TABLE citus.pg_dist_shard SET SCHEMA pg_catalog;
+ALTER TABLE citus.pg_dist_placement SET SCHEMA pg_catalog;
+ALTER TABLE citus.pg_dist_node SET SCHEMA pg_catalog;
+CREATE FUNCTION pg_catalog.shard_name(relation regclass, shard bigint) RETURNS text LANGUAGE sql AS
+    $$ SELECT format('%I.%I', n.nspname, c.relname || '_' || shard) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation $$;
+CREATE FUNCTION pg_catalog.create_reference_table(relation regclass) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO pg_dist_partition VALUES (relation, 1) $$;
+CREATE FUNCTION pg_catalog.citus_schema_distribute(schema regnamespace) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO citus.called (call) SELECT 'distribute ' || schema || ', triggers: ' || count(t.oid)
+       FROM pg_class c LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal WHERE c.relnamespace = schema;
+       INSERT INTO pg_dist_schema VALUES (schema, schema::oid::int);
+       INSERT INTO pg_dist_partition SELECT c.oid, schema::oid::int FROM pg_class c WHERE c.relnamespace = schema AND c.relkind = 'r' $$;
+CREATE FUNCTION pg_catalog.citus_schema_undistribute(schema regnamespace) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO citus.called (call) VALUES ('undistribute ' || schema);
+       DELETE FROM pg_dist_partition AS p USING pg_dist_schema AS s WHERE s.schemaid = schema AND p.colocationid = s.colocationid;
+       DELETE FROM pg_dist_schema AS s WHERE s.schemaid = schema $$;
+CREATE FUNCTION pg_catalog.create_distributed_table(relation regclass, distribution text, kind text, colocate_with text) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO citus.called (call) VALUES (format('table %s with %s', relation, colocate_with));
+       INSERT INTO pg_dist_partition SELECT relation, p.colocationid FROM pg_dist_partition AS p WHERE p.logicalrelid = colocate_with::regclass $$;
+CREATE FUNCTION pg_catalog.truncate_local_data_after_distributing_table(relation regclass) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO citus.called (call) VALUES ('truncate ' || relation) $$;
+CREATE FUNCTION pg_catalog.run_command_on_workers(command text) RETURNS TABLE (success boolean, result text) LANGUAGE sql AS
+    $$ SELECT true, 'GRANT'::text WHERE false $$;
