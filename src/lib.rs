@@ -15,6 +15,7 @@ mod pg;
 mod store;
 mod verb;
 
+use verb::carried;
 use verb::row::Noun;
 
 pg::loaded!(store::cluster::register);
@@ -101,20 +102,20 @@ pg::sql_function! {
     source_catalog => verb::adopt::catalog;
     source_adopt => verb::adopt::adopt;
 
-    resource_create => verb::resource::create;
-    resource_upsert => verb::resource::upsert;
-    resource_create_if => verb::resource::create_if::create_if;
-    resource_upsert_if => verb::resource::upsert_if::upsert_if;
-    resource_load => |call| verb::load::load(call, Noun::Resource);
-    resource_patch => verb::resource::patch::patch;
-    resource_patch_if => verb::resource::patch::patch_if;
-    resource_restore => verb::resource::restore;
+    resource_create => |call| carried::written(call, ("resource_create", Some(4)), verb::resource::create);
+    resource_upsert => |call| carried::written(call, ("resource_upsert", None), verb::resource::upsert);
+    resource_create_if => |call| carried::written(call, ("resource_create_if", None), verb::resource::create_if::create_if);
+    resource_upsert_if => |call| carried::written(call, ("resource_upsert_if", None), verb::resource::upsert_if::upsert_if);
+    resource_load => |call| carried::rows(call, ("resource_load", Some(5)), |call| verb::load::load(call, Noun::Resource));
+    resource_patch => |call| carried::written(call, ("resource_patch", None), verb::resource::patch::patch);
+    resource_patch_if => |call| carried::written(call, ("resource_patch_if", None), verb::resource::patch::patch_if);
+    resource_restore => |call| carried::written(call, ("resource_restore", None), verb::resource::restore);
     resource_erase => verb::row::erase;
     version_erase => verb::row::erase_version;
     history_prune => verb::row::prune;
     history_partition => verb::row::partition::partition;
-    contained_put => verb::resource::contained_put;
-    contained_delete => verb::resource::contained_delete;
+    contained_put => |call| carried::written(call, ("contained_put", None), verb::resource::contained_put);
+    contained_delete => |call| carried::written(call, ("contained_delete", None), verb::resource::contained_delete);
     resource_read => |call| verb::row::read(call, Noun::Resource);
     resource_read_at => |call| verb::row::read_at(call, Noun::Resource);
     resource_exists => |call| verb::row::exists(call, Noun::Resource);
@@ -131,22 +132,22 @@ pg::sql_function! {
     criteria_hold => verb::criteria::hold;
     issues => verb::issues::issues;
     moment => verb::criteria::moment;
-    bundle_apply => verb::bundle::apply;
+    bundle_apply => |call| carried::bundle(call, ("bundle_apply", Some(2)), verb::bundle::apply);
     resource_history => |call| verb::row::history(call, Noun::Resource);
-    resource_delete => |call| verb::row::delete(call, Noun::Resource);
-    resource_delete_if => verb::resource::delete_if;
+    resource_delete => |call| carried::written(call, ("resource_delete", None), |call| verb::row::delete(call, Noun::Resource));
+    resource_delete_if => |call| carried::written(call, ("resource_delete_if", None), verb::resource::delete_if);
     resource_validate => verb::resource::validate;
     resource_is_valid => verb::resource::is_valid;
 
-    relationship_link => verb::link::link;
+    relationship_link => |call| carried::written(call, ("relationship_link", Some(3)), verb::link::link);
     relationship_read => |call| verb::row::read(call, Noun::Link);
-    relationship_upsert => verb::link::upsert;
+    relationship_upsert => |call| carried::written(call, ("relationship_upsert", None), verb::link::upsert);
     relationship_list => verb::link::list;
     relationship_read_at => |call| verb::row::read_at(call, Noun::Link);
     relationship_history => |call| verb::row::history(call, Noun::Link);
-    relationship_load => |call| verb::load::load(call, Noun::Link);
+    relationship_load => |call| carried::rows(call, ("relationship_load", Some(5)), |call| verb::load::load(call, Noun::Link));
     relationship_validate => verb::link::validate;
-    relationship_unlink => |call| verb::row::delete(call, Noun::Link);
+    relationship_unlink => |call| carried::written(call, ("relationship_unlink", None), |call| verb::row::delete(call, Noun::Link));
 
     request_prune => verb::request::prune;
 

@@ -215,6 +215,25 @@ impl<'a> Call<'a> {
         Ok(Arg::Datum(datum, kind::INTERVAL))
     }
 
+    /// All arguments with their types, to hand them on: those of a verb.
+    pub fn given(&self) -> Result<Vec<(Arg<'a>, Oid)>> {
+        let one = |place| {
+            let of = self.signature.type_of(place);
+            let arg = match of {
+                kind::TEXT => Arg::text(self.text(place)?),
+                kind::JSONB => Arg::jsonb(self.jsonb(place)?),
+                kind::INT4 => self.int4(place)?.map_or(Arg::Null, Arg::Int4),
+                kind::BOOL => match self.datum_of(place, of)? {
+                    Some(_) => Arg::Bool(self.bool(place)?),
+                    None => Arg::Null,
+                },
+                _ => return Err(Error::Bug("an argument that is not handed on".into())),
+            };
+            Ok((arg, of))
+        };
+        (0..self.signature.count()).map(one).collect()
+    }
+
     /// A row argument of at least so many columns.
     pub fn record(&self, place: usize, width: usize) -> Result<Record<'a>> {
         let given = match self.signature.check_row(place)? {

@@ -97,6 +97,17 @@ impl Signature {
         }
     }
 
+    /// How many arguments were declared.
+    pub fn count(&self) -> usize {
+        self.arguments.len()
+    }
+
+    /// The type that an argument was declared with.
+    pub fn type_of(&self, place: usize) -> Oid {
+        let declared = self.arguments.get(place);
+        declared.map_or(Oid::INVALID, |declared| declared.of)
+    }
+
     /// Whether an argument was declared with this type.
     pub fn is_of(&self, place: usize, of: Oid) -> bool {
         let declared = self.arguments.get(place);

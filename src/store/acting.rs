@@ -422,7 +422,9 @@ pub fn found_for_purge(table: &Table) -> Result<Found> {
     let found = found(table)?;
     let args = [Arg::Oid(found.relation), Arg::Oid(found.history)];
     let deletes_foreign = Session::open(|session| {
-        let rows = DELETES_FOREIGN_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+        let rows = cluster::seeing_pieces(|| {
+            DELETES_FOREIGN_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))
+        })?;
         Result::Ok(rows.first().is_none_or(|row| row.bool(1)))
     })?;
     if !deletes_foreign {
@@ -459,7 +461,9 @@ fn find(table: &Table) -> Result<Found> {
                 Arg::Text(&table.name),
                 Arg::Text(history),
             ];
-            let rows = GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+            let rows = cluster::seeing_pieces(|| {
+                GUARDED_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))
+            })?;
             let Some(row) = rows.first() else {
                 return Ok(Found {
                     relation: Oid::INVALID,

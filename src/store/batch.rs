@@ -1,6 +1,5 @@
 //! Many rows at once: statements over arrays of keys and contents.
 
-use super::cluster;
 use super::history::{self, Last};
 use super::row::{Content, RowKey, Stored};
 use super::table::{Action, Form, Table};
@@ -164,9 +163,6 @@ fn by_id(rows: Option<Rows<'_>>) -> Result<HashMap<String, Last>> {
         .collect()
 }
 
-/// How many rows are few.
-const FEW: usize = 16;
-
 /// The rows of a statement that writes a batch; none of one without rows, which is not run.
 fn write_many<'s>(
     session: &'s Session,
@@ -178,12 +174,6 @@ fn write_many<'s>(
         return Ok(None);
     }
     let args = batch.args(table);
-    let rows = batch.keys.len();
-    // Citus carries what a query selects over by a file, which is more than a few rows are worth.
-    if rows <= FEW && action != Action::UpdateMany && cluster::is_distributed(session, table)? {
-        let statement = table.of_few(action, rows);
-        return session.run(&statement, &args, Reading::Fresh, 0).map(Some);
-    }
     session
         .run(table.statement(action), &args, Reading::Fresh, 0)
         .map(Some)

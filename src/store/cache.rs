@@ -159,7 +159,14 @@ pub fn find(source: &str, name: &str) -> Result<Rc<Guarded>> {
 fn known(source: &str, name: &str) -> Result<Rc<Guarded>> {
     check_usage(source)?;
     Name::check(name, "profile or relationship")?;
-    find_for_gate(source, name)
+    let whole = find_for_gate(source, name)?;
+    match cluster::is_in_pieces() && whole.table.is_some() {
+        false => Ok(whole),
+        true => match cluster::piece_here(whole.table()?)? {
+            None => Ok(whole),
+            Some(piece) => find_for_trigger(source, name, &piece),
+        },
+    }
 }
 
 /// The same, of a name that may be none of the source.
@@ -209,7 +216,7 @@ pub fn find_for_trigger(source: &str, name: &str, on: &str) -> Result<Rc<Guarded
         return Err(acting::elsewhere(&whole.table()?.quoted));
     };
     let (form, feed) = (whole.form(), whole.table()?.feed);
-    let table = Table::with_history(source, [on, &history], form, feed)?;
+    let table = Table::piece(source, name, [on, &history], form, feed)?;
     let piece = Rc::new(whole.of_piece(table));
     let known = whole.source.guarded.borrow_mut().insert(key, piece.clone());
     drop(known);

@@ -4,8 +4,9 @@
 //! so: all rows would stay on the coordinator, though the schema counts as distributed. What is made on
 //! another node is a table of that node alone. `docs/scale.md` says what works.
 
+use super::kept;
 use super::name::Name;
-use super::table::{Table, parameters};
+use super::table::Table;
 use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement, Whole,
     decide_plans, has_extension, kind, lock_name, set_local, setting,
@@ -31,6 +32,13 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
     static IS_HERE: Cell<Option<bool>> = const { Cell::new(None) };
     static CARRIES: Cell<bool> = const { Cell::new(false) };
+    static IN_PIECES: Cell<bool> = const { Cell::new(false) };
+    static PIECE_HERE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(PIECE_HERE, &[kind::TEXT])) };
+    static MAY_WRITE_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(MAY_WRITE, &[kind::TEXT])) };
+    static DISTRIBUTED_SQL: ManuallyDrop<Statement> =
+        const { ManuallyDrop::new(Statement::keyed(DISTRIBUTED, &[kind::TEXT])) };
 }
 
 /// What Citus is here.
@@ -136,27 +144,51 @@ pub fn is_distributed(session: &Session, table: &Table) -> Result<bool> {
     Ok(rows.count() > 0)
 }
 
-/// The name of the piece of a table that is on this node, which a move leaves as it is.
-const PIECE_HERE: &str = "SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_dist_shard AS s \
+/// Where a table is that is distributed, and if it is here the number of its piece, which a move leaves as
+/// it is. (Citus shows a client no shards in `pg_class`.)
+const PIECE_HERE: &str = "SELECT (SELECT pg_catalog.min(s.shardid)::pg_catalog.text FROM pg_catalog.pg_dist_shard AS s \
      JOIN pg_catalog.pg_dist_placement AS l ON l.shardid = s.shardid \
      JOIN pg_catalog.pg_dist_local_group AS g ON g.groupid = l.groupid \
-     JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(pg_catalog.shard_name(s.logicalrelid, s.shardid)) \
-     WHERE s.logicalrelid = pg_catalog.to_regclass($1) LIMIT 2";
+     WHERE s.logicalrelid = p.logicalrelid HAVING pg_catalog.count(*) = 1) \
+     FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = pg_catalog.to_regclass($1)";
+const MAY_WRITE: &str = "SELECT r.reads AND pg_catalog.has_table_privilege($1, 'UPDATE'), \
+     r.reads AND pg_catalog.has_table_privilege($1, 'DELETE') \
+     FROM (SELECT pg_catalog.has_table_privilege($1, 'SELECT') AS reads) AS r";
 
-/// The piece of a table to which a call was carried.
-pub fn piece_here(table: &Table) -> Result<String> {
-    let asked = Statement::by_key(PIECE_HERE, &[kind::TEXT]);
-    Session::open(|session| {
-        let rows = session.run(&asked, &[Arg::Text(&table.quoted)], Reading::Latest, 2)?;
-        match (rows.count(), rows.first()) {
-            (1, Some(row)) => row.string(1),
-            _ => Err(Error::refuse(
-                State::Conflict,
-                format!("{} is not on this node", table.quoted),
-            )
-            .hint("Call on the coordinator, which finds the node of the source.")),
-        }
+/// Where a table is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// Here, and not in pieces.
+    None,
+    /// Here, under this name.
+    Here(String),
+    /// On another node.
+    Elsewhere,
+}
+
+fn piece(session: &Session, table: &Table) -> Result<Piece> {
+    let args = [Arg::Text(&table.quoted)];
+    let rows = PIECE_HERE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+    Ok(match rows.first() {
+        None => Piece::None,
+        Some(row) => match row.text(1)? {
+            Some(number) => Piece::Here(format!("{}_{number}", table.name)),
+            None => Piece::Elsewhere,
+        },
     })
+}
+
+/// The name of the piece of a table to which a call was carried; none of a table that is not in pieces.
+pub fn piece_here(table: &Table) -> Result<Option<String>> {
+    match Session::open(|session| piece(session, table))? {
+        Piece::None => Ok(None),
+        Piece::Here(name) => Ok(Some(name)),
+        Piece::Elsewhere => Err(Error::refuse(
+            State::Conflict,
+            format!("{} is not on this node", table.name),
+        )
+        .hint("Call on the coordinator, which finds the node of the source.")),
+    }
 }
 
 /// Whether this call was carried here by another: of this backend, or of one on another node, whose
@@ -168,41 +200,117 @@ pub fn is_carried() -> Result<bool> {
                 .is_some_and(|name| name.starts_with("citus_internal"))))
 }
 
-/// Lets what was carried here read the catalog, which to Citus is a query within a query.
-pub fn nested<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    const ALLOWED: &CStr = c"citus.allow_nested_distributed_execution";
-    let before = setting(ALLOWED)?;
-    set_local(ALLOWED, "on")?;
+/// Whether what is looked up is the piece of a table that is here.
+pub fn is_in_pieces() -> bool {
+    IN_PIECES.get()
+}
+
+/// Does what was carried here, in the pieces of tables. It reads the catalog, which to Citus is a query
+/// within a query.
+pub fn in_pieces<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    with(c"citus.allow_nested_distributed_execution", "on", || {
+        seeing_pieces(|| {
+            let outer = IN_PIECES.replace(true);
+            let done = body();
+            IN_PIECES.set(outer);
+            done
+        })
+    })
+}
+
+/// Does what looks for pieces among tables, where Citus shows a client none.
+pub fn seeing_pieces<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    match is_here()? {
+        false => body(),
+        true => with(c"citus.override_table_visibility", "off", body),
+    }
+}
+
+/// Does something under a setting of Citus'; one that fails takes the setting back with the rest.
+fn with<T>(name: &CStr, value: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = setting(name)?;
+    set_local(name, value)?;
     let done = body()?;
-    set_local(ALLOWED, before.as_deref().unwrap_or("off"))?;
+    match before {
+        Some(before) => set_local(name, &before)?,
+        None => set_local(name, "")?,
+    }
     Ok(done)
 }
 
-/// Calls one of our functions where a table is, within this transaction and as the caller, and gives
-/// these columns of what it answers, which is called `done`.
+/// What opens a transaction where a table is, as the caller may, and writes nothing: what only reads
+/// leaves no lock behind, and would be committed by itself. (No key is empty; a condition that is false by
+/// itself asks no shard.)
+fn opener(session: &Session, table: &Table) -> Result<Option<String>> {
+    let args = [Arg::Text(&table.quoted)];
+    let rows = MAY_WRITE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+    let (quoted, key) = (&table.quoted, table.columns.key[0]);
+    Ok(rows
+        .first()
+        .and_then(|row| match (row.bool(1), row.bool(2)) {
+            (true, _) => Some(format!(
+                "UPDATE {quoted} SET version=version WHERE {key} = ''"
+            )),
+            (_, true) => Some(format!("DELETE FROM {quoted} WHERE {key} = ''")),
+            _ => None,
+        }))
+}
+
+/// Calls one of our functions where a table is, within this transaction and as the caller, who claims
+/// this context, and gives these columns of what it answers, which is called `done`; nothing, if the
+/// caller may not change rows of the table.
 pub fn carry<'s>(
     session: &'s Session,
     table: &Table,
     (function, columns): (&str, &str),
-    args: &[Arg<'_>],
-    types: &'static [Oid],
-) -> Result<Rows<'s>> {
-    let (quoted, key) = (&table.quoted, table.columns.key[0]);
-    // It writes nothing, and opens the transaction there: what only reads leaves no lock behind. (No key
-    // is empty; a condition that is false by itself asks no shard.)
-    let open = format!("DELETE FROM {quoted} WHERE {key} = ''");
+    (args, types): (&[Arg<'_>], &[Oid]),
+    context: &str,
+) -> Result<Option<Rows<'s>>> {
+    let Some(opener) = opener(session, table)? else {
+        return Ok(None);
+    };
+    let mut given: Vec<String> = (1..).zip(types).map(|(at, of)| cast(at, *of)).collect();
+    // Settings of this transaction stay here, and are said there first.
+    let mut said = "";
+    let (mut args, mut types) = (args.to_vec(), types.to_vec());
+    if piece(session, table)? == Piece::Elsewhere {
+        said = "AND one.said IS NOT NULL ";
+        args.push(Arg::Text(context));
+        types.push(kind::TEXT);
+    }
+    let context = match said {
+        "" => String::new(),
+        _ => format!(
+            ", pg_catalog.set_config('ingest.context', {}, true) AS said",
+            cast(args.len(), kind::TEXT)
+        ),
+    };
+    if let Some(first) = given.first_mut() {
+        *first = format!("CASE WHEN one.rows IS NOT NULL {said}THEN {first} END");
+    }
     let ask = format!(
-        "SELECT {columns} FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE {key} = '') AS one, \
+        "WITH opened AS ({opener} RETURNING 1) \
+         SELECT {columns} FROM (SELECT pg_catalog.count(*) AS rows{context} FROM opened) AS one, \
          LATERAL ingest.{function}({}) AS done",
-        parameters(args.len())
+        given.join(", ")
     );
-    let open = Statement::by_values(open, &[]).about(&table.about);
-    session.run(&open, &[], Reading::Fresh, 0)?;
-    let ask = Statement::by_values(ask, types);
+    let ask = kept::search(table, &ask, |sql| Statement::search(sql, types, false));
     let outer = CARRIES.replace(true);
-    let done = session.run(&ask, args, Reading::Fresh, 0);
+    let done = session.run(&ask, &args, Reading::Fresh, 0);
     CARRIES.set(outer);
-    done
+    done.map(Some)
+}
+
+/// A parameter with its type: functions of one name are told apart by it.
+fn cast(at: usize, of: Oid) -> String {
+    let of = match of {
+        kind::JSONB => "jsonb",
+        kind::INT4 => "int4",
+        kind::BOOL => "bool",
+        kind::INTERVAL => "interval",
+        _ => "text",
+    };
+    format!("${at}::pg_catalog.{of}")
 }
 
 /// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock is at the
@@ -311,7 +419,7 @@ pub fn make(
     table: &str,
     make: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    if !distributes(session, source)? {
+    if !distributes(session, source.as_str())? {
         return make();
     }
     let another = Statement::by_key(ANOTHER, &[kind::TEXT]);
@@ -362,13 +470,13 @@ pub fn allow_triggers() -> Result<()> {
 }
 
 /// Whether Citus distributes the schema of a source.
-pub fn distributes(session: &Session, source: &Name) -> Result<bool> {
-    Ok(is_here()? && has_distributed(session, source.as_str())?)
+pub fn distributes(session: &Session, source: &str) -> Result<bool> {
+    Ok(is_here()? && has_distributed(session, source)?)
 }
 
 fn has_distributed(session: &Session, source: &str) -> Result<bool> {
-    let distributed = Statement::by_key(DISTRIBUTED, &[kind::TEXT]);
-    let rows = session.run(&distributed, &[Arg::Text(source)], Reading::Latest, 1)?;
+    let source = [Arg::Text(source)];
+    let rows = DISTRIBUTED_SQL.with(|sql| session.run(sql, &source, Reading::Latest, 1))?;
     Ok(rows.count() > 0)
 }
 

@@ -68,7 +68,9 @@ pub fn make(
         Form::Fhir => ("", ""),
         // One that is made where the call is, and not where the row is written, is asked for in the
         // history.
-        _ if cluster::distributes(session, source)? => ("", ", contained pg_catalog.jsonb"),
+        _ if cluster::distributes(session, source.as_str())? => {
+            ("", ", contained pg_catalog.jsonb")
+        }
         _ => (" DEFAULT ingest.new_id()", ", contained pg_catalog.jsonb"),
     };
     let sql = match (ends, history) {
@@ -364,7 +366,10 @@ fn lock_pairs(
 /// Whether a name in the source is that of a table; what else has it is refused.
 pub fn is_there(session: &Session, source: &Name, name: &str) -> Result<bool> {
     let args = [Arg::Text(source.as_str()), Arg::Text(name)];
-    let rows = IS_TABLE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
+    // It is planned once, and asked for pieces too.
+    let rows = cluster::seeing_pieces(|| {
+        IS_TABLE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))
+    })?;
     match rows.first() {
         None => Ok(false),
         Some(row) if row.bool(1) => Ok(true),

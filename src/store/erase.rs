@@ -373,7 +373,7 @@ pub fn shows_all(session: &Session, table: &Table) -> Result<()> {
         false => Ok(()),
         true => Err(Error::refuse(
             State::Conflict,
-            format!("policies of {} bind the owner of the schema, and could hide what is to go", table.name),
+            format!("policies of {} bind the owner of the schema, and could hide what is to go", table.whole),
         )
         .hint("Give the table and its history to the owner of the schema: ALTER TABLE ... OWNER TO ...")),
     }

@@ -390,7 +390,7 @@ pub fn archive(
             if let Some(key) = back {
                 let hold = table.statement(Action::Hold);
                 if session.run(hold, &key.args(), Reading::Fresh, 1)?.count() > 0 {
-                    return Err(refusal::deleted_and_created(&table.source, &table.name));
+                    return Err(refusal::deleted_and_created(&table.source, &table.whole));
                 }
             }
             let archive = table.statement(Action::Archive);
@@ -400,13 +400,14 @@ pub fn archive(
                 })
                 .map(drop)
                 .map_err(|error| {
-                    let history = &table.history_name;
+                    // Of a piece the whole is told.
+                    let whole = |of: &str| of.strip_suffix("_history") == Some(&table.whole);
                     let there = error.is_postgres(b"23505")
                         && error
                             .constraint()
-                            .is_some_and(|(_, schema, of)| schema == table.source && of == history);
+                            .is_some_and(|(_, schema, of)| schema == table.source && whole(of));
                     match there {
-                        true => refusal::archived_already(&table.source, &table.name),
+                        true => refusal::archived_already(&table.source, &table.whole),
                         false => error,
                     }
                 })

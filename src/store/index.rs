@@ -182,13 +182,17 @@ impl Index {
     /// Whether the index of an identity is there and keeps writers apart: it can have been dropped
     /// by hand, or have been left behind by a build that failed.
     pub fn keeps_apart(&self, table: &Table) -> Result<bool> {
-        let name = self.name(&Name::new(&table.name, "profile")?);
+        // The index of a piece is made and dropped with that of the whole.
+        let whole = Name::new(&table.whole, "profile")?;
+        let name = self.name(&whole);
         let Some(oid) = relation(&table.source, &name)? else {
             return Ok(false);
         };
         table.identity.get_or(oid, || {
             Session::open(|session| {
-                let args = [Arg::Oid(oid), Arg::Text(&table.quoted)];
+                let source = Name::new(&table.source, "source")?.quoted();
+                let quoted = format!("{source}.{}", whole.quoted());
+                let args = [Arg::Oid(oid), Arg::Text(&quoted)];
                 let rows =
                     KEEPS_APART_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
                 let whole = self.rows().is_none();

@@ -1,58 +1,87 @@
-//! Where the tables of a source are, for what takes rows or versions out of them for ever. The seal of a
-//! history opens in the backend that says so, and no other: where the tables are in pieces on another node,
-//! the call is carried there, in the transaction of the caller and as the caller, and done to those.
+//! Where the tables of a source are. A call is carried there, in the transaction of the caller and as the
+//! caller, and done to the pieces of the tables: what takes rows or versions out for ever, because the seal
+//! of a history opens in the backend that says so and in no other, and what is many statements.
 
 use super::source;
 use super::table::Table;
-use super::{Guarded, Name, cluster, find, find_for_trigger};
-use crate::pg::{Result, Session};
+use super::{Guarded, Name, author, cluster, find_if_there};
+use crate::pg::{Arg, Oid, Result, Rows, Session};
+use jsonb::{Value, to_text};
 use std::rc::Rc;
 
-/// Where a call that takes out is done.
+/// Where what takes out is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Site {
-    /// In the tables of the source, which are here.
-    Tables,
-    /// In the pieces of them that are here, by a call that was carried here.
-    Pieces,
-    /// Not here: the call is to be carried to where they are.
+    /// Here.
+    Here,
+    /// Not here: the call is to be carried to where the tables are.
     Elsewhere,
 }
 
 /// Makes sure that the source exists and is the caller's to define, says where its tables are, and does
-/// that. It holds the source as a definition does.
+/// that. It holds the source as a definition does, but for a call that was carried here by one that does.
 pub fn at<T>(session: &Session, source: &Name, body: impl FnOnce(Site) -> Result<T>) -> Result<T> {
     if cluster::is_carried()? {
-        return cluster::nested(|| {
+        return cluster::in_pieces(|| {
             source::check_usage(source.as_str())?;
             source::check_owned(session, source.as_str())?;
-            body(Site::Pieces)
+            body(Site::Here)
         });
     }
     source::lock_for_definition(session, source.as_str())?;
-    match cluster::distributes(session, source)? {
-        false => body(Site::Tables),
+    match cluster::distributes(session, source.as_str())? {
+        false => body(Site::Here),
         true => body(Site::Elsewhere),
     }
 }
 
-impl Site {
-    /// A profile or relationship, with the table in which it is done.
-    pub fn find(self, source: &str, name: &str) -> Result<Rc<Guarded>> {
-        let found = find(source, name)?;
-        match self {
-            Site::Tables | Site::Elsewhere => Ok(found),
-            Site::Pieces => {
-                let piece = cluster::piece_here(found.table()?)?;
-                find_for_trigger(source, name, &piece)
-            }
-        }
+/// A call of many statements: in the pieces of tables, if it was carried here.
+pub fn many<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    match cluster::is_carried()? {
+        false => body(),
+        true => cluster::in_pieces(body),
     }
+}
 
-    /// Whether a call is to be carried to the node of a table.
-    pub fn is_elsewhere(self) -> bool {
-        self == Site::Elsewhere
+/// Whether the tables of some sources may be on other nodes.
+pub fn may_be_elsewhere() -> Result<bool> {
+    Ok(cluster::is_here()? && !cluster::is_carried()?)
+}
+
+/// What came of a call of one of our functions about this profile or relationship, if its table may be
+/// elsewhere, and the caller may change rows of it.
+pub fn carried<'s>(
+    session: &'s Session,
+    (source, name): (&str, &str),
+    call: (&str, &str),
+    args: &[Arg<'_>],
+    types: &[Oid],
+) -> Result<Option<Rows<'s>>> {
+    if !cluster::distributes(session, source)? {
+        return Ok(None);
     }
+    match find_if_there(source, name)? {
+        Some(found) if found.table().is_ok() => carry(session, &found, call, args, types),
+        _ => Ok(None),
+    }
+}
+
+/// What comes of a call of one of our functions where this table is, with what the caller claims of
+/// himself; nothing, if he may not change rows of it.
+pub fn carry<'s>(
+    session: &'s Session,
+    guarded: &Guarded,
+    call: (&str, &str),
+    args: &[Arg<'_>],
+    types: &[Oid],
+) -> Result<Option<Rows<'s>>> {
+    let table = guarded.table()?;
+    let author = author::of_statement(guarded)?;
+    let context = match &author.context {
+        Some(context) => to_text(Value::read(context)?)?,
+        None => String::new(),
+    };
+    cluster::carry(session, table, call, (args, types), &context)
 }
 
 /// The tables of what was found, to be locked.

@@ -186,6 +186,8 @@ pub struct Table {
     pub source: String,
     /// The name in it.
     pub name: String,
+    /// That of the whole of which it is a piece, or its own.
+    pub whole: String,
     /// That of its history.
     pub history_name: String,
     /// The feed of its source, if it has one.
@@ -223,13 +225,13 @@ impl Table {
     /// The statements of `"source"."name"`, in a source with this feed.
     pub fn new(source: &str, name: &str, form: Form, feed: Option<Feed>) -> Result<Self> {
         let history = format!("{name}_history");
-        Self::with_history(source, [name, &history], form, feed)
+        Self::piece(source, name, [name, &history], form, feed)
     }
 
-    /// The same of a table whose history is called so, which is made of the name of a profile: of a
-    /// piece of the whole, say.
-    pub fn with_history(
+    /// The statements of a piece of a table and of one of its history, under these names.
+    pub fn piece(
         source: &str,
+        whole: &str,
         [name, history]: [&str; 2],
         form: Form,
         feed: Option<Feed>,
@@ -246,6 +248,7 @@ impl Table {
             form,
             source: source.to_string(),
             name: name.to_string(),
+            whole: whole.to_owned(),
             feed,
             about: Rc::new(About {
                 schema: source.to_string(),
@@ -284,16 +287,11 @@ impl Table {
     /// The statement that does this.
     #[inline]
     pub fn statement(&self, action: Action) -> &Statement {
-        self.statements[action as usize].get_or_init(|| Box::new(self.write(action, None)))
-    }
-
-    /// The statement that does this with rows that are so few that each is written out.
-    pub fn of_few(&self, action: Action, rows: usize) -> Statement {
-        self.write(action, Some(rows))
+        self.statements[action as usize].get_or_init(|| Box::new(self.write(action)))
     }
 
     /// Writes a statement. Its parameters are those of the key, and then what it says.
-    fn write(&self, action: Action, rows: Option<usize>) -> Statement {
+    fn write(&self, action: Action) -> Statement {
         let (table, only, history) = (&self.quoted, &self.only, &self.history);
         let Columns {
             row, key, content, ..
@@ -309,23 +307,11 @@ impl Table {
         );
         let insert = format!("INSERT INTO {table} AS t ({own})");
         let values = parameters(key.len() + content.len());
-        let columns = 1..=key.len() + content.len();
-        let listed = |one: &dyn Fn(usize) -> String| {
-            let all: Vec<String> = columns.clone().map(one).collect();
-            all.join(", ")
-        };
-        let given = match rows {
-            // In the list of SELECT, because in FROM each array would be put into a store of its own first.
-            None => format!(
-                "SELECT {}",
-                listed(&|at| format!("pg_catalog.unnest(${at})"))
-            ),
-            Some(rows) => {
-                let rows =
-                    (1..=rows).map(|row| format!("({})", listed(&|at| format!("${at}[{row}]"))));
-                format!("VALUES {}", rows.collect::<Vec<_>>().join(", "))
-            }
-        };
+        // In the list of SELECT, because in FROM each array would be put into a store of its own first.
+        let arrays: Vec<String> = (1..=key.len() + content.len())
+            .map(|at| format!("pg_catalog.unnest(${at})"))
+            .collect();
+        let given = format!("SELECT {}", arrays.join(", "));
         let insert_many = format!("{insert} {given}");
         let texts = |of: Oid| vec![of; key.len()];
         let with = |rest: &[Oid]| [&texts(TEXT), rest].concat();

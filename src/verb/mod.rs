@@ -6,6 +6,7 @@
 pub mod adopt;
 mod body;
 pub mod bundle;
+pub mod carried;
 pub mod check;
 mod clash;
 pub mod criteria;

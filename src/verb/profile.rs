@@ -1,7 +1,7 @@
 //! `ingest.profile_define(source, profile, definition)`, `ingest.profile_drop(source, profile, cascade)`
 
 use super::definition::{Defined, describe_tables, drop_tables, make_tables, said_before};
-use super::{fhir_profiles, resource};
+use super::{fhir_profiles, resource, row};
 use crate::pg::{Answer, Arg, Call, Error, Reading, Result, Session, State, datum_of_jsonb, kind};
 use crate::store::ddl::Lock;
 use crate::store::health::{self, IndexState, Shape};
@@ -10,8 +10,7 @@ use crate::store::refusal;
 use crate::store::site::{self, Site};
 use crate::store::table::Form;
 use crate::store::{
-    Guarded, Name, cache, cluster, ddl, definition, find, history, import, links, search_index,
-    source,
+    Guarded, Name, cache, ddl, definition, find, history, import, links, search_index, source,
 };
 use ingest_engine::{Definition, Format, Kind, Said, Style};
 use jsonb::{Value, from_text};
@@ -230,9 +229,9 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
     let profile = call.need_text(1, "profile")?;
     let cascade = call.bool(2)?;
     let purge_at = |session: &Session, site: Site| {
-        let guarded = site.find(source.as_str(), profile)?;
-        let table = guarded.table()?;
-        if site.is_elsewhere() {
+        let guarded = find(source.as_str(), profile)?;
+        guarded.table()?;
+        if site == Site::Elsewhere {
             let args = [
                 Arg::Text(source.as_str()),
                 Arg::Text(profile),
@@ -240,7 +239,8 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
             ];
             let call = ("profile_purge", "done");
             let types = &[kind::TEXT, kind::TEXT, kind::BOOL];
-            let rows = cluster::carry(session, table, call, &args, types)?;
+            let rows = site::carry(session, &guarded, call, &args, types)?
+                .ok_or_else(|| row::may_not(&guarded))?;
             return Ok(rows.first().map_or(0, |row| row.int8(1)));
         }
         let touching = match guarded.is_relationship() {
@@ -249,7 +249,7 @@ pub fn purge(call: &mut Call<'_>) -> Result<Answer> {
         };
         let relationships = touching
             .iter()
-            .map(|at| site.find(source.as_str(), &at.relationship))
+            .map(|at| find(source.as_str(), &at.relationship))
             .collect::<Result<Vec<_>>>()?;
         let touched = site::tables(relationships.iter().chain([&guarded]))?;
         let purged = source::as_schema_owner(session, source.as_str(), || {

@@ -146,7 +146,7 @@ pub(super) fn columns(
             && !history
             && column == "id"
             && !row.bool(5)
-            && !cluster::distributes(session, shape.source)?
+            && !cluster::distributes(session, shape.source.as_str())?
         {
             findings.push(Finding::curable(
                 &object,

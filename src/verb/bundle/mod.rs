@@ -8,6 +8,7 @@
 //! A [native] bundle and a Bundle of [fhir] are read in their own ways, and run in the same one.
 
 mod fhir;
+mod first;
 mod hold;
 mod known;
 mod native;
@@ -15,6 +16,8 @@ mod operation;
 mod pass;
 mod results;
 mod run;
+
+pub use first::name as first_name;
 
 use crate::pg::{Answer, Call, Result, datum_of_jsonb};
 use crate::store::Guarded;

@@ -10,7 +10,7 @@ use crate::store::erase::{self, Erased, Erasure, Older};
 use crate::store::history::Last;
 use crate::store::row::{self, RowKey};
 use crate::store::site::{self, Site};
-use crate::store::{Guarded, Name, Outcome, author, cluster, links, reference, refusal, source};
+use crate::store::{Guarded, Name, Outcome, author, find, links, reference, refusal, source};
 use crate::verb::render::Written;
 use ingest_engine::History;
 use kind::TEXT;
@@ -26,9 +26,9 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
     let (profile, id) = (call.need_text(1, "profile")?, call.need_text(2, "id")?);
     let (reason, cascade) = (reason(call, 3)?, call.bool(4)?);
     let erase_at = |session: &Session, site: Site| {
-        let guarded = site.find(source.as_str(), profile)?;
+        let guarded = find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
-        if site.is_elsewhere() {
+        if site == Site::Elsewhere {
             let args = [source.as_str(), profile, id, reason].map(Arg::Text);
             let args = [&args[..], &[Arg::Bool(cascade)]].concat();
             let call = "resource_erase";
@@ -46,7 +46,7 @@ pub fn erase(call: &mut Call<'_>) -> Result<Answer> {
         };
         let relationships = touching
             .iter()
-            .map(|at| site.find(source.as_str(), &at.relationship))
+            .map(|at| find(source.as_str(), &at.relationship))
             .collect::<Result<Vec<_>>>()?;
         let marker = source::as_schema_owner(session, source.as_str(), || {
             let table = guarded.table()?;
@@ -102,10 +102,17 @@ fn carried(
     types: &'static [Oid],
 ) -> Result<Last> {
     let call = (function, "done.version, done.updated_at");
-    let rows = cluster::carry(session, guarded.table()?, call, args, types)?;
-    rows.first()
+    let rows = site::carry(session, guarded, call, args, types)?;
+    rows.and_then(|rows| rows.first())
         .map(|row| Last::at(&row, 1))
-        .ok_or(Error::Bug("no row of a call".into()))
+        .ok_or_else(|| may_not(guarded))
+}
+
+/// The refusal of an owner of the schema who may do nothing to a table of it, on another node.
+pub fn may_not(guarded: &Guarded) -> Error {
+    let message = format!("permission denied for table {}", guarded.name());
+    Error::refuse(State::InsufficientPrivilege, message)
+        .hint("Grant SELECT, UPDATE and DELETE on it to the role that owns the schema.")
 }
 
 /// Erases what an old version held.
@@ -117,9 +124,9 @@ pub fn erase_version(call: &mut Call<'_>) -> Result<Answer> {
         .ok_or_else(|| Error::refuse(State::BadRequest, "version must not be null"))?;
     let reason = reason(call, 4)?;
     let erase_at = |session: &Session, site: Site| {
-        let guarded = site.find(source.as_str(), profile)?;
+        let guarded = find(source.as_str(), profile)?;
         let key = key_of(&guarded, id)?;
-        if site.is_elsewhere() {
+        if site == Site::Elsewhere {
             let args = [
                 Arg::Text(source.as_str()),
                 Arg::Text(profile),
@@ -205,13 +212,13 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
         let (mut count, mut left) = (0, limit);
         for name in &names {
             pg::check_for_interrupts()?;
-            let guarded = site.find(source.as_str(), name)?;
+            let guarded = find(source.as_str(), name)?;
             let table = guarded.table()?;
             let rule = match rule {
                 Some(rule) => rule,
                 None => said(&guarded).ok_or_else(|| no_rule(name))?,
             };
-            let pruned = match site.is_elsewhere() {
+            let pruned = match site == Site::Elsewhere {
                 true => {
                     let args = [
                         Arg::Text(source.as_str()),
@@ -222,7 +229,8 @@ pub fn prune(call: &mut Call<'_>) -> Result<Answer> {
                     ];
                     let call = ("history_prune", "done");
                     let types = &[TEXT, TEXT, kind::INTERVAL, kind::INT4, kind::INT4];
-                    let rows = cluster::carry(session, table, call, &args, types)?;
+                    let rows = site::carry(session, &guarded, call, &args, types)?
+                        .ok_or_else(|| may_not(&guarded))?;
                     let count = rows.first().map_or(0, |row| row.int8(1));
                     u64::try_from(count).unwrap_or_default()
                 }

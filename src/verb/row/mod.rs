@@ -8,7 +8,7 @@ mod put;
 mod read;
 
 pub use delete::{delete, write as delete_row};
-pub use erase::{erase, erase_version, prune};
+pub use erase::{erase, erase_version, may_not, prune};
 pub use put::{held, is_same, put, replace};
 pub use read::{exists, history, outcome, read, read_at, stored};
 
