@@ -69,6 +69,10 @@ CREATE FUNCTION ingest.criteria_hold(number bigint) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'criteria_hold_wrapper';
 COMMENT ON FUNCTION ingest.criteria_hold(bigint) IS 'Internal. Holds, on the node of a table, the lock of those who ask by the same criteria. Errors: PT409 Citus is not here';
 
+CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'pieces_close_wrapper';
+COMMENT ON FUNCTION ingest.pieces_close(text, text) IS 'Internal. Closes the pieces of a table and of its history, on the node where they are, against TRUNCATE, for which Citus gives new ones no trigger. By the owner of the schema. Errors: 42501, PT404, PT409';
+
 CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -109,6 +113,12 @@ BEGIN
     FOREACH statement IN ARRAY making LOOP
         EXECUTE statement;
     END LOOP;
+    IF distributes THEN
+        PERFORM ingest.pieces_close(source_move.source, p.profile)
+        FROM ingest.profile AS p
+        WHERE p.source = source_move.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
+          AND to_regclass(format('%I.%I', p.source, p.profile)) IS NOT NULL;
+    END IF;
     -- The gate makes ids where the row is written: one that is made before is asked for in the history.
     FOR part IN
         SELECT format('%I.%I', source_move.source, p.profile)::regclass FROM ingest.profile AS p JOIN ingest.source AS s ON s.source = p.source

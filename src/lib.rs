@@ -81,6 +81,7 @@ pg::sql_function! {
     source_create => verb::source::create;
     source_drop => verb::source::drop;
     source_hold => verb::source::hold;
+    pieces_close => verb::source::pieces_close;
     source_in_one_place => verb::source::in_one_place;
     profile_define => verb::profile::define;
     profile_json_schema => verb::profile::json_schema;

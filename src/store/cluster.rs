@@ -9,7 +9,7 @@ use super::name::Name;
 use super::table::Table;
 use crate::pg::{
     Arg, Error, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement, Whole,
-    decide_plans, has_extension, kind, lock_name, set_local, setting,
+    decide_plans, has_extension, kind, lock_name, set_local, setting, snapshot_is_old,
 };
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -178,6 +178,11 @@ fn piece(session: &Session, table: &Table) -> Result<Piece> {
     })
 }
 
+/// Whether a table is on another node.
+pub fn is_elsewhere(session: &Session, table: &Table) -> Result<bool> {
+    Ok(piece(session, table)? == Piece::Elsewhere)
+}
+
 /// The name of the piece of a table to which a call was carried; none of a table that is not in pieces.
 pub fn piece_here(table: &Table) -> Result<Option<String>> {
     match Session::open(|session| piece(session, table))? {
@@ -273,7 +278,7 @@ pub fn carry<'s>(
     // Settings of this transaction stay here, and are said there first.
     let mut said = "";
     let (mut args, mut types) = (args.to_vec(), types.to_vec());
-    if piece(session, table)? == Piece::Elsewhere {
+    if is_elsewhere(session, table)? {
         said = "AND one.said IS NOT NULL ";
         args.push(Arg::Text(context));
         types.push(kind::TEXT);
@@ -316,9 +321,16 @@ fn cast(at: usize, of: Oid) -> String {
 /// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock is at the
 /// node of the table.
 pub fn wait_for_criteria(table: &Table, number: u64) -> Result<()> {
-    let is_elsewhere = is_here()? && Session::open(|session| is_distributed(session, table))?;
-    if !is_elsewhere {
+    if !is_here()? || !Session::open(|session| is_elsewhere(session, table))? {
         return lock_name(NamedLock::Criteria, number);
+    }
+    // The snapshot over there is older than the wait for the lock, and is kept.
+    if snapshot_is_old() {
+        return Err(Error::refuse(
+            State::Conflict,
+            "a conditional call from another node than that of the source needs READ COMMITTED",
+        )
+        .hint("Call at the node of the source, ingest.source_node says which, or where each statement has a snapshot of its own."));
     }
     let quoted = &table.quoted;
     // It writes nothing, and opens the transaction there: what only reads leaves no lock behind. (No id is

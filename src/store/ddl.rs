@@ -287,6 +287,35 @@ pub fn seals(history: &str, source: &Name, name: &Name) -> [Trigger; 2] {
     })
 }
 
+const HAS_TRIGGER: &str = "SELECT FROM pg_catalog.pg_trigger AS t \
+     WHERE t.tgrelid = pg_catalog.to_regclass($1) AND t.tgname = $2";
+
+/// Closes the pieces of a table and of its history against TRUNCATE: Citus gives a piece that is new the
+/// other triggers alone, and one that was moved all of them.
+pub fn close_pieces(
+    session: &Session,
+    source: &Name,
+    name: &Name,
+    [table, history]: [&str; 2],
+) -> Result<()> {
+    for (piece, function) in [(table, "guard"), (history, "seal")] {
+        let number = piece.rsplit_once('_').map_or("", |(_, number)| number);
+        let (piece, trigger) = (
+            format!("{}.\"{piece}\"", source.quoted()),
+            format!("~ingest_truncate_{number}"),
+        );
+        let has = Statement::by_key(HAS_TRIGGER, &[kind::TEXT, kind::TEXT]);
+        let args = [Arg::Text(&piece), Arg::Text(&trigger)];
+        if session.run(&has, &args, Reading::Latest, 1)?.count() == 0 {
+            session.execute(&format!(
+                "CREATE TRIGGER \"{trigger}\" BEFORE TRUNCATE ON {piece} \
+                 FOR EACH STATEMENT EXECUTE FUNCTION ingest.{function}('{source}', '{name}')"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whom a lock keeps out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lock {

@@ -48,21 +48,34 @@ pub fn may_be_elsewhere() -> Result<bool> {
     Ok(cluster::is_here()? && !cluster::is_carried()?)
 }
 
-/// What came of a call of one of our functions about this profile or relationship, if its table may be
-/// elsewhere, and the caller may change rows of it.
+/// How many statements a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A few: in place it is called on the whole of the table.
+    Few,
+    /// Many: in place it is called on the piece, too, where a statement costs less.
+    Many,
+}
+
+/// What came of a call of one of our functions about this profile or relationship, if it was for another
+/// place, and the caller may change rows of its table.
 pub fn carried<'s>(
     session: &'s Session,
     (source, name): (&str, &str),
-    call: (&str, &str),
+    (function, columns, size): (&str, &str, Size),
     args: &[Arg<'_>],
     types: &[Oid],
 ) -> Result<Option<Rows<'s>>> {
     if !cluster::distributes(session, source)? {
         return Ok(None);
     }
-    match find_if_there(source, name)? {
-        Some(found) if found.table().is_ok() => carry(session, &found, call, args, types),
-        _ => Ok(None),
+    let found = match find_if_there(source, name)? {
+        Some(found) if found.table().is_ok() => found,
+        _ => return Ok(None),
+    };
+    match size == Size::Few && !cluster::is_elsewhere(session, found.table()?)? {
+        true => Ok(None),
+        false => carry(session, &found, (function, columns), args, types),
     }
 }
 

@@ -5,8 +5,9 @@
 //! its statements go to the table one by one.
 
 use super::bundle;
-use crate::pg::{Answer, Arg, Call, Oid, Result, Session, Shape, datum_of_jsonb};
-use crate::store::{Outcome, site};
+use crate::pg::{Answer, Arg, Call, Oid, Result, Rows, Session, Shape, datum_of_jsonb};
+use crate::store::Outcome;
+use crate::store::site::{self, Size};
 
 /// A verb, and where in its arguments the key of a request stands, if it takes one.
 pub type Verb = (&'static str, Option<usize>);
@@ -20,7 +21,7 @@ pub fn written(
     let columns =
         "done.outcome::pg_catalog.text, done.id, done.version, done.updated_at, done.resource";
     let told = Session::open(|session| {
-        let Some(rows) = carried(session, call, verb, call.text(1)?, columns)? else {
+        let Some(rows) = carried(session, call, verb, call.text(1)?, (columns, Size::Few))? else {
             return Ok(None);
         };
         let Some(row) = rows.first() else {
@@ -52,7 +53,7 @@ pub fn rows(
 ) -> Result<Answer> {
     let columns = "done.ordinal, done.outcome::pg_catalog.text, done.id, done.version, done.issue";
     let told = Session::open(|session| {
-        let Some(rows) = carried(session, call, verb, call.text(1)?, columns)? else {
+        let Some(rows) = carried(session, call, verb, call.text(1)?, (columns, Size::Many))? else {
             return Ok(None);
         };
         let sink = call.materialize()?;
@@ -89,7 +90,7 @@ pub fn bundle(
             return Ok(None);
         }
         let name = bundle::first_name(call.need_jsonb(1, "bundle")?)?;
-        match carried(session, call, verb, name, "done")? {
+        match carried(session, call, verb, name, ("done", Size::Many))? {
             Some(rows) => rows.first().map_or(Ok(None), |row| row.jsonb_copy(1)),
             None => Ok(None),
         }
@@ -106,8 +107,8 @@ fn carried<'s>(
     call: &Call<'_>,
     (function, key): Verb,
     name: Option<&str>,
-    columns: &str,
-) -> Result<Option<crate::pg::Rows<'s>>> {
+    (columns, size): (&str, Size),
+) -> Result<Option<Rows<'s>>> {
     if !site::may_be_elsewhere()? {
         return Ok(None);
     }
@@ -120,5 +121,11 @@ fn carried<'s>(
         return Ok(None);
     }
     let (args, types): (Vec<Arg<'_>>, Vec<Oid>) = call.given()?.into_iter().unzip();
-    site::carried(session, (source, name), (function, columns), &args, &types)
+    site::carried(
+        session,
+        (source, name),
+        (function, columns, size),
+        &args,
+        &types,
+    )
 }

@@ -1,14 +1,16 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
 //! `ingest.source_hold(source)`,
-//! `ingest.source_in_one_place(source)`
+//! `ingest.source_in_one_place(source)`, `ingest.pieces_close(source, profile)`
 
 use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
-use crate::pg::{Answer, Call, Error, Result, Session, State};
+use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, kind};
 use crate::store::ddl::Named;
 use crate::store::options::Mistake;
+use crate::store::site::{self, Site};
 use crate::store::source::Standing;
-use crate::store::{Name, Options, cluster, health, source};
+use crate::store::table::{Form, Table};
+use crate::store::{Name, Options, cluster, ddl, health, source};
 use jsonb::{Item, Value, write};
 
 /// Creates the schema of a source.
@@ -103,6 +105,34 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
 pub fn in_one_place(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
     Session::open(|session| cluster::check_in_one_place(session, source))?;
+    Ok(Answer::Null)
+}
+
+/// Closes the pieces of a table, where they are, against what Citus leaves open.
+pub fn pieces_close(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let name = Name::new(call.need_text(1, "profile")?, "profile")?;
+    Session::open(|session| {
+        site::at(session, &source, |site| {
+            let table = Table::new(source.as_str(), name.as_str(), Form::Native, None)?;
+            if site == Site::Elsewhere {
+                let args = [Arg::Text(source.as_str()), Arg::Text(name.as_str())];
+                let types = &[kind::TEXT, kind::TEXT];
+                let call = ("pieces_close", "true");
+                return cluster::carry(session, &table, call, (&args, types), "").map(|_| ());
+            }
+            let Some(piece) = cluster::piece_here(&table)? else {
+                return Ok(());
+            };
+            let history = cluster::history_of_piece(source.as_str(), name.as_str(), &piece)?;
+            let Some(history) = history else {
+                return Ok(());
+            };
+            source::as_schema_owner(session, source.as_str(), || {
+                ddl::close_pieces(session, &source, &name, [&piece, &history])
+            })
+        })
+    })?;
     Ok(Answer::Null)
 }
 
