@@ -21,6 +21,21 @@ END
 $$;
 COMMENT ON FUNCTION ingest.cluster_coordinator() IS 'Internal. Refuses a database without Citus, and a node that is not the coordinator. Errors: PT409';
 
+CREATE FUNCTION ingest.cluster_set(name text, value text) RETURNS text
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before CONSTANT text := current_setting(name, true);
+BEGIN
+    IF value IS NOT NULL AND EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'citus') THEN
+        PERFORM set_config(name, value, true);
+    END IF;
+    RETURN before;
+END
+$$;
+COMMENT ON FUNCTION ingest.cluster_set(text, text) IS 'Internal. Where Citus is, gives a setting this value until the transaction ends, or until it is given back the one that this returns';
+
 CREATE FUNCTION ingest.cluster_join() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -53,6 +68,8 @@ BEGIN
         END IF;
         PERFORM create_reference_table(part.name);
     END LOOP;
+    -- Citus gives a node that comes later what all nodes have when it needs it, and not before.
+    PERFORM replicate_reference_tables('block_writes');
     -- A node that is new does not know who makes triggers.
     FOR part IN
         SELECT DISTINCT quote_ident(pg_get_userbyid(n.nspowner)) AS name
@@ -63,7 +80,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new. A node that is added later gets the tables from Citus; call this again then, for the rights. Errors: PT409 Citus is not here, or this is not the coordinator';
+COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new, and gives all to nodes that were added since. Sources that a node has of its own are lost to it: let it have none. Errors: PT409 Citus is not here, or this is not the coordinator';
 
 CREATE FUNCTION ingest.criteria_hold(number bigint) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'criteria_hold_wrapper';
@@ -73,18 +90,68 @@ CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'pieces_close_wrapper';
 COMMENT ON FUNCTION ingest.pieces_close(text, text) IS 'Internal. Closes the pieces of a table and of its history, on the node where they are, against TRUNCATE, for which Citus gives new ones no trigger. By the owner of the schema. Errors: 42501, PT404, PT409';
 
+CREATE FUNCTION ingest.source_keeps(schema regnamespace) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH tables AS (
+        SELECT c.oid, c.oid::regclass AS name, c.relowner, c.relacl
+        FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'r'),
+    rights AS (
+        SELECT t.name, '' AS columns, a.grantee, a.privilege_type, a.is_grantable
+        FROM tables AS t, aclexplode(t.relacl) AS a WHERE a.grantee <> t.relowner
+        UNION ALL
+        SELECT t.name, format(' (%I)', o.attname), a.grantee, a.privilege_type, a.is_grantable
+        FROM tables AS t JOIN pg_attribute AS o ON o.attrelid = t.oid, aclexplode(o.attacl) AS a
+        WHERE a.grantee <> t.relowner AND NOT o.attisdropped),
+    said AS (
+        SELECT t.name, CASE WHEN d.objsubid = 0 THEN format('TABLE %s', t.name)
+            ELSE format('COLUMN %s.%I', t.name, o.attname) END AS object, d.description
+        FROM tables AS t JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = t.oid
+        LEFT JOIN pg_attribute AS o ON o.attrelid = t.oid AND o.attnum = d.objsubid
+        UNION ALL
+        SELECT t.name, format('TRIGGER %I ON %s', g.tgname, t.name), d.description
+        FROM tables AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid
+        JOIN pg_description AS d ON d.classoid = 'pg_trigger'::regclass AND d.objoid = g.oid
+        UNION ALL
+        SELECT t.name, format('CONSTRAINT %I ON %s', k.conname, t.name), d.description
+        FROM tables AS t JOIN pg_constraint AS k ON k.conrelid = t.oid
+        JOIN pg_description AS d ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid
+        UNION ALL
+        SELECT t.name, format('INDEX %s', i.indexrelid::regclass), d.description
+        FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid
+        JOIN pg_description AS d ON d.classoid = 'pg_class'::regclass AND d.objoid = i.indexrelid),
+    statements AS (
+        SELECT format('GRANT %s%s ON %s TO %s%s', r.privilege_type, r.columns, r.name,
+            CASE r.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.grantee)) END,
+            CASE WHEN r.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS statement
+        FROM rights AS r
+        UNION ALL
+        SELECT format('COMMENT ON %s IS %L', s.object, s.description) FROM said AS s)
+    SELECT COALESCE(array_agg(s.statement ORDER BY s.statement), '{}') FROM statements AS s
+$$;
+COMMENT ON FUNCTION ingest.source_keeps(regnamespace) IS 'Internal. The statements that give the tables of a schema what others may do with them, and their comments: where Citus brings tables back it makes them anew';
+
 CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     schema CONSTANT regnamespace := quote_ident(source)::regnamespace;
+    left_behind CONSTANT boolean := EXISTS (
+        SELECT FROM pg_dist_cleanup AS c WHERE c.node_group_id = 0 AND c.object_name ^@ (quote_ident(source) || '.')
+    ) AND ingest.refuse('PT409', format('Citus has still to remove what a move of the source %s has left behind', source),
+        'CALL citus_cleanup_orphaned_resources(), and call again.');
+    kept   CONSTANT text[] := ingest.source_keeps(schema);
+    unsafe CONSTANT text := ingest.cluster_set('citus.enable_unsafe_triggers', 'on');
+    -- Citus says what it does at each step, and what is to be done by hand after; it is done here.
+    told   CONSTANT text := ingest.cluster_set('client_min_messages', 'warning');
     dropping   text[];
     making     text[];
     statement  text;
     part       regclass;
+    given      record;
 BEGIN
-    PERFORM set_config('citus.enable_unsafe_triggers', 'on', true);
     -- A copy of rows is no write: it passes no gate, and neither does it pass a trigger of anybody's.
     SELECT COALESCE(array_agg(format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)), '{}'),
         COALESCE(array_agg(pg_get_triggerdef(t.oid) ORDER BY t.tgrelid, t.tgname), '{}')
@@ -109,6 +176,15 @@ BEGIN
         END LOOP;
     ELSE
         PERFORM citus_schema_undistribute(schema);
+        -- The tables are new, with what default privileges give.
+        FOR given IN
+            SELECT DISTINCT c.oid::regclass AS name,
+                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS role
+            FROM pg_class AS c, aclexplode(c.relacl) AS a
+            WHERE c.relnamespace = schema AND c.relkind = 'r' AND a.grantee <> c.relowner
+        LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %s', given.name, given.role);
+        END LOOP;
     END IF;
     FOREACH statement IN ARRAY making LOOP
         EXECUTE statement;
@@ -119,6 +195,11 @@ BEGIN
         WHERE p.source = source_move.source AND p.kind IN ('ROOT', 'RELATIONSHIP')
           AND to_regclass(format('%I.%I', p.source, p.profile)) IS NOT NULL;
     END IF;
+    -- Triggers are new in either case, and have lost their comments.
+    FOREACH statement IN ARRAY kept LOOP
+        CONTINUE WHEN distributes AND NOT statement ^@ 'COMMENT ON TRIGGER ';
+        EXECUTE statement;
+    END LOOP;
     -- The gate makes ids where the row is written: one that is made before is asked for in the history.
     FOR part IN
         SELECT format('%I.%I', source_move.source, p.profile)::regclass FROM ingest.profile AS p JOIN ingest.source AS s ON s.source = p.source
@@ -127,9 +208,10 @@ BEGIN
         EXECUTE format('ALTER TABLE %s ALTER COLUMN id %s', part,
             CASE WHEN distributes THEN 'DROP DEFAULT' ELSE 'SET DEFAULT ingest.new_id()' END);
     END LOOP;
+    PERFORM ingest.cluster_set('citus.enable_unsafe_triggers', unsafe), ingest.cluster_set('client_min_messages', told);
 END
 $$;
-COMMENT ON FUNCTION ingest.source_move(text, boolean) IS 'Internal. Lets Citus distribute the schema of a source, or bring it back, with the triggers of its tables';
+COMMENT ON FUNCTION ingest.source_move(text, boolean) IS 'Internal. Lets Citus distribute the schema of a source, or bring it back, with the triggers of its tables, the rights of others and the comments';
 
 CREATE FUNCTION ingest.source_distribute(source text) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -141,6 +223,7 @@ DECLARE
     long    text;
     leaving text;
     parted  text;
+    unfit   text;
 BEGIN
     PERFORM ingest.cluster_coordinator();
     PERFORM ingest.source_owner(source);
@@ -152,6 +235,13 @@ BEGIN
     WHERE k.contype = 'f' AND (c.relnamespace = schema) <> (r.relnamespace = schema);
     SELECT string_agg(c.relname, ', ' ORDER BY c.relname) INTO parted
     FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'p';
+    SELECT string_agg(c.relname, ', ' ORDER BY c.relname) INTO unfit
+    FROM pg_class AS c
+    WHERE c.relnamespace = schema AND (c.relkind = 'f'
+        OR c.relkind = 'r' AND (c.relname ~ '_[1-9][0-9]{5,18}$'
+            OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attidentity <> '')
+            OR EXISTS (SELECT FROM pg_rewrite AS w WHERE w.ev_class = c.oid)
+            OR EXISTS (SELECT FROM pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))));
     refused := CASE
         WHEN NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = 'ingest.source'::regclass) THEN
             ingest.refuse('PT409', 'the nodes of Citus do not have the catalog', 'Let a superuser call ingest.cluster_join() on the coordinator.')
@@ -167,6 +257,9 @@ BEGIN
             ingest.refuse('PT409', format('names over 45 bytes would be cut on a node: %s', left(long, 1000)), 'Define them anew under shorter names.')
         WHEN leaving IS NOT NULL THEN
             ingest.refuse('PT409', format('foreign keys lead into the source or out of it: %s', left(leaving, 1000)), 'Drop them first.')
+        WHEN unfit IS NOT NULL THEN
+            ingest.refuse('PT409', format('Citus does not take these tables, or does not bring them back: %s', left(unfit, 1000)),
+                'Move them to another schema: foreign tables, those that inherit, those with a rule or an identity column, and those that are named as pieces are, with _102008 say at the end.')
         WHEN parted IS NOT NULL THEN
             ingest.refuse('PT409', format('a history is cut into partitions: %s', left(parted, 1000)), 'Such a history stays on one server.')
     END;
@@ -215,9 +308,12 @@ $$;
 COMMENT ON FUNCTION ingest.source_node(text) IS 'The node of Citus where the tables of a source are: a call that is made there goes no further. No row for a source that is not distributed, or has no table yet';
 
 CREATE FUNCTION ingest.cluster_check() RETURNS TABLE (source text, profile text, what text)
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    part  record;
+    piece record;
 BEGIN
     PERFORM ingest.cluster_coordinator();
     RETURN QUERY
@@ -227,18 +323,49 @@ BEGIN
           AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
         ORDER BY c.relname;
     RETURN QUERY
+        SELECT NULL::text, NULL::text, format('the node %s:%s does not have the catalog: ingest.cluster_join() gives it to it', n.nodename, n.nodeport)
+        FROM pg_dist_node AS n
+        WHERE n.noderole = 'primary' AND EXISTS (
+            SELECT FROM pg_dist_shard AS h WHERE h.logicalrelid = 'ingest.source'::regclass
+              AND NOT EXISTS (SELECT FROM pg_dist_placement AS l WHERE l.shardid = h.shardid AND l.groupid = n.groupid))
+        ORDER BY n.nodename, n.nodeport;
+    RETURN QUERY
         SELECT g.source, g.profile, format('%s is a table of the coordinator alone, in a schema that is distributed', c.relname)
         FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
         JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
         WHERE g.kind IN ('ROOT', 'RELATIONSHIP') AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
         ORDER BY g.source, g.profile;
-    RETURN QUERY
-        SELECT g.source, NULL::text, format('the role %s cannot log in, and so can call only on the node of the source', r.rolname)
-        FROM (SELECT DISTINCT p.source FROM ingest.profile AS p) AS g
-        JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
-        JOIN pg_namespace AS n ON n.oid = s.schemaid, aclexplode(n.nspacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
-        WHERE NOT r.rolcanlogin
-        ORDER BY g.source, r.rolname;
+    FOR part IN
+        SELECT g.source, g.profile, c.oid::regclass AS name
+        FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
+        JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
+        JOIN pg_dist_partition AS p ON p.logicalrelid = c.oid
+        WHERE g.kind IN ('ROOT', 'RELATIONSHIP')
+        ORDER BY g.source, c.relname
+    LOOP
+        FOR piece IN
+            SELECT r.nodename, r.nodeport, r.success, r.result FROM run_command_on_placements(part.name,
+                $of$SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = '%s'::pg_catalog.regclass AND tgname ^@ '~ingest_truncate'$of$) AS r
+        LOOP
+            IF NOT piece.success THEN
+                RETURN QUERY SELECT part.source, part.profile, format('the node %s:%s does not answer', piece.nodename, piece.nodeport);
+            ELSIF piece.result = '0' THEN
+                RETURN QUERY SELECT part.source, part.profile,
+                    format('the piece of %s is open to TRUNCATE: SELECT ingest.pieces_close(%L, %L)', part.name, part.source, part.profile);
+            END IF;
+        END LOOP;
+    END LOOP;
+    FOR part IN
+        SELECT DISTINCT g.source, a.grantee
+        FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
+        JOIN pg_namespace AS n ON n.oid = s.schemaid, aclexplode(n.nspacl) AS a
+        WHERE a.grantee <> 0
+        ORDER BY g.source
+    LOOP
+        RETURN QUERY
+            SELECT part.source, NULL::text, format('the role %s cannot log in, and so can call only on the node of the source', r.rolname)
+            FROM pg_roles AS r WHERE r.oid = part.grantee AND NOT r.rolcanlogin;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ingest.cluster_check() IS 'What is not as it should be of sources on Citus: a row for each, of the catalog without a source. Errors: PT409 Citus is not here, or this is not the coordinator';

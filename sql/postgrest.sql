@@ -272,6 +272,8 @@ DECLARE
     link     CONSTANT text := base || '/rpc/relationship_read?source={source}&relationship={profile}&id={id}';
     made     record;
     refused  boolean;
+    -- It is of the node where it is made, to which PostgREST connects.
+    spread   CONSTANT text := ingest.cluster_set('citus.enable_ddl_propagation', 'off');
 BEGIN
     -- First, so that two at once make one.
     PERFORM ingest.source_hold(NULL);
@@ -338,6 +340,7 @@ BEGIN
                        made.title || E'\n\n' || made.description);
     END LOOP;
     PERFORM ingest.schema_cache_reload();
+    PERFORM ingest.cluster_set('citus.enable_ddl_propagation', spread);
 END
 $$;
 COMMENT ON FUNCTION ingest.api_create(text, jsonb) IS 'Creates, in a schema of the caller''s own, the verbs for PostgREST: functions that return the resource alone and set status, Location, ETag and Last-Modified; or makes them anew. They go with the extension. Options: {"base": what Location begins with, "location": its whole template, with {source}, {profile}, {id} and {version}}. With {"style": "rest", "source": "fhir", "path"?: "/fhir", "base"?, "format"?: "fhir" or "aidbox"} it creates a door for plain REST paths instead, which ingest.api_proxy writes the proxy for. Errors: PT400, PT404 no such source, PT409 the schema is a source, or has a function of that name that is not of an api, 42501 the schema is not the caller''s';
@@ -352,6 +355,7 @@ DECLARE
     found   boolean;
     made    record;
     refused boolean;
+    spread  CONSTANT text := ingest.cluster_set('citus.enable_ddl_propagation', 'off');
 BEGIN
     -- First, so that two at once make one.
     PERFORM ingest.source_hold(NULL);
@@ -373,6 +377,7 @@ BEGIN
         NULL;
     END;
     PERFORM ingest.schema_cache_reload();
+    PERFORM ingest.cluster_set('citus.enable_ddl_propagation', spread);
 END
 $$;
 COMMENT ON FUNCTION ingest.api_drop(text) IS 'Drops the functions that api_create made, and their schema if nothing else is in it. Errors: PT404 no such api, 42501 not the caller''s';

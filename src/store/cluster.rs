@@ -12,6 +12,7 @@ use crate::pg::{
     decide_plans, has_extension, kind, lock_name, set_local, setting, snapshot_is_old,
 };
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 
@@ -379,6 +380,21 @@ pub fn check_new_source(session: &Session) -> Result<()> {
     }
 }
 
+/// The longest name of a table, in bytes: a longer one would be cut where a piece has its number.
+const LONGEST: usize = 45;
+
+/// Refuses a name that has no room for the number of a piece.
+pub fn check_name(session: &Session, source: &Name, name: &Name) -> Result<()> {
+    if name.as_str().len() <= LONGEST || !distributes(session, source.as_str())? {
+        return Ok(());
+    }
+    Err(Error::refuse(
+        State::BadRequest,
+        format!("a name of more than {LONGEST} bytes would be cut on a node: {name}"),
+    )
+    .hint("Choose a shorter one: Citus distributes the source."))
+}
+
 /// Distributes the schema of a source that was just made.
 pub fn distribute(session: &Session, source: &Name) -> Result<()> {
     let is_joined = match here(session)? {
@@ -420,7 +436,10 @@ const SPREAD: &str =
 fn run(session: &Session, sql: &'static str, argument: &str) -> Result<()> {
     let statement = Statement::by_values(sql, &[kind::TEXT]);
     let args = [Arg::Text(argument)];
-    session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+    // Citus tells each step, and what would be to do by hand after others.
+    with(c"client_min_messages", "warning", || {
+        session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+    })
 }
 
 /// Makes a table, and where Citus distributes the schema puts it where its other tables are: what a
@@ -447,7 +466,9 @@ pub fn make(
     make()?;
     let statement = Statement::by_values(SPREAD, &[kind::TEXT, kind::TEXT]);
     let args = [Arg::Text(table), Arg::Text(&another)];
-    session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+    with(c"client_min_messages", "warning", || {
+        session.run(&statement, &args, Reading::Fresh, 0).map(drop)
+    })
 }
 
 const ON_WORKERS: &str =
@@ -492,6 +513,46 @@ fn has_distributed(session: &Session, source: &str) -> Result<bool> {
     Ok(rows.count() > 0)
 }
 
+/// Those of these sources, by the names of their profiles, whose tables the coordinator has and this node
+/// has not.
+pub fn of_coordinator(session: &Session, guarded: &[(String, String)]) -> Result<HashSet<String>> {
+    let mut found = HashSet::new();
+    if !is_here()? || !here(session)?.is_some_and(|citus| citus.has_groups) {
+        return Ok(found);
+    }
+    let worker = Statement::by_key(ON_A_WORKER, &[]);
+    if session.run(&worker, &[], Reading::Latest, 1)?.count() == 0 {
+        return Ok(found);
+    }
+    for (source, _) in guarded {
+        if !found.contains(source) && !distributes(session, source)? {
+            found.insert(source.clone());
+        }
+    }
+    Ok(found)
+}
+
+const LEFT_BEHIND: &str = "SELECT FROM pg_catalog.pg_dist_cleanup AS c \
+     WHERE c.object_name = (pg_catalog.quote_ident($1) || '.') || pg_catalog.quote_ident($2) LIMIT 1";
+
+/// Whether a table is a piece that a move has left behind, and that Citus is going to remove.
+pub fn is_left_behind(session: &Session, schema: &str, table: &str) -> Result<bool> {
+    if !is_here()? || of_shard(table).is_none() {
+        return Ok(false);
+    }
+    let left = Statement::by_key(LEFT_BEHIND, &[kind::TEXT, kind::TEXT]);
+    let name = [Arg::Text(schema), Arg::Text(table)];
+    Ok(session.run(&left, &name, Reading::Latest, 1)?.count() > 0)
+}
+
+/// What to do about tables that are in the way, and are left of a move.
+pub fn left_behind() -> Result<&'static str> {
+    Ok(match is_here()? {
+        false => "",
+        true => " What a move has left behind goes with CALL citus_cleanup_orphaned_resources().",
+    })
+}
+
 /// Refuses what changes a source on a node that is not the coordinator.
 pub fn check_node(session: &Session) -> Result<()> {
     match here(session)? {
@@ -526,7 +587,7 @@ fn check_coordinator(session: &Session, citus: &Citus) -> Result<()> {
         0 => Ok(()),
         _ => Err(Error::refuse(
             State::Conflict,
-            "this is not the coordinator of Citus, and a table that is made here is on this node alone",
+            "this is not the coordinator of Citus, and what is made here is on this node alone",
         )
         .hint("Connect to the coordinator, and call it there.")),
     }

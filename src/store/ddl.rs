@@ -62,6 +62,7 @@ pub fn make(
     (form, ends): (Form, Option<&Ends>),
     history: bool,
 ) -> Result<()> {
+    cluster::check_name(session, source, name)?;
     let (schema, table) = (source.quoted(), name.quoted());
     // The id of a FHIR resource stands in it, so that the column has no other to begin with.
     let (default, contained) = match form {
@@ -487,7 +488,8 @@ pub fn in_the_way(source: &Name, error: Error) -> Error {
         format!("what is not of the source {source} depends on what is to be dropped"),
     )
     .hint(format!(
-        "Move or drop it first, by hand: {}.",
-        named.join("; ")
+        "Move or drop it first, by hand: {}.{}",
+        named.join("; "),
+        cluster::left_behind().unwrap_or_default()
     ))
 }

@@ -343,6 +343,7 @@ pub fn hold(session: &Session, source: &str) -> Result<()> {
         Some(row) if row.bool(1) => {}
         _ => return Ok(()),
     }
+    cluster::check_node(session)?;
     if !as_owner(What::Catalog, || lock(session, source))? {
         return Err(none_there(source)?);
     }

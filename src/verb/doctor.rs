@@ -2,7 +2,7 @@
 
 use crate::pg::{Answer, Arg, Call, Error, Result, RowSink, Session, State};
 use crate::store::health::{self, Severity, Shape};
-use crate::store::{Name, find, source};
+use crate::store::{Name, cluster, find, source};
 
 /// One row for each finding, of the sources that the caller may use; none is health.
 pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
@@ -12,7 +12,9 @@ pub fn doctor(call: &mut Call<'_>) -> Result<Answer> {
     }
     let sink = call.materialize()?;
     let mut broken = Vec::new();
-    let guarded = Session::open(|session| health::guarded(session, asked))?;
+    let mut guarded = Session::open(|session| health::guarded(session, asked))?;
+    let elsewhere = Session::open(|session| cluster::of_coordinator(session, &guarded))?;
+    guarded.retain(|(source, _)| !elsewhere.contains(source));
     for (source, name) in &guarded {
         let known = match find(source, name) {
             // It was dropped meanwhile.

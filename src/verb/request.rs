@@ -13,7 +13,7 @@ use crate::pg::{
 };
 use crate::store::history::Last;
 use crate::store::request::{self, Known};
-use crate::store::{Guarded, Outcome};
+use crate::store::{Guarded, Outcome, site};
 use jsonb::{Item, Value, write};
 
 /// How long a key may be, in bytes.
@@ -123,6 +123,12 @@ impl Request<'_> {
         let answer = write(&Item::Items(parts)).map_err(|_| too_large())?;
         match Session::open(|session| request::keep(session, key, &digest, &answer))? {
             true => Ok(()),
+            // Who waits for a key waits on his node.
+            false if site::may_be_elsewhere()? => Err(Error::refuse(
+                State::SerializationFailure,
+                "another call under this request_key was made meanwhile",
+            )
+            .hint("Try again: what it did is told then.")),
             false => Err(Error::refuse(
                 State::Conflict,
                 "the call has itself made a call under its request_key",

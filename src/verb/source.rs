@@ -74,6 +74,7 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
     let cascade = call.bool(1)?;
     Session::open(|session| {
         let standing = source::standing(session, name.as_str())?;
+        cluster::check_node(session)?;
         health::check_in_place(session, name.as_str(), None)?;
         if standing == Standing::SchemaGone && !cascade {
             return Err(source::gone(session, name.as_str())?);

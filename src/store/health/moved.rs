@@ -6,6 +6,7 @@
 
 use super::{Finding, shown};
 use crate::pg::{Arg, Error, Reading, Result, Session, State, Statement, kind};
+use crate::store::cluster;
 use std::mem::ManuallyDrop;
 
 /// What the caller may see of what is guarded.
@@ -152,6 +153,9 @@ pub fn moved(session: &Session, source: Option<&str>, name: Option<&str>) -> Res
     let mut found = Vec::new();
     for row in rows.iter() {
         let (schema, table) = (row.string(1)?, row.string(2)?);
+        if cluster::is_left_behind(session, &schema, &table)? {
+            continue;
+        }
         let (mut at, quoted) = (row.string(3)?, row.string(4)?);
         let (home, made_as) = (row.string(8)?, row.string(9)?);
         let (has_home, of_another, replaced) = (row.bool(10), row.bool(11), row.bool(12));
@@ -250,6 +254,9 @@ pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
     };
     for row in rows.iter() {
         let (schema, table) = (row.string(1)?, row.string(2)?);
+        if cluster::is_left_behind(session, &schema, &table)? {
+            continue;
+        }
         let elsewhere = moved
             .iter()
             .find(|at| (&at.schema, &at.table) == (&schema, &table));
