@@ -91,12 +91,14 @@ CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
 COMMENT ON FUNCTION ingest.pieces_close(text, text) IS 'Internal. Closes the pieces of a table and of its history, on the node where they are, against TRUNCATE, for which Citus gives new ones no trigger. By the owner of the schema. Errors: 42501, PT404, PT409';
 
 CREATE FUNCTION ingest.source_keeps(schema regnamespace) RETURNS text[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH tables AS (
+BEGIN
+    RETURN (WITH tables AS (
         SELECT c.oid, c.oid::regclass AS name, c.relowner, c.relacl
-        FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'r'),
+        FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'r'
+            AND NOT EXISTS (SELECT FROM pg_dist_shard AS p WHERE to_regclass(shard_name(p.logicalrelid, p.shardid)) = c.oid)),
     rights AS (
         SELECT t.name, '' AS columns, a.grantee, a.privilege_type, a.is_grantable
         FROM tables AS t, aclexplode(t.relacl) AS a WHERE a.grantee <> t.relowner
@@ -128,7 +130,8 @@ AS $$
         FROM rights AS r
         UNION ALL
         SELECT format('COMMENT ON %s IS %L', s.object, s.description) FROM said AS s)
-    SELECT COALESCE(array_agg(s.statement ORDER BY s.statement), '{}') FROM statements AS s
+    SELECT COALESCE(array_agg(s.statement ORDER BY s.statement), '{}') FROM statements AS s);
+END
 $$;
 COMMENT ON FUNCTION ingest.source_keeps(regnamespace) IS 'Internal. The statements that give the tables of a schema what others may do with them, and their comments: where Citus brings tables back it makes them anew';
 
@@ -160,7 +163,8 @@ BEGIN
                FILTER (WHERE t.tgenabled <> 'O'), '{}')
     INTO dropping, making
     FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
-    WHERE c.relnamespace = schema AND NOT t.tgisinternal;
+    WHERE c.relnamespace = schema AND NOT t.tgisinternal
+      AND NOT EXISTS (SELECT FROM pg_dist_shard AS p WHERE to_regclass(shard_name(p.logicalrelid, p.shardid)) = c.oid);
     FOREACH statement IN ARRAY dropping LOOP
         EXECUTE statement;
     END LOOP;

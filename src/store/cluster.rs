@@ -532,17 +532,19 @@ pub fn of_coordinator(session: &Session, guarded: &[(String, String)]) -> Result
     Ok(found)
 }
 
-const LEFT_BEHIND: &str = "SELECT FROM pg_catalog.pg_dist_cleanup AS c \
-     WHERE c.object_name = (pg_catalog.quote_ident($1) || '.') || pg_catalog.quote_ident($2) LIMIT 1";
+const IS_PIECE: &str = "SELECT FROM (SELECT (pg_catalog.quote_ident($1) || '.') || pg_catalog.quote_ident($2) AS name) AS n \
+     WHERE EXISTS (SELECT FROM pg_catalog.pg_dist_cleanup AS c WHERE c.object_name = n.name) \
+     OR EXISTS (SELECT FROM pg_catalog.pg_dist_shard AS s \
+         WHERE pg_catalog.shard_name(s.logicalrelid, s.shardid) = n.name)";
 
-/// Whether a table is a piece that a move has left behind, and that Citus is going to remove.
-pub fn is_left_behind(session: &Session, schema: &str, table: &str) -> Result<bool> {
+/// Whether a table is a piece of another, or was one before a move, and Citus is going to remove it.
+pub fn is_piece(session: &Session, schema: &str, table: &str) -> Result<bool> {
     if !is_here()? || of_shard(table).is_none() {
         return Ok(false);
     }
-    let left = Statement::by_key(LEFT_BEHIND, &[kind::TEXT, kind::TEXT]);
+    let asked = Statement::by_key(IS_PIECE, &[kind::TEXT, kind::TEXT]);
     let name = [Arg::Text(schema), Arg::Text(table)];
-    Ok(session.run(&left, &name, Reading::Latest, 1)?.count() > 0)
+    Ok(session.run(&asked, &name, Reading::Latest, 1)?.count() > 0)
 }
 
 /// What to do about tables that are in the way, and are left of a move.

@@ -153,7 +153,7 @@ pub fn moved(session: &Session, source: Option<&str>, name: Option<&str>) -> Res
     let mut found = Vec::new();
     for row in rows.iter() {
         let (schema, table) = (row.string(1)?, row.string(2)?);
-        if cluster::is_left_behind(session, &schema, &table)? {
+        if cluster::is_piece(session, &schema, &table)? {
             continue;
         }
         let (mut at, quoted) = (row.string(3)?, row.string(4)?);
@@ -254,7 +254,7 @@ pub fn strays(session: &Session, source: Option<&str>) -> Result<Vec<Finding>> {
     };
     for row in rows.iter() {
         let (schema, table) = (row.string(1)?, row.string(2)?);
-        if cluster::is_left_behind(session, &schema, &table)? {
+        if cluster::is_piece(session, &schema, &table)? {
             continue;
         }
         let elsewhere = moved
