@@ -1319,12 +1319,9 @@ fn bundles_of_thousands_are_set_based() {
     assert_eq!(statements, 2);
     let began = Instant::now();
     let answers = apply(&mut client, &bundle(5_000)).unwrap();
+    let took = began.elapsed();
     assert_eq!(answers.len(), 10_000);
-    assert!(
-        began.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(took < Duration::from_secs(20), "{took:?}");
     let statements: i64 = value(&mut client, "SELECT last_value FROM public.statements");
     assert!(statements < 20, "{statements}");
     let lost: i64 = value(
@@ -1338,9 +1335,9 @@ fn bundles_of_thousands_are_set_based() {
         "SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts",
     );
     assert!(held < 20_000_000, "{held} bytes are still held");
-    client
-        .batch_execute("SET statement_timeout = '100ms'")
-        .unwrap();
+    // A small part of what it takes, on whatever machine.
+    let short = format!("SET statement_timeout = {}", took.as_millis() / 20 + 1);
+    client.batch_execute(&short).unwrap();
     let large = bundle(5_000);
     for kind in ["transaction", "batch"] {
         let mut large = large.clone();

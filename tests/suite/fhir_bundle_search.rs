@@ -279,11 +279,8 @@ fn thousands_of_criteria_without_an_index_are_one_pass() {
     entries.extend((0..2_500).map(|number| refer(number, 5_000 - number)));
     let began = Instant::now();
     let answers = apply(&mut client, &transaction(&entries)).unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        began.elapsed()
-    );
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
     let statuses = statuses(&answers);
     assert!(statuses[..2_500].iter().all(|it| *it == "200"));
     assert!(statuses[2_500..].iter().all(|it| *it == "201"));
@@ -297,9 +294,9 @@ fn thousands_of_criteria_without_an_index_are_one_pass() {
         OR (b.data #>> '{identifier,0,value}')::integer + 1 <> (o.data #>> '{identifier,0,value}')::integer"#,
     );
     assert_eq!((wrong, count(&mut client, "Observation")), (0, 2_500));
-    client
-        .batch_execute(r#"SET statement_timeout = '100ms'"#)
-        .unwrap();
+    // A small part of what it takes, on whatever machine.
+    let short = format!("SET statement_timeout = {}", took.as_millis() / 20 + 1);
+    client.batch_execute(&short).unwrap();
     let fresh: Vec<Value> = (10_000..15_000).map(create).collect();
     expect_sqlstate(apply(&mut client, &transaction(&fresh)), "57014");
 }
