@@ -422,11 +422,14 @@ impl Drop for Around {
     }
 }
 
-/// Whether a statement of ours about this table is running, and not one of somebody else's.
+/// Whether a statement of ours about this table, or a piece of it, is running, and not one of somebody
+/// else's.
 pub fn is_running(schema: &str, table: &str) -> bool {
     RUNNING.with_borrow(|running| {
-        let about = running.as_ref();
-        about.is_some_and(|about| about.schema == schema && about.table == table)
+        running.as_ref().is_some_and(|about| {
+            let whole = || about.whole.and_then(|whole| whole(&about.table));
+            about.schema == schema && (about.table == table || whole() == Some(table))
+        })
     })
 }
 
