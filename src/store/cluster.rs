@@ -1,4 +1,5 @@
-//! Citus: whether it is here, and what is refused where it would do something else in silence.
+//! Citus: whether it is here, where a table is, how a call gets there, and what is refused where Citus
+//! would do something else in silence. All that is known of it stands here and in `sql/cluster.sql`.
 //!
 //! A definition makes its tables from within a function, and Citus distributes no table that is made
 //! so: all rows would stay on the coordinator, though the schema counts as distributed. What is made on
@@ -32,7 +33,10 @@ thread_local! {
     static HERE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(HERE, &[])) };
     static IS_HERE: Cell<Option<bool>> = const { Cell::new(None) };
+    static HAS_SCHEMAS: Cell<Option<bool>> = const { Cell::new(None) };
+    /// Whether a call of this session's is being carried.
     static CARRIES: Cell<bool> = const { Cell::new(false) };
+    /// Whether one that was carried here is being done.
     static IN_PIECES: Cell<bool> = const { Cell::new(false) };
     static PIECE_HERE_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(PIECE_HERE, &[kind::TEXT])) };
@@ -502,9 +506,21 @@ pub fn allow_triggers() -> Result<()> {
     }
 }
 
-/// Whether Citus distributes the schema of a source.
+/// Whether Citus distributes the schema of a source. It is asked by each verb, and one that is older than
+/// distributed schemas has none.
 pub fn distributes(session: &Session, source: &str) -> Result<bool> {
-    Ok(is_here()? && has_distributed(session, source)?)
+    if !is_here()? {
+        return Ok(false);
+    }
+    let has_schemas = match HAS_SCHEMAS.get() {
+        Some(has) => has,
+        None => {
+            let has = here(session)?.is_some_and(|citus| citus.has_schemas);
+            HAS_SCHEMAS.set(Some(has));
+            has
+        }
+    };
+    Ok(has_schemas && has_distributed(session, source)?)
 }
 
 fn has_distributed(session: &Session, source: &str) -> Result<bool> {
