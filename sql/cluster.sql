@@ -26,7 +26,10 @@ CREATE FUNCTION ingest.cluster_set(name text, value text) RETURNS text
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    before CONSTANT text := current_setting(name, true);
+    refused CONSTANT boolean := CASE
+        WHEN name = ANY (ARRAY['citus.enable_ddl_propagation', 'citus.enable_unsafe_triggers', 'client_min_messages']) THEN false
+        ELSE ingest.refuse('PT400', 'not a setting that is set here', 'SET does that.') END;
+    before  CONSTANT text := current_setting(name, true);
 BEGIN
     IF value IS NOT NULL AND EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'citus') THEN
         PERFORM set_config(name, value, true);

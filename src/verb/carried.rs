@@ -20,27 +20,24 @@ pub fn written(
 ) -> Result<Answer> {
     let columns =
         "done.outcome::pg_catalog.text, done.id, done.version, done.updated_at, done.resource";
-    let told = Session::open(|session| {
-        let Some(rows) = carried(session, call, verb, call.text(1)?, (columns, Size::Few))? else {
+    let told = elsewhere(call, |session, call| {
+        let name = call.text(1)?;
+        let Some(rows) = carried(session, call, verb, name, (columns, Size::Few))? else {
             return Ok(None);
         };
         let Some(row) = rows.first() else {
             return Ok(Some(Answer::Null));
         };
-        let resource = row.jsonb_copy(5)?;
-        let outcome = row.text(1)?.and_then(Outcome::parse);
-        let id = row.string(2)?;
-        let (version, updated_at) = (row.int4(3), row.instant(4));
-        Ok(Some(Shape::of(call)?.row(&[
-            match outcome {
-                Some(outcome) => Arg::Label(outcome.value(call)?),
-                None => Arg::Null,
-            },
+        let (id, resource) = (row.string(2)?, row.jsonb_copy(5)?);
+        let outcome = outcome(call, row.text(1)?)?;
+        let cells = [
+            outcome,
             Arg::Text(&id),
-            Arg::Int4(version),
-            updated_at.map_or(Arg::Null, Arg::Instant),
+            Arg::Int4(row.int4(3)),
+            row.instant(4).map_or(Arg::Null, Arg::Instant),
             Arg::jsonb(resource.as_deref()),
-        ])?))
+        ];
+        Shape::of(call)?.row(&cells).map(Some)
     })?;
     told.map_or_else(|| site::many(|| here(call)), Ok)
 }
@@ -52,20 +49,17 @@ pub fn rows(
     here: impl FnOnce(&mut Call<'_>) -> Result<Answer>,
 ) -> Result<Answer> {
     let columns = "done.ordinal, done.outcome::pg_catalog.text, done.id, done.version, done.issue";
-    let told = Session::open(|session| {
-        let Some(rows) = carried(session, call, verb, call.text(1)?, (columns, Size::Many))? else {
+    let told = elsewhere(call, |session, call| {
+        let name = call.text(1)?;
+        let Some(rows) = carried(session, call, verb, name, (columns, Size::Many))? else {
             return Ok(None);
         };
         let sink = call.materialize()?;
         for row in rows.iter() {
-            let outcome = match row.text(2)?.and_then(Outcome::parse) {
-                Some(outcome) => Arg::Label(outcome.value(call)?),
-                None => Arg::Null,
-            };
             let issue = row.jsonb_copy(5)?;
             sink.push(&[
                 Arg::Int4(row.int4(1)),
-                outcome,
+                outcome(call, row.text(2)?)?,
                 Arg::text(row.text(3)?),
                 match row.int4(4) {
                     0 => Arg::Null,
@@ -85,10 +79,7 @@ pub fn bundle(
     verb: Verb,
     here: fn(&mut Call<'_>) -> Result<Answer>,
 ) -> Result<Answer> {
-    let told = Session::open(|session| {
-        if !site::may_be_elsewhere()? {
-            return Ok(None);
-        }
+    let told = elsewhere(call, |session, call| {
         let name = bundle::first_name(call.need_jsonb(1, "bundle")?)?;
         match carried(session, call, verb, name, ("done", Size::Many))? {
             Some(rows) => rows.first().map_or(Ok(None), |row| row.jsonb_copy(1)),
@@ -101,6 +92,24 @@ pub fn bundle(
     }
 }
 
+/// What is told of a call that may be one for another place; nothing where there is no other.
+fn elsewhere<'a, T>(
+    call: &mut Call<'a>,
+    body: impl FnOnce(&Session, &mut Call<'a>) -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    match site::may_be_elsewhere()? {
+        false => Ok(None),
+        true => Session::open(|session| body(session, call)),
+    }
+}
+
+fn outcome<'a>(call: &Call<'_>, word: Option<&str>) -> Result<Arg<'a>> {
+    match word.and_then(Outcome::parse) {
+        Some(outcome) => outcome.value(call).map(Arg::Label),
+        None => Ok(Arg::Null),
+    }
+}
+
 /// What became of a call where the table of this name is, if that is elsewhere.
 fn carried<'s>(
     session: &'s Session,
@@ -109,9 +118,6 @@ fn carried<'s>(
     name: Option<&str>,
     (columns, size): (&str, Size),
 ) -> Result<Option<Rows<'s>>> {
-    if !site::may_be_elsewhere()? {
-        return Ok(None);
-    }
     let (Some(source), Some(name)) = (call.text(0)?, name) else {
         return Ok(None);
     };

@@ -963,8 +963,11 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         // Where Citus is not they refuse; where it is, its own functions ask who calls.
         "cluster_check",
         "cluster_coordinator",
+        "cluster_set",
         "criteria_hold",
+        "pieces_close",
         "profile_distribute",
+        "source_keeps",
         "source_move",
         "source_node",
     ];
