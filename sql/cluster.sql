@@ -93,14 +93,14 @@ CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'pieces_close_wrapper';
 COMMENT ON FUNCTION ingest.pieces_close(text, text) IS 'Internal. Closes the pieces of a table and of its history, on the node where they are, against TRUNCATE, for which Citus gives new ones no trigger. By the owner of the schema. Errors: 42501, PT404, PT409';
 
-CREATE FUNCTION ingest.source_keeps(schema regnamespace) RETURNS text[]
+CREATE FUNCTION ingest.source_keeps(source text) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (WITH tables AS (
         SELECT c.oid, c.oid::regclass AS name, c.relowner, c.relacl
-        FROM pg_class AS c WHERE c.relnamespace = schema AND c.relkind = 'r'
+        FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(quote_ident(source)) AND c.relkind = 'r'
             AND NOT EXISTS (SELECT FROM pg_dist_shard AS p WHERE to_regclass(shard_name(p.logicalrelid, p.shardid)) = c.oid)),
     rights AS (
         SELECT t.name, '' AS columns, a.grantee, a.privilege_type, a.is_grantable
@@ -136,7 +136,7 @@ BEGIN
     SELECT COALESCE(array_agg(s.statement ORDER BY s.statement), '{}') FROM statements AS s);
 END
 $$;
-COMMENT ON FUNCTION ingest.source_keeps(regnamespace) IS 'Internal. The statements that give the tables of a schema what others may do with them, and their comments: where Citus brings tables back it makes them anew';
+COMMENT ON FUNCTION ingest.source_keeps(text) IS 'Internal. The statements that give the tables of a schema what others may do with them, and their comments: where Citus brings tables back it makes them anew';
 
 CREATE FUNCTION ingest.source_move(source text, distributes boolean) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -148,7 +148,7 @@ DECLARE
         SELECT FROM pg_dist_cleanup AS c WHERE c.node_group_id = 0 AND c.object_name ^@ (quote_ident(source) || '.')
     ) AND ingest.refuse('PT409', format('Citus has still to remove what a move of the source %s has left behind', source),
         'CALL citus_cleanup_orphaned_resources(), and call again.');
-    kept   CONSTANT text[] := ingest.source_keeps(schema);
+    kept   CONSTANT text[] := ingest.source_keeps(source);
     unsafe CONSTANT text := ingest.cluster_set('citus.enable_unsafe_triggers', 'on');
     -- Citus says what it does at each step, and what is to be done by hand after; it is done here.
     told   CONSTANT text := ingest.cluster_set('client_min_messages', 'warning');
