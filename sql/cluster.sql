@@ -39,6 +39,10 @@ END
 $$;
 COMMENT ON FUNCTION ingest.cluster_set(text, text) IS 'Internal. Where Citus is, gives a setting this value until the transaction ends, or until it is given back the one that this returns';
 
+CREATE FUNCTION ingest.cluster_allow(source text) RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'cluster_allow_wrapper';
+COMMENT ON FUNCTION ingest.cluster_allow(text) IS 'Internal. Lets the owner of a source do on the other nodes of Citus what is his: make its triggers, erase. By the owner. Errors: 42501, PT404, PT409';
+
 CREATE FUNCTION ingest.cluster_join() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -73,21 +77,20 @@ BEGIN
     END LOOP;
     -- Citus gives a node that comes later what all nodes have when it needs it, and not before.
     PERFORM replicate_reference_tables('block_writes');
-    -- A node that is new does not know who makes triggers.
-    FOR part IN
-        SELECT DISTINCT quote_ident(pg_get_userbyid(n.nspowner)) AS name
-        FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source
-    LOOP
-        PERFORM run_command_on_workers(format(
-            'GRANT EXECUTE ON FUNCTION ingest.guard(), ingest.archive(), ingest.seal() TO %s', part.name));
-    END LOOP;
+    -- A node that is new does not know who owns what.
+    PERFORM ingest.cluster_allow(s.source)
+    FROM ingest.source AS s JOIN pg_namespace AS n ON n.nspname = s.source;
 END
 $$;
 COMMENT ON FUNCTION ingest.cluster_join() IS 'Gives the catalog to all nodes of Citus, as reference tables: once, on the coordinator, by a superuser; called again it takes what is new, and gives all to nodes that were added since. Sources that a node has of its own are lost to it: let it have none. Errors: PT409 Citus is not here, or this is not the coordinator';
 
-CREATE FUNCTION ingest.criteria_hold(number bigint) RETURNS void
+CREATE FUNCTION ingest.criteria_hold(source text, profile text, criteria text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'criteria_hold_wrapper';
-COMMENT ON FUNCTION ingest.criteria_hold(bigint) IS 'Internal. Holds, on the node of a table, the lock of those who ask by the same criteria. Errors: PT409 Citus is not here';
+COMMENT ON FUNCTION ingest.criteria_hold(text, text, text) IS 'Internal. Holds, on the node of a table, the lock of those who ask by the same criteria. Errors: 42501, PT400, PT409 Citus is not here';
+
+CREATE FUNCTION ingest.carried(context text) RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'carried_wrapper';
+COMMENT ON FUNCTION ingest.carried(text) IS 'Internal. Tells the verb that is called next in the statement that it was carried to the node of its table, by a caller who claims this context. Errors: PT409 this is no session of Citus''s';
 
 CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'pieces_close_wrapper';
@@ -172,6 +175,7 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     IF distributes THEN
+        PERFORM ingest.cluster_allow(source_move.source);
         PERFORM citus_schema_distribute(schema);
         -- What was copied is still here. Links go first: they refer to the others.
         FOR part IN
@@ -342,6 +346,12 @@ BEGIN
         JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
         WHERE g.kind IN ('ROOT', 'RELATIONSHIP') AND NOT EXISTS (SELECT FROM pg_dist_partition AS p WHERE p.logicalrelid = c.oid)
         ORDER BY g.source, g.profile;
+    RETURN QUERY
+        SELECT g.source, g.profile, format('%s has row-level security, which Citus takes in none of its policies', c.relname)
+        FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
+        JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
+        WHERE g.kind IN ('ROOT', 'RELATIONSHIP') AND c.relrowsecurity
+        ORDER BY g.source, c.relname;
     FOR part IN
         SELECT g.source, g.profile, c.oid::regclass AS name
         FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
@@ -365,7 +375,8 @@ BEGIN
     FOR part IN
         SELECT DISTINCT g.source, a.grantee
         FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
-        JOIN pg_namespace AS n ON n.oid = s.schemaid, aclexplode(n.nspacl) AS a
+        JOIN pg_namespace AS n ON n.oid = s.schemaid,
+            LATERAL (SELECT x.grantee FROM aclexplode(n.nspacl) AS x UNION SELECT n.nspowner) AS a
         WHERE a.grantee <> 0
         ORDER BY g.source
     LOOP

@@ -81,6 +81,7 @@ pg::sql_function! {
     source_create => verb::source::create;
     source_drop => verb::source::drop;
     source_hold => verb::source::hold;
+    cluster_allow => verb::source::cluster_allow;
     pieces_close => verb::source::pieces_close;
     source_in_one_place => verb::source::in_one_place;
     profile_define => verb::profile::define;
@@ -130,6 +131,7 @@ pg::sql_function! {
     search_numbers => verb::search::predicate::numbers;
     search_order => verb::search::predicate::order;
     criteria => verb::criteria::from_query;
+    carried => verb::carried::told;
     criteria_hold => verb::criteria::hold;
     issues => verb::issues::issues;
     moment => verb::criteria::moment;

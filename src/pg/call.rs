@@ -166,12 +166,6 @@ impl<'a> Call<'a> {
         Ok(given.map(|datum| datum.value() as i32))
     }
 
-    /// A large integer argument.
-    pub fn int8(&self, place: usize) -> Result<Option<i64>> {
-        let given = self.datum_of(place, kind::INT8)?;
-        Ok(given.map(|datum| datum.value() as i64))
-    }
-
     /// A boolean argument; NULL is `false`.
     pub fn bool(&self, place: usize) -> Result<bool> {
         self.bool_or(place, false)

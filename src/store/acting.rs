@@ -41,7 +41,10 @@ pub fn as_owner<T>(what: What<'_>, body: impl FnOnce() -> Result<T>) -> Result<T
             named: None,
         },
     };
-    act(acting, body)
+    match what {
+        What::Catalog => act(acting, || cluster::nested(body)),
+        What::Schema(_) => act(acting, body),
+    }
 }
 
 /// Runs `body` as the owner of a guarded table and its history, with what was found of them, or

@@ -182,6 +182,17 @@ pub fn find_if_there(source: &str, name: &str) -> Result<Option<Rc<Guarded>>> {
     }
 }
 
+/// What was found, with the piece of its table, if it is in pieces and has one here.
+pub fn piece_if_here(whole: Rc<Guarded>) -> Result<Rc<Guarded>> {
+    let Some(table) = whole.table.as_ref() else {
+        return Ok(whole);
+    };
+    match cluster::piece_if_here(table)? {
+        None => Ok(whole),
+        Some(piece) => find_for_trigger(whole.source_name(), whole.name(), &piece),
+    }
+}
+
 /// The same as [`find`] for the gate, which does not ask: who writes a table has passed PostgreSQL's checks.
 pub fn find_for_gate(source: &str, name: &str) -> Result<Rc<Guarded>> {
     accept_invalidations()?;

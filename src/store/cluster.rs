@@ -9,8 +9,9 @@ use super::kept;
 use super::name::Name;
 use super::table::Table;
 use crate::pg::{
-    Arg, Error, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement, Whole,
-    decide_plans, has_extension, kind, lock_name, set_local, setting, snapshot_is_old,
+    Arg, CONTEXT, Error, Instant, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement,
+    Whole, decide_plans, has_extension, kind, lock_name, lock_number, set_local, setting,
+    snapshot_is_old, statement_start,
 };
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -36,6 +37,7 @@ thread_local! {
     static HAS_SCHEMAS: Cell<Option<bool>> = const { Cell::new(None) };
     /// Whether a call of this session's is being carried.
     static CARRIES: Cell<bool> = const { Cell::new(false) };
+    static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
     /// Whether one that was carried here is being done.
     static IN_PIECES: Cell<bool> = const { Cell::new(false) };
     static PIECE_HERE_SQL: ManuallyDrop<Statement> =
@@ -44,6 +46,13 @@ thread_local! {
         const { ManuallyDrop::new(Statement::keyed(MAY_WRITE, &[kind::TEXT])) };
     static DISTRIBUTED_SQL: ManuallyDrop<Statement> =
         const { ManuallyDrop::new(Statement::keyed(DISTRIBUTED, &[kind::TEXT])) };
+}
+
+/// What a verb is told that was carried here.
+#[derive(Debug)]
+pub struct Told {
+    statement: Instant,
+    context: Option<String>,
 }
 
 /// What Citus is here.
@@ -156,9 +165,15 @@ const PIECE_HERE: &str = "SELECT (SELECT pg_catalog.min(s.shardid)::pg_catalog.t
      JOIN pg_catalog.pg_dist_local_group AS g ON g.groupid = l.groupid \
      WHERE s.logicalrelid = p.logicalrelid HAVING pg_catalog.count(*) = 1) \
      FROM pg_catalog.pg_dist_partition AS p WHERE p.logicalrelid = pg_catalog.to_regclass($1)";
-const MAY_WRITE: &str = "SELECT r.reads AND pg_catalog.has_table_privilege($1, 'UPDATE'), \
+/// Whether a caller may change rows of a table, or delete them, without anybody's triggers of statements.
+const MAY_WRITE: &str = "SELECT r.reads AND pg_catalog.has_table_privilege($1, 'UPDATE') \
+         AND NOT COALESCE(pg_catalog.int2and(r.kinds, 16::pg_catalog.int2) > 0::pg_catalog.int2, false), \
      r.reads AND pg_catalog.has_table_privilege($1, 'DELETE') \
-     FROM (SELECT pg_catalog.has_table_privilege($1, 'SELECT') AS reads) AS r";
+         AND NOT COALESCE(pg_catalog.int2and(r.kinds, 8::pg_catalog.int2) > 0::pg_catalog.int2, false) \
+     FROM (SELECT pg_catalog.has_table_privilege($1, 'SELECT') AS reads, \
+         (SELECT pg_catalog.bit_or(t.tgtype) FROM pg_catalog.pg_trigger AS t \
+             WHERE t.tgrelid = $1::pg_catalog.regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
+             AND pg_catalog.int2and(t.tgtype, 1::pg_catalog.int2) = 0::pg_catalog.int2) AS kinds) AS r";
 
 /// Where a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +203,17 @@ pub fn is_elsewhere(session: &Session, table: &Table) -> Result<bool> {
     Ok(piece(session, table)? == Piece::Elsewhere)
 }
 
+/// The name of the piece of a table that is here, if one is.
+pub fn piece_if_here(table: &Table) -> Result<Option<String>> {
+    if !is_here()? {
+        return Ok(None);
+    }
+    Ok(match Session::open(|session| piece(session, table))? {
+        Piece::Here(name) => Some(name),
+        Piece::None | Piece::Elsewhere => None,
+    })
+}
+
 /// The name of the piece of a table to which a call was carried; none of a table that is not in pieces.
 pub fn piece_here(table: &Table) -> Result<Option<String>> {
     match Session::open(|session| piece(session, table))? {
@@ -195,19 +221,68 @@ pub fn piece_here(table: &Table) -> Result<Option<String>> {
         Piece::Here(name) => Ok(Some(name)),
         Piece::Elsewhere => Err(Error::refuse(
             State::Conflict,
-            format!("{} is not on this node", table.name),
+            format!("{} is on another node than what is written", table.name),
         )
-        .hint("Call on the coordinator, which finds the node of the source.")),
+        .hint("What runs in the midst of a write on Citus, a trigger say, reaches the node of that alone.")),
     }
 }
 
-/// Whether this call was carried here by another: of this backend, or of one on another node, whose
-/// sessions Citus names so.
-pub fn is_carried() -> Result<bool> {
-    Ok(is_here()?
-        && (CARRIES.get()
-            || setting(c"application_name")?
-                .is_some_and(|name| name.starts_with("citus_internal"))))
+/// Whether a session is one of Citus': of a node that has sent a statement here.
+fn is_of_citus() -> Result<bool> {
+    Ok(setting(c"application_name")?.is_some_and(|name| name.starts_with("citus_internal")))
+}
+
+/// Says to the verb that is called next in this statement that it was carried here, by a caller who claims
+/// this context; nothing, if it is the session of the caller.
+pub fn carried(context: Option<&str>) -> Result<()> {
+    if !is_here()? || !(CARRIES.get() || is_of_citus()?) {
+        return Err(
+            Error::refuse(State::Conflict, "ingest.carried is for the nodes of Citus")
+                .hint("Nothing has to call it."),
+        );
+    }
+    TOLD.set(Some(Told {
+        statement: statement_start(),
+        context: context.map(str::to_owned),
+    }));
+    Ok(())
+}
+
+/// Whether the verb that is called is one that was carried here.
+pub fn is_told() -> bool {
+    let told = TOLD.take();
+    let is_told = matches!(&told, Some(told) if told.statement == statement_start());
+    TOLD.set(told);
+    is_told
+}
+
+/// What a verb was told that was carried here; it is told once.
+pub fn take_told() -> Option<Told> {
+    let told = TOLD.take()?;
+    (told.statement == statement_start()).then_some(told)
+}
+
+const IN_TRIGGER: &str = "SELECT pg_catalog.pg_trigger_depth() > 0";
+
+/// Whether a verb runs in a statement that Citus has sent here: in a trigger, where it stays. Refuses one in
+/// a query, which would be committed by itself.
+pub fn is_in_statement_of_citus() -> Result<bool> {
+    if !is_of_citus()? {
+        return Ok(false);
+    }
+    let in_trigger = Session::open(|session| {
+        let asked = Statement::by_key(IN_TRIGGER, &[]);
+        let rows = session.run(&asked, &[], Reading::Latest, 1)?;
+        Result::Ok(rows.first().is_some_and(|row| row.bool(1)))
+    })?;
+    match in_trigger {
+        true => Ok(true),
+        false => Err(Error::refuse(
+            State::Conflict,
+            "a verb cannot be called for the rows of a distributed table",
+        )
+        .hint("Call it by itself: ingest.resource_load(source, profile, (SELECT jsonb_agg(...) FROM ...)) writes many.")),
+    }
 }
 
 /// Whether what is looked up is the piece of a table that is here.
@@ -215,17 +290,27 @@ pub fn is_in_pieces() -> bool {
     IN_PIECES.get()
 }
 
-/// Does what was carried here, in the pieces of tables. It reads the catalog, which to Citus is a query
-/// within a query.
-pub fn in_pieces<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    with(c"citus.allow_nested_distributed_execution", "on", || {
-        seeing_pieces(|| {
-            let outer = IN_PIECES.replace(true);
-            let done = body();
-            IN_PIECES.set(outer);
-            done
-        })
-    })
+/// Does what was carried here, in the pieces of tables.
+pub fn in_pieces<T>(told: &Told, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let doing = || {
+        let outer = IN_PIECES.replace(true);
+        let done = body();
+        IN_PIECES.set(outer);
+        done
+    };
+    match &told.context {
+        Some(context) => with(CONTEXT, context, doing),
+        None => doing(),
+    }
+}
+
+/// Reads the catalog, which to Citus is a query within a query where a call was carried. Nobody's code runs
+/// meanwhile: what would go to another node from there is refused.
+pub fn nested<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    match is_in_pieces() {
+        false => body(),
+        true => with(c"citus.allow_nested_distributed_execution", "on", body),
+    }
 }
 
 /// Does what looks for pieces among tables, where Citus shows a client none.
@@ -280,28 +365,19 @@ pub fn carry<'s>(
         return Ok(None);
     };
     let mut given: Vec<String> = (1..).zip(types).map(|(at, of)| cast(at, *of)).collect();
-    // Settings of this transaction stay here, and are said there first.
-    let mut said = "";
     let (mut args, mut types) = (args.to_vec(), types.to_vec());
-    if is_elsewhere(session, table)? {
-        said = "AND one.said IS NOT NULL ";
-        args.push(Arg::Text(context));
-        types.push(kind::TEXT);
-    }
-    let context = match said {
-        "" => String::new(),
-        _ => format!(
-            ", pg_catalog.set_config('ingest.context', {}, true) AS said",
-            cast(args.len(), kind::TEXT)
-        ),
-    };
+    // Settings of this transaction stay here, and are said there.
+    args.push(match is_elsewhere(session, table)? {
+        true => Arg::Text(context),
+        false => Arg::Null,
+    });
+    types.push(kind::TEXT);
     if let Some(first) = given.first_mut() {
-        *first = format!("CASE WHEN one.rows IS NOT NULL {said}THEN {first} END");
+        let context = cast(args.len(), kind::TEXT);
+        *first = format!("CASE WHEN ingest.carried({context}) THEN {first} END");
     }
     let ask = format!(
-        "WITH opened AS ({opener} RETURNING 1) \
-         SELECT {columns} FROM (SELECT pg_catalog.count(*) AS rows{context} FROM opened) AS one, \
-         LATERAL ingest.{function}({}) AS done",
+        "WITH opened AS ({opener} RETURNING 1) SELECT {columns} FROM ingest.{function}({}) AS done",
         given.join(", ")
     );
     let ask = kept::search(table, &ask, |sql| Statement::search(sql, types, false));
@@ -323,11 +399,12 @@ fn cast(at: usize, of: Oid) -> String {
     format!("${at}::pg_catalog.{of}")
 }
 
-/// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock is at the
-/// node of the table.
-pub fn wait_for_criteria(table: &Table, number: u64) -> Result<()> {
+/// Waits until nobody else who asks by the same criteria, as they are written in one way, is at it,
+/// wherever he calls: the lock is at the node of the table.
+pub fn wait_for_criteria(table: &Table, criteria: &str) -> Result<()> {
+    let (source, profile) = (table.source.as_str(), table.whole.as_str());
     if !is_here()? || !Session::open(|session| is_elsewhere(session, table))? {
-        return lock_name(NamedLock::Criteria, number);
+        return lock_name(NamedLock::Criteria, of_criteria(source, profile, criteria));
     }
     // The snapshot over there is older than the wait for the lock, and is kept.
     if snapshot_is_old() {
@@ -344,24 +421,49 @@ pub fn wait_for_criteria(table: &Table, number: u64) -> Result<()> {
         "INSERT INTO {quoted} (id, data) SELECT o.id, o.data FROM {quoted} AS o WHERE o.id = ''"
     );
     let hold = format!(
-        "SELECT ingest.criteria_hold($1) FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE id = '') AS one"
+        "SELECT ingest.criteria_hold($1, $2, $3) FROM (SELECT pg_catalog.count(*) FROM {quoted} WHERE id = '') AS one"
     );
     Session::open(|session| {
         let open = Statement::by_values(open, &[]).about(&table.about);
         session.run(&open, &[], Reading::Fresh, 0)?;
-        let hold = Statement::by_values(hold, &[kind::INT8]).about(&table.about);
-        let number = [Arg::Int8(number.cast_signed())];
-        session.run(&hold, &number, Reading::Fresh, 0).map(drop)
+        let types = &[kind::TEXT, kind::TEXT, kind::TEXT];
+        let hold = Statement::by_values(hold, types).about(&table.about);
+        let asked = [source, profile, criteria].map(Arg::Text);
+        session.run(&hold, &asked, Reading::Fresh, 0).map(drop)
     })
 }
 
-/// Holds the lock of criteria here, for a caller on another node.
-pub fn hold_criteria(number: i64) -> Result<()> {
-    match is_here()? {
-        true => lock_name(NamedLock::Criteria, number.cast_unsigned()),
-        false => Err(Error::refuse(
+/// The number of the lock that callers with the same criteria have in common.
+pub fn of_criteria(source: &str, profile: &str, criteria: &str) -> u64 {
+    lock_number(&format!("{source}\n{profile}\n{criteria}"))
+}
+
+const MAY_INSERT: &str =
+    "SELECT pg_catalog.has_table_privilege(pg_catalog.to_regclass($1), 'INSERT')";
+
+/// Holds the lock of criteria here, for a caller on another node who may create what they ask for.
+pub fn hold_criteria(source: &Name, profile: &Name, criteria: &str) -> Result<()> {
+    if !is_here()? {
+        return Err(Error::refuse(
             State::Conflict,
             "ingest.criteria_hold is for the nodes of Citus",
+        )
+        .hint("Nothing has to call it."));
+    }
+    let table = format!("{}.{}", source.quoted(), profile.quoted());
+    let may = Session::open(|session| {
+        let asked = Statement::by_key(MAY_INSERT, &[kind::TEXT]);
+        let rows = session.run(&asked, &[Arg::Text(&table)], Reading::Latest, 1)?;
+        Result::Ok(rows.first().is_some_and(|row| row.bool(1)))
+    })?;
+    match may {
+        true => lock_name(
+            NamedLock::Criteria,
+            of_criteria(source.as_str(), profile.as_str(), criteria),
+        ),
+        false => Err(Error::refuse(
+            State::InsufficientPrivilege,
+            format!("permission denied for table {profile}"),
         )
         .hint("Nothing has to call it.")),
     }
@@ -477,14 +579,32 @@ pub fn make(
 
 const ON_WORKERS: &str =
     "SELECT w.success, w.result FROM pg_catalog.run_command_on_workers($1) AS w";
+/// What the owner of a source executes on the node of that: triggers are made there too, and erasures are
+/// carried there. Citus hands on no right to what belongs to an extension.
+const OF_OWNERS: [&str; 7] = [
+    "ingest.guard()",
+    "ingest.archive()",
+    "ingest.seal()",
+    "ingest.profile_purge(text, text, boolean)",
+    "ingest.resource_erase(text, text, text, text, boolean)",
+    "ingest.version_erase(text, text, text, integer, text)",
+    "ingest.history_prune(text, text, interval, integer, integer)",
+];
 
-/// Does on the other nodes what Citus does not hand on: a right to what belongs to an extension.
-pub fn on_workers(session: &Session, sql: &str) -> Result<()> {
-    if !is_here()? {
-        return Ok(());
-    }
+/// Lets the owner of a source, whose name is quoted, do on the other nodes what is his.
+pub fn allow_on_workers(session: &Session, owner: &str) -> Result<()> {
+    let may = OF_OWNERS.map(|function| {
+        format!("pg_catalog.has_function_privilege(r.oid, '{function}', 'EXECUTE')")
+    });
+    let sql = format!(
+        "DO $do$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles AS r \
+             WHERE pg_catalog.quote_ident(r.rolname) = $of${owner}$of$ AND NOT ({})) \
+         THEN GRANT EXECUTE ON FUNCTION {} TO {owner}; END IF; END $do$",
+        may.join(" AND "),
+        OF_OWNERS.join(", ")
+    );
     let statement = Statement::by_values(ON_WORKERS, &[kind::TEXT]);
-    let rows = session.run(&statement, &[Arg::Text(sql)], Reading::Fresh, 0)?;
+    let rows = session.run(&statement, &[Arg::Text(&sql)], Reading::Fresh, 0)?;
     for row in rows.iter() {
         if !row.bool(1) {
             let message = format!(
@@ -569,6 +689,15 @@ pub fn left_behind() -> Result<&'static str> {
         false => "",
         true => " What a move has left behind goes with CALL citus_cleanup_orphaned_resources().",
     })
+}
+
+/// Refuses where Citus is not, and on a node that is not the coordinator.
+pub fn check_citus(session: &Session) -> Result<()> {
+    match here(session)? {
+        Some(citus) => check_coordinator(session, &citus),
+        None => Err(Error::refuse(State::Conflict, "Citus is not here")
+            .hint("CREATE EXTENSION citus on each node, and connect again.")),
+    }
 }
 
 /// Refuses what changes a source on a node that is not the coordinator.

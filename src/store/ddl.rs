@@ -189,22 +189,27 @@ const MAY_CREATE_TRIGGERS: &str = "SELECT \
      AND pg_catalog.has_function_privilege('ingest.seal()', 'EXECUTE'), \
      pg_catalog.quote_ident(CURRENT_USER::pg_catalog.text)";
 
-/// Lets the owner of the schema, as whom this runs, make the triggers, which few others may.
-pub fn allow_triggers(session: &Session) -> Result<()> {
+/// Lets the owner of the schema, as whom this runs, make the triggers, which few others may: here, and
+/// where there are other nodes on those.
+pub fn allow_triggers(session: &Session, on_nodes: bool) -> Result<()> {
     let may = Statement::by_key(MAY_CREATE_TRIGGERS, &[]);
     let rows = session.run(&may, &[], Reading::Latest, 1)?;
-    let Some(row) = rows.first().filter(|row| !row.bool(1)) else {
+    let Some(row) = rows.first().filter(|row| !row.bool(1) || on_nodes) else {
         return Ok(());
     };
-    let grant = format!(
-        "GRANT EXECUTE ON FUNCTION ingest.guard(), ingest.archive(), ingest.seal() TO {}",
-        row.string(2)?
-    );
+    let (may, owner) = (row.bool(1), row.string(2)?);
     as_owner(What::Catalog, || {
         // Two grants on one function at once are an error of PostgreSQL's.
         session.execute(LOCK_ALL)?;
-        session.execute(&grant)?;
-        cluster::on_workers(session, &grant)
+        if !may {
+            session.execute(&format!(
+                "GRANT EXECUTE ON FUNCTION ingest.guard(), ingest.archive(), ingest.seal() TO {owner}"
+            ))?;
+        }
+        match on_nodes {
+            true => cluster::allow_on_workers(session, &owner),
+            false => Ok(()),
+        }
     })
 }
 

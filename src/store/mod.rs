@@ -42,7 +42,7 @@ pub mod table;
 pub mod terminology;
 pub mod written;
 
-pub use cache::{Guarded, find, find_for_gate, find_for_trigger, find_if_there};
+pub use cache::{Guarded, find, find_for_gate, find_for_trigger, find_if_there, piece_if_here};
 pub use name::Name;
 pub use options::Options;
 pub use outcome::Outcome;

@@ -11,7 +11,7 @@ use crate::store::acting::on_referrer;
 use crate::store::criteria::Search;
 use crate::store::history::{self, Target};
 use crate::store::row::{self, RowKey};
-use crate::store::{Guarded, find_for_gate};
+use crate::store::{Guarded, find_for_gate, piece_if_here};
 use ingest_engine::criteria::{Criterion, Test};
 use ingest_engine::{Checked, Issue, Reference, Report, issue::Code};
 use jsonb::{Item, write};
@@ -407,7 +407,7 @@ fn is_there(source: &str, profile: &str, id: &str, owner: Oid) -> Result<bool> {
 /// The profile of a target, if there is one when who drops it has been waited for.
 fn target(source: &str, profile: &str) -> Result<Option<Rc<Guarded>>> {
     pg::hold_relation(source, profile)?;
-    match find_for_gate(source, profile) {
+    match find_for_gate(source, profile).and_then(piece_if_here) {
         Ok(target) => Ok(Some(target)),
         Err(Error::Refused(refusal)) if refusal.state == State::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -21,8 +21,8 @@ pub enum Site {
 /// Makes sure that the source exists and is the caller's to define, says where its tables are, and does
 /// that. It holds the source as a definition does, but for a call that was carried here by one that does.
 pub fn at<T>(session: &Session, source: &Name, body: impl FnOnce(Site) -> Result<T>) -> Result<T> {
-    if cluster::is_carried()? {
-        return cluster::in_pieces(|| {
+    if let Some(told) = cluster::take_told() {
+        return cluster::in_pieces(&told, || {
             source::check_usage(source.as_str())?;
             source::check_owned(session, source.as_str())?;
             body(Site::Here)
@@ -35,17 +35,21 @@ pub fn at<T>(session: &Session, source: &Name, body: impl FnOnce(Site) -> Result
     }
 }
 
-/// A call of many statements: in the pieces of tables, if it was carried here.
-pub fn many<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    match cluster::is_carried()? {
-        false => body(),
-        true => cluster::in_pieces(body),
+/// Does a call here: in the pieces of tables, if it was carried.
+pub fn here<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    match cluster::take_told() {
+        None => body(),
+        Some(told) => cluster::in_pieces(&told, body),
     }
 }
 
-/// Whether the tables of some sources may be on other nodes.
+/// Whether a call may be one for another place. One that was carried is not, and neither is one in the
+/// midst of such a one.
 pub fn may_be_elsewhere() -> Result<bool> {
-    Ok(cluster::is_here()? && !cluster::is_carried()?)
+    if !cluster::is_here()? || cluster::is_in_pieces() || cluster::is_told() {
+        return Ok(false);
+    }
+    Ok(!cluster::is_in_statement_of_citus()?)
 }
 
 /// How many statements a call is.

@@ -5,9 +5,17 @@
 //! its statements go to the table one by one.
 
 use super::bundle;
-use crate::pg::{Answer, Arg, Call, Oid, Result, Rows, Session, Shape, datum_of_jsonb};
-use crate::store::Outcome;
+use crate::pg::{
+    Answer, Arg, Call, Error, Instant, Oid, Result, Rows, Session, Shape, datum_of_jsonb,
+};
 use crate::store::site::{self, Size};
+use crate::store::{Outcome, cluster};
+
+/// `ingest.carried(context)`
+pub fn told(call: &mut Call<'_>) -> Result<Answer> {
+    cluster::carried(call.text(0)?)?;
+    Ok(Answer::bool(true))
+}
 
 /// A verb, and where in its arguments the key of a request stands, if it takes one.
 pub type Verb = (&'static str, Option<usize>);
@@ -25,21 +33,42 @@ pub fn written(
         let Some(rows) = carried(session, call, verb, name, (columns, Size::Few))? else {
             return Ok(None);
         };
-        let Some(row) = rows.first() else {
-            return Ok(Some(Answer::Null));
-        };
-        let (id, resource) = (row.string(2)?, row.jsonb_copy(5)?);
-        let outcome = outcome(call, row.text(1)?)?;
-        let cells = [
-            outcome,
-            Arg::Text(&id),
-            Arg::Int4(row.int4(3)),
-            row.instant(4).map_or(Arg::Null, Arg::Instant),
-            Arg::jsonb(resource.as_deref()),
-        ];
-        Shape::of(call)?.row(&cells).map(Some)
+        let row = rows.first().ok_or(Error::Bug("no row of a verb".into()))?;
+        Ok(Some(Told {
+            outcome: row.text(1)?.and_then(Outcome::parse),
+            id: row.string(2)?,
+            version: row.int4(3),
+            updated_at: row.instant(4),
+            resource: row.jsonb_copy(5)?,
+        }))
     })?;
-    told.map_or_else(|| site::many(|| here(call)), Ok)
+    // Its memory is that of the call, and not of the session that is over.
+    match told {
+        Some(told) => told.answer(call),
+        None => site::here(|| here(call)),
+    }
+}
+
+/// What was told of a verb that was carried.
+struct Told {
+    outcome: Option<Outcome>,
+    id: String,
+    version: i32,
+    updated_at: Option<Instant>,
+    resource: Option<Vec<u8>>,
+}
+
+impl Told {
+    fn answer(&self, call: &mut Call<'_>) -> Result<Answer> {
+        let outcome = label(call, self.outcome)?;
+        Shape::of(call)?.row(&[
+            outcome,
+            Arg::Text(&self.id),
+            Arg::Int4(self.version),
+            self.updated_at.map_or(Arg::Null, Arg::Instant),
+            Arg::jsonb(self.resource.as_deref()),
+        ])
+    }
 }
 
 /// One that answers what became of each of many.
@@ -59,7 +88,7 @@ pub fn rows(
             let issue = row.jsonb_copy(5)?;
             sink.push(&[
                 Arg::Int4(row.int4(1)),
-                outcome(call, row.text(2)?)?,
+                label(call, row.text(2)?.and_then(Outcome::parse))?,
                 Arg::text(row.text(3)?),
                 match row.int4(4) {
                     0 => Arg::Null,
@@ -70,7 +99,7 @@ pub fn rows(
         }
         Ok(Some(Answer::Null))
     })?;
-    told.map_or_else(|| site::many(|| here(call)), Ok)
+    told.map_or_else(|| site::here(|| here(call)), Ok)
 }
 
 /// That of a bundle, which goes where the table of its first operation is.
@@ -88,7 +117,7 @@ pub fn bundle(
     })?;
     match told {
         Some(told) => datum_of_jsonb(&told),
-        None => site::many(|| here(call)),
+        None => site::here(|| here(call)),
     }
 }
 
@@ -103,11 +132,8 @@ fn elsewhere<'a, T>(
     }
 }
 
-fn outcome<'a>(call: &Call<'_>, word: Option<&str>) -> Result<Arg<'a>> {
-    match word.and_then(Outcome::parse) {
-        Some(outcome) => outcome.value(call).map(Arg::Label),
-        None => Ok(Arg::Null),
-    }
+fn label<'a>(call: &Call<'_>, outcome: Option<Outcome>) -> Result<Arg<'a>> {
+    outcome.map_or(Ok(Arg::Null), |outcome| outcome.value(call).map(Arg::Label))
 }
 
 /// What became of a call where the table of this name is, if that is elsewhere.

@@ -13,7 +13,7 @@ use crate::pg::{
 };
 use crate::store::history::Last;
 use crate::store::request::{self, Known};
-use crate::store::{Guarded, Outcome, site};
+use crate::store::{Guarded, Outcome, cluster};
 use jsonb::{Item, Value, write};
 
 /// How long a key may be, in bytes.
@@ -124,7 +124,7 @@ impl Request<'_> {
         match Session::open(|session| request::keep(session, key, &digest, &answer))? {
             true => Ok(()),
             // Who waits for a key waits on his node.
-            false if site::may_be_elsewhere()? => Err(Error::refuse(
+            false if cluster::is_here()? => Err(Error::refuse(
                 State::SerializationFailure,
                 "another call under this request_key was made meanwhile",
             )

@@ -1,6 +1,6 @@
 //! `ingest.source_create(source, options)`, `ingest.source_drop(source, cascade)`,
 //! `ingest.source_hold(source)`,
-//! `ingest.source_in_one_place(source)`, `ingest.pieces_close(source, profile)`
+//! `ingest.source_in_one_place(source)`, `ingest.cluster_allow(source)`, `ingest.pieces_close(source, profile)`
 
 use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
@@ -106,6 +106,19 @@ pub fn drop(call: &mut Call<'_>) -> Result<Answer> {
 pub fn in_one_place(call: &mut Call<'_>) -> Result<Answer> {
     let source = call.need_text(0, "source")?;
     Session::open(|session| cluster::check_in_one_place(session, source))?;
+    Ok(Answer::Null)
+}
+
+/// Lets the owner of a source do on the other nodes what is his.
+pub fn cluster_allow(call: &mut Call<'_>) -> Result<Answer> {
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    Session::open(|session| {
+        cluster::check_citus(session)?;
+        source::check_owned(session, source.as_str())?;
+        source::as_schema_owner(session, source.as_str(), || {
+            ddl::allow_triggers(session, true)
+        })
+    })?;
     Ok(Answer::Null)
 }
 

@@ -11,6 +11,8 @@ use crate::front;
 const PARTS: &[&str] = &[
     "access_left",
     "api_made",
+    "carried",
+    "cluster_allow",
     "cluster_check",
     "cluster_coordinator",
     "cluster_join",

@@ -166,7 +166,9 @@ fn without_citus_its_functions_refuse() {
         "source_distribute('clinic')",
         "source_undistribute('clinic')",
         "source_create('ward', '{\"distributed\": true}')",
-        "criteria_hold(1)",
+        "criteria_hold('clinic', 'office', '{}')",
+        "carried(NULL)",
+        "cluster_allow('clinic')",
     ] {
         conflict(&mut client, call, "Citus");
     }
@@ -491,11 +493,13 @@ fn what_is_taken_out_is_taken_from_the_pieces() {
         "SELECT current_setting('citus.allow_nested_distributed_execution')",
     );
     assert_ne!(nested, "on");
-    // A call that looks like one that was carried here gives no right, and finds no piece that is not here.
+    // It is the owner's, and of what is on this node.
     client
-        .batch_execute("CREATE ROLE other; SELECT ingest.source_grant('clinic', 'other', 'write');
+        .batch_execute(
+            "CREATE ROLE other; SELECT ingest.source_grant('clinic', 'other', 'write');
              GRANT EXECUTE ON FUNCTION ingest.resource_erase(text, text, text, text, boolean) TO other;
-             SET application_name = 'citus_internal gpid=1'; SET ROLE other")
+             SET ROLE other",
+        )
         .unwrap();
     expect_sqlstate(row(&mut client, whole), "42501");
     client
@@ -503,9 +507,23 @@ fn what_is_taken_out_is_taken_from_the_pieces() {
         .unwrap();
     let refusal = expect_sqlstate(row(&mut client, whole), "PT409");
     assert!(
-        refusal.message().contains("is not on this node"),
+        refusal.message().contains("is on another node"),
         "{refusal:?}"
     );
+    // Somebody who may do nothing there holds no lock, and tells no verb that it was carried.
+    client
+        .batch_execute("CREATE ROLE nobody; SET ROLE nobody")
+        .unwrap();
+    let hold = "SELECT ingest.criteria_hold('clinic', 'office', '{}')";
+    expect_sqlstate(client.batch_execute(hold), "42501");
+    client.batch_execute("RESET ROLE").unwrap();
+    conflict(&mut client, "carried(NULL)", "for the nodes of Citus");
+    // What Citus sends as a query, for the rows of a table, would be committed by itself.
+    client
+        .batch_execute("SET application_name = 'citus_internal gpid=1'")
+        .unwrap();
+    let call = r#"resource_create('clinic', 'office', '{"data": {}}')"#;
+    conflict(&mut client, call, "for the rows of a distributed table");
 }
 
 /// A call of many statements writes the pieces where it was carried, with the words of one that was not;
@@ -581,8 +599,23 @@ fn verbs_are_carried_to_where_the_table_is() {
         "resource_delete('clinic', 'provider', 'a')",
         &load(two, "'upsert'"),
     ] {
-        conflict(&mut client, call, "provider is not on this node");
+        conflict(&mut client, call, "provider is on another node");
     }
+    // A trigger of a statement would fire for the one that opens the transaction: DELETE opens it then.
+    client
+        .batch_execute(
+            "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+             CREATE TRIGGER no BEFORE UPDATE ON clinic.provider FOR EACH STATEMENT EXECUTE FUNCTION public.no()",
+        )
+        .unwrap();
+    conflict(
+        &mut client,
+        &load(two, "'upsert'"),
+        "provider is on another node",
+    );
+    client
+        .batch_execute("DROP TRIGGER no ON clinic.provider")
+        .unwrap();
     // What a role cannot open a transaction with stays, and so does a call under a key.
     client
         .batch_execute(

@@ -961,6 +961,8 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "history_keeps",
         "history_range",
         // Where Citus is not they refuse; where it is, its own functions ask who calls.
+        "carried",
+        "cluster_allow",
         "cluster_check",
         "cluster_coordinator",
         "cluster_set",

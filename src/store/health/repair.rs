@@ -46,7 +46,8 @@ pub fn repair(
     }
     // Before rows are looked at: a writer whose row is not seen yet is waited for.
     ddl::lock(session, shape.source, &[shape.named()], against)?;
-    ddl::allow_triggers(session)?;
+    let on_nodes = cluster::distributes(session, shape.source.as_str())?;
+    ddl::allow_triggers(session, on_nodes)?;
     cluster::allow_triggers()?;
     for index in dropped {
         index.drop(session, shape.source, shape.name)?;
@@ -95,7 +96,7 @@ pub fn repair(
             }
         }
     }
-    if !cures.is_empty() && cluster::distributes(session, shape.source.as_str())? {
+    if !cures.is_empty() && on_nodes {
         let args = [
             Arg::Text(shape.source.as_str()),
             Arg::Text(shape.name.as_str()),

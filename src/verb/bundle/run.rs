@@ -150,8 +150,10 @@ fn wait(operations: &[Operation<'_>], known: &mut HashSet<Key>, part: Part) -> R
     keys.retain(|key| known.insert(*key));
     for key in &keys {
         check_for_interrupts()?;
-        if let Some(operation) = operations.get(key.place) {
-            cluster::wait_for_criteria(operation.guarded.table()?, key.number)?;
+        if let Some(operation) = operations.get(key.place)
+            && let Some(criteria) = operation.awaits()
+        {
+            cluster::wait_for_criteria(operation.guarded.table()?, &criteria.canonical()?)?;
         }
     }
     Ok(keys)

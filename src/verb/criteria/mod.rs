@@ -6,11 +6,11 @@ pub mod fhir;
 pub mod place;
 mod query;
 
-use crate::pg::{Answer, Call, Error, Result, Session, State, lock_number, warning};
+use crate::pg::{Answer, Call, Error, Result, Session, State, warning};
 use crate::store::criteria::{MOST, Search, too_many};
 use crate::store::row::Stored;
 use crate::store::table::Form;
-use crate::store::{Guarded, cluster};
+use crate::store::{Guarded, Name, cluster};
 use controls::Controls;
 use ingest_engine::criteria::{self, Criterion, FORMS};
 use ingest_engine::{Code, Issue, Severity, first_instant};
@@ -70,10 +70,11 @@ impl<'a> Given<'a> {
     }
 }
 
-/// `ingest.criteria_hold(number)`
+/// `ingest.criteria_hold(source, profile, criteria)`
 pub fn hold(call: &mut Call<'_>) -> Result<Answer> {
-    let number = call.int8(0)?.unwrap_or_default();
-    cluster::hold_criteria(number)?;
+    let source = Name::new(call.need_text(0, "source")?, "source")?;
+    let profile = Name::new(call.need_text(1, "profile")?, "profile")?;
+    cluster::hold_criteria(&source, &profile, call.need_text(2, "criteria")?)?;
     Ok(Answer::Null)
 }
 
@@ -231,17 +232,18 @@ impl Criteria {
         }
     }
 
-    /// The number of the lock that callers with the same criteria have in common.
-    pub fn lock_number(&self, guarded: &Guarded) -> Result<u64> {
-        let canonical = match &self.read {
+    /// As they are written in one way, whoever wrote them.
+    pub fn canonical(&self) -> Result<String> {
+        Ok(match &self.read {
             Read::Native(read) => criteria::canonical(read)?,
             Read::Fhir(read) => search::canonical(read),
-        };
-        Ok(lock_number(&format!(
-            "{}\n{}\n{canonical}",
-            guarded.source_name(),
-            guarded.name(),
-        )))
+        })
+    }
+
+    /// The number of the lock that callers with the same criteria have in common.
+    pub fn lock_number(&self, guarded: &Guarded) -> Result<u64> {
+        let (source, profile) = (guarded.source_name(), guarded.name());
+        Ok(cluster::of_criteria(source, profile, &self.canonical()?))
     }
 }
 
