@@ -88,23 +88,44 @@ CREATE FUNCTION ingest.criteria_hold(source text, profile text, criteria text) R
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'criteria_hold_wrapper';
 COMMENT ON FUNCTION ingest.criteria_hold(text, text, text) IS 'Internal. Holds, on the node of a table, the lock of those who ask by the same criteria. Errors: 42501, PT400, PT409 Citus is not here';
 
-CREATE FUNCTION ingest.carried(context text) RETURNS boolean
+CREATE FUNCTION ingest.carried(context text, role text) RETURNS boolean
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'carried_wrapper';
-COMMENT ON FUNCTION ingest.carried(text) IS 'Internal. Tells the verb that is called next in the statement that it was carried to the node of its table, by a caller who claims this context. Errors: PT409 this is no session of Citus''s';
+COMMENT ON FUNCTION ingest.carried(text, text) IS 'Internal. Tells the verb that is called next in the statement that it was carried to the node of its table, by this role, which claims this context. Errors: PT409 this is no session of Citus''s, or acts as another role';
 
 CREATE FUNCTION ingest.pieces_close(source text, profile text) RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'pieces_close_wrapper';
 COMMENT ON FUNCTION ingest.pieces_close(text, text) IS 'Internal. Closes the pieces of a table and of its history, on the node where they are, against TRUNCATE, for which Citus gives new ones no trigger. By the owner of the schema. Errors: 42501, PT404, PT409';
 
+CREATE FUNCTION ingest.source_pieces(source text) RETURNS oid[]
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part   record;
+    pieces oid[] := '{}';
+BEGIN
+    FOR part IN
+        SELECT p.logicalrelid, p.shardid FROM pg_dist_shard AS p JOIN pg_class AS c ON c.oid = p.logicalrelid
+        WHERE c.relnamespace = to_regnamespace(quote_ident(source))
+    LOOP
+        pieces := pieces || to_regclass(shard_name(part.logicalrelid, part.shardid))::oid;
+    END LOOP;
+    RETURN array_remove(pieces, NULL);
+END
+$$;
+COMMENT ON FUNCTION ingest.source_pieces(text) IS 'Internal. The pieces of the tables of a source that are on this node';
+
 CREATE FUNCTION ingest.source_keeps(source text) RETURNS text[]
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    pieces CONSTANT oid[] := ingest.source_pieces(source);
 BEGIN
     RETURN (WITH tables AS (
         SELECT c.oid, c.oid::regclass AS name, c.relowner, c.relacl
         FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(quote_ident(source)) AND c.relkind = 'r'
-            AND NOT EXISTS (SELECT FROM pg_dist_shard AS p WHERE to_regclass(shard_name(p.logicalrelid, p.shardid)) = c.oid)),
+            AND NOT c.oid = ANY (pieces)),
     rights AS (
         SELECT t.name, '' AS columns, a.grantee, a.privilege_type, a.is_grantable
         FROM tables AS t, aclexplode(t.relacl) AS a WHERE a.grantee <> t.relowner
@@ -155,6 +176,7 @@ DECLARE
     unsafe CONSTANT text := ingest.cluster_set('citus.enable_unsafe_triggers', 'on');
     -- Citus says what it does at each step, and what is to be done by hand after; it is done here.
     told   CONSTANT text := ingest.cluster_set('client_min_messages', 'warning');
+    pieces CONSTANT oid[] := ingest.source_pieces(source);
     dropping   text[];
     making     text[];
     statement  text;
@@ -170,7 +192,7 @@ BEGIN
     INTO dropping, making
     FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
     WHERE c.relnamespace = schema AND NOT t.tgisinternal
-      AND NOT EXISTS (SELECT FROM pg_dist_shard AS p WHERE to_regclass(shard_name(p.logicalrelid, p.shardid)) = c.oid);
+      AND NOT c.oid = ANY (pieces);
     FOREACH statement IN ARRAY dropping LOOP
         EXECUTE statement;
     END LOOP;
@@ -353,7 +375,7 @@ BEGIN
         WHERE g.kind IN ('ROOT', 'RELATIONSHIP') AND c.relrowsecurity
         ORDER BY g.source, c.relname;
     FOR part IN
-        SELECT g.source, g.profile, c.oid::regclass AS name
+        SELECT g.source, g.profile, c.oid::regclass AS name, CASE WHEN c.relname = g.profile THEN 4 ELSE 2 END AS triggers
         FROM ingest.profile AS g JOIN pg_dist_schema AS s ON s.schemaid = to_regnamespace(quote_ident(g.source))::oid
         JOIN pg_class AS c ON c.relnamespace = s.schemaid AND c.relname IN (g.profile, g.profile || '_history')
         JOIN pg_dist_partition AS p ON p.logicalrelid = c.oid
@@ -362,13 +384,15 @@ BEGIN
     LOOP
         FOR piece IN
             SELECT r.nodename, r.nodeport, r.success, r.result FROM run_command_on_placements(part.name,
-                $of$SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = '%s'::pg_catalog.regclass AND tgname ^@ '~ingest_truncate'$of$) AS r
+                $of$SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = '%s'::pg_catalog.regclass AND NOT tgisinternal
+                    AND tgenabled = ANY (ARRAY['O', 'A']::"char"[]) AND tgname::pg_catalog.text ^@ ANY (ARRAY['~ingest_', '!ingest_'])$of$) AS r
         LOOP
             IF NOT piece.success THEN
                 RETURN QUERY SELECT part.source, part.profile, format('the node %s:%s does not answer', piece.nodename, piece.nodeport);
-            ELSIF piece.result = '0' THEN
+            ELSIF piece.result::integer < part.triggers THEN
                 RETURN QUERY SELECT part.source, part.profile,
-                    format('the piece of %s is open to TRUNCATE: SELECT ingest.pieces_close(%L, %L)', part.name, part.source, part.profile);
+                    format('the piece of %s on the node %s:%s lacks triggers, or they are disabled: SELECT ingest.pieces_close(%L, %L) makes that of TRUNCATE; enable the others, or move the source to another node, which makes all anew',
+                        part.name, piece.nodename, piece.nodeport, part.source, part.profile);
             END IF;
         END LOOP;
     END LOOP;

@@ -1,6 +1,7 @@
 //! `entry`: where PostgreSQL calls in, and the one frame from which an error is thrown.
 
 use super::call::Call;
+use super::catch::{caught, rolled_back};
 use super::error::{Error, Refusal, Result, THROWN_IN, ascii, encode};
 use super::{counters, ffi, kind, memory, steps, varlena};
 use core::ffi::{c_char, c_int};
@@ -90,6 +91,7 @@ fn run(
 ) -> std::result::Result<Datum, Thrown> {
     memory::keep();
     let _within = Within::enter();
+    let before = caught();
     let answer = || {
         let mut call = Call::new(fcinfo)?;
         let answer = body(&mut call)?;
@@ -99,6 +101,9 @@ fn run(
         Ok(answer)
     };
     let outcome = catch_unwind(AssertUnwindSafe(answer));
+    // What is thrown from here is for who catches it to clean up behind: for a block of somebody's, which
+    // tells nobody, or for us further out, who count it then.
+    rolled_back(before);
     let outcome = match (steps::resume(), outcome) {
         // PostgreSQL's own error says more, or the same.
         (_, Ok(Err(Error::Postgres(mut caught)))) => {

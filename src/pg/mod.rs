@@ -157,6 +157,12 @@ pub fn nest_level() -> i32 {
     unsafe { ffi::GetCurrentTransactionNestLevel() }
 }
 
+/// Whether the transaction is SERIALIZABLE.
+pub fn is_serializable() -> bool {
+    // SAFETY: a backend variable that is set when the transaction begins.
+    unsafe { pgrx::pg_sys::XactIsoLevel == pgrx::pg_sys::XACT_SERIALIZABLE as i32 }
+}
+
 /// Whether the transaction keeps one snapshot (REPEATABLE READ, SERIALIZABLE), so that its
 /// statements do not see what was committed since.
 pub fn snapshot_is_old() -> bool {

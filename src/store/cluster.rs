@@ -10,8 +10,8 @@ use super::name::Name;
 use super::table::Table;
 use crate::pg::{
     Arg, CONTEXT, Error, Instant, NamedLock, Oid, Reading, Result, Rows, Session, State, Statement,
-    Whole, decide_plans, has_extension, kind, lock_name, lock_number, set_local, setting,
-    snapshot_is_old, statement_start,
+    Whole, current_role, decide_plans, has_extension, is_serializable, kind, lock_name,
+    lock_number, role_name, set_local, setting, snapshot_is_old, statement_start,
 };
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -234,12 +234,20 @@ fn is_of_citus() -> Result<bool> {
 
 /// Says to the verb that is called next in this statement that it was carried here, by a caller who claims
 /// this context; nothing, if it is the session of the caller.
-pub fn carried(context: Option<&str>) -> Result<()> {
+pub fn carried(context: Option<&str>, role: Option<&str>) -> Result<()> {
     if !is_here()? || !(CARRIES.get() || is_of_citus()?) {
         return Err(
             Error::refuse(State::Conflict, "ingest.carried is for the nodes of Citus")
                 .hint("Nothing has to call it."),
         );
+    }
+    let acts_as = role_name(current_role())?;
+    if role.is_some_and(|role| role != acts_as) {
+        return Err(Error::refuse(
+            State::Conflict,
+            "on the node of the source this transaction acts as another role than here",
+        )
+        .hint("Citus hands on SET LOCAL ROLE, and no other change of it: change the role so, and back by RESET ROLE, or call at the node of the source."));
     }
     TOLD.set(Some(Told {
         statement: statement_start(),
@@ -366,15 +374,28 @@ pub fn carry<'s>(
     };
     let mut given: Vec<String> = (1..).zip(types).map(|(at, of)| cast(at, *of)).collect();
     let (mut args, mut types) = (args.to_vec(), types.to_vec());
-    // Settings of this transaction stay here, and are said there.
-    args.push(match is_elsewhere(session, table)? {
-        true => Arg::Text(context),
-        false => Arg::Null,
-    });
-    types.push(kind::TEXT);
+    // Settings of this transaction stay here, and are said there; and so is who calls.
+    let role = role_name(current_role())?;
+    let said = match is_elsewhere(session, table)? {
+        true => [Arg::Text(context), Arg::Text(&role)],
+        false => [Arg::Null; 2],
+    };
+    // Citus commits there before it is known whether the transaction can be: what one server finds out
+    // only then it would find out too late.
+    if is_serializable() && !matches!(said, [Arg::Null, _]) {
+        return Err(Error::refuse(
+            State::Conflict,
+            "a call from another node than that of the source cannot be SERIALIZABLE",
+        )
+        .hint(
+            "Call at the node of the source, ingest.source_node says which, or in REPEATABLE READ.",
+        ));
+    }
+    args.extend(said);
+    types.extend([kind::TEXT; 2]);
     if let Some(first) = given.first_mut() {
-        let context = cast(args.len(), kind::TEXT);
-        *first = format!("CASE WHEN ingest.carried({context}) THEN {first} END");
+        let [context, role] = [args.len() - 1, args.len()].map(|at| cast(at, kind::TEXT));
+        *first = format!("CASE WHEN ingest.carried({context}, {role}) THEN {first} END");
     }
     let ask = format!(
         "WITH opened AS ({opener} RETURNING 1) SELECT {columns} FROM ingest.{function}({}) AS done",

@@ -11,9 +11,9 @@ use crate::pg::{
 use crate::store::site::{self, Size};
 use crate::store::{Outcome, cluster};
 
-/// `ingest.carried(context)`
+/// `ingest.carried(context, role)`
 pub fn told(call: &mut Call<'_>) -> Result<Answer> {
-    cluster::carried(call.text(0)?)?;
+    cluster::carried(call.text(0)?, call.text(1)?)?;
     Ok(Answer::bool(true))
 }
 

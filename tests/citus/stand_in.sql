@@ -33,7 +33,7 @@ CREATE FUNCTION citus.make_piece(relation regclass) RETURNS void LANGUAGE plpgsq
         INSERT INTO pg_dist_placement VALUES (shard, 0);
         EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL)', shard_name(relation, shard), relation);
         FOR made IN SELECT replace(replace(pg_get_triggerdef(t.oid), format(' ON %s ', relation), format(' ON %s ', shard_name(relation, shard))),
-                quote_ident(t.tgname), quote_ident(t.tgname || '_' || shard))
+                format('TRIGGER %I ', t.tgname), format('TRIGGER %I ', t.tgname || '_' || shard))
             FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgtype & 32 = 0
         LOOP
             EXECUTE made;
@@ -74,3 +74,19 @@ CREATE FUNCTION pg_catalog.run_command_on_placements(relation regclass, command 
             RETURN NEXT;
         END LOOP;
     END $$;
+-- A trigger that is made on a table is made on its piece, but for one of TRUNCATE.
+CREATE FUNCTION citus.trigger_made() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        made text;
+    BEGIN
+        FOR made IN
+            SELECT replace(replace(pg_get_triggerdef(t.oid), format(' ON %s ', t.tgrelid::regclass), format(' ON %s ', shard_name(s.logicalrelid, s.shardid))),
+                format('TRIGGER %I ', t.tgname), format('TRIGGER %I ', t.tgname || '_' || s.shardid))
+            FROM pg_event_trigger_ddl_commands() AS d JOIN pg_trigger AS t ON t.oid = d.objid AND d.classid = 'pg_trigger'::regclass
+            JOIN pg_dist_shard AS s ON s.logicalrelid = t.tgrelid
+            WHERE t.tgtype & 32 = 0
+        LOOP
+            EXECUTE made;
+        END LOOP;
+    END $$;
+CREATE EVENT TRIGGER citus_trigger_made ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION citus.trigger_made();

@@ -39,6 +39,7 @@ const PARTS: &[&str] = &[
     "source_move",
     "source_node",
     "source_owner",
+    "source_pieces",
     "source_undistribute",
     "stat_profile_reset",
     "stat_profiles",

@@ -382,6 +382,63 @@ fn assert_goes_on(client: &mut Client) {
     );
 }
 
+/// A trigger of the user's that goes on after a verb was refused within leaves the verb around as it was:
+/// in SQL, and in PL/pgSQL, which then still works in its own place.
+#[test]
+fn refusal_that_a_trigger_goes_on_without_leaves_the_verb_around_whole() {
+    let database = clinic::database("boundary");
+    let mut client = database.connect();
+    client
+        .batch_execute(
+            r#"CREATE FUNCTION public.goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                BEGIN
+                    PERFORM ingest.resource_create('clinic', 'provider', '{"data": {"name": 7}}');
+                EXCEPTION WHEN OTHERS THEN NULL;
+                END;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER goes_on BEFORE INSERT OR UPDATE ON clinic.office
+                FOR EACH ROW EXECUTE FUNCTION public.goes_on();
+            CREATE TRIGGER goes_on_after AFTER INSERT OR UPDATE ON clinic.office
+                FOR EACH ROW EXECUTE FUNCTION public.goes_on();
+            CREATE PROCEDURE public.steps() LANGUAGE plpgsql AS $$
+            DECLARE
+                said text;
+            BEGIN
+                FOR n IN 1..3 LOOP
+                    said := (ingest.resource_upsert('clinic', 'office', 'p', jsonb_build_object('data', jsonb_build_object('note', n::text)))).outcome;
+                    COMMIT;
+                END LOOP;
+            END $$"#,
+        )
+        .unwrap();
+    let log = Log::from_now();
+    let body = json!({"data": {"note": "a"}});
+    clinic::create_as(&mut client, OFFICE, "o", &body).unwrap();
+    for call in [
+        r#"DO $$ DECLARE said text; BEGIN FOR n IN 1..3 LOOP
+            SELECT outcome INTO said FROM ingest.resource_upsert('clinic', 'office', 'o', jsonb_build_object('data', jsonb_build_object('note', n::text)));
+            PERFORM ingest.resource_load('clinic', 'office', '[{"data": {}}, {"data": {}}]');
+            PERFORM ingest.bundle_apply('clinic', '{"operations": [{"operation": "create", "profile": "office", "body": {"data": {}}}]}');
+        END LOOP; END $$"#,
+        "CALL public.steps()",
+    ] {
+        client
+            .batch_execute(call)
+            .unwrap_or_else(|error| panic!("{error:?}: {call}"));
+    }
+    assert_eq!(
+        clinic::story(&mut client, OFFICE, "o"),
+        "created 1, updated 2, updated 3, updated 4"
+    );
+    let providers: i64 = value(&mut client, "SELECT count(*) FROM clinic.provider");
+    assert_eq!(providers, 0);
+    let logged = log.read();
+    assert!(!logged.contains("non-empty SPI stack"), "{logged}");
+    assert_goes_on(&mut client);
+}
+
 /// A statement that runs out of time is PostgreSQL's 57014.
 #[test]
 fn timeout_inside_a_verb_is_57014() {

@@ -86,7 +86,7 @@ fn functions_of_a_front_have_the_signatures_of_the_verbs() {
     let database = Database::new("front");
     let mut client = database.connect();
     with_plproxy(&mut client);
-    let parts = "ARRAY['owns_source', 'source_hold', 'source_in_one_place', 'source_move', 'source_keeps', 'pieces_close', 'cluster_allow', 'criteria_hold', 'source_owner', 'define_refusal', 'access_left', 'source_access', 'end_then', 'history_cut']";
+    let parts = "ARRAY['owns_source', 'source_hold', 'source_in_one_place', 'source_move', 'source_keeps', 'source_pieces', 'pieces_close', 'cluster_allow', 'criteria_hold', 'source_owner', 'define_refusal', 'access_left', 'source_access', 'end_then', 'history_cut']";
     let verbs = signatures(
         &mut client,
         &format!(

@@ -972,6 +972,7 @@ fn functions_by_who_may_call_them_are_those_of_the_list() {
         "source_keeps",
         "source_move",
         "source_node",
+        "source_pieces",
     ];
     const TOLD: &[&str] = &[
         "api_create",

@@ -540,6 +540,7 @@ fn uris_are_whole_or_a_beginning() {
             "url:below=http://acme.org/fhir",
             "url:below=http://acme.org/fhir/",
             "url:above=http://acme.org/fhir/ValueSet/123/_history/5",
+            "url:above=http://acme.org/fhir/ValueSet/123|1",
         ],
         &[
             "url=http://acme.org/fhir/ValueSet",

@@ -41,10 +41,13 @@ impl Wanted {
     /// bytes are one to an index.
     pub(crate) fn above(&self, longest: usize) -> Vec<String> {
         let mut above = vec![self.0.clone()];
-        let ends = self.0.match_indices('/');
-        for (at, _) in ends.take_while(|(at, _)| *at <= longest) {
+        // A canonical with a version is below the one without, as what goes on behind a slash.
+        let ends = self.0.match_indices(['/', '|']);
+        for (at, end) in ends.take_while(|(at, _)| *at <= longest) {
             above.push(self.0.get(..at).unwrap_or_default().to_owned());
-            above.push(self.0.get(..=at).unwrap_or_default().to_owned());
+            if end == "/" {
+                above.push(self.0.get(..=at).unwrap_or_default().to_owned());
+            }
         }
         above.retain(|uri| !uri.is_empty());
         above.sort_unstable();
