@@ -66,6 +66,11 @@ impl Holders {
         Ok(holders)
     }
 
+    /// Whether nobody has any.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Names in a refusal who has the identity, if that is what it is for: a row that the call itself
     /// makes, as `told` names it.
     pub fn name(

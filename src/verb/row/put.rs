@@ -51,8 +51,10 @@ pub fn held(
     }
 }
 
-/// How often a clash without a row is taken for a race before it is taken for what it is.
+/// How often a clash without a row is taken for a race before it is asked who has an identity.
 const ROUNDS: u32 = 5;
+/// The same, where nobody is seen to have one.
+const MOST_ROUNDS: u32 = 20;
 
 /// Reads and holds the row; writes what differs. Without a row it inserts one, and where somebody
 /// else was faster, begins again: each round ends with a row held or a row made.
@@ -89,6 +91,9 @@ pub fn put(
             // The key is free, as far as the caller can see, so it is an identity that is taken, or a
             // policy or a trigger is in the way; the plain insert says.
             let holders = Holders::look(session, guarded, key, content)?;
+            if holders.is_empty() && rounds < MOST_ROUNDS {
+                continue;
+            }
             let made = row::insert(session, table, key, content).map_err(|error| {
                 holders.name(guarded, refusal::of_put(guarded, error), |_| None)
             })?;
