@@ -344,7 +344,7 @@ fn with<T>(name: &CStr, value: &str, body: impl FnOnce() -> Result<T>) -> Result
 /// What opens a transaction where a table is, as the caller may, and writes nothing: what only reads
 /// leaves no lock behind, and would be committed by itself. (No key is empty; a condition that is false by
 /// itself asks no shard.)
-fn opener(session: &Session, table: &Table) -> Result<Option<String>> {
+fn opener(session: &Session, table: &Table, no_key: &str) -> Result<Option<String>> {
     let args = [Arg::Text(&table.quoted)];
     let rows = MAY_WRITE_SQL.with(|sql| session.run(sql, &args, Reading::Latest, 1))?;
     let (quoted, key) = (&table.quoted, table.columns.key[0]);
@@ -352,11 +352,28 @@ fn opener(session: &Session, table: &Table) -> Result<Option<String>> {
         .first()
         .and_then(|row| match (row.bool(1), row.bool(2)) {
             (true, _) => Some(format!(
-                "UPDATE {quoted} SET version=version WHERE {key} = ''"
+                "UPDATE {quoted} SET version=version WHERE {key} = {no_key}"
             )),
-            (_, true) => Some(format!("DELETE FROM {quoted} WHERE {key} = ''")),
+            (_, true) => Some(format!("DELETE FROM {quoted} WHERE {key} = {no_key}")),
             _ => None,
         }))
+}
+
+/// Holds the pieces of a source, which are here, as Citus holds what it writes, so that none is moved
+/// meanwhile; and lets the verb that is called be done to them, if the caller may change rows.
+pub fn open_here(session: &Session, table: &Table) -> Result<()> {
+    let Some(opener) = opener(session, table, "$1")? else {
+        return Ok(());
+    };
+    let opener = kept::search(table, &opener, |sql| {
+        Statement::search(sql, vec![kind::TEXT], true)
+    });
+    session.run(&opener, &[Arg::Text("")], Reading::Fresh, 0)?;
+    TOLD.set(Some(Told {
+        statement: statement_start(),
+        context: None,
+    }));
+    Ok(())
 }
 
 /// Calls one of our functions where a table is, within this transaction and as the caller, who claims
@@ -369,7 +386,7 @@ pub fn carry<'s>(
     (args, types): (&[Arg<'_>], &[Oid]),
     context: &str,
 ) -> Result<Option<Rows<'s>>> {
-    let Some(opener) = opener(session, table)? else {
+    let Some(opener) = opener(session, table, "''")? else {
         return Ok(None);
     };
     let mut given: Vec<String> = (1..).zip(types).map(|(at, of)| cast(at, *of)).collect();

@@ -81,9 +81,12 @@ pub fn carried<'s>(
         Some(found) if found.table().is_ok() => found,
         _ => return Ok(None),
     };
-    match size == Size::Few && !cluster::is_elsewhere(session, found.table()?)? {
-        true => Ok(None),
-        false => carry(session, &found, (function, columns), args, types),
+    let table = found.table()?;
+    match (size, cluster::is_elsewhere(session, table)?) {
+        (_, true) => carry(session, &found, (function, columns), args, types),
+        (Size::Few, false) => Ok(None),
+        // Here it is done by who asks; there is nothing to carry.
+        (Size::Many, false) => cluster::open_here(session, table).map(|()| None),
     }
 }
 
