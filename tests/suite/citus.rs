@@ -47,6 +47,14 @@ fn called(client: &mut Client) -> Vec<String> {
     calls.into_iter().map(|(_, call)| call).collect()
 }
 
+/// The piece of a table, in the order of whose numbers nobody has a say.
+fn piece(client: &mut Client, table: &str) -> String {
+    let sql = format!(
+        "SELECT shard_name(logicalrelid, shardid) FROM pg_dist_shard WHERE logicalrelid = 'clinic.\"{table}\"'::regclass"
+    );
+    value(client, &sql)
+}
+
 fn conflict(client: &mut Client, call: &str, told: &str) {
     let refusal = expect_sqlstate(
         client.batch_execute(&format!("SELECT ingest.{call}")),
@@ -214,15 +222,16 @@ fn source_is_distributed_and_brought_back() {
     assert_eq!(value::<String>(&mut client, triggers), before);
     assert_eq!(value::<i64>(&mut client, default), 0);
     // Citus gives a piece no trigger of TRUNCATE; and one that lacks it is told.
-    for (piece, state) in [
-        ("office_102010", "PT400"),
-        ("office_history_102011", "42501"),
-    ] {
-        let truncate = format!("TRUNCATE clinic.{piece}");
+    let [office, history] = ["office", "office_history"].map(|table| piece(&mut client, table));
+    for (piece, state) in [(&office, "PT400"), (&history, "42501")] {
+        let truncate = format!("TRUNCATE {piece}");
         expect_sqlstate(client.batch_execute(&truncate), state);
     }
     client
-        .batch_execute("DROP TRIGGER \"~ingest_truncate_102011\" ON clinic.office_history_102011")
+        .batch_execute(&format!(
+            "DROP TRIGGER \"~ingest_truncate_{}\" ON {history}",
+            &history[history.len() - 6..]
+        ))
         .unwrap();
     let told: String = value(&mut client, "SELECT what FROM ingest.cluster_check()");
     assert!(
@@ -231,9 +240,9 @@ fn source_is_distributed_and_brought_back() {
         "{told}"
     );
     client
-        .batch_execute(
-            "SELECT ingest.pieces_close('clinic', 'office'); ALTER TABLE clinic.office_102010 DISABLE TRIGGER ALL",
-        )
+        .batch_execute(&format!(
+            "SELECT ingest.pieces_close('clinic', 'office'); ALTER TABLE {office} DISABLE TRIGGER ALL"
+        ))
         .unwrap();
     let told: String = value(&mut client, "SELECT what FROM ingest.cluster_check()");
     assert!(
@@ -241,7 +250,7 @@ fn source_is_distributed_and_brought_back() {
         "{told}"
     );
     client
-        .batch_execute("ALTER TABLE clinic.office_102010 ENABLE TRIGGER ALL")
+        .batch_execute(&format!("ALTER TABLE {office} ENABLE TRIGGER ALL"))
         .unwrap();
     for nothing in [lacking, "SELECT count(*) FROM ingest.doctor('clinic')"] {
         assert_eq!(value::<i64>(&mut client, nothing), 0, "{nothing}");
@@ -394,12 +403,6 @@ fn what_is_taken_out_is_taken_from_the_pieces() {
         .batch_execute("SELECT ingest.cluster_join(); SELECT citus_schema_distribute('clinic')")
         .unwrap();
     let mut client = server.connect("postgres");
-    let piece = |client: &mut Client, table: &str| {
-        let sql = format!(
-            "SELECT shard_name(logicalrelid, shardid) FROM pg_dist_shard WHERE logicalrelid = 'clinic.\"{table}\"'::regclass"
-        );
-        value::<String>(client, &sql)
-    };
     let [office, offices, provider, links, linked] = [
         "office",
         "office_history",
@@ -547,10 +550,7 @@ fn verbs_are_carried_to_where_the_table_is() {
         .batch_execute("SELECT ingest.cluster_join(); SELECT citus_schema_distribute('clinic')")
         .unwrap();
     let mut client = server.connect("postgres");
-    let piece: String = value(
-        &mut client,
-        "SELECT shard_name(logicalrelid, shardid) FROM pg_dist_shard WHERE logicalrelid = 'clinic.provider'::regclass",
-    );
+    let piece = piece(&mut client, "provider");
     let outcomes = |client: &mut Client, call: &str| -> Vec<String> {
         let sql = format!(
             "SELECT concat_ws(' ', ordinal, outcome, version) FROM ingest.{call} ORDER BY ordinal"
