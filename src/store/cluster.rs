@@ -392,14 +392,15 @@ pub fn carry<'s>(
     let mut given: Vec<String> = (1..).zip(types).map(|(at, of)| cast(at, *of)).collect();
     let (mut args, mut types) = (args.to_vec(), types.to_vec());
     // Settings of this transaction stay here, and are said there; and so is who calls.
+    let is_elsewhere = is_elsewhere(session, table)?;
     let role = role_name(current_role())?;
-    let said = match is_elsewhere(session, table)? {
+    let said = match is_elsewhere {
         true => [Arg::Text(context), Arg::Text(&role)],
         false => [Arg::Null; 2],
     };
     // Citus commits there before it is known whether the transaction can be: what one server finds out
     // only then it would find out too late.
-    if is_serializable() && !matches!(said, [Arg::Null, _]) {
+    if is_elsewhere && is_serializable() {
         return Err(Error::refuse(
             State::Conflict,
             "a call from another node than that of the source cannot be SERIALIZABLE",
@@ -425,6 +426,13 @@ pub fn carry<'s>(
     done.map(Some)
 }
 
+/// Closes the pieces of a table, where they are, against what Citus leaves open.
+pub fn close_there(session: &Session, table: &Table) -> Result<()> {
+    let args = [Arg::Text(&table.source), Arg::Text(&table.name)];
+    let types = &[kind::TEXT, kind::TEXT];
+    carry(session, table, ("pieces_close", "true"), (&args, types), "").map(drop)
+}
+
 /// A parameter with its type: functions of one name are told apart by it.
 fn cast(at: usize, of: Oid) -> String {
     let of = match of {
@@ -437,12 +445,16 @@ fn cast(at: usize, of: Oid) -> String {
     format!("${at}::pg_catalog.{of}")
 }
 
-/// Waits until nobody else who asks by the same criteria, as they are written in one way, is at it,
-/// wherever he calls: the lock is at the node of the table.
-pub fn wait_for_criteria(table: &Table, criteria: &str) -> Result<()> {
-    let (source, profile) = (table.source.as_str(), table.whole.as_str());
+/// Waits until nobody else who asks by the same criteria is at it, wherever he calls: the lock of this
+/// number is at the node of the table, which makes the number of the criteria as they are written in one
+/// way.
+pub fn wait_for_criteria(
+    table: &Table,
+    number: u64,
+    canonical: impl FnOnce() -> Result<String>,
+) -> Result<()> {
     if !is_here()? || !Session::open(|session| is_elsewhere(session, table))? {
-        return lock_name(NamedLock::Criteria, of_criteria(source, profile, criteria));
+        return lock_name(NamedLock::Criteria, number);
     }
     // The snapshot over there is older than the wait for the lock, and is kept.
     if snapshot_is_old() {
@@ -466,7 +478,8 @@ pub fn wait_for_criteria(table: &Table, criteria: &str) -> Result<()> {
         session.run(&open, &[], Reading::Fresh, 0)?;
         let types = &[kind::TEXT, kind::TEXT, kind::TEXT];
         let hold = Statement::by_values(hold, types).about(&table.about);
-        let asked = [source, profile, criteria].map(Arg::Text);
+        let criteria = canonical()?;
+        let asked = [&table.source, &table.whole, &criteria].map(|text| Arg::Text(text));
         session.run(&hold, &asked, Reading::Fresh, 0).map(drop)
     })
 }
@@ -691,12 +704,9 @@ fn has_distributed(session: &Session, source: &str) -> Result<bool> {
 /// has not.
 pub fn of_coordinator(session: &Session, guarded: &[(String, String)]) -> Result<HashSet<String>> {
     let mut found = HashSet::new();
-    if !is_here()? || !here(session)?.is_some_and(|citus| citus.has_groups) {
-        return Ok(found);
-    }
-    let worker = Statement::by_key(ON_A_WORKER, &[]);
-    if session.run(&worker, &[], Reading::Latest, 1)?.count() == 0 {
-        return Ok(found);
+    match here(session)? {
+        Some(citus) if is_worker(session, &citus)? => {}
+        _ => return Ok(found),
     }
     for (source, _) in guarded {
         if !found.contains(source) && !distributes(session, source)? {
@@ -763,14 +773,18 @@ pub fn check_in_one_place(session: &Session, source: &str) -> Result<()> {
     .hint("This is done in a source that is not distributed: ingest.source_undistribute(source), on the coordinator, brings it back to one node."))
 }
 
-fn check_coordinator(session: &Session, citus: &Citus) -> Result<()> {
+fn is_worker(session: &Session, citus: &Citus) -> Result<bool> {
     if !citus.has_groups {
-        return Ok(());
+        return Ok(false);
     }
     let worker = Statement::by_key(ON_A_WORKER, &[]);
-    match session.run(&worker, &[], Reading::Latest, 1)?.count() {
-        0 => Ok(()),
-        _ => Err(Error::refuse(
+    Ok(session.run(&worker, &[], Reading::Latest, 1)?.count() > 0)
+}
+
+fn check_coordinator(session: &Session, citus: &Citus) -> Result<()> {
+    match is_worker(session, citus)? {
+        false => Ok(()),
+        true => Err(Error::refuse(
             State::Conflict,
             "this is not the coordinator of Citus, and what is made here is on this node alone",
         )

@@ -4,7 +4,7 @@
 
 use super::body::shown_key;
 use super::definition::{drop_named, too_many_tables};
-use crate::pg::{Answer, Arg, Call, Error, Result, Session, State, kind};
+use crate::pg::{Answer, Call, Error, Result, Session, State};
 use crate::store::ddl::Named;
 use crate::store::options::Mistake;
 use crate::store::site::{self, Site};
@@ -130,10 +130,7 @@ pub fn pieces_close(call: &mut Call<'_>) -> Result<Answer> {
         site::at(session, &source, |site| {
             let table = Table::new(source.as_str(), name.as_str(), Form::Native, None)?;
             if site == Site::Elsewhere {
-                let args = [Arg::Text(source.as_str()), Arg::Text(name.as_str())];
-                let types = &[kind::TEXT, kind::TEXT];
-                let call = ("pieces_close", "true");
-                return cluster::carry(session, &table, call, (&args, types), "").map(|_| ());
+                return cluster::close_there(session, &table);
             }
             let Some(piece) = cluster::piece_here(&table)? else {
                 return Ok(());

@@ -1,7 +1,7 @@
 //! Putting right what is missing or wrong of a guarded table.
 
 use super::{Cure, Severity, Shape, examine, feed};
-use crate::pg::{Arg, Error, Result, Session, State, kind};
+use crate::pg::{Error, Result, Session, State};
 use crate::store::cluster;
 use crate::store::ddl::{self, Lock, Named};
 use crate::store::index::Index;
@@ -97,13 +97,7 @@ pub fn repair(
         }
     }
     if !cures.is_empty() && on_nodes {
-        let args = [
-            Arg::Text(shape.source.as_str()),
-            Arg::Text(shape.name.as_str()),
-        ];
-        let call = ("pieces_close", "true");
-        let types = &[kind::TEXT, kind::TEXT];
-        cluster::carry(session, table, call, (&args, types), "")?;
+        cluster::close_there(session, table)?;
     }
     if made {
         ddl::finish(session, shape.source, shape.name, (shape.form, shape.ends))?;

@@ -153,7 +153,8 @@ fn wait(operations: &[Operation<'_>], known: &mut HashSet<Key>, part: Part) -> R
         if let Some(operation) = operations.get(key.place)
             && let Some(criteria) = operation.awaits()
         {
-            cluster::wait_for_criteria(operation.guarded.table()?, &criteria.canonical()?)?;
+            let table = operation.guarded.table()?;
+            cluster::wait_for_criteria(table, key.number, || criteria.canonical())?;
         }
     }
     Ok(keys)

@@ -140,7 +140,8 @@ fn read(guarded: &Guarded, given: &Given<'_>) -> Result<Criteria> {
 fn wait(guarded: &Guarded, criteria: &Criteria) -> Result<bool> {
     let apart = criteria.are_kept_apart(guarded)?;
     if !apart {
-        cluster::wait_for_criteria(guarded.table()?, &criteria.canonical()?)?;
+        let (table, number) = (guarded.table()?, criteria.lock_number(guarded)?);
+        cluster::wait_for_criteria(table, number, || criteria.canonical())?;
     }
     Ok(apart)
 }
